@@ -1,0 +1,1 @@
+"""One file, one data set: load(...) returns a Dataset."""

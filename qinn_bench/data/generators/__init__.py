@@ -1,0 +1,1 @@
+"""Event generators; each needs an optional extra and runs only when asked."""

@@ -1,0 +1,1 @@
+"""One file, one family of quality figures; METRICS at the end of each file."""

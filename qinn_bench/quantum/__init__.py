@@ -1,0 +1,1 @@
+"""Circuits as values, and the simulators that run them."""

@@ -1,0 +1,155 @@
+"""From a name to the file of that name: models, data sets and metrics are found by being there."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, get_args
+
+from qinn_bench.values import Knob, Knobs, Refused, Role, Use
+
+Kind = Literal["model", "data", "metric"]
+PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data", "metric": "qinn_bench.metrics"}
+MAKERS: dict[str, str] = {"model": "build", "data": "load"}
+
+
+def _modules(kind: Kind) -> dict[str, str]:
+    """Name -> dotted module of everything of a kind, ours and that of third parties (entry points)."""
+    package = importlib.import_module(PACKAGES[kind])
+    own = {
+        info.name: f"{package.__name__}.{info.name}"
+        for info in pkgutil.iter_modules(package.__path__)
+        if not info.ispkg and not info.name.startswith("_")
+    }
+    return own | {point.name: point.value for point in entry_points(group=f"qinn_bench.{kind}")}
+
+
+def names(kind: Kind) -> list[str]:
+    """All names of a kind, sorted; nothing is imported."""
+    return sorted(_modules(kind))
+
+
+def find(kind: Kind, name: str) -> ModuleType:
+    """The module of that name.
+
+    Raises:
+        Refused: no such name; the message lists those that exist.
+    """
+    modules = _modules(kind)
+    if name not in modules:
+        raise Refused(f"no {kind} is called '{name}'; there are: {', '.join(sorted(modules))}")
+    return importlib.import_module(modules[name])
+
+
+def spell_out(kind: Kind, use: Use) -> Use:
+    """Fill in every default, so that changing a default changes the value.
+
+    Raises:
+        Refused: an unknown name, an unknown knob, or a knob of the wrong type.
+    """
+    defaults = knob_defaults(kind, use.name)
+    for knob, value in use.knobs.items():
+        if knob not in defaults:
+            known = ", ".join(sorted(defaults)) or "none"
+            raise Refused(f"{kind} '{use.name}' has no knob '{knob}'; there are: {known}")
+        _check_type(f"{kind} '{use.name}'", knob, value, defaults[knob])
+    return Use(name=use.name, knobs=defaults | {k: _as(defaults[k], v) for k, v in use.knobs.items()})
+
+
+def knob_defaults(kind: Kind, name: str) -> Knobs:
+    """The knobs of a model or a data set with their defaults: the keyword-only arguments of its maker."""
+    parameters = inspect.signature(getattr(find(kind, name), MAKERS[kind])).parameters.values()
+    hidden = {"data", "backend"}
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in hidden}
+
+
+def takes(kind: Kind, name: str, argument: str) -> bool:
+    """Whether a maker has this keyword, such as ``backend`` or ``data``."""
+    return argument in inspect.signature(getattr(find(kind, name), MAKERS[kind])).parameters
+
+
+def role(name: str) -> Role:
+    """What a model is in a table: a compared model, a floor or a ceiling."""
+    declared: Role = getattr(find("model", name), "ROLE", "model")
+    if declared not in get_args(Role):
+        raise Refused(f"model '{name}' declares ROLE '{declared}'; expected one of: {', '.join(get_args(Role))}")
+    return declared
+
+
+def _check_type(owner: str, knob: str, value: Knob, default: Knob) -> None:
+    wanted = type(default)
+    fits = isinstance(value, wanted) and isinstance(value, bool) == isinstance(default, bool)
+    if not fits and not (wanted is float and type(value) is int):
+        raise Refused(f"{owner}: knob '{knob}' is {value!r}, expected {wanted.__name__} such as {default!r}")
+
+
+def _as(default: Knob, value: Knob) -> Knob:
+    return float(value) if isinstance(default, float) else value
+
+
+def parse_use(text: str) -> Use:
+    """Read ``name`` or ``name[knob=value,...]``; values are read as bool, int, float or text.
+
+    Raises:
+        Refused: the text has another form.
+    """
+    match = re.fullmatch(r"\s*([A-Za-z0-9_]+)\s*(?:\[(.*)\])?\s*", text)
+    if not match:
+        raise Refused(f"'{text}' is not of the form name or name[knob=value,...]")
+    knobs: Knobs = {}
+    for part in filter(None, (p.strip() for p in (match[2] or "").split(","))):
+        knob, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not knob:
+            raise Refused(f"'{part}' in '{text}' is not of the form knob=value")
+        knobs[knob] = _read(value)
+    return Use(name=match[1], knobs=knobs)
+
+
+def _read(text: str) -> Knob:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def code_fingerprint(name: str) -> str:
+    """SHA-256 of a model's source and of the private modules beside it that it imports, directly or not."""
+    todo, seen = [find("model", name).__name__], {}
+    while todo:
+        module = todo.pop()
+        spec = importlib.util.find_spec(module)
+        if module in seen or spec is None or spec.origin is None:
+            continue
+        source = Path(spec.origin).read_bytes()
+        seen[module] = hashlib.sha256(source).hexdigest()
+        package = module.rpartition(".")[0]
+        todo += [m for m in _imports(ast.parse(source)) if package and m.startswith(f"{package}._")]
+    return hashlib.sha256("".join(f"{m}:{seen[m]};" for m in sorted(seen)).encode()).hexdigest()
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def make(kind: Kind, use: Use, *args: Any, **extra: Any) -> Any:
+    """Call the maker of a name with its knobs; `extra` (``data``, ``backend``) is passed on where it is taken."""
+    given = {key: value for key, value in extra.items() if takes(kind, use.name, key)}
+    return getattr(find(kind, use.name), MAKERS[kind])(*args, **use.knobs, **given)

@@ -1,0 +1,1 @@
+"""Tables and figures: they render values and compute nothing."""

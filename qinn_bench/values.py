@@ -1,0 +1,342 @@
+"""The nouns of the suite: frozen values that flow from a study file to a table, and the one error its users see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Array = NDArray[np.float64]
+Knob = bool | int | float | str
+Knobs = dict[str, Knob]
+Direction = Literal["lower", "higher", "zero", "one", "none"]
+Status = Literal["ok", "diverged", "not-converged", "timeout", "out-of-memory", "crashed", "unsupported", "skipped"]
+Role = Literal["model", "floor", "ceiling"]
+Verdict = Literal["pass", "fail", "undecided"]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Refused(ValueError):
+    """What was asked for cannot be had; the message is one sentence: what was given, what was expected, what exists."""
+
+
+class Value(BaseModel):
+    """A frozen, strictly typed value; unknown keys and non-finite numbers are refused."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+V = TypeVar("V", bound=Value)
+
+
+def parse(kind: type[V], content: Mapping[str, Any], where: str) -> V:
+    """Build a value from content that came from outside, such as a study file.
+
+    Raises:
+        Refused: names `where`, the first key that is wrong, what it was, and what was expected.
+    """
+    try:
+        return kind.model_validate_json(json.dumps(content, default=str))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(sorted(_fields_at(kind, first["loc"][:-1])))
+            raise Refused(f"{where}: no key is called '{place}'; there are: {known}") from None
+        if first["type"] == "missing":
+            raise Refused(f"{where}: the key '{place}' is missing") from None
+        given = json.dumps(first["input"], default=str)[:60]
+        wanted = first["msg"].removeprefix("Value error, ")
+        raise Refused(f"{where}: '{place}' is {given}, but: {wanted}") from None
+
+
+def _fields_at(kind: type[Value], path: tuple[int | str, ...]) -> list[str]:
+    """The keys that a value nested at `path` may have, found by walking the annotations."""
+    current: Any = kind
+    for part in path:
+        if isinstance(current, type) and issubclass(current, Value) and part in current.model_fields:
+            current = current.model_fields[str(part)].annotation
+        current = _value_inside(current) or current
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, Value) else []
+
+
+def _value_inside(annotation: Any) -> type[Value] | None:
+    """The `Value` type that an annotation such as ``tuple[Row, ...]`` or ``Match | None`` wraps."""
+    if isinstance(annotation, type) and issubclass(annotation, Value):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if found := _value_inside(argument):
+            return found
+    return None
+
+
+class Estimate(Value):
+    """A number with its error (one standard deviation), its unit, the direction that is better, and its sample size.
+
+    `value` is None where the number does not exist; `note` then says why.
+    """
+
+    value: float | None
+    error: float | None = None
+    n: int = 0
+    unit: str = ""
+    better: Direction = "none"
+    note: str = ""
+
+
+class Budget(Value):
+    """What training may spend, the same for every model of a study.
+
+    `patience` counts validation checks without improvement before training stops (0: never);
+    `clip` is the largest allowed norm of the gradient.
+    """
+
+    steps: Positive = 1000
+    batch: Positive = 256
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
+    check_every: Positive = 50
+    patience: Annotated[int, Field(ge=0)] = 0
+    clip: Annotated[float, Field(gt=0)] = 10.0
+    precision: Literal["float32", "float64"] = "float32"
+
+
+class Use(Value):
+    """A model or a data set by name, with all its knobs spelled out."""
+
+    name: str
+    knobs: Knobs = {}
+
+    def __str__(self) -> str:
+        inside = ",".join(f"{knob}={value}" for knob, value in sorted(self.knobs.items()))
+        return f"{self.name}[{inside}]" if inside else self.name
+
+
+class Cell(Value):
+    """One unit of work: one model on one data set under one budget, on one backend and device, with one seed.
+
+    `samples` rows are drawn from the trained model; `mass_draws` is the most that its certificate may draw.
+    """
+
+    model: Use
+    data: Use
+    budget: Budget
+    backend: str
+    device: Literal["cpu", "cuda"]
+    seed: int
+    samples: Positive
+    mass_draws: Positive
+
+
+class Row(Value):
+    """One line of a study's tables: a model with some knobs set, under a budget of the study.
+
+    With `shape`, the matcher sets the knobs that are left open so that the study's `match` is met.
+    """
+
+    model: str
+    label: str = ""
+    knobs: Knobs = {}
+    shape: Literal["shallow", "balanced", "deep", ""] = ""
+
+
+class Match(Value):
+    """The parameter budget that every compared model of a study meets, within a relative tolerance."""
+
+    parameters: Positive
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
+
+
+class Study(Value):
+    """A comparison as data: a grid of data sets x models x budgets x backends x devices x seeds."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    title: str = ""
+    data: Annotated[tuple[str, ...], Field(min_length=1)]
+    models: Annotated[tuple[Row, ...], Field(min_length=1)]
+    budgets: Annotated[dict[str, Budget], Field(min_length=1)]
+    backends: Annotated[tuple[str, ...], Field(min_length=1)] = ("auto",)
+    devices: Annotated[tuple[Literal["cpu", "cuda"], ...], Field(min_length=1)] = ("cpu",)
+    seeds: Annotated[int, Field(gt=0, le=1000)] = 3
+    samples: Positive = 10_000
+    mass_draws: Positive = 200_000
+    metrics: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    match: Match | None = None
+
+
+class Parameters(Value):
+    """How many numbers a model trains (total = quantum + classical), and how many it holds fixed (frozen)."""
+
+    total: int
+    quantum: int
+    classical: int
+    frozen: int
+
+
+class Certificate(Value):
+    """Whether a model's likelihood may be believed.
+
+    `mass` is the integral of the claimed density with `interval` at 95 % and the effective share of the draws;
+    `grid_mass` is the same on a grid where dim <= 2. Round trips are root mean squares in feature units:
+    `round_trip_data` of x -> z -> x on test rows, `round_trip_latent` of z -> x -> z on latent draws;
+    `inversion_failures` is the share of latent draws without a pre-image; `logdet_error` the largest difference between
+    the claimed log-det and autodiff; `sign_changes` the share of rows whose det J has the minority sign;
+    `support_leak` the share of generated rows outside the data's support.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    mass: Estimate
+    interval: tuple[float, float]
+    effective_share: float
+    draws: int
+    grid_mass: Estimate | None = None
+    round_trip_data: float | None = None
+    round_trip_latent: float | None = None
+    inversion_failures: float | None = None
+    logdet_error: float | None = None
+    sign_changes: float | None = None
+    support_leak: float | None = None
+
+
+class Training(Value):
+    """How a training ended: steps taken, the step and validation loss of the kept weights, and why it stopped."""
+
+    steps: int
+    best_step: int
+    best_loss: float | None
+    stopped: str
+
+
+class Record(Value):
+    """All that is known of one finished cell; one JSON file."""
+
+    schema_version: Literal[1] = 1
+    key: str
+    study: str
+    row: str
+    role: Role
+    cell: Cell
+    status: Status
+    reason: str = ""
+    metrics: dict[str, Estimate] = {}
+    certificate: Certificate | None = None
+    parameters: Parameters | None = None
+    training: Training | None = None
+    cost: dict[str, float] = {}
+    seeds: dict[str, int] = {}
+    provenance: dict[str, Knob] = {}
+
+
+class Transform(Protocol):
+    """An invertible map from physical rows to the features a model sees."""
+
+    def forward(self, rows: Array) -> tuple[Array, Array]:
+        """``(n, dim) -> (n, dim), (n,)``: features and ``log |d features / d rows|`` in nats."""
+
+    def inverse(self, features: Array) -> Array:
+        """``(n, dim) -> (n, dim)``: the physical rows."""
+
+
+class Density(Protocol):
+    """A distribution over physical rows that is known exactly."""
+
+    entropy: float
+
+    def log_density(self, rows: Array) -> Array:
+        """``(n, dim) -> (n,)`` in nats; minus infinity outside the support."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """``n`` independent rows, ``(n, dim)``."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One coordinate of a physical row."""
+
+    name: str
+    label: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A quantity computed from rows and compared by histogram on ``bins`` equal bins in [low, high]."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    unit: str = ""
+    bins: int = 50
+
+
+@dataclass(frozen=True)
+class Resonance:
+    """A peak in an observable: nominal position and full width at half maximum, fitted within [low, high]."""
+
+    observable: str
+    mass: float
+    width: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Physical rows split into train, valid and test, with the map to features and what is known about them.
+
+    `observables` maps rows ``(n, dim)`` to ``{name: (n,)}`` for every name in `plots`; `support` tells which rows
+    lie inside the selection. `fingerprint` is the SHA-256 of the content.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    train: Array
+    valid: Array
+    test: Array
+    transform: Transform
+    observables: Callable[[Array], dict[str, Array]]
+    plots: tuple[Observable, ...]
+    support: Callable[[Array], NDArray[np.bool_]]
+    fingerprint: str
+    density: Density | None = None
+    resonance: Resonance | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates of a row."""
+        return int(self.train.shape[1])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a metric may look at: equally many true and generated physical rows, and log-densities of the test rows.
+
+    `log_prob` ``(n_test,)`` is the model's claimed log-density of `data.test` in physical space, None without a
+    density; `mass` is the integral of that density.
+    """
+
+    data: Dataset
+    truth: Array
+    generated: Array
+    log_prob: Array | None
+    mass: Estimate | None
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named quality figure; `compute` returns one estimate per column, each column name starting with `name`."""
+
+    name: str
+    title: str
+    needs: Literal["density", "samples"]
+    compute: Callable[[Evidence], dict[str, Estimate]]
