@@ -92,8 +92,9 @@ class Estimate(Value):
 class Budget(Value):
     """What training may spend, the same for every model of a study.
 
-    `patience` counts validation checks without improvement before training stops (0: never);
-    `clip` is the largest allowed norm of the gradient.
+    Every `check_every` steps the loss of the first `check_rows` validation rows is taken, and the weights of the best
+    check are kept; `patience` counts checks without improvement before training stops (0: never); `clip` is the
+    largest allowed norm of the gradient.
     """
 
     steps: Positive = 1000
@@ -101,6 +102,7 @@ class Budget(Value):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
     check_every: Positive = 50
+    check_rows: Positive = 2048
     patience: Annotated[int, Field(ge=0)] = 0
     clip: Annotated[float, Field(gt=0)] = 10.0
     precision: Literal["float32", "float64"] = "float32"
@@ -215,7 +217,11 @@ class Training(Value):
 
 
 class Record(Value):
-    """All that is known of one finished cell; one JSON file."""
+    """All that is known of one finished cell; one JSON file.
+
+    `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
+    it, so that a new or changed metric is taken again without training.
+    """
 
     schema_version: Literal[1] = 1
     key: str
@@ -226,6 +232,7 @@ class Record(Value):
     status: Status
     reason: str = ""
     metrics: dict[str, Estimate] = {}
+    measured: dict[str, str] = {}
     certificate: Certificate | None = None
     parameters: Parameters | None = None
     training: Training | None = None

@@ -1,0 +1,43 @@
+# The two commands: make run (the main study) and make test (all checks). PYTHON chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= 2
+export OMP_NUM_THREADS = 1
+export OMP_WAIT_POLICY = PASSIVE
+
+.PHONY: run test test-slow toys sample clean
+
+run: .venv/installed
+	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
+	$(BIN)/qinn-bench figure benchmarks/studies/quick.toml --observable m_ll
+
+test: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n $(JOBS) -m "not slow"
+
+test-slow: .venv/installed-test
+	$(BIN)/pytest -n $(JOBS) -m slow
+
+toys: .venv/installed
+	$(BIN)/qinn-bench run benchmarks/studies/toys.toml -j $(JOBS)
+
+# The sample of Z+jet events inside the package, made again from its generator.
+sample: .venv/installed-test
+	$(BIN)/python -m qinn_bench.data.generators.bundle
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "qinn-bench needs Python 3.11 or newer, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,hep]'
+	touch $@
+
+clean:
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,51 @@
+"""What the verbs that take a study share: finding it, planning it, and choosing among its cells."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from qinn_bench import campaign, registry
+from qinn_bench.run import Order
+from qinn_bench.values import Refused, Study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study, the folder of its results, and the filters by model, data set and seed."""
+    parser.add_argument("study", type=Path, help="a study file (TOML)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    parser.add_argument("-m", "--model", action="append", default=[], help="only this row or model[knob=value]")
+    parser.add_argument("-d", "--data", action="append", default=[], help="only this data set[knob=value]")
+    parser.add_argument("-s", "--seed", action="append", default=[], type=int, help="only this seed")
+
+
+def planned(options: argparse.Namespace) -> tuple[Study, list[Order]]:
+    """The study and those of its cells that the filters keep.
+
+    Raises:
+        Refused: a filter keeps nothing.
+    """
+    study = campaign.load_study(options.study)
+    orders = campaign.plan(study, options.results)
+    kept = [order for order in orders if _wanted(order, options)]
+    if not kept:
+        rows = ", ".join(dict.fromkeys(order.row for order in orders))
+        raise Refused(
+            f"the filters keep no cell of '{study.name}'; its rows are: {rows}; its seeds 0 to {study.seeds - 1}"
+        )
+    return study, kept
+
+
+def _wanted(order: Order, options: argparse.Namespace) -> bool:
+    cell = order.cell
+    model = not options.model or order.row in options.model or any(_fits(text, cell.model) for text in options.model)
+    data = not options.data or any(_fits(text, cell.data) for text in options.data)
+    return model and data and (not options.seed or cell.seed in options.seed)
+
+
+def _fits(text: str, use: object) -> bool:
+    try:
+        wanted = registry.parse_use(text)
+    except Refused:
+        return False
+    return wanted.name == use.name and wanted.knobs.items() <= use.knobs.items()  # type: ignore[attr-defined]

@@ -1,0 +1,64 @@
+"""``qinn-bench figure``: the figures of a study, from its records."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qinn_bench import campaign, registry, store
+from qinn_bench.cli import _study
+from qinn_bench.report import figures
+from qinn_bench.run import Order
+from qinn_bench.values import Dataset, Record, Refused
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A study, observables, and a folder."""
+    _study.add_arguments(parser)
+    parser.add_argument("--observable", action="append", default=[], help="a figure of its own for this observable")
+    parser.add_argument("--out", type=Path, help="folder for the figures (default: RESULTS/figures/STUDY)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write, for each data set, the observables against the truth and the loss curves; print the paths."""
+    study, orders = _study.planned(options)
+    folder = options.out or options.results / "figures" / study.name
+    by_data: dict[str, list[Order]] = defaultdict(list)
+    for order in orders:
+        by_data[str(order.cell.data)].append(order)
+    for group in by_data.values():
+        data: Dataset = registry.make("data", group[0].cell.data)
+        records = [record for record in campaign.finished(group) if record.status == "ok"]
+        if not records:
+            raise Refused(f"'{study.name}' has no finished cell on {data.name} yet; run it first")
+        for path in _draw(data, records, options.results, options.observable, folder):
+            print(path)
+    return 0
+
+
+def _draw(data: Dataset, records: Sequence[Record], results: Path, single: list[str], folder: Path) -> list[Path]:
+    known = {plot.name for plot in data.plots}
+    if wrong := set(single) - known:
+        raise Refused(f"{data.name} has no observable '{wrong.pop()}'; there are: {', '.join(sorted(known))}")
+    samples: dict[str, list[np.ndarray]] = defaultdict(list)
+    curves: dict[str, list[store.Arrays]] = defaultdict(list)
+    for record in records:
+        arrays = store.load_arrays(results, record)
+        samples[record.row].append(arrays["samples"])
+        if len(arrays["curve_step"]):
+            curves[record.row].append(arrays)
+    pooled = {row: np.concatenate(parts) for row, parts in samples.items() if _compared(row, records)}
+    made = {f"{data.name}_observables": figures.observables_figure(data, pooled, [plot.name for plot in data.plots])}
+    made |= {f"{data.name}_{name}": figures.observable_figure(data, pooled, name) for name in single}
+    if curves:
+        made[f"{data.name}_losses"] = figures.loss_figure(curves)
+    return [path for stem, figure in made.items() for path in figures.save(figure, folder / stem)]
+
+
+def _compared(row: str, records: Sequence[Record]) -> bool:
+    """Whether a row is drawn: the truth row is not, as the truth itself is."""
+    return all(record.cell.model.name != "truth" for record in records if record.row == row)

@@ -1,0 +1,40 @@
+"""``qinn-bench list``: what exists."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from qinn_bench import registry
+from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.quantum import backends
+
+KINDS = ("models", "data", "metrics", "backends")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One kind, or all of them."""
+    parser.add_argument("kind", nargs="?", choices=KINDS)
+    parser.add_argument("--json", action="store_true")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print names with what each is."""
+    found = {kind: _entries(kind) for kind in KINDS if options.kind in (None, kind)}
+    if options.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    for kind, entries in found.items():
+        print(kind)
+        for name, about in entries.items():
+            print(f"  {name:<20} {about}")
+    return 0
+
+
+def _entries(kind: str) -> dict[str, str]:
+    if kind == "metrics":
+        return {name: metric.title for name, metric in sorted(all_metrics().items())}
+    if kind == "backends":
+        return dict.fromkeys(backends.names(), "")
+    what: registry.Kind = "model" if kind == "models" else "data"
+    return {name: (registry.find(what, name).__doc__ or "").splitlines()[0] for name in registry.names(what)}

@@ -1,0 +1,42 @@
+"""The command line: parse, call the verb, and turn what users may get wrong into one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from qinn_bench import __version__
+from qinn_bench.values import Refused
+
+VERBS = {
+    "list": "what exists: models, data sets, metrics, backends",
+    "data": "make, list, describe and verify data sets",
+    "match": "shapes of model families that meet a parameter budget",
+    "run": "run a study; what is finished is not run again",
+    "status": "how far a study is",
+    "table": "the table of a study, from its records",
+    "figure": "the figures of a study, from its records",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb and return its exit code: 0 ok, 2 usage, 3 some cells failed."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="qinn-bench", description="At equal capacity, is a quantum model better?")
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    asked = next((word for word in arguments if word in VERBS), None)
+    for name, help_text in VERBS.items():
+        verb = verbs.add_parser(name, help=help_text, description=help_text)
+        if name == asked:
+            importlib.import_module(f"qinn_bench.cli.{name}").add_arguments(verb)
+    options = parser.parse_args(arguments)
+    try:
+        return int(importlib.import_module(f"qinn_bench.cli.{options.verb}").run(options))
+    except Refused as refusal:
+        print(f"qinn-bench {options.verb}: {refusal}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; finished cells are kept, run the same command to go on", file=sys.stderr)
+        return 130

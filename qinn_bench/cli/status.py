@@ -1,0 +1,32 @@
+"""``qinn-bench status``: how far a study is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+
+from qinn_bench import campaign
+from qinn_bench.cli import _study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A study and filters."""
+    _study.add_arguments(parser)
+    parser.add_argument("--json", action="store_true")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print how many cells have which status, and why those that failed did; 3 if some failed."""
+    study, orders = _study.planned(options)
+    records = campaign.finished(orders)
+    counts = Counter(str(record.status) for record in records)
+    counts["to run"] = len(campaign.pending(orders))
+    failed = [record for record in records if record.status != "ok"]
+    reasons = [f"{r.row} seed {r.cell.seed} on {r.cell.data}: {r.status}: {r.reason}" for r in failed]
+    if options.json:
+        print(json.dumps({"study": study.name, "cells": len(orders), "status": counts, "failed": reasons}, indent=1))
+    else:
+        print(f"{study.name}: {len(orders)} cells; " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+        print("".join(f"  {reason}\n" for reason in reasons), end="")
+    return 3 if failed else 0

@@ -1,0 +1,77 @@
+"""Likelihood of the test rows: of the normalised density, as claimed, per dimension, and against a known truth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qinn_bench.metrics._columns import undefined
+from qinn_bench.values import Array, Estimate, Evidence, Metric
+
+
+def nll(evidence: Evidence) -> dict[str, Estimate]:
+    """Mean negative log-likelihood of the test rows in physical space, in nats.
+
+    `nll` is that of the normalised density, -mean log p + log mass: only this one may be compared between models,
+    since a density that integrates to more than one wins without being better. `nll_claimed` is as the model states it.
+    """
+    claimed, normalised = _loss("nll_claimed", evidence, 0.0), _normalised("nll", evidence, 0.0)
+    return normalised | claimed
+
+
+def bits_per_dim(evidence: Evidence) -> dict[str, Estimate]:
+    """The normalised NLL of physical rows in bits per coordinate, NLL / (dim ln 2)."""
+    bits = evidence.data.dim * np.log(2)
+    return {
+        name: _scaled(estimate, bits, "bits") for name, estimate in _normalised("bits_per_dim", evidence, 0.0).items()
+    }
+
+
+def kl(evidence: Evidence) -> dict[str, Estimate]:
+    """Kullback-Leibler divergence from the true density, mean(log p_true - log p) + log mass, in nats.
+
+    Only where the true density is known; row by row the difference scatters less than either term.
+    """
+    if evidence.data.density is None:
+        return {}
+    return _normalised("kl", evidence, evidence.data.density.log_density(evidence.data.test))
+
+
+def _normalised(name: str, evidence: Evidence, reference: Array | float) -> dict[str, Estimate]:
+    mass = evidence.mass
+    if mass is None or mass.value is None or mass.value <= 0:
+        why = "the mass of the density is not known" if mass is None or mass.value is None else "the mass is zero"
+        return undefined((name,), "nats", "lower", why)
+    claimed = _loss(name, evidence, reference)[name]
+    if claimed.value is None or claimed.error is None:
+        return {name: claimed}
+    error = np.hypot(claimed.error, (mass.error or 0.0) / mass.value)
+    return {name: claimed.model_copy(update={"value": claimed.value + float(np.log(mass.value)), "error": float(error)})}
+
+
+def _loss(name: str, evidence: Evidence, reference: Array | float) -> dict[str, Estimate]:
+    """The mean of `reference` - log p with the standard error of a mean."""
+    if evidence.log_prob is None:
+        return undefined((name,), "nats", "lower", "the model has no density")
+    if why := _not_finite(evidence.log_prob):
+        return undefined((name,), "nats", "lower", why)
+    losses = reference - evidence.log_prob
+    sem = float(np.std(losses, ddof=1) / np.sqrt(len(losses)))
+    return {name: Estimate(value=float(losses.mean()), error=sem, n=len(losses), unit="nats", better="lower")}
+
+
+def _not_finite(log_prob: Array) -> str:
+    bad = int(np.sum(~np.isfinite(log_prob)))
+    return f"the log-density of {bad} of {len(log_prob)} test rows is not finite" if bad else ""
+
+
+def _scaled(estimate: Estimate, by: float, unit: str) -> Estimate:
+    if estimate.value is None or estimate.error is None:
+        return estimate.model_copy(update={"unit": unit})
+    return estimate.model_copy(update={"value": estimate.value / by, "error": estimate.error / by, "unit": unit})
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("nll", "negative log-likelihood", "density", nll),
+    Metric("bits_per_dim", "bits per dimension", "density", bits_per_dim),
+    Metric("kl", "Kullback-Leibler divergence from the known density", "density", kl),
+)

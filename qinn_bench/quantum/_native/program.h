@@ -1,0 +1,105 @@
+// What a compiled circuit is: plain tables that every instruction set's kernel reads, and the arguments of one call.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace qinn {
+
+// factor * (constant + weights[weight] + s * inputs[input]) with s = weights[scale] or 1; -1 where a part is left out.
+struct Angle {
+    int32_t weight, input, scale;
+    double constant, factor;
+};
+
+enum Axis : int32_t { AXIS_X, AXIS_Y, AXIS_Z, AXIS_H };
+
+// exp(-i angle/2 axis.sigma); AXIS_H is the fixed half turn about (x + z)/sqrt(2).
+struct Rotation {
+    int32_t axis, angle;
+};
+
+// exp(-i angle/2 s(x)) with s(x) = -1 to the number of bits that x and mask share.
+struct Term {
+    uint32_t mask;
+    int32_t angle;
+};
+
+// A run of rotations on `bit` in which `input` appears; `bit` is the position in the basis index.
+struct Link {
+    int32_t bit, input;
+};
+
+// A Pauli word: O|x> = i^turns (-1)^|x & sign| |x ^ flip>.
+struct Word {
+    uint32_t flip, sign;
+    int32_t turns;
+};
+
+// What a run of rotations on one bit amounts to.
+enum Kind : int32_t { NONE, DIAGONAL, TURNING };
+
+// A layer is: one run of rotations per bit, then a product of diagonal terms, then a permutation of the basis.
+struct Program {
+    int32_t n_bits, n_inputs, n_weights, n_words, n_layers, n_angles;
+    const Angle* angles;
+    const Rotation* rotations;
+    const int32_t* run_start;    // (n_layers * n_bits + 1), bit fastest
+    const Kind* kinds;           // (n_layers * n_bits)
+    const Term* terms;
+    const int32_t* term_start;   // (n_layers + 1)
+    const Link* links;
+    const int32_t* link_start;   // (n_layers + 1)
+    const int32_t* birth;        // (n_inputs): the first layer in which an input appears
+    const int32_t* perms;        // index x goes to perms[at + x]
+    const int32_t* perm_at;      // (n_layers): offset into perms, or -1
+    const Word* words;
+    bool diagonal_words;         // no word flips a bit
+    bool single_words;           // every word is one Z
+    int32_t max_rotations, max_links;  // per layer
+    double phase_re, phase_im;   // global phase left out of the gates
+};
+
+enum Mode : int32_t { EXPECTATION, STATE };
+
+// One call of the kernel on blocks [first, last) of lanes; `n_states` is 1, or 1 + n_inputs with tangent states.
+template <class T>
+struct Call {
+    const Program* program;
+    Mode mode;
+    int32_t n_states;
+    int64_t batch;
+    const T* inputs;        // (batch, n_inputs)
+    const T* base;          // (n_angles): the part of an angle that is the same for all rows
+    const T* slope;         // (n_angles): d angle / d input
+    const T* half;          // (n_angles, 2): cos and sin of half the angle, where no input enters
+    const T* tables;        // phases of the diagonal terms without inputs, (2^n, 2) at table_at[layer]
+    const int64_t* table_at;  // (n_layers), -1 without such terms
+    T* values;              // (batch, n_words), or (batch, 2^n, 2)
+    T* jacobian;            // (batch, n_words, n_inputs) or null
+    T* saved;               // final states block by block, or null
+    const T* grad_values;
+    const T* grad_jacobian;
+    T* grad_inputs;         // (batch, n_inputs)
+    double* grad_weights;   // (n_weights): written, not added to
+};
+
+// What one instruction set offers for one floating-point type.
+template <class T>
+struct Kernel {
+    int32_t lanes;
+    size_t (*workspace)(const Program&, int32_t n_states, bool reverse);
+    void (*forward)(const Call<T>&, int64_t first, int64_t last, void* workspace);
+    void (*reverse)(const Call<T>&, int64_t first, int64_t last, void* workspace);
+};
+
+struct InstructionSet {
+    const char* name;
+    Kernel<float> single_;
+    Kernel<double> double_;
+};
+
+extern const InstructionSet portable_set;
+extern const InstructionSet avx2_set;
+extern const InstructionSet avx512_set;
+
+}  // namespace qinn

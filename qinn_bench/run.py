@@ -1,0 +1,293 @@
+"""Run one cell: build, train, audit, measure, record; the only place where seeds, dtype and threads are set."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from qinn_bench import audit, registry, store
+from qinn_bench.contracts import Generator, count_parameters
+from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
+from qinn_bench.training import Fit, fit
+from qinn_bench.values import Array, Cell, Certificate, Dataset, Estimate, Evidence, Knob, Record, Status
+
+CHUNK = 1024
+LIBRARIES = ("torch", "numpy", "scipy", "normflows", "pennylane", "scikit-learn")
+WEIGHT = "weight:"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker process is asked to do: one cell of a study, where its record goes, which metrics it needs."""
+
+    cell: Cell
+    key: str
+    study: str
+    row: str
+    results: Path
+    metrics: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """One line of JSON, read back by `from_json`."""
+        plain = {"key": self.key, "study": self.study, "row": self.row, "metrics": self.metrics}
+        return json.dumps(plain | {"results": str(self.results), "cell": self.cell.model_dump()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Order:
+        """Read what `to_json` wrote."""
+        plain = json.loads(text)
+        cell = Cell.model_validate_json(json.dumps(plain.pop("cell")))
+        results, metrics = Path(plain.pop("results")), tuple(plain.pop("metrics"))
+        return cls(cell=cell, results=results, metrics=metrics, **plain)
+
+
+@dataclass
+class _Clock:
+    """Wall and CPU seconds by phase."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds[f"{name}_wall_s"] = time.perf_counter() - wall
+            self.seconds[f"{name}_cpu_s"] = time.process_time() - cpu
+
+
+def run_cell(order: Order, on_step: Callable[[int], None] = lambda _: None) -> Record:
+    """Train and measure one cell and write its record; a cell that was trained before is only measured again.
+
+    Everything random is seeded by names: the initial weights by (data, model, seed); the order of batches and the
+    latents of the samples by (data, seed), so that all models of a study meet the same batches and the same latents.
+    """
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    if reason := _unsupported(order.cell):
+        return save(order, {}, status="unsupported", reason=reason)
+    data: Dataset = registry.make("data", order.cell.data)
+    done = store.load(order.results, order.study, order.key)
+    if done and done.status == "ok":
+        return _measure_again(order, data, done)
+    return _train_and_measure(order, data, on_step)
+
+
+def _unsupported(cell: Cell) -> str:
+    if cell.device == "cuda" and not torch.cuda.is_available():
+        return "device 'cuda' was asked for, but torch finds no CUDA device"
+    return ""
+
+
+def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], None]) -> Record:
+    cell, clock = order.cell, _Clock()
+    with clock.phase("build"):
+        model = build(cell, data)
+    with clock.phase("train"):
+        outcome = _train(model, cell, data, on_step)
+    facts: dict[str, Any] = {"parameters": count_parameters(model), "training": outcome.training}
+    clock.seconds |= _step_cost(outcome)
+    arrays = _curves(outcome)
+    if outcome.status != "ok":
+        return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=clock.seconds, **facts)
+    model = model.double().to("cpu").eval()
+    with clock.phase("evaluate"):
+        arrays |= _weights(model) | _evaluate(model, cell, data)
+    if (found := len(arrays["samples"])) < cell.samples:
+        reason = f"only {found} of {cell.samples} latents have a pre-image"
+        return save(order, arrays, status="not-converged", reason=reason, cost=clock.seconds, **facts)
+    with clock.phase("certify"):
+        facts["certificate"] = _certify(model, cell, data, arrays)
+    with clock.phase("metrics"):
+        facts["metrics"] = _measure(order.metrics, cell, data, arrays, facts["certificate"])
+    return save(order, arrays, cost=clock.seconds, measured=fingerprints(order.metrics), **facts)
+
+
+def build(cell: Cell, data: Dataset) -> Generator:
+    """The untrained model of a cell, its weights drawn from the seed of its names, in the precision of its budget."""
+    torch.manual_seed(seed_of("init", str(cell.data), str(cell.model), cell.seed))
+    model: Generator = registry.make("model", cell.model, data.dim, data=data, backend=cell.backend)
+    return model.to(device=cell.device, dtype=getattr(torch, cell.budget.precision))
+
+
+def _train(model: Generator, cell: Cell, data: Dataset, on_step: Callable[[int], None]) -> Fit:
+    kind = {"device": cell.device, "dtype": getattr(torch, cell.budget.precision)}
+    train = torch.as_tensor(data.transform.forward(data.train)[0]).to(**kind)
+    valid = torch.as_tensor(data.transform.forward(data.valid)[0]).to(**kind)
+    model.initialise(train, torch_rng("initialise", str(cell.data), cell.seed))
+    return fit(model, train, valid, cell.budget, (str(cell.data), cell.seed), on_step)
+
+
+def _evaluate(model: Generator, cell: Cell, data: Dataset) -> store.Arrays:
+    features = model.sample(cell.samples, torch_rng("sample", str(cell.data), cell.seed))
+    arrays: store.Arrays = {"samples": data.transform.inverse(features.double().numpy())}
+    if has_density(model):
+        arrays["log_prob"] = physical_log_prob(model, data, data.test)
+    return arrays
+
+
+def has_density(model: Generator) -> bool:
+    """Whether a model states a density, and so owes a certificate."""
+    return hasattr(model, "log_prob")
+
+
+@torch.no_grad()
+def physical_log_prob(model: Any, data: Dataset, rows: Array) -> Array:
+    """The claimed log-density of physical rows ``(n, dim) -> (n,)``: that of their features plus the log-Jacobian."""
+    features, logdet = data.transform.forward(rows)
+    parts = [model.log_prob(chunk).numpy() for chunk in torch.as_tensor(features).split(CHUNK)]
+    return np.asarray(np.concatenate(parts) + logdet)
+
+
+def _certify(model: Generator, cell: Cell, data: Dataset, arrays: store.Arrays) -> Certificate | None:
+    if "log_prob" not in arrays:
+        return None
+    rng = numpy_rng("certificate", str(cell.data), str(cell.model), cell.seed)
+    return audit.certify(model, data, arrays["samples"], rng, cell.mass_draws)
+
+
+def _measure(
+    names: tuple[str, ...], cell: Cell, data: Dataset, arrays: store.Arrays, certificate: Certificate | None
+) -> dict[str, Estimate]:
+    found: dict[str, Estimate] = {}
+    for metric in (all_metrics()[name] for name in names):
+        if metric.needs == "density" and "log_prob" not in arrays:
+            continue
+        evidence = Evidence(
+            data=data,
+            truth=data.test[: cell.samples],
+            generated=arrays["samples"],
+            log_prob=arrays.get("log_prob"),
+            mass=certificate.mass if certificate else None,
+            rng=numpy_rng("metric", metric.name, str(cell.data), cell.seed),
+        )
+        found |= metric.compute(evidence)
+    return found
+
+
+def fingerprints(metrics: tuple[str, ...]) -> dict[str, str]:
+    """The source hash of the certificate and of each of these metrics; a record with others is measured again."""
+    makers = {name: all_metrics()[name].compute for name in metrics} | {"certificate": audit.certify}
+    return {name: _source_hash(inspect.getfile(maker)) for name, maker in makers.items()}
+
+
+def _source_hash(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+
+
+def _measure_again(order: Order, data: Dataset, done: Record) -> Record:
+    """Take the metrics, and the certificate, whose code is new since the record was written."""
+    stale = {name for name, code in fingerprints(order.metrics).items() if done.measured.get(name) != code}
+    if not stale:
+        return done
+    arrays, certificate = store.load_arrays(order.results, done), done.certificate
+    if "certificate" in stale and "log_prob" in arrays:
+        certificate = _certify(trained(order.cell, data, arrays), order.cell, data, arrays)
+        stale |= {name for name in order.metrics if all_metrics()[name].needs == "density"}
+    again = tuple(name for name in order.metrics if name in stale)
+    metrics = done.metrics | _measure(again, order.cell, data, arrays, certificate)
+    measured = done.measured | fingerprints(order.metrics)
+    record = done.model_copy(update={"metrics": metrics, "certificate": certificate, "measured": measured})
+    store.save(order.results, record, arrays)
+    return record
+
+
+def trained(cell: Cell, data: Dataset, arrays: store.Arrays) -> Generator:
+    """The trained model of a finished cell in float64, its weights read from the arrays beside its record."""
+    model = build(cell, data).double()
+    weights = {name.removeprefix(WEIGHT): value for name, value in arrays.items() if name.startswith(WEIGHT)}
+    model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
+    return model.eval()
+
+
+def _weights(model: Generator) -> store.Arrays:
+    return {WEIGHT + name: value.numpy() for name, value in model.state_dict().items()}
+
+
+def _curves(outcome: Fit) -> store.Arrays:
+    return {
+        "curve_step": np.array(outcome.steps),
+        "curve_train": np.array(outcome.train_loss),
+        "curve_valid": np.array(outcome.valid_loss),
+    }
+
+
+def _step_cost(outcome: Fit) -> dict[str, float]:
+    if not outcome.step_seconds:
+        return {}
+    return {"first_step_s": outcome.step_seconds[0], "steady_step_s": median(outcome.step_seconds)}
+
+
+def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: Any) -> Record:
+    """Write the record of a cell with what is known of it, and its provenance."""
+    cost = facts.pop("cost", {})
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    record = Record(
+        key=order.key,
+        study=order.study,
+        row=order.row,
+        role=registry.role(order.cell.model.name),
+        cell=order.cell,
+        status=status,
+        cost=cost | {"peak_memory_mb": peak},
+        seeds={"seed": order.cell.seed},
+        provenance=provenance(),
+        **facts,
+    )
+    store.save(order.results, record, arrays)
+    return record
+
+
+def provenance() -> dict[str, Knob]:
+    """Where and with what a number was made: versions, machine, threads, time."""
+    versions: dict[str, Knob] = {name: version(name) for name in (*LIBRARIES, "qinn-bench")}
+    return versions | {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "threads": torch.get_num_threads(),
+        "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def main() -> int:
+    """The worker process: an order on standard input, the steps done on standard output, the record on disk."""
+    order = Order.from_json(sys.stdin.readline())
+    every = max(1, order.cell.budget.steps // 200)
+
+    def report(step: int) -> None:
+        if step % every == 0:
+            sys.stdout.write(f"{step}\n")
+            sys.stdout.flush()
+
+    try:
+        run_cell(order, report)
+    except MemoryError:
+        save(order, {}, status="out-of-memory", reason="an allocation was refused")
+    except RuntimeError as error:
+        if "not enough memory" not in str(error):
+            raise
+        save(order, {}, status="out-of-memory", reason=str(error).splitlines()[0][:200])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

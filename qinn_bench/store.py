@@ -1,0 +1,78 @@
+"""Records on disk: one JSON file a cell with its arrays beside it, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from qinn_bench.values import Cell, Record, Refused
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def key_of(cell: Cell, data_fingerprint: str, code_fingerprint: str) -> str:
+    """The name of a cell's files: a hash of the spelled-out cell, its data and its model's source, but of no metric."""
+    content = {"cell": cell.model_dump(), "data": data_fingerprint, "code": code_fingerprint}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def record_path(results: Path, study: str, key: str) -> Path:
+    """Where the record of a cell lies: ``results/records/STUDY/KEY.json``."""
+    return results / "records" / study / f"{key}.json"
+
+
+def save(results: Path, record: Record, arrays: Mapping[str, NDArray[Any]]) -> Path:
+    """Write the arrays, then the record; a record that exists is therefore complete."""
+    path = record_path(results, record.study, record.key)
+    write_whole(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+    text = record.model_dump_json(indent=1)
+    write_whole(path, lambda file: file.write(text.encode()))
+    return path
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write under a temporary name, sync, rename: a reader sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def load(results: Path, study: str, key: str) -> Record | None:
+    """The record of a cell, or None if it was never finished.
+
+    Raises:
+        Refused: the file is there but is no record.
+    """
+    path = record_path(results, study, key)
+    if not path.exists():
+        return None
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise Refused(
+            f"{path} is not a record of this version ({error.errors()[0]['msg']}); delete it or run with --fresh"
+        ) from None
+
+
+def load_arrays(results: Path, record: Record) -> Arrays:
+    """The arrays beside a record: samples, log-densities, loss curves, weights."""
+    path = record_path(results, record.study, record.key).with_suffix(".npz")
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -1,0 +1,135 @@
+"""Flows out of parts: invertible steps one after the other, and the networks that steer them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from qinn_bench.contracts import DensityModel
+from qinn_bench.values import Refused
+
+Conditioner = Callable[[int, int], nn.Module]
+
+
+class Univariate(Protocol):
+    """A family of increasing maps of the line, each steered by `width` unconstrained numbers; all zero: the identity.
+
+    Values are ``(n, k)``, their numbers ``(n, k, width)``.
+    """
+
+    @property
+    def width(self) -> int:
+        """How many numbers steer one map."""
+
+    def forward(self, x: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """The image of `x`, and the log of the slope there in nats, both ``(n, k)``."""
+
+    def inverse(self, y: Tensor, numbers: Tensor) -> Tensor:
+        """The ``(n, k)`` values whose images are `y`; NaN where a number is not finite."""
+
+
+def dense(hidden: int, hidden_layers: int) -> Conditioner:
+    """A maker of dense networks with SiLU between their layers, the last of which starts at zero."""
+
+    def conditioner(n_in: int, n_out: int) -> nn.Module:
+        sizes = [n_in, *[hidden] * hidden_layers]
+        inner = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.SiLU())]
+        last = nn.Linear(sizes[-1], n_out)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        return nn.Sequential(*inner, last)
+
+    return conditioner
+
+
+class Coupling(nn.Module):
+    """Maps every second feature by a univariate map whose numbers a network reads off the features in between.
+
+    The features with an odd index are mapped if `odd`, else those with an even one (arXiv:1605.08803, section 3.4).
+    """
+
+    def __init__(self, dim: int, univariate: Univariate, conditioner: Conditioner, *, odd: bool) -> None:
+        super().__init__()
+        if dim < 2:
+            raise Refused(f"a coupling flow was asked for dim {dim}, but it couples 2 features or more")
+        self.mapped, self.kept = slice(int(odd), None, 2), slice(1 - odd, None, 2)
+        n_mapped = len(range(dim)[self.mapped])
+        self.univariate = univariate
+        self.network = conditioner(dim - n_mapped, n_mapped * univariate.width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``(n, dim) -> (n, dim), (n,)`` with the log-det in nats."""
+        y = x.clone()
+        y[:, self.mapped], log_slope = self.univariate.forward(x[:, self.mapped], self._numbers(x))
+        return y, log_slope.sum(1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """``(n, dim) -> (n, dim)``."""
+        x = y.clone()
+        x[:, self.mapped] = self.univariate.inverse(y[:, self.mapped], self._numbers(y))
+        return x
+
+    def _numbers(self, x: Tensor) -> Tensor:
+        numbers: Tensor = self.network(x[:, self.kept])
+        return numbers.unflatten(1, (-1, self.univariate.width))
+
+
+class Mixing(nn.Module):
+    """Multiplies by a unit triangular matrix, ``dim (dim - 1) / 2`` parameters, of log-det 0; starts as the identity.
+
+    A lower and an upper one in turn make up the LU-decomposed matrix of arXiv:1906.04032, section 3.2, at half its
+    parameters a step; scales are left to the univariate maps.
+    """
+
+    def __init__(self, dim: int, *, upper: bool) -> None:
+        super().__init__()
+        self.upper = upper
+        indices = torch.triu_indices(dim, dim, 1) if upper else torch.tril_indices(dim, dim, -1)
+        self.register_buffer("indices", indices)
+        self.register_buffer("identity", torch.eye(dim))
+        self.entries = nn.Parameter(torch.zeros(indices.shape[1]))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``(n, dim) -> (n, dim), (n,)``."""
+        return x @ self._matrix().T, x.new_zeros(len(x))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """``(n, dim) -> (n, dim)``."""
+        return torch.linalg.solve_triangular(self._matrix(), y.T, upper=self.upper, unitriangular=True).T
+
+    def _matrix(self) -> Tensor:
+        return self.get_buffer("identity").index_put(tuple(self.get_buffer("indices")), self.entries)
+
+
+class Composition(DensityModel):
+    """Invertible steps one after the other, from features to latents; a step has `forward` and `inverse` as the whole."""
+
+    def __init__(self, dim: int, steps: Iterable[nn.Module]) -> None:
+        super().__init__(dim)
+        self.steps = nn.ModuleList(steps)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features to latents, and the sum of the log-dets."""
+        total = x.new_zeros(len(x))
+        for step in self.steps:
+            x, logdet = step(x)
+            total = total + logdet
+        return x, total
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Latents to features."""
+        for step in reversed(self.steps):
+            z = step.inverse(z)
+        return z
+
+
+def coupling_flow(dim: int, univariate: Univariate, conditioner: Conditioner, blocks: int) -> Composition:
+    """Blocks of a mixing and a coupling; the triangle and the mapped half alternate."""
+    steps: list[nn.Module] = []
+    for k in range(blocks):
+        steps += [Mixing(dim, upper=k % 2 == 1), Coupling(dim, univariate, conditioner, odd=k % 2 == 1)]
+    return Composition(dim, steps)

@@ -1,0 +1,165 @@
+"""The classical invertible network with monotone cubic splines, as in the sister papers of the QINN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from qinn_bench.contracts import DensityModel
+from qinn_bench.values import Role
+from reference_models._flow import coupling_flow, dense
+
+CITATION = "Durkan, Bekasov, Murray, Papamakarios, Cubic-Spline Flows, arXiv:1906.02145"
+PUBLISHED: dict[str, str] = {
+    "parameters": "the classical networks of arXiv:2302.12906 have 6k to 16k parameters",
+}
+ROLE: Role = "model"
+KNOBS: dict[str, tuple[int, ...]] = {
+    "blocks": (1, 2, 3, 4, 5, 6, 8, 10, 12),
+    "hidden": (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80),
+    "hidden_layers": (1, 2),
+    "bins": (2, 3, 4, 5, 6, 8, 10),
+}
+DEPTH = "blocks"
+TINY: dict[str, int] = {"blocks": 2, "hidden": 2, "bins": 3}
+NARROWEST = 1e-2
+FLATTEST = 1e-3
+STRAIGHT = 1e-3
+POLISHES = 4
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The cubic ``y0 + h (a t + b t^2 + c t^3)``, ``t = (x - x0) / w`` in [0, 1], of the bin that holds each value.
+
+    All are ``(n, k)``; ``a, b, c`` come from the end slopes in units of the chord ``h / w``.
+    """
+
+    x0: Tensor
+    y0: Tensor
+    w: Tensor
+    h: Tensor
+    a: Tensor
+    b: Tensor
+    c: Tensor
+
+    def image(self, t: Tensor) -> Tensor:
+        """How far up the bin, from 0 to 1, the curve is at `t`."""
+        return t * (self.a + t * (self.b + t * self.c))
+
+    def slope(self, t: Tensor) -> Tensor:
+        """The derivative of `image`."""
+        return self.a + t * (2 * self.b + t * 3 * self.c)
+
+
+@dataclass(frozen=True)
+class Cubic:
+    """Steffen's monotone cubic spline on [-bound, bound] with `bins` bins, continued by straight lines outside.
+
+    Its ``2 bins + 2`` numbers are widths, heights (through a softmax) and the slopes at both ends (through a sigmoid,
+    between 0 and 3 chords of the end bin); inner slopes follow from Steffen's rule (Astron. Astrophys. 239 (1990) 443).
+    """
+
+    bins: int
+    bound: float
+
+    @property
+    def width(self) -> int:
+        """How many numbers steer one map."""
+        return 2 * self.bins + 2
+
+    def forward(self, x: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """``(n, k), (n, k, width) -> (n, k), (n, k)``: image and log-slope."""
+        xs, ys, slopes = self._knots(numbers)
+        piece = _piece(xs, ys, slopes, _bin_of(x, xs))
+        t = (x - piece.x0) / piece.w
+        within = t.clamp(0, 1)
+        slope = piece.slope(within)
+        y = piece.y0 + piece.h * (piece.image(within) + (t - within) * slope)
+        return y, torch.log(slope * piece.h / piece.w)
+
+    def inverse(self, y: Tensor, numbers: Tensor) -> Tensor:
+        """``(n, k), (n, k, width) -> (n, k)``, by the roots of the cubic in closed form."""
+        xs, ys, slopes = self._knots(numbers.double())
+        piece = _piece(xs, ys, slopes, _bin_of(y.double(), ys))
+        up = (y - piece.y0) / piece.h
+        within = _root(piece, up.clamp(0, 1))
+        t = within + (up - up.clamp(0, 1)) / piece.slope(within)
+        return (piece.x0 + piece.w * t).to(y)
+
+    def _knots(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Positions and images of the knots and the slopes there, each ``(n, k, bins + 1)``."""
+        widths, heights, ends = numbers.split([self.bins, self.bins, 2], dim=-1)
+        w, h = self._share(widths), self._share(heights)
+        chord = h / w
+        mean = (chord[..., :-1] * w[..., 1:] + chord[..., 1:] * w[..., :-1]) / (w[..., :-1] + w[..., 1:])
+        inner = torch.minimum(mean, 2 * torch.minimum(chord[..., :-1], chord[..., 1:]))
+        outer = (FLATTEST + (3 - 3 * FLATTEST) * torch.sigmoid(ends - log(2))) * chord[..., [0, -1]]
+        slopes = torch.cat([outer[..., :1], inner, outer[..., 1:]], dim=-1)
+        return self._positions(w), self._positions(h), slopes
+
+    def _share(self, numbers: Tensor) -> Tensor:
+        shares = NARROWEST / self.bins + (1 - NARROWEST) * numbers.softmax(-1)
+        return 2 * self.bound * shares
+
+    def _positions(self, steps: Tensor) -> Tensor:
+        return F.pad(steps.cumsum(-1), (1, 0)) - self.bound
+
+
+def _bin_of(values: Tensor, knots: Tensor) -> Tensor:
+    """The index of the bin that holds each value ``(n, k)``; the first and the last take what lies outside."""
+    return (values[..., None] >= knots[..., 1:-1]).sum(-1, keepdim=True)
+
+
+def _piece(xs: Tensor, ys: Tensor, slopes: Tensor, index: Tensor) -> Piece:
+    x0, x1, y0, y1, d0, d1 = (knots.gather(-1, index + step)[..., 0] for knots in (xs, ys, slopes) for step in (0, 1))
+    w, h = x1 - x0, y1 - y0
+    d0, d1 = d0 * w / h, d1 * w / h
+    return Piece(x0, y0, w, h, a=d0, b=3 - 2 * d0 - d1, c=d0 + d1 - 2)
+
+
+def _root(piece: Piece, up: Tensor) -> Tensor:
+    """The ``t`` in [0, 1] where the increasing cubic of a piece is ``up``."""
+    straight = piece.c.abs() < STRAIGHT
+    t = torch.where(straight, _root_of_quadratic(piece, up), _root_of_cubic(piece, up)).clamp(0, 1)
+    # The closed forms cancel near a vanishing cubic or quadratic term; Newton's steps give the digits back.
+    for _ in range(POLISHES):
+        t = (t - (piece.image(t) - up) / piece.slope(t)).clamp(0, 1)
+    return t
+
+
+def _root_of_quadratic(piece: Piece, up: Tensor) -> Tensor:
+    under = (piece.a.square() + 4 * piece.b * up).clamp(min=0)
+    return 2 * up / (piece.a + under.sqrt())
+
+
+def _root_of_cubic(piece: Piece, up: Tensor) -> Tensor:
+    """Cardano's root where there is one, else that of Viete's three which lies nearest to the bin."""
+    c = piece.c.where(piece.c.abs() >= STRAIGHT, 1)
+    shift = piece.b / (3 * c)
+    p = piece.a / c - 3 * shift.square()
+    q = 2 * shift**3 - shift * piece.a / c - up / c
+    disc = (q / 2).square() + (p / 3) ** 3
+    big = -torch.copysign((q.abs() / 2 + disc.clamp(min=0).sqrt()).pow(1 / 3), q)
+    one = big - p / (3 * big.where(big != 0, 1)) - shift
+    radius = (-p / 3).clamp(min=0).sqrt()
+    cosine = (-q / (2 * radius.where(radius > 0, 1) ** 3)).clamp(-1, 1)
+    turns = torch.arange(3, dtype=q.dtype, device=q.device) * (2 * torch.pi / 3)
+    three = 2 * radius[..., None] * torch.cos(torch.acos(cosine)[..., None] / 3 - turns) - shift[..., None]
+    nearest = (three - three.clamp(0, 1)).abs().argmin(-1, keepdim=True)
+    return torch.where(disc > 0, one, three.gather(-1, nearest)[..., 0])
+
+
+def build(
+    dim: int, *, blocks: int = 6, hidden: int = 10, hidden_layers: int = 1, bins: int = 4, bound: float = 5.0
+) -> DensityModel:
+    """Couplings whose splines live on [-bound, bound], with `bins` bins; dense networks of `hidden` units steer them.
+
+    Raises:
+        Refused: fewer than two features.
+    """
+    return coupling_flow(dim, Cubic(bins, bound), dense(hidden, hidden_layers), blocks)

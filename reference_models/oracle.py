@@ -1,0 +1,53 @@
+"""The ceiling: the very distribution that a data set was drawn from, where it is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qinn_bench.contracts import Generator
+from qinn_bench.values import Dataset, Density, Refused, Role, Transform
+
+CITATION = "the known density of the data set"
+PUBLISHED: dict[str, str] = {}
+ROLE: Role = "ceiling"
+KNOBS: dict[str, tuple[int, ...]] = {}
+DEPTH = ""
+TINY: dict[str, int] = {}
+
+
+class Oracle(Generator):
+    """The density of a data set, carried over to features; it has no latent space and nothing to train.
+
+    Beside `sample` it gives `log_prob`, by which a generator with a density is told from one without.
+    """
+
+    def __init__(self, dim: int, density: Density, transform: Transform) -> None:
+        super().__init__(dim)
+        self.density, self.transform = density, transform
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """The exact log-density of features, ``(n, dim) -> (n,)``, in nats; minus infinity outside the support."""
+        rows = self.transform.inverse(x.detach().cpu().double().numpy())
+        log_density = self.density.log_density(rows)
+        possible = np.isfinite(log_density)
+        log_density[possible] -= self.transform.forward(rows[possible])[1]
+        return torch.from_numpy(log_density).to(x)
+
+    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+        """Draw ``n`` rows of features, ``(n, dim)``, in float64."""
+        seed = int(torch.randint(2**62, (), generator=rng))
+        rows = self.density.sample(n, np.random.default_rng(seed))
+        return torch.from_numpy(self.transform.forward(rows)[0])
+
+
+def build(dim: int, *, data: Dataset) -> Generator:
+    """The oracle of a data set.
+
+    Raises:
+        Refused: the density of the data set is not known.
+    """
+    if data.density is None:
+        raise Refused(f"the oracle was asked for '{data.name}', but it needs a data set whose density is known")
+    return Oracle(dim, data.density, data.transform)

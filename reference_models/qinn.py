@@ -1,0 +1,214 @@
+"""Quantum invertible network (QINN): a re-uploading circuit between two elementwise maps, with its exact full Jacobian.
+
+A reconstruction of the model of arXiv:2302.12906, whose exact circuit is not published: features are squeezed to
+angles in (0, pi), encoded by RY, turned by trainable layers and read out as <Z>, which a map takes to the latent. Its
+log-determinant is exact, but nothing makes the map one-to-one by construction: the terms of its loss only encourage
+that, which is why its likelihood needs a certificate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from qinn_bench.contracts import LOG_2PI, DensityModel
+from qinn_bench.quantum.ansatz import moved, reuploading
+from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.quantum.layer import CircuitLayer, fidelity
+from qinn_bench.values import Refused
+from reference_models._elementwise_maps import SHRINK, ToAngles, ToLatent
+from reference_models._solver import solve
+
+CITATION = "A. Rousselot, M. Spannowsky, Generative invertible quantum neural networks, arXiv:2302.12906"
+PUBLISHED = {"parameters": "about 2k (hybrid)", "claim": "on par with INNs of 6k-16k parameters on Z+jet"}
+ROLE = "model"
+KNOBS = {"layers": (1, 2, 3), "uploads": tuple(range(1, 81))}
+DEPTH = "uploads"
+TINY = {"uploads": 2, "fidelity": 0.5, "mmd": 0.5, "barrier": 1.0}
+
+WIDENED, WIDE = 0.4, 2.0
+"""The fold barrier also looks at training rows with this much noise added, and at a normal this wide."""
+ANCHORS = 256
+"""How many training rows are kept as starting points of the inverse."""
+LEAST_STRETCH = 0.1
+"""Below this signed stretch per dimension, relative to the batch's mean, the fold barrier acts."""
+STARTS = {"identity": 0.05, "random": 1.0}
+"""How far from the identity the weights start (standard deviation, radians)."""
+FINAL_MMD = 0.1
+"""The share of the MMD weight that is left at the end of training; the rest fades linearly over its first half."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The weights of the loss beside the likelihood; a term of weight 0 is not computed.
+
+    `fidelity` multiplies the mean of 1 - F between the measured state and the one prepared from the measured values;
+    `mmd` the MMD^2 between latents and the normal, and, with `both` directions, between rows and rows that the learned
+    preparation generates; `barrier` the penalty on folds.
+    """
+
+    fidelity: float
+    mmd: float
+    barrier: float
+    both: bool
+
+
+class QINN(DensityModel):
+    """One circuit with one wire per feature (times `copies`), between `ToAngles` and `ToLatent`."""
+
+    inverse_tolerance = 1e-7
+
+    def __init__(self, dim: int, circuit: Circuit, terms: Terms, backend: str) -> None:
+        super().__init__(dim)
+        self.terms = terms
+        self.to_angles = ToAngles(dim)
+        self.circuit = CircuitLayer(circuit, backend)
+        self.to_latent = ToLatent(dim)
+        self.preparation = CircuitLayer(circuit, backend) if terms.fidelity > 0 else None
+        self.undo = _undo(circuit)
+        self.register_buffer("anchors", torch.zeros(ANCHORS, dim))
+
+    def start_near_identity(self, spread: float) -> None:
+        """Let the first upload encode each angle as it is and all else be almost nothing, so that z is almost x."""
+        for layer in filter(None, (self.circuit, self.preparation)):
+            with torch.no_grad():
+                layer.weights.normal_(0, spread)
+                first = layer.block("scale").view(-1, layer.circuit.n_wires)[0]
+                first.add_(1 - first.detach())
+
+    def initialise(self, rows: Tensor, rng: torch.Generator) -> None:
+        """Keep some training rows as starting points of the inverse."""
+        self.anchors = rows[torch.randint(len(rows), (ANCHORS,), generator=rng).to(rows.device)].clone()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents and log-determinant; the sign of the determinant is left to the barrier and the audit."""
+        z, logdet, _, _ = self.mapped(x)
+        return z, logdet
+
+    def mapped(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Latents ``(n, dim)``, log |det dz/dx| ``(n,)``, its sign ``(n,)`` and the measured values ``(n, dim)``."""
+        h, slope_in = self.to_angles(x)
+        y, jacobian = self.circuit.jacobian(h)
+        z, slope_out = self.to_latent(y)
+        sign, logdet = torch.linalg.slogdet(-jacobian)
+        return z, logdet + slope_in.sum(1) + slope_out.sum(1), sign, y
+
+    def jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents ``(n, dim)`` and the full Jacobian dz/dx ``(n, dim, dim)``."""
+        h, slope_in = self.to_angles(x)
+        y, jacobian = self.circuit.jacobian(h)
+        z, slope_out = self.to_latent(y)
+        return z, -slope_out.exp()[:, :, None] * jacobian * slope_in.exp()[:, None, :]
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Solve f(x) = z from the best of the learned guess and the nearest anchor; NaN where there is no solution."""
+        return solve(self.jacobian, z, [self.guess(z), self._nearest_anchor(z)])
+
+    def guess(self, z: Tensor) -> Tensor:
+        """The rows that the learned inverse state preparation gives: prepare from y, undo the layers, measure.
+
+        The uploads to be undone hold the unknown angles, so their first guess is arccos y. Without a preparation that
+        guess is all.
+        """
+        angles = torch.arccos(self.to_latent.inverse(z))
+        if self.preparation is not None:
+            weights = torch.cat((self.preparation.weights, self.circuit.weights))
+            cosines = self.circuit.backend.run(self.undo, torch.cat((angles, angles), 1), weights)
+            angles = self._decode(cosines)
+        return self.to_angles.inverse(angles)
+
+    def _decode(self, cosines: Tensor) -> Tensor:
+        """The angles h whose first upload RY(scale h + shift) shows these cosines."""
+        scale = self.circuit.block("scale").view(-1, self.circuit.circuit.n_wires)[0, : self.dim]
+        shift = self.circuit.block("shift").view(-1, self.circuit.circuit.n_wires)[0, : self.dim]
+        angles = (torch.arccos(cosines.clamp(-1 + 1e-6, 1 - 1e-6)) - shift) / scale
+        return angles.clamp(1e-3, torch.pi - 1e-3)
+
+    def _nearest_anchor(self, z: Tensor) -> Tensor:
+        return self.anchors[torch.cdist(z, self.jacobian(self.anchors)[0]).argmin(1)]
+
+    def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:
+        """The negative log-likelihood plus the terms that have a weight."""
+        points = torch.cat((x, *self._around(x, rng))) if self.terms.barrier else x
+        z, logdet, sign, y = self.mapped(points)
+        n = len(x)
+        loss = (0.5 * (z[:n].square().sum(1) + self.dim * LOG_2PI) - logdet[:n]).mean()
+        if self.terms.barrier:
+            stretch = sign * torch.exp((logdet - logdet[:n].mean().detach()) / self.dim)
+            loss = loss + self.terms.barrier * torch.relu(LEAST_STRETCH - stretch).mean()
+        if self.terms.fidelity:
+            loss = loss + self.terms.fidelity * (1 - self.fidelity(x, y[:n]).mean())
+        if self.terms.mmd:
+            weight = self.terms.mmd * max(FINAL_MMD, 1 - 2 * progress)
+            loss = loss + weight * self._discrepancy(x, z[:n], rng)
+        return loss
+
+    def _around(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Where the barrier looks beside the batch: half of it with noise added, and as many rows of a wide normal."""
+        half = x[::2]
+        noise = torch.randn((2, *half.shape), generator=rng).to(x)
+        return half + WIDENED * noise[0], WIDE * noise[1]
+
+    def fidelity(self, x: Tensor, y: Tensor) -> Tensor:
+        """Overlap ``(n,)`` of the measured state of rows with the one prepared from their measured values y."""
+        if self.preparation is None:
+            raise ValueError("a QINN without a fidelity term has no state preparation")
+        measured = self.circuit.state(self.to_angles(x)[0])
+        prepared = self.preparation.state(torch.arccos(y.clamp(-SHRINK, SHRINK)))
+        return fidelity(measured, prepared)
+
+    def _discrepancy(self, x: Tensor, z: Tensor, rng: torch.Generator) -> Tensor:
+        normal = torch.randn(z.shape, generator=rng).to(z)
+        total = mmd2(z, normal)
+        return total + mmd2(self.guess(normal), x) if self.terms.both else total
+
+
+def mmd2(x: Tensor, y: Tensor) -> Tensor:
+    """Unbiased MMD^2 of rows with a mixture of Gaussian kernels whose squared widths are dim times 1/4, 1 and 4."""
+    n, m, dim = len(x), len(y), x.shape[1]
+    distances = torch.cdist(torch.cat((x, y)), torch.cat((x, y)), compute_mode="donot_use_mm_for_euclid_dist").square()
+    kernel = sum(torch.exp(-distances / (2 * dim * width)) for width in (0.25, 1.0, 4.0)) / 3
+    kernel = kernel - torch.diag_embed(kernel.diagonal())
+    return kernel[:n, :n].sum() / (n * (n - 1)) + kernel[n:, n:].sum() / (m * (m - 1)) - 2 * kernel[:n, n:].mean()
+
+
+def _undo(circuit: Circuit) -> Circuit:
+    """Prepare a state from (first inputs), then undo all of the circuit but its first upload at (second inputs)."""
+    n, later = circuit.n_inputs, circuit.gates[circuit.n_wires :]
+    shifted = replace(circuit, gates=tuple(moved(gate, 0, n, circuit.n_weights) for gate in later))
+    renamed = tuple(replace(block, name=f"undone.{block.name}") for block in circuit.weights)
+    gates = circuit.gates + shifted.adjoint().gates
+    return replace(circuit, n_inputs=2 * n, weights=circuit.weights + renamed, gates=gates)
+
+
+def build(
+    dim: int,
+    *,
+    uploads: int = 6,
+    layers: int = 1,
+    copies: int = 1,
+    entangler: str = "zz",
+    start: str = "identity",
+    fidelity: float = 1.0,
+    mmd: float = 1.0,
+    barrier: float = 1.0,
+    both: bool = False,
+    backend: str = "auto",
+) -> DensityModel:
+    """A QINN with `uploads` of the features, each followed by `layers` of rotations and an entangling ring.
+
+    Raises:
+        Refused: an entangler or a start that does not exist; both directions without a fidelity term.
+    """
+    if entangler not in ("zz", "cnot", "none"):
+        raise Refused(f"qinn knows no entangler '{entangler}'; there are: cnot, none, zz")
+    if start not in STARTS:
+        raise Refused(f"qinn knows no start '{start}'; there are: {', '.join(STARTS)}")
+    if both and not fidelity:
+        raise Refused("qinn with both=true generates through its state preparation, which needs fidelity > 0")
+    circuit = reuploading(dim, copies=copies, uploads=uploads, layers=layers, entangler=entangler)
+    model = QINN(dim, circuit, Terms(fidelity, mmd, barrier, both), backend)
+    model.start_near_identity(STARTS[start])
+    return model

@@ -1,0 +1,42 @@
+"""The floor of every sample metric: real events in the place of generated ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from qinn_bench.contracts import Generator
+from qinn_bench.values import Dataset, Refused, Role
+
+CITATION = "the test rows of the data set"
+PUBLISHED: dict[str, str] = {}
+ROLE: Role = "floor"
+KNOBS: dict[str, tuple[int, ...]] = {}
+DEPTH = ""
+TINY: dict[str, int] = {}
+
+
+class Truth(Generator):
+    """Hands out test rows from the end of the data set, where metrics take theirs from its beginning; no density."""
+
+    def __init__(self, dim: int, data: Dataset) -> None:
+        super().__init__(dim)
+        self.data = data
+
+    def sample(self, n: int, rng: torch.Generator) -> Tensor:  # noqa: ARG002
+        """The last ``n`` test rows as features, ``(n, dim)``, in float64; the same at every call.
+
+        Raises:
+            Refused: the test rows are fewer than ``2 n``, so that these would not be disjoint from the first ``n``.
+        """
+        rows = self.data.test
+        if 2 * n > len(rows):
+            raise Refused(
+                f"{n} true rows beside {n} others were asked for, but '{self.data.name}' has {len(rows)} test rows"
+            )
+        return torch.from_numpy(self.data.transform.forward(rows[len(rows) - n :])[0])
+
+
+def build(dim: int, *, data: Dataset) -> Generator:
+    """Test rows of `data` in the place of a model's samples."""
+    return Truth(dim, data)

@@ -1,0 +1,83 @@
+"""Imports only go down, heavy libraries stay behind their borders, and importing the package costs nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = [
+    {"values", "contracts", "seeds"},
+    {"quantum", "statistics", "transforms"},
+    {"training", "audit", "density_mass", "metrics", "data", "store", "registry"},
+    {"run", "matching"},
+    {"campaign", "report"},
+    {"cli"},
+]
+FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
+BORDERS = {
+    "pennylane": {"qinn_bench/quantum"},
+    "normflows": {"reference_models"},
+    "matplotlib": {"qinn_bench/report/figures.py"},
+    "mplhep": {"qinn_bench/report/figures.py"},
+    "pythia8mc": {"qinn_bench/data/generators"},
+    "fastjet": {"qinn_bench/data/generators"},
+}
+SOURCES = sorted([*(ROOT / "qinn_bench").rglob("*.py"), *(ROOT / "reference_models").rglob("*.py")])
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floor_of(dotted):
+    parts = dotted.split(".")
+    return FLOOR.get(parts[1]) if parts[0] == "qinn_bench" and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path):
+    dotted = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    if path.name != "__init__.py" and dotted.startswith("qinn_bench"):
+        assert floor_of(dotted) is not None, f"{dotted} is on no floor"
+    for name in imported(path):
+        below = floor_of(name)
+        if dotted.startswith("reference_models"):
+            assert below is None or below <= 1, f"a model imports {name}"
+        elif below is not None and floor_of(dotted) is not None:
+            assert below <= floor_of(dotted), f"{dotted} imports {name} from above"
+            assert not name.startswith("reference_models"), f"{dotted} knows a model by name"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_libraries_stay_behind_their_borders(path):
+    here = str(path.relative_to(ROOT))
+    for name in imported(path):
+        allowed = BORDERS.get(name.split(".")[0])
+        assert allowed is None or any(here.startswith(border) for border in allowed), f"{here} imports {name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_says_what_it_is_for(path):
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf8")))
+
+
+def loaded_after(statement):
+    code = f"import sys\n{statement}\nprint(' '.join(sys.modules))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not {"torch", "numpy", "pennylane", "pydantic"} & set(loaded_after("import qinn_bench"))
+
+
+def test_help_does_not_load_torch():
+    assert "torch" not in loaded_after("from qinn_bench.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass")
