@@ -79,7 +79,11 @@ def search(family: Use, data: Dataset, match: Match) -> Matching:
 
 
 def _free_knobs(family: Use) -> dict[str, tuple[Knob, ...]]:
-    declared: dict[str, tuple[Knob, ...]] = getattr(registry.find("model", family.name), "KNOBS", {})
+    """The knobs to search: the model's KNOBS, or those that its `open_knobs` says matter beside the held ones."""
+    module = registry.find("model", family.name)
+    declared: dict[str, tuple[Knob, ...]] = getattr(module, "KNOBS", {})
+    if hasattr(module, "open_knobs"):
+        declared = module.open_knobs(registry.spell_out("model", family).knobs)
     return {knob: values for knob, values in declared.items() if knob not in family.knobs}
 
 

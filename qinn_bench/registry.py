@@ -18,6 +18,7 @@ from qinn_bench.values import Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
 PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data", "metric": "qinn_bench.metrics"}
+ANSATZ = "qinn_bench.quantum.ansatz"
 MAKERS: dict[str, str] = {"model": "build", "data": "load"}
 
 
@@ -125,17 +126,17 @@ def _read(text: str) -> Knob:
 
 
 def code_fingerprint(name: str) -> str:
-    """SHA-256 of a model's source and of the private modules beside it that it imports, directly or not."""
-    todo, seen = [find("model", name).__name__], {}
+    """SHA-256 of a model's source, of the modules beside it that it imports, directly or not, and of its ansatz."""
+    todo, seen = [find("model", name).__name__], dict[str, str]()
+    package = todo[0].rpartition(".")[0]
     while todo:
         module = todo.pop()
-        spec = importlib.util.find_spec(module)
-        if module in seen or spec is None or spec.origin is None:
+        if module in seen:
             continue
-        source = Path(spec.origin).read_bytes()
+        source = Path(inspect.getfile(importlib.import_module(module))).read_bytes()
         seen[module] = hashlib.sha256(source).hexdigest()
-        package = module.rpartition(".")[0]
-        todo += [m for m in _imports(ast.parse(source)) if package and m.startswith(f"{package}._")]
+        imported = [m for m in _imports(ast.parse(source)) if m.rpartition(".")[0] == package or m == ANSATZ]
+        todo += [m for m in imported if importlib.util.find_spec(m)]
     return hashlib.sha256("".join(f"{m}:{seen[m]};" for m in sorted(seen)).encode()).hexdigest()
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ class Univariate(Protocol):
         """The image of `x`, and the log of the slope there in nats, both ``(n, k)``."""
 
     def inverse(self, y: Tensor, numbers: Tensor) -> Tensor:
-        """The ``(n, k)`` values whose images are `y`; NaN where a number is not finite."""
+        """The ``(n, k)`` values whose images are `y`; not finite where a number is not."""
 
 
 def dense(hidden: int, hidden_layers: int) -> Conditioner:
@@ -46,14 +46,14 @@ def dense(hidden: int, hidden_layers: int) -> Conditioner:
     return conditioner
 
 
-class Coupling(nn.Module):
+class Coupling(DensityModel):
     """Maps every second feature by a univariate map whose numbers a network reads off the features in between.
 
     The features with an odd index are mapped if `odd`, else those with an even one (arXiv:1605.08803, section 3.4).
     """
 
     def __init__(self, dim: int, univariate: Univariate, conditioner: Conditioner, *, odd: bool) -> None:
-        super().__init__()
+        super().__init__(dim)
         if dim < 2:
             raise Refused(f"a coupling flow was asked for dim {dim}, but it couples 2 features or more")
         self.mapped, self.kept = slice(int(odd), None, 2), slice(1 - odd, None, 2)
@@ -62,23 +62,23 @@ class Coupling(nn.Module):
         self.network = conditioner(dim - n_mapped, n_mapped * univariate.width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(n, dim) -> (n, dim), (n,)`` with the log-det in nats."""
+        """Features to latents and the log-det."""
         y = x.clone()
         y[:, self.mapped], log_slope = self.univariate.forward(x[:, self.mapped], self._numbers(x))
         return y, log_slope.sum(1)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """``(n, dim) -> (n, dim)``."""
+        """Latents to features."""
         x = y.clone()
         x[:, self.mapped] = self.univariate.inverse(y[:, self.mapped], self._numbers(y))
         return x
 
     def _numbers(self, x: Tensor) -> Tensor:
         numbers: Tensor = self.network(x[:, self.kept])
-        return numbers.unflatten(1, (-1, self.univariate.width))
+        return numbers.reshape(len(x), -1, self.univariate.width)
 
 
-class Mixing(nn.Module):
+class Mixing(DensityModel):
     """Multiplies by a unit triangular matrix, ``dim (dim - 1) / 2`` parameters, of log-det 0; starts as the identity.
 
     A lower and an upper one in turn make up the LU-decomposed matrix of arXiv:1906.04032, section 3.2, at half its
@@ -86,7 +86,7 @@ class Mixing(nn.Module):
     """
 
     def __init__(self, dim: int, *, upper: bool) -> None:
-        super().__init__()
+        super().__init__(dim)
         self.upper = upper
         indices = torch.triu_indices(dim, dim, 1) if upper else torch.tril_indices(dim, dim, -1)
         self.register_buffer("indices", indices)
@@ -94,26 +94,27 @@ class Mixing(nn.Module):
         self.entries = nn.Parameter(torch.zeros(indices.shape[1]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(n, dim) -> (n, dim), (n,)``."""
+        """Features to latents and the log-det, which is 0."""
         return x @ self._matrix().T, x.new_zeros(len(x))
 
     def inverse(self, y: Tensor) -> Tensor:
-        """``(n, dim) -> (n, dim)``."""
-        return torch.linalg.solve_triangular(self._matrix(), y.T, upper=self.upper, unitriangular=True).T
+        """Latents to features."""
+        x: Tensor = torch.linalg.solve_triangular(self._matrix(), y.T, upper=self.upper, unitriangular=True)
+        return x.T
 
     def _matrix(self) -> Tensor:
         return self.get_buffer("identity").index_put(tuple(self.get_buffer("indices")), self.entries)
 
 
 class Composition(DensityModel):
-    """Invertible steps one after the other, from features to latents; a step has `forward` and `inverse` as the whole."""
+    """Density models one after the other, the latent of one being the features of the next; log-dets add up."""
 
-    def __init__(self, dim: int, steps: Iterable[nn.Module]) -> None:
+    def __init__(self, dim: int, steps: Sequence[DensityModel]) -> None:
         super().__init__(dim)
-        self.steps = nn.ModuleList(steps)
+        self.steps = cast("Sequence[DensityModel]", nn.ModuleList(steps))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features to latents, and the sum of the log-dets."""
+        """Features to latents and the log-det."""
         total = x.new_zeros(len(x))
         for step in self.steps:
             x, logdet = step(x)
@@ -129,7 +130,7 @@ class Composition(DensityModel):
 
 def coupling_flow(dim: int, univariate: Univariate, conditioner: Conditioner, blocks: int) -> Composition:
     """Blocks of a mixing and a coupling; the triangle and the mapped half alternate."""
-    steps: list[nn.Module] = []
+    steps: list[DensityModel] = []
     for k in range(blocks):
         steps += [Mixing(dim, upper=k % 2 == 1), Coupling(dim, univariate, conditioner, odd=k % 2 == 1)]
     return Composition(dim, steps)

@@ -47,7 +47,7 @@ class RationalQuadratic:
 
     def _spline(self, values: Tensor, numbers: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
         # On [-1, 1], because normflows closes the last bin with an absolute 1e-6, lost in float32 at a wide bound.
-        widths, heights, slopes = numbers.split([self.bins, self.bins, self.bins - 1], dim=-1)
+        widths, heights, slopes = torch.split(numbers, [self.bins, self.bins, self.bins - 1], dim=-1)
         image, log_slope = rational_quadratic_spline(
             values / self.bound,
             widths,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -33,13 +34,13 @@ class MaskedLinear(nn.Module):
     libraries do, would be counted as capacity that the model does not have.
     """
 
-    def __init__(self, read: Tensor, own: Tensor, *, below: bool) -> None:
+    def __init__(self, read: Sequence[int], own: Sequence[int], *, below: bool) -> None:
         super().__init__()
-        mask = own[:, None] > read if below else own[:, None] >= read
-        self.register_buffer("mask", mask)
-        reach = mask.sum(1).clamp(min=1).rsqrt()
-        self.weight = nn.Parameter((2 * torch.rand(mask.shape) - 1).mul(reach[:, None])[mask])
-        self.bias = nn.Parameter((2 * torch.rand(len(own)) - 1) * reach)
+        mask = [[k > j if below else k >= j for j in read] for k in own]
+        fans = [sum(row) for row in mask]
+        self.register_buffer("mask", torch.tensor(mask))
+        self.weight = nn.Parameter(_uniform([fan for fan in fans for _ in range(fan)]))
+        self.bias = nn.Parameter(_uniform(fans))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, len(read)) -> (n, len(own))``."""
@@ -47,38 +48,43 @@ class MaskedLinear(nn.Module):
         return F.linear(x, x.new_zeros(mask.shape).masked_scatter(mask, self.weight), self.bias)
 
 
+def _uniform(fans: Sequence[int]) -> Tensor:
+    """A starting value below the inverse root of each fan-in, as in a dense layer."""
+    return (2 * torch.rand(len(fans)) - 1) / torch.tensor(fans).clamp(min=1).sqrt()
+
+
 def made(dim: int, width: int, hidden: int, hidden_layers: int) -> nn.Module:
-    """A network ``(n, dim) -> (n, dim * width)`` whose i-th `width` outputs depend on the features before the i-th only.
+    """A network ``(n, dim) -> (n, dim * width)`` whose i-th `width` outputs see the features before the i-th only.
 
     Hidden degrees are spread evenly over 1 to dim - 1, so that few units reach far as well.
     """
-    features = torch.arange(1, dim + 1)
-    spread = torch.linspace(1, dim - 1, hidden).round().long()
+    features = range(1, dim + 1)
+    spread = [1 + round(k * (dim - 2) / max(1, hidden - 1)) for k in range(hidden)]
     layers: list[nn.Module] = []
     for read, own in pairwise([features, *[spread] * hidden_layers]):
         layers += [MaskedLinear(read, own, below=False), nn.SiLU()]
-    last = MaskedLinear(spread, features.repeat_interleave(width), below=True)
+    last = MaskedLinear(spread, [k for k in features for _ in range(width)], below=True)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
     return nn.Sequential(*layers, last)
 
 
-class Autoregressive(nn.Module):
+class Autoregressive(DensityModel):
     """Maps each feature by a univariate map that is steered by those before it, or by those after it if `backward`."""
 
     def __init__(self, dim: int, univariate: Univariate, network: nn.Module, *, backward: bool) -> None:
-        super().__init__()
-        self.dim, self.univariate, self.network = dim, univariate, network
+        super().__init__(dim)
+        self.univariate, self.network = univariate, network
         self.turned = [1] if backward else []
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(n, dim) -> (n, dim), (n,)`` with the log-det in nats."""
+        """Features to latents and the log-det."""
         x = x.flip(self.turned)
         y, log_slope = self.univariate.forward(x, self._numbers(x))
         return y.flip(self.turned), log_slope.sum(1)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """``(n, dim) -> (n, dim)``, feature by feature."""
+        """Latents to features, one feature after the other."""
         y = y.flip(self.turned)
         x = torch.zeros_like(y)
         for i in range(self.dim):
@@ -88,7 +94,7 @@ class Autoregressive(nn.Module):
 
     def _numbers(self, x: Tensor) -> Tensor:
         numbers: Tensor = self.network(x)
-        return numbers.unflatten(1, (self.dim, self.univariate.width))
+        return numbers.reshape(len(x), self.dim, self.univariate.width)
 
 
 def build(

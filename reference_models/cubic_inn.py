@@ -93,7 +93,7 @@ class Cubic:
 
     def _knots(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Positions and images of the knots and the slopes there, each ``(n, k, bins + 1)``."""
-        widths, heights, ends = numbers.split([self.bins, self.bins, 2], dim=-1)
+        widths, heights, ends = torch.split(numbers, [self.bins, self.bins, 2], dim=-1)
         w, h = self._share(widths), self._share(heights)
         chord = h / w
         mean = (chord[..., :-1] * w[..., 1:] + chord[..., 1:] * w[..., :-1]) / (w[..., :-1] + w[..., 1:])

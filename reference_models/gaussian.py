@@ -38,7 +38,7 @@ class Gaussian(DensityModel):
         factor, failed = torch.linalg.cholesky_ex(covariance)
         if failed:
             raise Refused(
-                f"{len(rows)} rows of {self.dim} features have a singular covariance; a normal needs a regular one"
+                f"the covariance of {len(rows)} rows of {self.dim} features is singular; expected a regular one"
             )
         self.mean.copy_(rows.mean(0))
         self.log_scale.copy_(factor.diagonal().log())

@@ -131,19 +131,23 @@ class QINN(DensityModel):
 
     def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:
         """The negative log-likelihood plus the terms that have a weight."""
+        z, logdet, penalty = self.regularised(x, progress, rng)
+        return negative_log_likelihood(z, logdet) + penalty
+
+    def regularised(self, x: Tensor, progress: float, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents and log-determinants of a batch, and the weighted sum of the loss terms beside the likelihood."""
+        n, penalty = len(x), x.new_zeros(())
         points = torch.cat((x, *self._around(x, rng))) if self.terms.barrier else x
         z, logdet, sign, y = self.mapped(points)
-        n = len(x)
-        loss = (0.5 * (z[:n].square().sum(1) + self.dim * LOG_2PI) - logdet[:n]).mean()
         if self.terms.barrier:
             stretch = sign * torch.exp((logdet - logdet[:n].mean().detach()) / self.dim)
-            loss = loss + self.terms.barrier * torch.relu(LEAST_STRETCH - stretch).mean()
+            penalty = penalty + self.terms.barrier * torch.relu(LEAST_STRETCH - stretch).mean()
         if self.terms.fidelity:
-            loss = loss + self.terms.fidelity * (1 - self.fidelity(x, y[:n]).mean())
+            penalty = penalty + self.terms.fidelity * (1 - self.fidelity(x, y[:n]).mean())
         if self.terms.mmd:
             weight = self.terms.mmd * max(FINAL_MMD, 1 - 2 * progress)
-            loss = loss + weight * self._discrepancy(x, z[:n], rng)
-        return loss
+            penalty = penalty + weight * self._discrepancy(x, z[:n], rng)
+        return z[:n], logdet[:n], penalty
 
     def _around(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Where the barrier looks beside the batch: half of it with noise added, and as many rows of a wide normal."""
@@ -165,6 +169,11 @@ class QINN(DensityModel):
         return total + mmd2(self.guess(normal), x) if self.terms.both else total
 
 
+def negative_log_likelihood(z: Tensor, logdet: Tensor) -> Tensor:
+    """The mean of ``-log p`` for latents ``(n, dim)`` of a standard normal and log-determinants ``(n,)``."""
+    return (0.5 * (z.square().sum(1) + z.shape[1] * LOG_2PI) - logdet).mean()
+
+
 def mmd2(x: Tensor, y: Tensor) -> Tensor:
     """Unbiased MMD^2 of rows with a mixture of Gaussian kernels whose squared widths are dim times 1/4, 1 and 4."""
     n, m, dim = len(x), len(y), x.shape[1]
@@ -181,6 +190,21 @@ def _undo(circuit: Circuit) -> Circuit:
     renamed = tuple(replace(block, name=f"undone.{block.name}") for block in circuit.weights)
     gates = circuit.gates + shifted.adjoint().gates
     return replace(circuit, n_inputs=2 * n, weights=circuit.weights + renamed, gates=gates)
+
+
+def make_qinn(dim: int, circuit: Circuit, terms: Terms, start: str, backend: str) -> QINN:
+    """A QINN on this circuit, started near the identity or at random.
+
+    Raises:
+        Refused: a start that does not exist, or both directions without a fidelity term.
+    """
+    if start not in STARTS:
+        raise Refused(f"a QINN knows no start '{start}'; there are: {', '.join(STARTS)}")
+    if terms.both and not terms.fidelity:
+        raise Refused("a QINN with both=true generates through its state preparation, which needs fidelity > 0")
+    model = QINN(dim, circuit, terms, backend)
+    model.start_near_identity(STARTS[start])
+    return model
 
 
 def build(
@@ -200,15 +224,7 @@ def build(
     """A QINN with `uploads` of the features, each followed by `layers` of rotations and an entangling ring.
 
     Raises:
-        Refused: an entangler or a start that does not exist; both directions without a fidelity term.
+        Refused: an entangler or a start that does not exist, or both directions without a fidelity term.
     """
-    if entangler not in ("zz", "cnot", "none"):
-        raise Refused(f"qinn knows no entangler '{entangler}'; there are: cnot, none, zz")
-    if start not in STARTS:
-        raise Refused(f"qinn knows no start '{start}'; there are: {', '.join(STARTS)}")
-    if both and not fidelity:
-        raise Refused("qinn with both=true generates through its state preparation, which needs fidelity > 0")
     circuit = reuploading(dim, copies=copies, uploads=uploads, layers=layers, entangler=entangler)
-    model = QINN(dim, circuit, Terms(fidelity, mmd, barrier, both), backend)
-    model.start_near_identity(STARTS[start])
-    return model
+    return make_qinn(dim, circuit, Terms(fidelity, mmd, barrier, both), start, backend)

@@ -32,7 +32,7 @@ class Truth(Generator):
         rows = self.data.test
         if 2 * n > len(rows):
             raise Refused(
-                f"{n} true rows beside {n} others were asked for, but '{self.data.name}' has {len(rows)} test rows"
+                f"truth was asked for {n} rows beside {n} others, but '{self.data.name}' has {len(rows)} test rows"
             )
         return torch.from_numpy(self.data.transform.forward(rows[len(rows) - n :])[0])
 

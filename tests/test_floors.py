@@ -80,4 +80,6 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_help_does_not_load_torch():
-    assert "torch" not in loaded_after("from qinn_bench.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass")
+    assert "torch" not in loaded_after(
+        "from qinn_bench.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    )

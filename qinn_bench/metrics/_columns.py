@@ -1,4 +1,4 @@
-"""What the families share: both samples as features or observables, and the estimate of a number that does not exist."""
+"""What the families share: samples as features or observables, and the estimate of a number that is not there."""
 
 from __future__ import annotations
 

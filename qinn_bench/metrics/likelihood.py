@@ -44,8 +44,9 @@ def _normalised(name: str, evidence: Evidence, reference: Array | float) -> dict
     claimed = _loss(name, evidence, reference)[name]
     if claimed.value is None or claimed.error is None:
         return {name: claimed}
-    error = np.hypot(claimed.error, (mass.error or 0.0) / mass.value)
-    return {name: claimed.model_copy(update={"value": claimed.value + float(np.log(mass.value)), "error": float(error)})}
+    error = float(np.hypot(claimed.error, (mass.error or 0.0) / mass.value))
+    value = claimed.value + float(np.log(mass.value))
+    return {name: claimed.model_copy(update={"value": value, "error": error})}
 
 
 def _loss(name: str, evidence: Evidence, reference: Array | float) -> dict[str, Estimate]:

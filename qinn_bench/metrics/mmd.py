@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 
 from qinn_bench.metrics._columns import features, missing, observables, undefined
@@ -115,7 +116,7 @@ def _estimate(found: Discrepancy, n: int) -> Estimate:
     return Estimate(value=found.value, error=found.error, n=n, better="zero", note=note)
 
 
-def _subsample(n: int, rng: np.random.Generator) -> Array:
+def _subsample(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return rng.permutation(n)[:MOST]
 
 

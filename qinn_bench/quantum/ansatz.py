@@ -76,7 +76,7 @@ def swap_test(first: Circuit, second: Circuit) -> Circuit:
 
 
 def moved(gate: Gate, wires: int, inputs: int, weights: int) -> Gate:
-    """The gate with all its indices shifted."""
+    """The gate with its wires and the indices of its inputs and weights shifted by these amounts."""
 
     def shifted(index: int | None, by: int) -> int | None:
         return None if index is None else index + by

@@ -1,32 +1,35 @@
 """The exact statevector of a batch of circuits in torch, with its derivatives along the inputs.
 
-The state is carried as ``(batch, high, 1 + n, low)``: the amplitudes split into the wires before and in the last group
-of wires, and beside psi its n tangents d psi / d x_j, so that each step of the program is applied once to all of them.
+Matrices of neighbouring wires are multiplied together and applied as one matrix to psi and all its tangents
+d psi / d x_j at once; an input enters a tangent through the generator of its rotation, ``dU/dx = slope U (-i/2 P)``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from qinn_bench.quantum.circuit import Angle, Circuit, Pauli
+from qinn_bench.quantum.circuit import Angle, Circuit
+from qinn_bench.quantum.operations import Inject, Matrix, Operation, Permute, Phase, ReversibleEvolution, evolve
 from qinn_bench.quantum.program import (
+    AXES,
+    Axis,
     Diagonal,
     Locals,
     Permutation,
-    Program,
     Rotation,
-    Step,
     compile_circuit,
     pauli,
     z_signs,
 )
 
 MAX_GROUP = 4
+NO_ANGLE = Angle()
 
 
 def run(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
@@ -34,48 +37,34 @@ def run(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
 
     float32 inputs are simulated in complex64, float64 inputs in complex128.
     """
-    return _expectations(circuit, _evolve(circuit, inputs, weights, tangents=False))[:, 0]
+    plan = _plan(circuit, False, inputs.dtype, inputs.device)
+    return plan.expectations(plan.evolve(inputs, weights))[:, 0]
 
 
 def run_with_jacobian(circuit: Circuit, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Expectation values ``(B, n_readout)`` and their derivatives along the inputs ``(B, n_readout, n_inputs)``."""
-    values = _expectations(circuit, _evolve(circuit, inputs, weights, tangents=True))
-    return values[:, 0], values[:, 1:].transpose(1, 2)
+    plan = _plan(circuit, True, inputs.dtype, inputs.device)
+    values = plan.expectations(plan.evolve(inputs, weights))
+    return values[:, 0], 2 * values[:, 1:].mT
 
 
 def state(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
     """The amplitudes ``(B, 2^n_wires)``, complex, global phase included."""
-    return _evolve(circuit, inputs, weights, tangents=False).reshape(len(inputs), -1)
+    return _plan(circuit, False, inputs.dtype, inputs.device).evolve(inputs, weights).reshape(len(inputs), -1)
 
 
-def _complex(real: torch.dtype) -> torch.dtype:
-    return torch.complex128 if real == torch.float64 else torch.complex64
-
-
-@dataclass(frozen=True)
 class _Angles:
-    """Angles of many gates as index vectors; missing weights and scales point at a 0 and a 1 put behind the weights."""
+    """Angles of many gates as index vectors; a missing weight or scale points at a 0 or 1 put behind the weights."""
 
-    factor: Tensor
-    constant: Tensor
-    weight: Tensor
-    scale: Tensor
-    input: Tensor
+    def __init__(self, angles: list[Angle], n_weights: int, dtype: torch.dtype, device: torch.device) -> None:
+        def index(values: Iterable[int | None], missing: int) -> Tensor:
+            return torch.tensor([missing if v is None else v for v in values], dtype=torch.long, device=device)
 
-    @classmethod
-    def of(cls, angles: list[Angle], n_weights: int, like: Tensor) -> _Angles:
-        """Angles on the device and in the precision of `like`."""
-
-        def index(values: list[int | None], missing: int) -> Tensor:
-            return torch.tensor([missing if v is None else v for v in values], dtype=torch.long, device=like.device)
-
-        return cls(
-            factor=like.new_tensor([angle.factor for angle in angles]),
-            constant=like.new_tensor([angle.constant for angle in angles]),
-            weight=index([angle.weight for angle in angles], n_weights),
-            scale=index([angle.scale for angle in angles], n_weights + 1),
-            input=index([angle.input for angle in angles], 0),
-        )
+        self.factor = torch.tensor([angle.factor for angle in angles], dtype=dtype, device=device)
+        self.constant = torch.tensor([angle.constant for angle in angles], dtype=dtype, device=device)
+        self.weight = index((angle.weight for angle in angles), n_weights)
+        self.scale = index((angle.scale for angle in angles), n_weights + 1)
+        self.input = index((angle.input for angle in angles), 0)
 
     def shared(self, padded: Tensor) -> Tensor:
         """The part without inputs, ``(n,)``."""
@@ -87,37 +76,35 @@ class _Angles:
 
 
 @dataclass(frozen=True)
-class _Injection:
-    """What a step with inputs adds to the tangents: ``slope * (-i/2) P psi`` for each generator P.
+class _Block:
+    """A Locals step on one group of wires: for each wire the index of its run, or None."""
 
-    ``source`` and ``phases`` are ``(high, generators, low)``; `generators` picks the angles among those with inputs.
+    runs: tuple[int | None, ...]
+    sampled: bool
+
+
+class _Plan:
+    """A program laid out as tensors for one precision and device.
+
+    `operations` run in order; their operands are made from the angles by `operands`. A run is a product of rotations
+    on one wire; all runs of the circuit are multiplied out together, then all blocks of equal size.
     """
 
-    source: Tensor
-    phases: Tensor
-    inputs: Tensor
-    generators: slice
-
-
-def _evolve(circuit: Circuit, inputs: Tensor, weights: Tensor, *, tangents: bool) -> Tensor:
-    """The final state and, if asked for, its tangents: ``(B, high, 1 + n or 1, low)``."""
-    plan = _plan(circuit, tangents, inputs.dtype, inputs.device)
-    padded = torch.cat([weights.to(inputs.dtype), plan.zero_one])
-    slopes = plan.driven.slope(padded)
-    angles = plan.driven.shared(padded)[:, None] + slopes[:, None] * inputs.T[plan.driven.input]
-    matrices = plan.matrices(padded, angles)
-    psi = plan.start.expand(len(inputs), *plan.start.shape[1:])
-    for step in plan.steps:
-        if step.injection is not None:
-            psi = _inject(psi, step.injection, slopes)
-        psi = step.apply(psi, padded, angles, matrices)
-    return psi
-
-
-def _inject(psi: Tensor, injection: _Injection, slopes: Tensor) -> Tensor:
-    """Add what the inputs of the next step do to the tangents."""
-    flat = psi[:, :, 0].reshape(len(psi), -1)
-    moved = flat[:, injection.source.reshape(-1)].view(len(psi), *injection.source.shape)
-    added = moved * (injection.phases * slopes[injection.generators, None])
-    tangents = psi[:, :, 1:].index_add(2, injection.inputs, added)
-    return torch.cat([psi[:, :, :1], tangents], 2)
+    def __init__(self, circuit: Circuit, tangents: bool, dtype: torch.dtype, device: torch.device) -> None:
+        self.circuit, self.dtype, self.device = circuit, dtype, device
+        self.complex = torch.complex128 if dtype == torch.float64 else torch.complex64
+        self.groups = _groups(circuit.n_wires)
+        self.low = 2 ** len(self.groups[-1])
+        self.high = 2**circuit.n_wires // self.low
+        self.width = 1 + circuit.n_inputs if tangents else 1
+        self.operations: list[Operation] = []
+        self.sources: list[tuple[str, int | slice]] = []
+        self.runs: list[list[Rotation]] = []
+        self.driven: list[Angle] = []
+        self.driven_runs: list[tuple[int, Axis, int]] = []
+        self.blocks: list[_Block] = []
+        self.diagonals: list[Diagonal] = []
+        program = compile_circuit(circuit)
+        for step in program.steps:
+            self._lay_out(step)
+        ...

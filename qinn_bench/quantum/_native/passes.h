@@ -1,0 +1,220 @@
+// Passes over states (2^n amplitudes, re and im, lanes): rotations by shears, inner products, tangent injection.
+#pragma once
+#include <cstddef>
+
+#include "lanes.h"
+#include "runs.h"
+
+namespace qinn {
+namespace QINN_ISA {
+
+// The RY of one layer: positions in the index of vectors (0 is re/im), ascending, and the shears of each.
+template <class T>
+struct Turns {
+    int count = 0;
+    int bits[32];
+    Vec<T> p[32], s[32];
+};
+
+template <int K>
+QINN_INLINE size_t spread(size_t group, const int* bits) {
+    for (int k = 0; k < K; ++k) {
+        size_t low = (static_cast<size_t>(1) << bits[k]) - 1;
+        group = ((group & ~low) << 1) | (group & low);
+    }
+    return group;
+}
+
+template <class V>
+QINN_INLINE void shear(V& a, V& b, V p, V s) {
+    a += p * b;
+    b += s * a;
+    a += p * b;
+}
+
+template <class T, int K>
+static void turn_group(Vec<T>* a, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss) {
+    using V = Vec<T>;
+    constexpr int size = 1 << K;
+    V p[K], s[K];
+    size_t at[size];
+    for (int k = 0; k < K; ++k) p[k] = ps[k], s[k] = ss[k];
+    for (int i = 0; i < size; ++i) {
+        at[i] = 0;
+        for (int k = 0; k < K; ++k) at[i] |= static_cast<size_t>((i >> k) & 1) << bits[k];
+    }
+    const size_t groups = static_cast<size_t>(1) << (n_bits - K);
+    for (size_t g = 0; g < groups; ++g) {
+        V* b = a + spread<K>(g, bits);
+        V r[size];
+#pragma GCC unroll 16
+        for (int i = 0; i < size; ++i) r[i] = b[at[i]];
+#pragma GCC unroll 4
+        for (int k = 0; k < K; ++k)
+#pragma GCC unroll 16
+            for (int i = 0; i < size; ++i)
+                if (!(i >> k & 1)) shear(r[i], r[i | 1 << k], p[k], s[k]);
+#pragma GCC unroll 16
+        for (int i = 0; i < size; ++i) b[at[i]] = r[i];
+    }
+}
+
+template <class T>
+static void turn_some(Vec<T>* a, int n_bits, const Turns<T>& t, int first, int last) {
+    while (first < last) {
+        const int* bits = t.bits + first;
+        const Vec<T>*p = t.p + first, *s = t.s + first;
+        const int left = last - first;
+        if (left >= 4 && QINN_DEEP >= 4 && left != 5 && left != 6) {
+            turn_group<T, 4>(a, n_bits, bits, p, s), first += 4;
+        } else if (left >= 3) {
+            turn_group<T, 3>(a, n_bits, bits, p, s), first += 3;
+        } else if (left == 2) {
+            turn_group<T, 2>(a, n_bits, bits, p, s), first += 2;
+        } else {
+            turn_group<T, 1>(a, n_bits, bits, p, s), first += 1;
+        }
+    }
+}
+
+// Low bits are turned in pieces that stay in the nearest cache, high bits over the whole state.
+template <class T>
+static void turn(Vec<T>* a, int n_bits, const Turns<T>& t) {
+    constexpr int near = 8;
+    int low = 0;
+    while (low < t.count && t.bits[low] < near) ++low;
+    if (n_bits <= near + 1) {
+        turn_some<T>(a, n_bits, t, 0, t.count);
+        return;
+    }
+    if (low > 0)
+        for (size_t at = 0; at < static_cast<size_t>(1) << n_bits; at += static_cast<size_t>(1) << near)
+            turn_some<T>(a + at, near, t, 0, low);
+    turn_some<T>(a, n_bits, t, low, t.count);
+}
+
+// For each bit: xy += Im <dual|X|state>, Im <dual|Y|state>; then, with `undo`, both states are turned by the shears.
+template <class T, int K, bool undo>
+static void pull_group(Vec<T>* a, Vec<T>* b, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss,
+                       Vec<T>* xy) {
+    using V = Vec<T>;
+    constexpr int size = 1 << K;
+    V p[K], s[K], x[K], y[K];
+    size_t at[size];
+    int amplitude_bits[K];
+    for (int k = 0; k < K; ++k) {
+        p[k] = ps[k], s[k] = ss[k], x[k] = y[k] = V{};
+        amplitude_bits[k] = bits[k] - 1;
+    }
+    for (int i = 0; i < size; ++i) {
+        at[i] = 0;
+        for (int k = 0; k < K; ++k) at[i] |= static_cast<size_t>((i >> k) & 1) << bits[k];
+    }
+    const size_t groups = static_cast<size_t>(1) << (n_bits - 1 - K);
+    for (size_t g = 0; g < groups; ++g) {
+        const size_t base = 2 * spread<K>(g, amplitude_bits);
+        V ar[size], ai[size], br[size], bi[size];
+#pragma GCC unroll 4
+        for (int i = 0; i < size; ++i) {
+            ar[i] = a[base + at[i]], ai[i] = a[base + at[i] + 1];
+            br[i] = b[base + at[i]], bi[i] = b[base + at[i] + 1];
+        }
+#pragma GCC unroll 2
+        for (int k = 0; k < K; ++k)
+#pragma GCC unroll 4
+            for (int i = 0; i < size; ++i) {
+                if (i >> k & 1) continue;
+                const int j = i | 1 << k;
+                x[k] += br[i] * ai[j] - bi[i] * ar[j] + (br[j] * ai[i] - bi[j] * ar[i]);
+                y[k] += br[j] * ar[i] + bi[j] * ai[i] - (br[i] * ar[j] + bi[i] * ai[j]);
+                if (!undo) continue;
+                shear(ar[i], ar[j], p[k], s[k]);
+                shear(ai[i], ai[j], p[k], s[k]);
+                shear(br[i], br[j], p[k], s[k]);
+                shear(bi[i], bi[j], p[k], s[k]);
+            }
+        if (!undo) continue;
+#pragma GCC unroll 4
+        for (int i = 0; i < size; ++i) {
+            a[base + at[i]] = ar[i], a[base + at[i] + 1] = ai[i];
+            b[base + at[i]] = br[i], b[base + at[i] + 1] = bi[i];
+        }
+    }
+    for (int k = 0; k < K; ++k) xy[2 * k] += x[k], xy[2 * k + 1] += y[k];
+}
+
+template <class T, bool undo>
+static void pull_some(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, int first, int last, Vec<T>* xy) {
+    while (first < last) {
+        const int* bits = t.bits + first;
+        const Vec<T>*p = t.p + first, *s = t.s + first;
+        if (last - first >= 2 && QINN_DEEP >= 4) {
+            pull_group<T, 2, undo>(a, b, n_bits, bits, p, s, xy + 2 * first), first += 2;
+        } else {
+            pull_group<T, 1, undo>(a, b, n_bits, bits, p, s, xy + 2 * first), first += 1;
+        }
+    }
+}
+
+template <class T, bool undo>
+static void pull(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, Vec<T>* xy) {
+    constexpr int near = 7;
+    int low = 0;
+    while (low < t.count && t.bits[low] < near) ++low;
+    if (n_bits <= near + 1) {
+        pull_some<T, undo>(a, b, n_bits, t, 0, t.count, xy);
+        return;
+    }
+    if (low > 0)
+        for (size_t at = 0; at < static_cast<size_t>(1) << n_bits; at += static_cast<size_t>(1) << near)
+            pull_some<T, undo>(a + at, b + at, near, t, 0, low, xy);
+    pull_some<T, undo>(a, b, n_bits, t, low, t.count, xy);
+}
+
+// tangent += -i/2 (h.sigma on `bit`) state
+template <class T>
+static void inject(Vec<T>* tangent, const Vec<T>* state, int n, int bit, const Axis3<T>& axis) {
+    using V = Vec<T>;
+    const V hx = axis.x * static_cast<T>(0.5), hy = axis.y * static_cast<T>(0.5), hz = axis.z * static_cast<T>(0.5);
+    const size_t step = static_cast<size_t>(2) << bit;
+    for (size_t g = 0; g < static_cast<size_t>(1) << (n - 1); ++g) {
+        const size_t i = 2 * spread<1>(g, &bit), j = i + step;
+        V ar = state[i], ai = state[i + 1], br = state[j], bi = state[j + 1];
+        tangent[i] += hz * ai + hx * bi - hy * br;
+        tangent[i + 1] -= hz * ar + hx * br + hy * bi;
+        tangent[j] += hx * ai + hy * ar - hz * bi;
+        tangent[j + 1] -= hx * ar - hy * ai - hz * br;
+    }
+}
+
+// The reverse of inject: pulled += Im <dual_tangent|sigma|state>, dual += i/2 (h.sigma) dual_tangent; with `undo`
+// the injection is also taken back from the tangent.
+template <class T, bool undo>
+static void eject(Vec<T>* tangent, const Vec<T>* dual_tangent, const Vec<T>* state, Vec<T>* dual, int n, int bit,
+                  const Axis3<T>& axis, Axis3<T>& pulled) {
+    using V = Vec<T>;
+    const V hx = axis.x * static_cast<T>(0.5), hy = axis.y * static_cast<T>(0.5), hz = axis.z * static_cast<T>(0.5);
+    const size_t step = static_cast<size_t>(2) << bit;
+    V x = {}, y = {}, z = {};
+    for (size_t g = 0; g < static_cast<size_t>(1) << (n - 1); ++g) {
+        const size_t i = 2 * spread<1>(g, &bit), j = i + step;
+        V ar = state[i], ai = state[i + 1], br = state[j], bi = state[j + 1];
+        V cr = dual_tangent[i], ci = dual_tangent[i + 1], dr = dual_tangent[j], di = dual_tangent[j + 1];
+        x += cr * bi - ci * br + (dr * ai - di * ar);
+        y += dr * ar + di * ai - (cr * br + ci * bi);
+        z += cr * ai - ci * ar - (dr * bi - di * br);
+        dual[i] -= hz * ci + hx * di - hy * dr;
+        dual[i + 1] += hz * cr + hx * dr + hy * di;
+        dual[j] -= hx * ci + hy * cr - hz * di;
+        dual[j + 1] += hx * cr - hy * ci - hz * dr;
+        if (!undo) continue;
+        tangent[i] -= hz * ai + hx * bi - hy * br;
+        tangent[i + 1] += hz * ar + hx * br + hy * bi;
+        tangent[j] -= hx * ai + hy * ar - hz * bi;
+        tangent[j + 1] += hx * ar - hy * ai - hz * br;
+    }
+    pulled.x += x, pulled.y += y, pulled.z += z;
+}
+
+}  // namespace QINN_ISA
+}  // namespace qinn

@@ -1,0 +1,112 @@
+// Expectation values of Pauli words, their derivatives along tangents, and the dual states these give.
+#pragma once
+#include "phases.h"
+
+namespace qinn {
+namespace QINN_ISA {
+
+// target[x ^ flip] += i^turns (-1)^|x & sign| factor source[x]
+template <class T>
+static void add_word(Vec<T>* target, const Vec<T>* source, int n, const Word& word, Vec<T> factor) {
+    using V = Vec<T>;
+    const V cycle[4] = {factor, V{}, -factor, V{}};
+    const V re = cycle[word.turns & 3], im = cycle[(word.turns + 3) & 3];
+    for (size_t x = 0; x < static_cast<size_t>(1) << n; ++x) {
+        const bool minus = __builtin_popcountll(x & word.sign) & 1;
+        V a = source[2 * x], b = source[2 * x + 1];
+        multiply(a, b, minus ? -re : re, minus ? -im : im);
+        target[2 * (x ^ word.flip)] += a, target[2 * (x ^ word.flip) + 1] += b;
+    }
+}
+
+// Re <left| word |right>
+template <class T>
+static Vec<T> word_between(const Vec<T>* left, const Vec<T>* right, int n, const Word& word) {
+    using V = Vec<T>;
+    V re = {}, im = {};
+    for (size_t x = 0; x < static_cast<size_t>(1) << n; ++x) {
+        const bool minus = __builtin_popcountll(x & word.sign) & 1;
+        const size_t y = x ^ word.flip;
+        V a = right[2 * x] * left[2 * y] + right[2 * x + 1] * left[2 * y + 1];
+        V b = right[2 * x + 1] * left[2 * y] - right[2 * x] * left[2 * y + 1];
+        re += minus ? -a : a, im += minus ? -b : b;
+    }
+    const V cycle[4] = {re, -im, -re, im};
+    return cycle[word.turns & 3];
+}
+
+// Readout in the last layer: where all words are diagonal the last phases drop out and the last permutation is an index.
+template <class T>
+struct Readout {
+    const Program& p;
+    const int32_t* to;  // last permutation, or null
+    Vec<T>* sums;       // (2^n), scratch
+
+    // Re <left|word|right> for each word: result[word * stride]
+    void between(const Vec<T>* left, const Vec<T>* right, Vec<T> factor, Vec<T>* result, int stride) const {
+        if (!p.diagonal_words) {
+            for (int w = 0; w < p.n_words; ++w)
+                result[w * stride] = factor * word_between<T>(left, right, p.n_bits, p.words[w]);
+            return;
+        }
+        for (size_t x = 0; x < static_cast<size_t>(1) << p.n_bits; ++x)
+            sums[to ? to[x] : x] = left[2 * x] * right[2 * x] + left[2 * x + 1] * right[2 * x + 1];
+        if (p.single_words) {
+            fold(factor, result, stride);
+            return;
+        }
+        sign_transform(sums, p.n_bits);
+        for (int w = 0; w < p.n_words; ++w) result[w * stride] = factor * sums[p.words[w].sign];
+    }
+
+    void fold(Vec<T> factor, Vec<T>* result, int stride) const {
+        using V = Vec<T>;
+        for (int b = p.n_bits - 1; b >= 0; --b) {
+            const size_t half = static_cast<size_t>(1) << b;
+            V difference = {};
+            for (size_t x = 0; x < half; ++x) {
+                difference += sums[x] - sums[x + half];
+                sums[x] += sums[x + half];
+            }
+            for (int w = 0; w < p.n_words; ++w)
+                if (p.words[w].sign == half) result[w * stride] = factor * difference;
+        }
+    }
+
+    // sums[x] = sum over words of grads[word * stride] (-1)^|to[x] & sign|, before the permutation
+    void weigh(const Vec<T>* grads, int stride) const {
+        using V = Vec<T>;
+        const size_t size = static_cast<size_t>(1) << p.n_bits;
+        for (size_t x = 0; x < size; ++x) sums[x] = V{};
+        for (int w = 0; w < p.n_words; ++w) sums[p.words[w].sign] += grads[w * stride];
+        if (!p.single_words) {
+            sign_transform(sums, p.n_bits);
+            return;
+        }
+        V first = {};
+        for (int b = 0; b < p.n_bits; ++b) first += sums[static_cast<size_t>(1) << b];
+        sums[0] = first;
+        for (int b = 0; b < p.n_bits; ++b) {
+            const size_t half = static_cast<size_t>(1) << b;
+            const V down = sums[half] + sums[half];
+            for (size_t x = 0; x < half; ++x) sums[half + x] = sums[x] - down;
+        }
+    }
+
+    // target += sum over words of grads[word * stride] word source; diagonal words must have been weighed
+    void pull_back(Vec<T>* target, const Vec<T>* source, const Vec<T>* grads, int stride) const {
+        const size_t size = static_cast<size_t>(1) << p.n_bits;
+        if (!p.diagonal_words) {
+            for (int w = 0; w < p.n_words; ++w)
+                add_word<T>(target, source, p.n_bits, p.words[w], grads[w * stride]);
+            return;
+        }
+        for (size_t x = 0; x < size; ++x) {
+            const Vec<T> o = sums[to ? to[x] : x];
+            target[2 * x] += o * source[2 * x], target[2 * x + 1] += o * source[2 * x + 1];
+        }
+    }
+};
+
+}  // namespace QINN_ISA
+}  // namespace qinn
