@@ -30,6 +30,13 @@ class Generator(nn.Module, ABC):
     def initialise(self, rows: Tensor, rng: torch.Generator) -> None:
         """Set data-dependent starting values from training rows ``(n, dim)``, once, before training."""
 
+    def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:
+        """What training minimises on a batch ``(n, dim)``: a scalar.
+
+        `progress` runs from 0 to 1 over training, for schedules; `rng` is the only source of randomness.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has parameters but states no loss")
+
 
 class DensityModel(Generator):
     """An invertible map from features x to a latent z with a standard normal base; gives density, samples and loss.
@@ -67,10 +74,7 @@ class DensityModel(Generator):
         return torch.cat(rows)
 
     def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:  # noqa: ARG002
-        """What training minimises on a batch ``(n, dim)``: a scalar; by default the mean negative log-likelihood.
-
-        `progress` runs from 0 to 1 over training, for schedules; `rng` is the only source of randomness.
-        """
+        """The mean negative log-likelihood, unless overridden."""
         return -self.log_prob(x).mean()
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from qinn_bench.contracts import DensityModel
+from qinn_bench.contracts import Generator
 from qinn_bench.seeds import torch_rng
 from qinn_bench.values import Budget, Status, Training
 
@@ -30,7 +30,7 @@ class Fit:
 
 
 def fit(
-    model: DensityModel,
+    model: Generator,
     train: Tensor,
     valid: Tensor,
     budget: Budget,
@@ -51,7 +51,7 @@ class _Loop:
     """The state of one training; it lives for one call of `fit`."""
 
     def __init__(
-        self, model: DensityModel, train: Tensor, valid: Tensor, budget: Budget, names: tuple[str | int, ...]
+        self, model: Generator, train: Tensor, valid: Tensor, budget: Budget, names: tuple[str | int, ...]
     ) -> None:
         self.model, self.valid, self.budget, self.names = model, valid, budget, names
         self.batches = _batches(train, budget.batch, torch_rng("batches", *names))

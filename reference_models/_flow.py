@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Protocol, cast
 
@@ -88,10 +88,9 @@ class Mixing(DensityModel):
     def __init__(self, dim: int, *, upper: bool) -> None:
         super().__init__(dim)
         self.upper = upper
-        indices = torch.triu_indices(dim, dim, 1) if upper else torch.tril_indices(dim, dim, -1)
-        self.register_buffer("indices", indices)
-        self.register_buffer("identity", torch.eye(dim))
-        self.entries = nn.Parameter(torch.zeros(indices.shape[1]))
+        mask = [[j > i if upper else j < i for j in range(dim)] for i in range(dim)]
+        self.register_buffer("mask", torch.tensor(mask))
+        self.entries = nn.Parameter(torch.zeros(dim * (dim - 1) // 2))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det, which is 0."""
@@ -103,15 +102,17 @@ class Mixing(DensityModel):
         return x.T
 
     def _matrix(self) -> Tensor:
-        return self.get_buffer("identity").index_put(tuple(self.get_buffer("indices")), self.entries)
+        mask = self.get_buffer("mask")
+        identity = torch.eye(self.dim, dtype=self.entries.dtype, device=mask.device)
+        return identity.masked_scatter(mask, self.entries)
 
 
 class Composition(DensityModel):
     """Density models one after the other, the latent of one being the features of the next; log-dets add up."""
 
-    def __init__(self, dim: int, steps: Sequence[DensityModel]) -> None:
+    def __init__(self, dim: int, steps: Iterable[DensityModel]) -> None:
         super().__init__(dim)
-        self.steps = cast("Sequence[DensityModel]", nn.ModuleList(steps))
+        self.steps = cast("list[DensityModel]", nn.ModuleList(steps))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det."""

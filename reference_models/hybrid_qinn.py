@@ -7,7 +7,7 @@ couplings (one-to-one by construction), ``elementwise`` puts monotone splines an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +74,7 @@ class QuantumLast(DensityModel):
 
     inverse_tolerance = QINN.inverse_tolerance
 
-    def __init__(self, dim: int, classical: Iterable[nn.Module], qinn: QINN) -> None:
+    def __init__(self, dim: int, classical: Sequence[DensityModel], qinn: QINN) -> None:
         super().__init__(dim)
         self.before = Composition(dim, classical)
         self.qinn = qinn

@@ -117,7 +117,8 @@ class QINN(DensityModel):
             weights = torch.cat((self.preparation.weights, self.circuit.weights))
             cosines = self.circuit.backend.run(self.undo, torch.cat((angles, angles), 1), weights)
             angles = self._decode(cosines)
-        return self.to_angles.inverse(angles)
+        rows: Tensor = self.to_angles.inverse(angles)
+        return rows
 
     def _decode(self, cosines: Tensor) -> Tensor:
         """The angles h whose first upload RY(scale h + shift) shows these cosines."""
@@ -178,7 +179,7 @@ def mmd2(x: Tensor, y: Tensor) -> Tensor:
     """Unbiased MMD^2 of rows with a mixture of Gaussian kernels whose squared widths are dim times 1/4, 1 and 4."""
     n, m, dim = len(x), len(y), x.shape[1]
     distances = torch.cdist(torch.cat((x, y)), torch.cat((x, y)), compute_mode="donot_use_mm_for_euclid_dist").square()
-    kernel = sum(torch.exp(-distances / (2 * dim * width)) for width in (0.25, 1.0, 4.0)) / 3
+    kernel = torch.stack([torch.exp(-distances / (2 * dim * width)) for width in (0.25, 1.0, 4.0)]).mean(0)
     kernel = kernel - torch.diag_embed(kernel.diagonal())
     return kernel[:n, :n].sum() / (n * (n - 1)) + kernel[n:, n:].sum() / (m * (m - 1)) - 2 * kernel[:n, n:].mean()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from scipy.special import ndtri
 
@@ -20,11 +22,16 @@ def rows(n: int, rng: np.random.Generator, *, mass: float = MASS, shift: float =
 
 def breit_wigner(n: int, rng: np.random.Generator, mass: float = MASS, width: float = WIDTH) -> Array:
     """Masses in [LOW, HIGH] whose square has the density 1 / ((s - M^2)^2 + s^2 G^2 / M^2), by inverting its CDF."""
+    return np.interp(rng.random(n), *_quantiles(mass, width))
+
+
+@cache
+def _quantiles(mass: float, width: float) -> tuple[Array, Array]:
     m = np.linspace(LOW, HIGH, 20_001)
     s = m**2
     density = 2 * m / ((s - mass**2) ** 2 + (s * width / mass) ** 2)
     cdf = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    return np.interp(rng.random(n), cdf / cdf[-1], m)
+    return cdf / cdf[-1], m
 
 
 class Standardise:

@@ -9,84 +9,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from zoo import NAMES, features, size, tiny
 
 from qinn_bench import registry
 from qinn_bench.contracts import DensityModel, Generator, count_parameters
-from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
-from qinn_bench.values import Array, Column, Dataset, Knobs, Refused, Use
-from reference_models._flow import Coupling, dense
-from reference_models._rational_quadratic import RationalQuadratic
-from reference_models.affine_inn import Affine
-from reference_models.autoregressive_inn import made
-from reference_models.cubic_inn import Cubic
-
-NAMES = registry.names("model")
-DIMS = (2, 3)
-BACKEND = "torch"
-
-
-class Stretched:
-    """Features are rows divided by 2, moved by 1."""
-
-    def forward(self, rows: Array) -> tuple[Array, Array]:
-        return rows / 2 + 1, np.full(len(rows), -rows.shape[1] * np.log(2))
-
-    def inverse(self, features: Array) -> Array:
-        return 2 * (features - 1)
-
-
-class TwoHills:
-    """An even mixture of two normals of width 1 at (+-2, 0, ..., 0)."""
-
-    entropy = np.nan
-
-    def __init__(self, dim: int) -> None:
-        self.centre = 2 * np.eye(dim)[0]
-
-    def log_density(self, rows: Array) -> Array:
-        hills = [-0.5 * ((rows - sign * self.centre) ** 2).sum(1) for sign in (-1, 1)]
-        return np.logaddexp(*hills) - np.log(2) - 0.5 * rows.shape[1] * np.log(2 * np.pi)
-
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
-        signs = rng.choice([-1.0, 1.0], n)
-        return signs[:, None] * self.centre + rng.normal(size=(n, len(self.centre)))
-
-
-def toy(dim: int, *, known: bool = True) -> Dataset:
-    density = TwoHills(dim)
-    train, valid, test = (density.sample(n, numpy_rng("toy", n)) for n in (800, 100, 200))
-    return Dataset(
-        name="two_hills",
-        columns=tuple(Column(f"x{i}", f"x{i}") for i in range(dim)),
-        train=train,
-        valid=valid,
-        test=test,
-        transform=Stretched(),
-        observables=lambda rows: {},
-        plots=(),
-        support=lambda rows: np.ones(len(rows), dtype=bool),
-        fingerprint="",
-        density=density if known else None,
-    )
-
-
-def tiny(name: str, dim: int, *, jolt: float = 0.0, dtype: torch.dtype = torch.float64) -> Any:
-    """The smallest instance of a model, initialised; its weights, where `jolt` is set, moved by that much noise."""
-    torch.manual_seed(seed_of("init", name, dim))
-    data = toy(dim)
-    use = registry.spell_out("model", Use(name=name, knobs=registry.find("model", name).TINY))
-    model = registry.make("model", use, dim, data=data, backend=BACKEND).to(dtype)
-    model.initialise(features(dim, dtype), torch_rng("initialise", name))
-    rng = torch_rng("jolt", name)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += jolt * torch.randn(parameter.shape, generator=rng, dtype=torch.float64).to(parameter)
-    return model
-
-
-def features(dim: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    data = toy(dim)
-    return torch.from_numpy(data.transform.forward(data.train)[0]).to(dtype)
+from qinn_bench.seeds import torch_rng
+from qinn_bench.values import Use
 
 
 def flow(name: str, dim: int, **how: Any) -> DensityModel:
@@ -103,23 +31,17 @@ def density(name: str, dim: int, **how: Any) -> Any:
     return model
 
 
-def size(name: str, dim: int, knobs: Knobs) -> int:
-    """The parameters of a model that is built, as the matcher does it, without memory for its weights."""
-    with torch.device("meta"):
-        model = registry.make("model", Use(name=name, knobs=knobs), dim, data=toy(dim), backend=BACKEND)
-    return count_parameters(model).total
-
-
 def autodiff_logdet(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """``log |det dz/dx|`` row by row from autograd."""
     x = x.clone().requires_grad_()
     z = forward(x)
     rows = [torch.autograd.grad(z[:, i].sum(), x, retain_graph=True)[0] for i in range(z.shape[1])]
-    return torch.linalg.slogdet(torch.stack(rows, dim=1))[1]
+    logdet: Tensor = torch.linalg.slogdet(torch.stack(rows, dim=1))[1]
+    return logdet
 
 
 zoo = pytest.mark.parametrize("name", NAMES)
-dims = pytest.mark.parametrize("dim", DIMS)
+dims = pytest.mark.parametrize("dim", [2, 3])
 jolts = pytest.mark.parametrize("jolt", [0.0, 0.1])
 
 
@@ -150,7 +72,7 @@ def test_density_integrates_to_one(name: str, jolt: float) -> None:
     line = torch.linspace(-9, 11, 501, dtype=torch.float64)
     grid = torch.cartesian_prod(line, line)
     with torch.no_grad():
-        mass = sum(float(model.log_prob(part).exp().sum()) for part in grid.split(50_000)) * 0.04**2
+        mass = sum(float(model.log_prob(part).exp().sum()) for part in torch.split(grid, 50_000)) * 0.04**2
     assert mass == pytest.approx(1, abs=0.01)
 
 
@@ -257,144 +179,5 @@ def test_size_never_falls_along_the_knob_that_the_matcher_bisects(name: str) -> 
         pytest.skip("has one size")
     knob = max(module.KNOBS, key=lambda k: len(module.KNOBS[k]))
     values = module.KNOBS[knob]
-    sizes = [size(name, 8, module.TINY | {knob: value}) for value in values[:: max(1, len(values) // 40)]]
+    sizes = [size(name, 8, module.TINY | {knob: value}) for value in values[:: max(1, len(values) // 10)]]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
-
-
-@pytest.mark.parametrize("name", ["spline_inn", "cubic_inn", "affine_inn", "autoregressive_inn", "elementwise"])
-def test_matcher_finds_classical_models_small_and_large(name: str) -> None:
-    knobs = registry.find("model", name).KNOBS
-    least, most = ({knob: values[end] for knob, values in knobs.items()} for end in (0, -1))
-    assert size(name, 2, least) <= 40 and size(name, 8, least) <= 150 and size(name, 8, most) >= 20_000
-
-
-UNIVARIATE = {"rational-quadratic": RationalQuadratic(5, 3.0), "cubic": Cubic(5, 3.0), "affine": Affine()}
-univariate = pytest.mark.parametrize("kind", UNIVARIATE)
-
-
-@univariate
-def test_univariate_map_of_zeros_is_the_identity(kind: str) -> None:
-    x = torch.linspace(-6, 6, 101, dtype=torch.float64)[:, None]
-    y, log_slope = UNIVARIATE[kind].forward(x, x.new_zeros(101, 1, UNIVARIATE[kind].width))
-    torch.testing.assert_close(y, x, rtol=0, atol=1e-14)
-    torch.testing.assert_close(log_slope, torch.zeros_like(x), rtol=0, atol=1e-14)
-
-
-@univariate
-@pytest.mark.parametrize("size", [0.3, 3.0])
-def test_univariate_map_is_increasing_and_inverted(kind: str, size: float) -> None:
-    one, n = UNIVARIATE[kind], 4000
-    numbers = size * torch.randn(1, 50, one.width, generator=torch_rng("numbers"), dtype=torch.float64)
-    numbers = numbers.expand(n, -1, -1)
-    x = torch.linspace(-6, 6, n, dtype=torch.float64)[:, None].expand(-1, 50).clone().requires_grad_()
-    y, log_slope = one.forward(x, numbers)
-    assert bool((y.diff(dim=0) > 0).all())
-    torch.testing.assert_close(log_slope.exp(), torch.autograd.grad(y.sum(), x)[0], rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(one.inverse(y, numbers), x, rtol=0, atol=1e-9)
-
-
-@univariate
-def test_univariate_map_survives_its_edges_in_float32(kind: str) -> None:
-    one = UNIVARIATE[kind]
-    edge = torch.tensor([-3.0, 3.0])
-    beside = [edge, torch.nextafter(edge, edge * 2), torch.nextafter(edge, edge * 0), edge * 1e6]
-    x = torch.cat(beside)[:, None].expand(-1, 200)
-    numbers = torch.randn(len(x), 200, one.width, generator=torch_rng("edges"))
-    y, log_slope = one.forward(x, numbers)
-    assert bool(y.isfinite().all()) and bool(log_slope.isfinite().all())
-    torch.testing.assert_close(one.inverse(y, numbers), x, rtol=1e-4, atol=1e-4)
-
-
-@univariate
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_univariate_map_of_a_broken_row_is_not_finite_and_spares_its_neighbours(kind: str, bad: float) -> None:
-    one = UNIVARIATE[kind]
-    y = torch.tensor([[0.5], [float("nan")], [0.7]])
-    numbers = torch.zeros(3, 1, one.width)
-    numbers[2] = bad
-    assert one.inverse(y, numbers).isfinite().flatten().tolist() == [True, False, False]
-    assert one.forward(y, numbers)[0][:2].isfinite().flatten().tolist() == [True, False]
-
-
-def test_cubic_root_is_that_of_bisection() -> None:
-    one = Cubic(4, 3.0)
-    numbers = 2 * torch.randn(300, 7, one.width, generator=torch_rng("cubic"), dtype=torch.float64)
-    y = 3 * torch.randn(300, 7, generator=torch_rng("heights"), dtype=torch.float64)
-    low, high = torch.full_like(y, -1e5), torch.full_like(y, 1e5)
-    for _ in range(80):
-        middle = (low + high) / 2
-        above = one.forward(middle, numbers)[0] > y
-        low, high = torch.where(above, low, middle), torch.where(above, middle, high)
-    torch.testing.assert_close(one.inverse(y, numbers), low, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("hidden", [1, 3, 9])
-@pytest.mark.parametrize("hidden_layers", [1, 2])
-def test_masked_network_sees_only_what_came_before_and_owns_nothing_idle(hidden: int, hidden_layers: int) -> None:
-    torch.manual_seed(0)
-    network = made(5, 2, hidden, hidden_layers)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter)
-    x = torch.randn(16, 5, requires_grad=True)
-    outputs = network(x).reshape(16, 5, 2)
-    for i in range(5):
-        reach = torch.autograd.grad(outputs[:, i].sum(), x, retain_graph=True)[0].abs().sum(0)
-        assert bool((reach[i:] == 0).all())
-    assert hidden < 4 or bool((reach[:4] > 0).all())
-    outputs.square().sum().backward()
-    assert all(bool((p.grad != 0).all()) for p in network.parameters() if p.grad is not None)
-
-
-def test_gaussian_starts_at_the_maximum_of_the_likelihood() -> None:
-    model, x = tiny("gaussian", 3), features(3)
-    normal = torch.distributions.MultivariateNormal(x.mean(0), torch.cov(x.T, correction=0))
-    with torch.no_grad():
-        torch.testing.assert_close(model.log_prob(x), normal.log_prob(x))
-    model.loss(x, 0.0, torch_rng("loss")).backward()
-    for parameter in model.parameters():
-        torch.testing.assert_close(parameter.grad, torch.zeros_like(parameter), rtol=0, atol=1e-10)
-    with pytest.raises(Refused, match="singular"):
-        model.initialise(x[:1].expand(10, -1), torch_rng("initialise"))
-
-
-def test_elementwise_sees_no_dependence() -> None:
-    model = tiny("elementwise", 2, jolt=0.3)
-    a, b = features(2)[:50], features(2)[50:100]
-    crossed = [torch.stack([a[:, 0], b[:, 1]], 1), torch.stack([b[:, 0], a[:, 1]], 1)]
-    with torch.no_grad():
-        torch.testing.assert_close(sum(map(model.log_prob, crossed)), model.log_prob(a) + model.log_prob(b))
-
-
-def test_oracle_knows_the_density_and_draws_from_it() -> None:
-    oracle, dim = tiny("oracle", 2), 2
-    x = oracle.sample(20_000, torch_rng("s"))
-    np.testing.assert_allclose(x.mean(0), [1, 1], atol=0.05)
-    np.testing.assert_allclose(x.var(0), [5 / 4, 1 / 4], rtol=0.05)
-    centre = oracle.log_prob(torch.tensor([[1.0, 1.0]], dtype=torch.float64))
-    assert float(centre) == pytest.approx(-2 - np.log(2 * np.pi) + dim * np.log(2))
-    with pytest.raises(Refused, match="two_hills"):
-        registry.make("model", Use(name="oracle"), 2, data=toy(2, known=False))
-
-
-def test_truth_is_disjoint_from_what_metrics_take() -> None:
-    data, truth = toy(2), tiny("truth", 2)
-    rows = data.transform.inverse(truth.sample(100, torch_rng("s")).numpy())
-    np.testing.assert_allclose(rows, data.test[100:])
-    with pytest.raises(Refused, match="200 test rows"):
-        truth.sample(101, torch_rng("s"))
-
-
-@pytest.mark.parametrize("name", ["spline_inn", "cubic_inn", "affine_inn", "autoregressive_inn"])
-def test_flow_of_one_feature_is_refused(name: str) -> None:
-    with pytest.raises(Refused, match="dim 1"):
-        registry.make("model", Use(name=name), 1)
-
-
-def test_coupling_leaves_the_features_that_it_reads() -> None:
-    torch.manual_seed(0)
-    step = Coupling(5, Affine(), dense(3, 1), odd=True)
-    for parameter in step.parameters():
-        torch.nn.init.normal_(parameter)
-    x = torch.randn(4, 5)
-    z = step(x)[0]
-    assert torch.equal(z[:, ::2], x[:, ::2]) and bool((z[:, 1::2] != x[:, 1::2]).all())

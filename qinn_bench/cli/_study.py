@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qinn_bench import campaign, registry
 from qinn_bench.run import Order
-from qinn_bench.values import Refused, Study
+from qinn_bench.values import Refused, Study, Use
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +43,9 @@ def _wanted(order: Order, options: argparse.Namespace) -> bool:
     return model and data and (not options.seed or cell.seed in options.seed)
 
 
-def _fits(text: str, use: object) -> bool:
+def _fits(text: str, use: Use) -> bool:
     try:
         wanted = registry.parse_use(text)
     except Refused:
         return False
-    return wanted.name == use.name and wanted.knobs.items() <= use.knobs.items()  # type: ignore[attr-defined]
+    return wanted.name == use.name and wanted.knobs.items() <= use.knobs.items()

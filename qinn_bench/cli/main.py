@@ -40,3 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; finished cells are kept, run the same command to go on", file=sys.stderr)
         return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from qinn_bench import matching, registry, store
 from qinn_bench.matching import Matching
-from qinn_bench.values import Match, Refused
+from qinn_bench.values import Match, Refused, Use
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if all(matched.verdict == "feasible" for matched in found) else 2
 
 
-def _family(text: str) -> registry.Use:
+def _family(text: str) -> Use:
     use = registry.parse_use(text)
     registry.spell_out("model", use)
     return use

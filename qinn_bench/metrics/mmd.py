@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 
 from qinn_bench.metrics._columns import features, missing, observables, undefined
@@ -39,15 +38,16 @@ def mmd(evidence: Evidence) -> dict[str, Estimate]:
     truth, generated = features(evidence)
     if why := missing((truth, generated)):
         return undefined(["mmd"] + ["mmd_bw"] * (resonance is not None), "", "zero", why)
-    keep_true, keep_generated = _subsample(len(truth), rng), _subsample(len(generated), rng)
+    n = min(len(truth), len(generated), MOST)
+    keep_true, keep_generated = rng.permutation(len(truth))[:n], rng.permutation(len(generated))[:n]
     truth, generated = truth[keep_true], generated[keep_generated]
-    found = {"mmd": _estimate(discrepancy(truth, generated, gaussians(median_width(truth)), rng), len(truth))}
+    found = {"mmd": _estimate(discrepancy(truth, generated, gaussians(median_width(truth)), rng), n)}
     if resonance is not None:
         values = observables(evidence)[resonance.observable]
         if why := missing(values):
             return found | undefined(("mmd_bw",), "", "zero", why)
         peak = values[0][keep_true][:, None], values[1][keep_generated][:, None]
-        found["mmd_bw"] = _estimate(discrepancy(*peak, breit_wigner(resonance.width), rng), len(truth))
+        found["mmd_bw"] = _estimate(discrepancy(*peak, breit_wigner(resonance.width), rng), n)
     return found
 
 
@@ -114,10 +114,6 @@ def _estimate(found: Discrepancy, n: int) -> Estimate:
     p, edge = permutation_p(found.value, found.null), float(np.quantile(found.null, 0.95))
     note = f"permutation p = {p:.3f}, 95 % of the null below {edge:.2e}"
     return Estimate(value=found.value, error=found.error, n=n, better="zero", note=note)
-
-
-def _subsample(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return rng.permutation(n)[:MOST]
 
 
 METRICS: tuple[Metric, ...] = (Metric("mmd", "maximum mean discrepancy, squared", "samples", mmd),)

@@ -23,8 +23,8 @@ def w1(evidence: Evidence) -> dict[str, Estimate]:
     names = [f"w1_{name}" for name in pairs]
     if why := missing(*pairs.values()):
         return undefined([*names, "w1_mean"], UNIT, "lower", why)
-    stack = np.stack([np.stack(pair) for pair in pairs.values()])
-    values, replicates = _resampled(stack[:, 0], stack[:, 1], evidence.rng)
+    truth, generated = (np.stack([pair[side] for pair in pairs.values()]) for side in (0, 1))
+    values, replicates = _resampled(truth, generated, evidence.rng)
     n = len(evidence.truth)
     found = {name: _estimate(v, r, n) for name, v, r in zip(names, values, replicates, strict=True)}
     return found | {"w1_mean": _estimate(values.mean(), replicates.mean(0), n)}
@@ -56,7 +56,7 @@ def _resampled(truth: Array, generated: Array, rng: np.random.Generator, scaled:
     weights[n:, 1:] = -resampling_counts(m, REPLICATES, rng).T / m
     lines = np.stack([distances(np.concatenate(pair), weights) for pair in zip(truth, generated, strict=True)])
     if scaled:
-        lines /= truth.std(axis=1, keepdims=True)
+        lines /= np.sqrt(truth**2 @ weights[:n] - (truth @ weights[:n]) ** 2)
     return lines[:, 0], lines[:, 1:]
 
 

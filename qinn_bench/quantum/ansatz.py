@@ -37,7 +37,8 @@ def reuploading(
     gates: list[Gate] = []
     for _ in range(uploads):
         gates += [
-            Gate("RY", (q,), (Angle(weight=next(shift), input=q % n_features, scale=next(scale)),)) for q in range(wires)
+            Gate("RY", (q,), (Angle(weight=next(shift), input=q % n_features, scale=next(scale)),))
+            for q in range(wires)
         ]
         for _ in range(layers):
             gates += [Gate("Rot", (q,), tuple(Angle(weight=next(rot)) for _ in range(3))) for q in range(wires)]
@@ -67,12 +68,12 @@ def swap_test(first: Circuit, second: Circuit) -> Circuit:
     n = first.n_wires
     if second.n_wires != n:
         raise ValueError(f"a SWAP test compares registers of equal size, not {n} and {second.n_wires} wires")
-    moved = [moved(gate, 1, 0, 0) for gate in first.gates]
-    moved += [moved(gate, 1 + n, first.n_inputs, first.n_weights) for gate in second.gates]
+    prepared = [moved(gate, 1, 0, 0) for gate in first.gates]
+    prepared += [moved(gate, 1 + n, first.n_inputs, first.n_weights) for gate in second.gates]
     test = [Gate("H", (0,)), *(Gate("CSWAP", (0, 1 + q, 1 + n + q)) for q in range(n)), Gate("H", (0,))]
     renamed = tuple(replace(block, name=f"second.{block.name}") for block in second.weights)
     n_inputs = first.n_inputs + second.n_inputs
-    return Circuit(1 + 2 * n, n_inputs, first.weights + renamed, (*moved, *test), (Pauli("Z", (0,)),))
+    return Circuit(1 + 2 * n, n_inputs, first.weights + renamed, (*prepared, *test), (Pauli("Z", (0,)),))
 
 
 def moved(gate: Gate, wires: int, inputs: int, weights: int) -> Gate:

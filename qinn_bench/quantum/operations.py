@@ -33,20 +33,24 @@ class Matrix:
         shape = (batch, self.left, self.size, -1) if self.left > 1 else (batch, self.size, -1)
         return (matrix @ states.view(shape)).view_as(states)
 
-    def adjoint(self, states: Tensor, matrix: Tensor) -> Tensor:
-        """The states before the matrix."""
-        return self.apply(states, matrix.mH)
+    def undo(self, conjugate: Tensor, matrix: Tensor) -> Tensor:
+        """The conjugate states before the matrix."""
+        return self.apply(conjugate, matrix.mT)
+
+    def pull(self, cotangent: Tensor, matrix: Tensor) -> Tensor:
+        """The cotangent before the matrix."""
+        return self.apply(cotangent, matrix.mH)
 
     def gradient(self, before: Tensor, cotangent: Tensor, matrix: Tensor) -> Tensor:
-        """What the operand receives, from the states before and the cotangent after."""
+        """What the operand receives, from the conjugate states before and the cotangent after."""
         shape = (len(before), -1, self.size) if self.last else (len(before) * self.left, self.size, -1)
         rows, columns = cotangent.view(shape), before.view(shape)
         if self.last:
             rows, columns = rows.mT, columns.mT
         if matrix.ndim == 2:
-            return torch.einsum("bik,bjk->ij", rows, columns.conj())
-        outer = rows @ columns.mH
-        return outer.view(len(before), self.left, self.size, self.size).sum(1) if not self.last else outer
+            return torch.einsum("bik,bjk->ij", rows, columns)
+        outer = rows @ columns.mT
+        return outer if self.last else outer.view(len(before), self.left, self.size, self.size).sum(1)
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,17 @@ class Phase:
         """The states after the matrix."""
         return states * factors
 
-    def adjoint(self, states: Tensor, factors: Tensor) -> Tensor:
-        """The states before the matrix."""
-        return states * factors.conj()
+    def undo(self, conjugate: Tensor, factors: Tensor) -> Tensor:
+        """The conjugate states before the matrix."""
+        return conjugate * factors
+
+    def pull(self, cotangent: Tensor, factors: Tensor) -> Tensor:
+        """The cotangent before the matrix."""
+        return cotangent * factors.conj()
 
     def gradient(self, before: Tensor, cotangent: Tensor, factors: Tensor) -> Tensor:
-        """What the operand receives, from the states before and the cotangent after."""
-        product = (cotangent * before.conj()).sum(2, keepdim=True)
-        return product.sum(0, keepdim=True) if len(factors) == 1 else product
+        """What the operand receives, from the conjugate states before and the cotangent after."""
+        return (cotangent * before).sum((0, 2) if len(factors) == 1 else 2, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -78,9 +85,11 @@ class Permute:
         """The states after the permutation."""
         return states.reshape(len(states), -1)[:, self.source].view_as(states)
 
-    def adjoint(self, states: Tensor, _: Tensor) -> Tensor:
-        """The states before the permutation."""
-        return states.reshape(len(states), -1)[:, self.target].view_as(states)
+    def undo(self, conjugate: Tensor, _: Tensor) -> Tensor:
+        """The conjugate states before the permutation."""
+        return conjugate.reshape(len(conjugate), -1)[:, self.target].view_as(conjugate)
+
+    pull = undo
 
 
 @dataclass(frozen=True)
@@ -90,27 +99,38 @@ class Inject:
     Tangent ``inputs[g]`` receives ``slope_g G_g psi`` with the anti-Hermitian generator ``G_g = -i/2 P_g``, a Pauli
     product given by `psi_source`, where in psi each amplitude comes from, and `phases` ``(high, generators, low)``;
     `source` is the same permutation inside ``(high, generators, low)``. The operand are the slopes ``(generators,)``.
+    `consecutive` is the run of tangents that `inputs` are, if they are one.
     """
 
     inputs: Tensor
     psi_source: Tensor
     source: Tensor
     phases: Tensor
+    consecutive: slice | None
 
     def apply(self, states: Tensor, slopes: Tensor) -> Tensor:
         """The states with the new terms in their tangents."""
-        psi = states[:, :, 0].reshape(len(states), -1)
-        moved = psi[:, self.psi_source].view(len(states), *self.phases.shape)
-        states.index_add_(2, self.inputs, moved * (self.phases * slopes[:, None]))
-        return states
+        return self._add(states, self.phases * slopes[:, None])
 
-    def pull(self, cotangent: Tensor, states: Tensor, slopes: Tensor) -> Tensor:
+    def undo(self, conjugate: Tensor, slopes: Tensor) -> Tensor:
+        """The conjugate states without them."""
+        return self._add(conjugate, self.phases.conj() * -slopes[:, None])
+
+    def pull(self, cotangent: Tensor, conjugate: Tensor, slopes: Tensor) -> Tensor:
         """Turn the cotangent after into the one before, in place; returns what the slopes receive."""
-        picked = cotangent[:, :, self.inputs].view(len(states), -1)
-        moved = picked[:, self.source].view(len(states), *self.phases.shape) * self.phases
-        cotangent[:, :, 0] -= (moved * slopes[:, None]).sum(2)
-        psi = torch.view_as_real(states[:, :, :1])
-        return -(psi * torch.view_as_real(moved)).sum((0, 1, 3, 4))
+        picked = cotangent[:, :, self.inputs if self.consecutive is None else self.consecutive]
+        moved = picked.reshape(len(cotangent), -1)[:, self.source].view(len(cotangent), *self.phases.shape)
+        received = torch.einsum("bhgl,bhl->hgl", moved, conjugate[:, :, 0])
+        cotangent[:, :, 0] -= (moved * (self.phases * slopes[:, None])).sum(2)
+        return -(received * self.phases).real.sum((0, 2))
+
+    def _add(self, states: Tensor, factors: Tensor) -> Tensor:
+        moved = states[:, :, 0].reshape(len(states), -1)[:, self.psi_source].view(len(states), *factors.shape)
+        if self.consecutive is None:
+            states.index_add_(2, self.inputs, moved * factors)
+        else:
+            states[:, :, self.consecutive].addcmul_(moved, factors)
+        return states
 
 
 Operation = Matrix | Phase | Permute | Inject
@@ -141,16 +161,16 @@ class ReversibleEvolution(torch.autograd.Function):
         final, *operands = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _differentiable_backward(ctx, operands, cotangents[0])
-        states, cotangent = final, cotangents[0].contiguous()
+        states, cotangent = final.conj().resolve_conj(), cotangents[0].contiguous()
         gradients: list[Tensor | None] = []
         for operation, operand in zip(reversed(ctx.operations), reversed(operands), strict=True):
             if isinstance(operation, Inject):
-                operation.apply(states, -operand)
+                operation.undo(states, operand)
                 gradients.append(operation.pull(cotangent, states, operand))
                 continue
-            before = operation.adjoint(states, operand)
+            before = operation.undo(states, operand)
             gradients.append(None if isinstance(operation, Permute) else operation.gradient(before, cotangent, operand))
-            states, cotangent = before, operation.adjoint(cotangent, operand)
+            states, cotangent = before, operation.pull(cotangent, operand)
         return (None, None, *reversed(gradients))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -193,12 +194,14 @@ class Plan:
         driven: list[Driven] = []
         diagonals: list[Diagonal] = []
         first: list[int] = []
+        local: list[int] = []
         for step in program.steps:
             new = driven_terms(step)
             if tangents and new:
                 self._add(self._injection(new), "slopes", slice(len(driven), len(driven) + len(new)))
             if isinstance(step, Locals):
                 self._add_blocks(step)
+                local += range(len(driven), len(driven) + len(new))
             elif isinstance(step, Diagonal):
                 self._add(Phase(), "phase", len(diagonals))
                 diagonals.append(step)
@@ -209,7 +212,7 @@ class Plan:
         self.driven = Angles((angle for angle, _, _ in driven), circuit.n_weights, kind)
         self.runs = Runs(self._runs, circuit.n_weights, kind)
         self.blocks = self._batches()
-        self.local = kind.indices([d for d, (_, _, wires) in enumerate(driven) if d in local])
+        self.local = kind.indices(local)
         self.phases = Phases(diagonals, first, n, circuit.n_weights, kind)
 
     def _add(self, operation: Operation, source: str, place: int | slice) -> None:
@@ -223,7 +226,7 @@ class Plan:
             self._runs.append(run)
         for g, group in enumerate(self.groups):
             if not places.keys().isdisjoint(group):
-                operation = Matrix(2 ** group.start, 2 ** len(group), g == len(self.groups) - 1)
+                operation = Matrix(2**group.start, 2 ** len(group), g == len(self.groups) - 1)
                 self._add(operation, "block", len(self._blocks))
                 self._blocks.append([places.get(wire) for wire in group])
 
@@ -237,7 +240,8 @@ class Plan:
         phases = np.stack([phases for _, phases in paulis]).reshape(len(terms), self.high, self.low).swapaxes(0, 1)
         inputs = [1 + (angle.input or 0) for angle, _, _ in terms]
         index, kind = self.kind.indices, self.kind
-        return Inject(index(inputs), index(moved.ravel()), index(source.ravel()), kind.complexes(-0.5j * phases))
+        run = slice(inputs[0], inputs[0] + len(inputs)) if inputs == [*range(inputs[0], inputs[0] + len(inputs))] else None
+        return Inject(index(inputs), index(moved.ravel()), index(source.ravel()), kind.complexes(-0.5j * phases), run)
 
     def _spread(self, source: Indices) -> Tensor:
         """Indices into ``2^n`` amplitudes as indices into the flattened ``(high, width, low)``."""
@@ -277,9 +281,7 @@ class Plan:
         """The matrices of all blocks."""
         shared = self.runs.shared(padded)
         table = torch.cat([shared, self.runs.identity[None]])[..., None]
-        sampled = torch.cat(
-            [self.runs.sampled(shared, angles[self.local]), table.expand(-1, -1, -1, angles.shape[1])]
-        )
+        sampled = torch.cat([self.runs.sampled(shared, angles[self.local]), table.expand(-1, -1, -1, angles.shape[1])])
         made = {}
         for batch in self.blocks:
             made.update(zip(batch.positions, batch.products(sampled if batch.sampled else table), strict=True))
@@ -296,10 +298,13 @@ def driven_terms(step: Step) -> list[Driven]:
 
 
 def wire_groups(n_wires: int) -> tuple[range, ...]:
-    """Neighbouring wires in as few groups as the largest size allows, of nearly equal sizes."""
-    count = -(-n_wires // MAX_GROUP)
+    """Neighbouring wires in as few groups as the largest size allows, of nearly equal sizes.
+
+    With few wires, building matrices costs more than applying them: groups are kept small.
+    """
+    count = -(-n_wires // (MAX_GROUP if n_wires > 4 else 2))
     cuts = [n_wires * g // count for g in range(count + 1)]
-    return tuple(range(a, b) for a, b in zip(cuts, cuts[1:], strict=False))
+    return tuple(range(a, b) for a, b in pairwise(cuts))
 
 
 @lru_cache(maxsize=256)

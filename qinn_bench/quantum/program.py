@@ -83,18 +83,20 @@ def compile_circuit(circuit: Circuit) -> Program:
             pending = Locals()
         if gate.name in ("CZ", "IsingZZ"):
             phase *= np.exp(0.25j * pi) if gate.name == "CZ" else 1
-            _last(steps, Diagonal).terms += _terms(gate)
+            steps = _with(steps, Diagonal(_terms(gate)))
         else:
-            previous = _last(steps, Permutation, np.arange(2**circuit.n_wires))
-            previous.source = previous.source[_source(gate, circuit.n_wires)]
+            steps = _with(steps, Permutation(_source(gate, circuit.n_wires)))
     return Program((*steps, pending) if pending.runs else tuple(steps), complex(phase))
 
 
-def _last(steps: list[Step], kind: type[Diagonal] | type[Permutation], *start: Indices) -> Step:
-    """The last step if it is of this kind, else a new one after it."""
-    if not steps or not isinstance(steps[-1], kind):
-        steps.append(kind(*start))
-    return steps[-1]
+def _with(steps: list[Step], step: Diagonal | Permutation) -> list[Step]:
+    """The steps with one more, merged into the last one if that is of the same kind."""
+    last = steps[-1] if steps else None
+    if isinstance(last, Diagonal) and isinstance(step, Diagonal):
+        return [*steps[:-1], Diagonal(last.terms + step.terms)]
+    if isinstance(last, Permutation) and isinstance(step, Permutation):
+        return [*steps[:-1], Permutation(last.source[step.source])]
+    return [*steps, step]
 
 
 def _rotations(gate: Gate) -> list[Rotation]:
@@ -116,19 +118,21 @@ def _terms(gate: Gate) -> list[tuple[Angle, tuple[int, ...]]]:
 
 def _source(gate: Gate, n_wires: int) -> Indices:
     """Where each amplitude comes from when a CNOT, SWAP or CSWAP acts."""
-    index = np.arange(2**n_wires)
+    index: Indices = np.arange(2**n_wires)
     bits = [(index >> (n_wires - 1 - wire)) & 1 for wire in gate.wires]
     shifts = [n_wires - 1 - wire for wire in gate.wires]
     if gate.name == "CNOT":
-        return index ^ (bits[0] << shifts[1])
+        return np.asarray(index ^ (bits[0] << shifts[1]))
     differ = (bits[-1] ^ bits[-2]) & (bits[0] if gate.name == "CSWAP" else 1)
-    return index ^ (differ << shifts[-1]) ^ (differ << shifts[-2])
+    return np.asarray(index ^ (differ << shifts[-1]) ^ (differ << shifts[-2]))
 
 
 def z_signs(n_wires: int, wires: tuple[int, ...]) -> NDArray[np.float64]:
     """The diagonal ``(2^n,)`` of a product of Z on these wires."""
     index = np.arange(2**n_wires)
-    parity = sum((index >> (n_wires - 1 - wire)) & 1 for wire in wires) % 2
+    parity = np.zeros_like(index)
+    for wire in wires:
+        parity ^= (index >> (n_wires - 1 - wire)) & 1
     return np.asarray(1.0 - 2.0 * parity)
 
 
@@ -137,4 +141,4 @@ def pauli(n_wires: int, word: str, wires: tuple[int, ...]) -> tuple[int, NDArray
     letters = dict(zip(wires, word, strict=True))
     mask = sum(1 << (n_wires - 1 - wire) for wire, letter in letters.items() if letter in "XY")
     signed = tuple(wire for wire, letter in letters.items() if letter in "YZ")
-    return mask, z_signs(n_wires, signed) * (-1j) ** word.count("Y")
+    return mask, np.asarray(z_signs(n_wires, signed) * (-1j) ** word.count("Y"))

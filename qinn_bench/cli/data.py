@@ -1,0 +1,105 @@
+"""``qinn-bench data``: make, list, describe and verify samples of generated events."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from qinn_bench.data import _samples
+from qinn_bench.data._samples import Request
+
+HELP = "make, list, describe and verify samples of generated events"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One of make, list, info and verify."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    make = actions.add_parser("make", help="generate a sample, unless it is there")
+    make.add_argument("name", choices=["zjets"])
+    make.add_argument("--events", type=int, default=100_000, help="how many selected events (default: %(default)s)")
+    make.add_argument("--seed", type=int, default=1)
+    make.add_argument("--quality", default="fast", help="fast (no multi-parton interactions) or full")
+    make.add_argument("--cuts", default="lhc", help="lhc or paper")
+    make.add_argument("--min-ptz", type=float, default=0.0, help="least pT of the muon pair in GeV")
+    make.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="processes; the events are the same")
+    listing = actions.add_parser("list", help="which samples there are")
+    describe = actions.add_parser("info", help="the provenance of a sample")
+    verify = actions.add_parser("verify", help="whether samples are as they were made")
+    describe.add_argument("sample")
+    verify.add_argument("sample", nargs="?", help="default: all")
+    for action in (listing, describe, verify):
+        action.add_argument("--json", action="store_true")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it; 0, or 4 if a sample fails verification."""
+    actions = {"make": _make, "list": _list, "info": _info, "verify": _verify}
+    return actions[options.action](options)
+
+
+def _make(options: argparse.Namespace) -> int:
+    request = Request(options.events, options.seed, options.quality, options.cuts, options.min_ptz)
+    with _progress(options.events) as progress:
+        name = _samples.make(request, options.jobs, progress)
+    print(name)
+    return 0
+
+
+@contextmanager
+def _progress(events: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, elsewhere one plain line for every tenth of the events."""
+    log = Console(stderr=True)
+    if sys.stderr.isatty():
+        columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=log) as bars:
+            bar = bars.add_task("events", total=events)
+            yield lambda done: bars.update(bar, completed=done)
+        return
+    shown = [0]
+
+    def line(done: int) -> None:
+        if 10 * done // events > shown[0]:
+            shown[0] = 10 * done // events
+            log.print(f"{done} of {events} events")
+
+    yield line
+
+
+def _list(options: argparse.Namespace) -> int:
+    found = {name: _samples.info(name) for name in _samples.names()}
+    shown = ("events", "seed", "quality", "cuts", "min_ptz")
+    if options.json:
+        print(json.dumps({name: {key: entry[key] for key in shown} for name, entry in found.items()}, indent=1))
+        return 0
+    for name, entry in found.items():
+        print(f"{name:<24} " + "  ".join(f"{key}={entry[key]}" for key in shown))
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    provenance = _samples.info(options.sample)
+    if options.json:
+        print(json.dumps(provenance, indent=1))
+        return 0
+    for key, value in provenance.items():
+        print(f"{key:<20} {'; '.join(value) if isinstance(value, list) else value}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """An unreadable sample is a finding here, so each is reported and none stops the others."""
+    chosen = [options.sample] if options.sample else _samples.names()
+    found = {name: _samples.broken(name) for name in chosen}
+    if options.json:
+        print(json.dumps(found, indent=1))
+    else:
+        for name, why in found.items():
+            print(f"{name:<24} {why or 'whole'}")
+    return 4 if any(found.values()) else 0

@@ -1,0 +1,158 @@
+"""Samples of generated events on disk: one ``.npz`` of rows with one ``.json`` of provenance, named by content."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qinn_bench.values import Refused
+
+BUNDLED = "bundled"
+GENERATOR = "qinn_bench.data.generators.zjets"
+LIBRARIES = ("pythia8mc", "fastjet", "awkward", "numpy")
+SCHEMA = 1
+NEEDS_EXTRA = "generating zjets needs the extra [hep]: pip install 'qinn-bench[hep]'"
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a sample is made of: all arguments of the generator that change its rows."""
+
+    events: int
+    seed: int = 1
+    quality: str = "fast"
+    cuts: str = "lhc"
+    min_ptz: float = 0.0
+
+
+def folder() -> Path:
+    """Where samples are cached: ``$QINN_BENCH_DATA``, or ``~/.cache/qinn-bench``."""
+    return Path(os.environ.get("QINN_BENCH_DATA") or Path.home() / ".cache" / "qinn-bench")
+
+
+def key(request: Request) -> str:
+    """The name of a sample: a hash of the request, the versions of the generators and the schema.
+
+    Raises:
+        Refused: the generators are not installed, so that their versions are unknown.
+    """
+    try:
+        versions = {name: version(name) for name in LIBRARIES}
+    except PackageNotFoundError:
+        raise Refused(NEEDS_EXTRA) from None
+    text = json.dumps([SCHEMA, asdict(request), versions], sort_keys=True)
+    return f"zjets-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def make(request: Request, workers: int, progress: Callable[[int], None]) -> str:
+    """Generate a sample unless it is there and whole, and return its name.
+
+    Raises:
+        Refused: the generators are not installed, or refuse the request.
+    """
+    name = key(request)
+    if name in names() and not broken(name):
+        return name
+    try:
+        generator = importlib.import_module(GENERATOR)
+    except ImportError:
+        raise Refused(NEEDS_EXTRA) from None
+    rows, provenance = generator.generate(**asdict(request), workers=workers, progress=progress)
+    write(folder(), name, rows, provenance)
+    return name
+
+
+def names() -> list[str]:
+    """The bundled sample and those in the cache."""
+    return [BUNDLED, *sorted(path.stem for path in folder().glob("zjets-*.json"))]
+
+
+def info(name: str) -> dict[str, Any]:
+    """The provenance of a sample.
+
+    Raises:
+        Refused: no such sample, or its provenance cannot be read.
+    """
+    path = _place(name).with_suffix(".json")
+    try:
+        provenance = json.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        raise Refused(f"the provenance {path} of sample '{name}' is broken; delete it and make it again") from None
+    if not isinstance(provenance, dict) or not {"rows_sha256", "cuts", "min_ptz"} <= set(provenance):
+        raise Refused(f"the provenance {path} of sample '{name}' is not one of zjets; delete it and make it again")
+    return provenance
+
+
+def read(name: str) -> tuple[Rows, dict[str, Any]]:
+    """Rows ``(n, 10)`` in GeV and rad, and provenance, of a sample whose rows have the hash that they had when made.
+
+    Raises:
+        Refused: no such sample, or its files are broken.
+    """
+    provenance, path = info(name), _place(name).with_suffix(".npz")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            rows: Rows = archive["rows"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        raise Refused(f"the rows {path} of sample '{name}' cannot be read; delete it and make it again") from None
+    if rows_hash(rows) != provenance["rows_sha256"]:
+        raise Refused(f"the rows {path} of sample '{name}' are not those that were made; delete it and make it again")
+    return rows, provenance
+
+
+def broken(name: str) -> str:
+    """Why a sample cannot be used; empty if it can."""
+    try:
+        read(name)
+    except Refused as refusal:
+        return str(refusal)
+    return ""
+
+
+def rows_hash(rows: Rows) -> str:
+    """SHA-256 of the bytes of rows."""
+    return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+
+
+def write(where: Path, name: str, rows: Rows, provenance: dict[str, Any]) -> None:
+    """Write both files whole or not at all; the provenance last, since a sample exists once it has one."""
+    where.mkdir(parents=True, exist_ok=True)
+    _write_whole(where / f"{name}.npz", lambda file: np.savez(file, rows=rows))
+    text = json.dumps(provenance, indent=1, allow_nan=False) + "\n"
+    _write_whole(where / f"{name}.json", lambda file: file.write(text.encode()))
+
+
+def _write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _place(name: str) -> Path:
+    """The path of a sample without suffix."""
+    if name == BUNDLED:
+        return Path(__file__).parent / "samples" / "zjets"
+    if name not in names():
+        raise Refused(f"no sample is called '{name}'; there are: {', '.join(names())}")
+    return folder() / name

@@ -1,0 +1,56 @@
+"""The compiled simulator, built from `_native`; its Python side is `native`."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+
+def instruction_sets() -> list[str]: ...
+
+class Simulator:
+    def __init__(
+        self,
+        n_bits: int,
+        n_inputs: int,
+        n_weights: int,
+        angle_parts: list[int],
+        angle_numbers: list[float],
+        rotations: list[int],
+        run_start: list[int],
+        terms: list[int],
+        term_start: list[int],
+        perms: list[int],
+        perm_at: list[int],
+        words: list[int],
+        phase_re: float,
+        phase_im: float,
+        instruction_set: str,
+    ) -> None: ...
+    @property
+    def instruction_set(self) -> str: ...
+    def saved_size_single(self, batch: int, n_states: int) -> int: ...
+    def saved_size_double(self, batch: int, n_states: int) -> int: ...
+    def forward(
+        self,
+        inputs: Floats,
+        weights: Floats,
+        values: Floats,
+        jacobian: Floats,
+        saved: Floats,
+        state: bool,
+        threads: int,
+    ) -> None: ...
+    def reverse(
+        self,
+        inputs: Floats,
+        weights: Floats,
+        saved: Floats,
+        grad_values: Floats,
+        grad_jacobian: Floats,
+        grad_inputs: Floats,
+        grad_weights: Floats,
+        state: bool,
+        threads: int,
+    ) -> None: ...

@@ -1,0 +1,148 @@
+// A compiled circuit that owns its tables: built once from the arrays of the Python side, read by every call.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "program.h"
+
+namespace qinn {
+
+// The arrays as they come from Python, row by row.
+struct Tables {
+    int n_bits, n_inputs, n_weights;
+    std::vector<int32_t> angle_parts;   // (n_angles, 3): weight, input, scale
+    std::vector<double> angle_numbers;  // (n_angles, 2): constant, factor
+    std::vector<int32_t> rotations;     // (n_rotations, 2): axis, angle
+    std::vector<int32_t> run_start;     // (n_layers * n_bits + 1)
+    std::vector<int32_t> terms;         // (n_terms, 2): mask, angle
+    std::vector<int32_t> term_start;    // (n_layers + 1)
+    std::vector<int32_t> perms;         // (n_perms * 2^n)
+    std::vector<int32_t> perm_at;       // (n_layers)
+    std::vector<int32_t> words;         // (n_words, 3): flip, sign, turns
+    double phase_re, phase_im;
+};
+
+class Circuit {
+  public:
+    explicit Circuit(Tables given) : given_(std::move(given)) {
+        const size_t n_angles = given_.angle_numbers.size() / 2, n_layers = given_.perm_at.size();
+        for (size_t k = 0; k < n_angles; ++k)
+            angles_.push_back({given_.angle_parts[3 * k], given_.angle_parts[3 * k + 1], given_.angle_parts[3 * k + 2],
+                               given_.angle_numbers[2 * k], given_.angle_numbers[2 * k + 1]});
+        for (size_t k = 0; k + 1 < given_.rotations.size(); k += 2)
+            rotations_.push_back({given_.rotations[k], given_.rotations[k + 1]});
+        for (size_t k = 0; k + 1 < given_.terms.size(); k += 2)
+            terms_.push_back({static_cast<uint32_t>(given_.terms[k]), given_.terms[k + 1]});
+        for (size_t k = 0; k + 2 < given_.words.size(); k += 3)
+            words_.push_back({static_cast<uint32_t>(given_.words[k]), static_cast<uint32_t>(given_.words[k + 1]),
+                              given_.words[k + 2]});
+        find_kinds();
+        find_links(n_layers);
+        fill(n_angles, n_layers);
+    }
+
+    Circuit(const Circuit&) = delete;
+    Circuit& operator=(const Circuit&) = delete;
+
+    const Program& program() const { return program_; }
+
+    // The phases of the diagonal terms without inputs, layer by layer; `at` is -1 where a layer has none.
+    template <class T>
+    void phase_tables(const std::vector<double>& base, std::vector<T>& tables, std::vector<int64_t>& at) const {
+        const size_t size = static_cast<size_t>(1) << program_.n_bits;
+        std::vector<double> phase(size);
+        at.assign(program_.n_layers, -1);
+        for (int layer = 0; layer < program_.n_layers; ++layer) {
+            bool any = false;
+            std::fill(phase.begin(), phase.end(), 0.0);
+            for (int k = program_.term_start[layer]; k < program_.term_start[layer + 1]; ++k) {
+                if (angles_[terms_[k].angle].input >= 0) continue;
+                any = true;
+                phase[terms_[k].mask] -= 0.5 * base[terms_[k].angle];
+            }
+            if (!any) continue;
+            for (size_t h = 1; h < size; h *= 2)
+                for (size_t block = 0; block < size; block += 2 * h)
+                    for (size_t i = block; i < block + h; ++i) {
+                        const double a = phase[i], b = phase[i + h];
+                        phase[i] = a + b, phase[i + h] = a - b;
+                    }
+            at[layer] = static_cast<int64_t>(tables.size());
+            for (double angle : phase) {
+                tables.push_back(static_cast<T>(std::cos(angle)));
+                tables.push_back(static_cast<T>(std::sin(angle)));
+            }
+        }
+    }
+
+  private:
+    void find_kinds() {
+        for (size_t run = 0; run + 1 < given_.run_start.size(); ++run) {
+            int32_t kind = NONE;
+            for (int r = given_.run_start[run]; r < given_.run_start[run + 1]; ++r)
+                kind = std::max<int32_t>(kind, rotations_[r].axis == AXIS_Z ? DIAGONAL : TURNING);
+            kinds_.push_back(static_cast<Kind>(kind));
+        }
+    }
+
+    void find_links(size_t n_layers) {
+        birth_.assign(given_.n_inputs, static_cast<int32_t>(n_layers));
+        link_start_.push_back(0);
+        for (size_t layer = 0; layer < n_layers; ++layer) {
+            const int32_t now = static_cast<int32_t>(layer);
+            for (int bit = 0; bit < given_.n_bits; ++bit) {
+                const size_t run = layer * given_.n_bits + bit, first = links_.size();
+                for (int r = given_.run_start[run]; r < given_.run_start[run + 1]; ++r) {
+                    const int32_t input = angles_[rotations_[r].angle].input;
+                    if (input < 0) continue;
+                    birth_[input] = std::min(birth_[input], now);
+                    bool known = false;
+                    for (size_t k = first; k < links_.size(); ++k) known |= links_[k].input == input;
+                    if (!known) links_.push_back({bit, input});
+                }
+            }
+            for (int k = given_.term_start[layer]; k < given_.term_start[layer + 1]; ++k) {
+                const int32_t input = angles_[terms_[k].angle].input;
+                if (input >= 0) birth_[input] = std::min(birth_[input], now);
+            }
+            link_start_.push_back(static_cast<int32_t>(links_.size()));
+        }
+    }
+
+    void fill(size_t n_angles, size_t n_layers) {
+        Program& p = program_;
+        p.n_bits = given_.n_bits, p.n_inputs = given_.n_inputs, p.n_weights = given_.n_weights;
+        p.n_words = static_cast<int32_t>(words_.size());
+        p.n_layers = static_cast<int32_t>(n_layers), p.n_angles = static_cast<int32_t>(n_angles);
+        p.angles = angles_.data(), p.rotations = rotations_.data(), p.run_start = given_.run_start.data();
+        p.kinds = kinds_.data(), p.terms = terms_.data(), p.term_start = given_.term_start.data();
+        p.links = links_.data(), p.link_start = link_start_.data(), p.birth = birth_.data();
+        p.perms = given_.perms.data(), p.perm_at = given_.perm_at.data(), p.words = words_.data();
+        p.diagonal_words = p.single_words = true;
+        for (const Word& word : words_) {
+            p.diagonal_words = p.diagonal_words && word.flip == 0;
+            p.single_words = p.single_words && word.sign != 0 && (word.sign & (word.sign - 1)) == 0;
+        }
+        for (size_t layer = 0; layer < n_layers; ++layer) {
+            const int32_t* runs = p.run_start + layer * p.n_bits;
+            p.max_rotations = std::max(p.max_rotations, runs[p.n_bits] - runs[0]);
+            p.max_links = std::max(p.max_links, link_start_[layer + 1] - link_start_[layer]);
+        }
+        p.phase_re = given_.phase_re, p.phase_im = given_.phase_im;
+    }
+
+    Tables given_;
+    Program program_{};
+    std::vector<Angle> angles_;
+    std::vector<Rotation> rotations_;
+    std::vector<Kind> kinds_;
+    std::vector<Term> terms_;
+    std::vector<Link> links_;
+    std::vector<Word> words_;
+    std::vector<int32_t> link_start_, birth_;
+};
+
+}  // namespace qinn

@@ -1,0 +1,51 @@
+// The kernel for one instruction set; compiled once per set with QINN_ISA, QINN_BYTES and QINN_DEEP set by the build.
+#include "reverse.h"
+
+namespace qinn {
+namespace QINN_ISA {
+
+template <class T>
+static size_t workspace(const Program& program, int32_t n_states, bool reverse) {
+    Arena arena{nullptr};
+    const Call<T> call{};
+    if (reverse)
+        Reverse<T>(program, call, n_states, arena);
+    else
+        Block<T>(program, call, n_states, arena);
+    return arena.used;
+}
+
+template <class T>
+static void forward(const Call<T>& call, int64_t first, int64_t last, void* memory) {
+    Arena arena{static_cast<char*>(memory)};
+    Block<T> block(*call.program, call, call.n_states, arena);
+    block.fill_shared();
+    for (int64_t b = first; b < last; ++b) block.forward(b);
+}
+
+template <class T>
+static void reverse(const Call<T>& call, int64_t first, int64_t last, void* memory) {
+    Arena arena{static_cast<char*>(memory)};
+    Reverse<T> block(*call.program, call, call.n_states, arena);
+    block.fill_shared();
+    for (int w = 0; w < call.program->n_weights; ++w) block.by_weight[w] = Vec<T>{};
+    for (int64_t b = first; b < last; ++b) block.reverse(b);
+    for (int w = 0; w < call.program->n_weights; ++w)
+        call.grad_weights[w] = static_cast<double>(lane_sum<T>(block.by_weight[w]));
+}
+
+}  // namespace QINN_ISA
+
+#define QINN_TEXT_(x) #x
+#define QINN_TEXT(x) QINN_TEXT_(x)
+#define QINN_JOIN_(a, b) a##b
+#define QINN_JOIN(a, b) QINN_JOIN_(a, b)
+
+const InstructionSet QINN_JOIN(QINN_ISA, _set) = {
+    QINN_TEXT(QINN_ISA),
+    {QINN_ISA::Lanes<float>::width, QINN_ISA::workspace<float>, QINN_ISA::forward<float>, QINN_ISA::reverse<float>},
+    {QINN_ISA::Lanes<double>::width, QINN_ISA::workspace<double>, QINN_ISA::forward<double>,
+     QINN_ISA::reverse<double>},
+};
+
+}  // namespace qinn

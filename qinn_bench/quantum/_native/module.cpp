@@ -1,0 +1,253 @@
+// The Python module: hands NumPy arrays to the kernel of the best instruction set, in threads where asked.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "circuit.h"
+
+namespace nb = nanobind;
+
+namespace qinn {
+namespace {
+
+template <class T>
+using Array = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu>;
+
+std::vector<const InstructionSet*> supported() {
+    std::vector<const InstructionSet*> sets;
+#ifdef QINN_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+        sets.push_back(&avx512_set);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets.push_back(&avx2_set);
+#endif
+    sets.push_back(&portable_set);
+    return sets;
+}
+
+template <class T>
+const Kernel<T>& kernel_of(const InstructionSet& set);
+template <>
+const Kernel<float>& kernel_of<float>(const InstructionSet& set) {
+    return set.single_;
+}
+template <>
+const Kernel<double>& kernel_of<double>(const InstructionSet& set) {
+    return set.double_;
+}
+
+// What all rows of a call share: angles without inputs and their phases.
+template <class T>
+struct Shared {
+    std::vector<T> base, slope, half, tables;
+    std::vector<int64_t> table_at;
+
+    Shared(const Circuit& circuit, const T* weights) {
+        const Program& p = circuit.program();
+        std::vector<double> exact(p.n_angles);
+        for (int k = 0; k < p.n_angles; ++k) {
+            const Angle& a = p.angles[k];
+            exact[k] = a.factor * (a.constant + (a.weight < 0 ? 0.0 : static_cast<double>(weights[a.weight])));
+            base.push_back(static_cast<T>(exact[k]));
+            slope.push_back(static_cast<T>(a.factor * (a.scale < 0 ? 1.0 : static_cast<double>(weights[a.scale]))));
+            half.push_back(a.input < 0 ? static_cast<T>(std::cos(0.5 * exact[k])) : T{});
+            half.push_back(a.input < 0 ? static_cast<T>(std::sin(0.5 * exact[k])) : T{});
+        }
+        circuit.phase_tables<T>(exact, tables, table_at);
+    }
+
+    void fill(Call<T>& call) const {
+        call.base = base.data(), call.slope = slope.data(), call.half = half.data();
+        call.tables = tables.data(), call.table_at = table_at.data();
+    }
+};
+
+// Memory that a thread keeps between calls.
+void* workspace(size_t bytes) {
+    struct Free {
+        void operator()(void* memory) const { std::free(memory); }
+    };
+    thread_local std::unique_ptr<void, Free> memory;
+    thread_local size_t held = 0;
+    if (bytes > held) {
+        memory.reset();
+        held = (bytes + 4095) / 4096 * 4096;
+        memory.reset(std::aligned_alloc(4096, held));
+        if (memory == nullptr) {
+            held = 0;
+            throw std::bad_alloc();
+        }
+    }
+    return memory.get();
+}
+
+// Calls work(chunk) for each of n chunks; which thread takes which chunk changes nothing in the result.
+template <class Work>
+void in_threads(int64_t n, int threads, Work work) {
+    std::vector<std::thread> others;
+    for (int t = 1; t < threads && t < n; ++t)
+        others.emplace_back([=] {
+            for (int64_t c = t; c < n; c += threads) work(c);
+        });
+    for (int64_t c = 0; c < n; c += threads) work(c);
+    for (std::thread& other : others) other.join();
+}
+
+class Simulator {
+  public:
+    Simulator(Tables tables, const std::string& name) : circuit_(std::move(tables)), set_(nullptr) {
+        for (const InstructionSet* set : supported())
+            if (set_ == nullptr && (name.empty() || name == set->name)) set_ = set;
+        if (set_ == nullptr) throw nb::value_error("this processor or build has no such instruction set");
+    }
+
+    std::string name() const { return set_->name; }
+
+    // Numbers that `saved` must hold for a call.
+    template <class T>
+    int64_t saved_size(int64_t batch, int n_states) const {
+        const int64_t lanes = kernel_of<T>(*set_).lanes;
+        return (batch + lanes - 1) / lanes * lanes * n_states * (static_cast<int64_t>(2) << circuit_.program().n_bits);
+    }
+
+    template <class T>
+    void forward(Array<const T> inputs, Array<const T> weights, Array<T> values, Array<T> jacobian, Array<T> saved,
+                 bool state, int threads) const {
+        Call<T> call = prepare<T>(inputs, weights, jacobian.size() > 0, state);
+        call.values = values.data();
+        call.jacobian = jacobian.size() > 0 ? jacobian.data() : nullptr;
+        call.saved = saved.size() > 0 ? saved.data() : nullptr;
+        check(values.size(), call.batch * width_of(call), "values");
+        if (call.n_states > 1) check(jacobian.size(), call.batch * width_of(call) * inputs.shape(1), "jacobian");
+        if (call.saved) check(saved.size(), saved_size<T>(call.batch, call.n_states), "saved");
+        nb::gil_scoped_release unlocked;
+        const Shared<T> shared(circuit_, weights.data());
+        shared.fill(call);
+        const Kernel<T>& kernel = kernel_of<T>(*set_);
+        const size_t bytes = kernel.workspace(circuit_.program(), call.n_states, false);
+        const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
+        in_threads((blocks + chunk - 1) / chunk, threads, [&, call](int64_t c) {
+            kernel.forward(call, c * chunk, std::min(blocks, (c + 1) * chunk), workspace(bytes));
+        });
+    }
+
+    template <class T>
+    void reverse(Array<const T> inputs, Array<const T> weights, Array<const T> saved, Array<const T> grad_values,
+                 Array<const T> grad_jacobian, Array<T> grad_inputs, Array<T> grad_weights, bool state,
+                 int threads) const {
+        Call<T> call = prepare<T>(inputs, weights, grad_jacobian.size() > 0, state);
+        call.grad_values = grad_values.data(), call.grad_jacobian = grad_jacobian.data();
+        call.saved = const_cast<T*>(saved.data()), call.grad_inputs = grad_inputs.data();
+        check(grad_values.size(), call.batch * width_of(call), "grad_values");
+        if (call.n_states > 1) check(grad_jacobian.size(), call.batch * width_of(call) * inputs.shape(1), "grad_jacobian");
+        check(saved.size(), saved_size<T>(call.batch, call.n_states), "saved");
+        check(grad_inputs.size(), inputs.size(), "grad_inputs");
+        check(grad_weights.size(), weights.size(), "grad_weights");
+        nb::gil_scoped_release unlocked;
+        const Shared<T> shared(circuit_, weights.data());
+        shared.fill(call);
+        const Kernel<T>& kernel = kernel_of<T>(*set_);
+        const size_t bytes = kernel.workspace(circuit_.program(), call.n_states, true), n = weights.size();
+        const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
+        const int64_t chunks = (blocks + chunk - 1) / chunk;
+        std::vector<double> parts(chunks * n);
+        in_threads(chunks, threads, [&, call](int64_t c) {
+            Call<T> mine = call;
+            mine.grad_weights = parts.data() + c * n;
+            kernel.reverse(mine, c * chunk, std::min(blocks, (c + 1) * chunk), workspace(bytes));
+        });
+        for (size_t w = 0; w < n; ++w) {
+            double sum = 0;
+            for (int64_t c = 0; c < chunks; ++c) sum += parts[c * n + w];
+            grad_weights.data()[w] = static_cast<T>(sum);
+        }
+    }
+
+  private:
+    // Weight gradients are summed chunk by chunk; the chunks depend on the batch only, never on the threads.
+    static int64_t chunk_of(int64_t blocks) { return std::max<int64_t>(1, (blocks + 63) / 64); }
+
+    static void check(size_t given, size_t wanted, const char* what) {
+        if (given != wanted) throw nb::value_error((std::string(what) + " has the wrong size").c_str());
+    }
+
+    template <class T>
+    size_t width_of(const Call<T>& call) const {
+        const Program& p = circuit_.program();
+        return call.mode == STATE ? static_cast<size_t>(2) << p.n_bits : static_cast<size_t>(p.n_words);
+    }
+
+    template <class T>
+    Call<T> prepare(const Array<const T>& inputs, const Array<const T>& weights, bool tangents, bool state) const {
+        const Program& p = circuit_.program();
+        check(inputs.ndim(), 2, "the shape of inputs");
+        check(inputs.shape(1), p.n_inputs, "inputs");
+        check(weights.size(), p.n_weights, "weights");
+        Call<T> call{};
+        call.program = &p;
+        call.mode = state ? STATE : EXPECTATION;
+        call.n_states = tangents ? 1 + p.n_inputs : 1;
+        call.batch = static_cast<int64_t>(inputs.shape(0));
+        call.inputs = inputs.data();
+        return call;
+    }
+
+    Circuit circuit_;
+    const InstructionSet* set_;
+};
+
+std::vector<std::string> names() {
+    std::vector<std::string> found;
+    for (const InstructionSet* set : supported()) found.emplace_back(set->name);
+    return found;
+}
+
+using Ints = std::vector<int32_t>;
+
+// Without conversion: an output must be written where it is, in its own type.
+template <class T>
+void define_calls(nb::class_<Simulator>& simulator) {
+    auto exact = [](const char* name) { return nb::arg(name).noconvert(); };
+    simulator
+        .def("forward", &Simulator::forward<T>, exact("inputs"), exact("weights"), exact("values"), exact("jacobian"),
+             exact("saved"), nb::arg("state"), nb::arg("threads"))
+        .def("reverse", &Simulator::reverse<T>, exact("inputs"), exact("weights"), exact("saved"),
+             exact("grad_values"), exact("grad_jacobian"), exact("grad_inputs"), exact("grad_weights"),
+             nb::arg("state"), nb::arg("threads"));
+}
+
+}  // namespace
+}  // namespace qinn
+
+NB_MODULE(_kernel, m) {
+    using namespace qinn;
+    m.def("instruction_sets", &names, "Names of the instruction sets that this processor can run, best first.");
+    nb::class_<Simulator> simulator(m, "Simulator");
+    simulator
+        .def(
+            "__init__",
+            [](Simulator* self, int n_bits, int n_inputs, int n_weights, Ints angle_parts,
+               std::vector<double> angle_numbers, Ints rotations, Ints run_start, Ints terms, Ints term_start, Ints perms,
+               Ints perm_at, Ints words, double phase_re, double phase_im, const std::string& instruction_set) {
+                new (self) Simulator({n_bits, n_inputs, n_weights, std::move(angle_parts), std::move(angle_numbers),
+                                      std::move(rotations), std::move(run_start), std::move(terms),
+                                      std::move(term_start), std::move(perms), std::move(perm_at), std::move(words),
+                                      phase_re, phase_im},
+                                     instruction_set);
+            },
+            nb::arg("n_bits"), nb::arg("n_inputs"), nb::arg("n_weights"), nb::arg("angle_parts"),
+            nb::arg("angle_numbers"), nb::arg("rotations"), nb::arg("run_start"), nb::arg("terms"),
+            nb::arg("term_start"), nb::arg("perms"), nb::arg("perm_at"), nb::arg("words"), nb::arg("phase_re"),
+            nb::arg("phase_im"), nb::arg("instruction_set"))
+        .def_prop_ro("instruction_set", &Simulator::name)
+        .def("saved_size_single", &Simulator::saved_size<float>)
+        .def("saved_size_double", &Simulator::saved_size<double>);
+    define_calls<float>(simulator);
+    define_calls<double>(simulator);
+}

@@ -1,0 +1,61 @@
+"""The simulators by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Protocol
+
+from torch import Tensor
+
+from qinn_bench.quantum import statevector
+from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.values import Refused
+
+PENNYLANE = ("default.qubit", "lightning.qubit")
+
+
+class Backend(Protocol):
+    """A simulator of circuits; inputs are ``(B, n_inputs)``, weights ``(n_weights,)``, in float32 or float64."""
+
+    @property
+    def name(self) -> str:
+        """The name a study gives."""
+
+    def run(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Expectation values of the readout, ``(B, n_readout)``, differentiable."""
+
+    def run_with_jacobian(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Expectation values and their derivatives along the inputs, ``(B, n_readout, n_inputs)``."""
+
+    def state(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
+        """The complex amplitudes, ``(B, 2^n_wires)``."""
+
+
+class Torch:
+    """This project's own statevector simulator, on any device of torch."""
+
+    name = "torch"
+    run = staticmethod(statevector.run)
+    run_with_jacobian = staticmethod(statevector.run_with_jacobian)
+    state = staticmethod(statevector.state)
+
+
+def names() -> tuple[str, ...]:
+    """What `get` accepts."""
+    return ("auto", "torch", *PENNYLANE)
+
+
+def get(name: str) -> Backend:
+    """The simulator of that name; "auto" is the fastest one that is exact and differentiable.
+
+    Raises:
+        Refused: no simulator has that name, or it cannot run here.
+    """
+    if name in ("auto", "torch"):
+        return Torch()
+    if name not in PENNYLANE:
+        raise Refused(f"no backend is called '{name}'; there are: {', '.join(names())}")
+    # PennyLane takes seconds to import: only those who ask for it wait.
+    executors = import_module("qinn_bench.quantum.pennylane_backends")
+    backend: Backend = executors.open_device(name)
+    return backend

@@ -1,0 +1,288 @@
+"""A table as a value, and its five renderings: text, Markdown, LaTeX, CSV and JSON; they render and compute nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from qinn_bench.values import Estimate, Role
+
+WIDTH = 120
+MISSING = "–"
+VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
+TEX = {
+    **{char: f"\\{char}" for char in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"},
+    **{"|": "$|$", "[": "{[}", "]": "{]}", '"': "''"},
+    **{
+        "⟨": r"$\langle$",
+        "⟩": r"$\rangle$",
+        "Γ": r"$\Gamma$",
+        "χ": r"$\chi$",
+        "²": "$^2$",
+        "₁": "$_1$",
+        "·": r"$\cdot$",
+    },
+    **{"±": r"$\pm$", "–": "--", "✓": r"$\checkmark$", "✗": r"$\times$", "×": r"$\times$"},
+    **{"α": r"$\alpha$", "β": r"$\beta$", "Δ": r"$\Delta$", "φ": r"$\phi$", "η": r"$\eta$", "σ": r"$\sigma$"},
+}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column: the name to ask for it by, its title, and the unit of its numbers."""
+
+    name: str
+    title: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title} [{self.unit}]" if self.unit else self.title
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A number or a text, with the mark of a certificate and whether it is the best of its column."""
+
+    content: Estimate | str
+    mark: str = ""
+    best: bool = False
+
+    def __str__(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        if self.content.value is None:
+            return MISSING
+        return number(self.content.value, self.content.error) + self.mark
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table: its data set, model, role, worst certificate, one entry a column, and remarks that go below."""
+
+    data: str
+    model: str
+    role: Role
+    verdict: str
+    entries: tuple[Entry, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of entries under headings, and the notes that explain them; the first column names the model."""
+
+    title: str
+    header: tuple[Heading, ...]
+    rows: tuple[Line, ...]
+    footnotes: tuple[str, ...]
+
+    def text(self) -> str:
+        """Aligned Unicode for a terminal; columns that do not fit into 120 characters go into a second block."""
+        blocks = "\n\n".join("\n".join(_block(self, block)) for block in _blocks(self))
+        notes = "\n".join(textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in self.footnotes)
+        return f"{self.title}\n\n{blocks}\n\n{notes}\n"
+
+    def markdown(self) -> str:
+        """A pipe table; the best entries are bold, floors and ceilings italic."""
+        width = len(self.header)
+        lines = [_pipes([str(h) for h in self.header]), _pipes(["---"] + ["---:"] * (width - 1))]
+        for data, rows in groupby(self.rows, lambda row: row.data):
+            lines.append(_pipes([f"**{_plain(data)}**"] + [""] * (width - 1)))
+            for row in rows:
+                cells = [f"**{entry}**" if entry.best else _plain(str(entry)) for entry in row.entries]
+                cells[0] = cells[0] if row.role == "model" else f"*{cells[0]}*"
+                lines.append(_pipes(cells))
+                lines += [_pipes([f"↳ {_plain(remark)}"] + [""] * (width - 1)) for remark in row.remarks]
+        notes = "\n".join(f"- {_plain(note)}" for note in self.footnotes)
+        return f"### {_plain(self.title)}\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
+
+    def latex(self) -> str:
+        """A ``table*`` with booktabs rules; needs the packages booktabs and amssymb."""
+        width = len(self.header)
+        lines = [
+            r"\begin{table*}",
+            r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
+            rf"\caption{{{tex(self.title)}}}",
+        ]
+        lines += [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule"]
+        lines.append(" & ".join(tex(str(heading)) for heading in self.header) + r" \\")
+        for data, of_data in groupby(self.rows, lambda row: row.data):
+            lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{tex(data)}}}}} \\"]
+            for _, rows in groupby(of_data, lambda row: row.role):
+                lines += [r"\midrule", *(line for row in rows for line in _tex_lines(row))]
+        lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip\footnotesize\raggedright"]
+        lines += [f"{tex(note)}\\par" for note in self.footnotes]
+        return "\n".join([*lines, r"\end{table*}"]) + "\n"
+
+    def csv(self) -> str:
+        """Model, data set, role, then value and error of each column in full precision, certificate and remarks."""
+        numeric = [
+            any(isinstance(row.entries[i].content, Estimate) for row in self.rows) for i in range(len(self.header))
+        ]
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        names = [n for h, two in zip(self.header[1:], numeric[1:], strict=True) for n in _csv_names(h.name, two)]
+        writer.writerow(["model", "data", "role", *names, "certificate", "remarks"])
+        for row in self.rows:
+            pairs = zip(row.entries[1:], numeric[1:], strict=True)
+            cells = [cell for entry, two in pairs for cell in _csv_cells(entry, two)]
+            writer.writerow([row.model, row.data, row.role, *cells, row.verdict, "; ".join(row.remarks)])
+        return out.getvalue()
+
+    def json(self) -> str:
+        """All of it, numbers in full precision, columns by name."""
+        plain = {
+            "title": self.title,
+            "columns": [{"name": h.name, "title": h.title, "unit": h.unit} for h in self.header],
+            "rows": [_json_row(row, self.header) for row in self.rows],
+            "footnotes": self.footnotes,
+        }
+        return json.dumps(plain, indent=1, ensure_ascii=False)
+
+
+def number(value: float, error: float | None) -> str:
+    """A value with its error on its last digits: ``6.495(12)`` is 6.495 +- 0.012, ``1.2(4)e-4`` is 0.00012 +- 0.00004.
+
+    The error keeps two digits if its first three are below 355 and one otherwise (Particle Data Group, Review of
+    Particle Physics, Introduction, section 5.3); without an error the value has four digits.
+    """
+    v = Decimal(repr(float(value)))
+    known = error is not None and error > 1e-12 * abs(value)
+    e = Decimal(repr(float(error))) if known and error is not None else Decimal(0)
+    place = _last_digit(e) if known else v.adjusted() - 3 if v else 0
+    top = max(v, -v, e).adjusted()
+    power = top if (v or e) and not -3 <= top < 6 else 0
+    shown, below = (_rounded(x.scaleb(-power), place - power) for x in (v, e))
+    suffix = f"e{power}" if power else ""
+    if not known:
+        return f"{shown:f}{suffix}"
+    digits = f"{below:f}" if below >= 1 else f"{below.scaleb(power - place):f}".split(".")[0]
+    return f"{shown:f}({digits}){suffix}"
+
+
+def _last_digit(error: Decimal) -> int:
+    """The power of ten of the last digit of an error that is shown."""
+    leading = int(error.scaleb(2 - error.adjusted()).to_integral_value())
+    return error.adjusted() - (1 if leading < 355 else 0)
+
+
+def _rounded(x: Decimal, place: int) -> Decimal:
+    """Rounded to a power of ten; adding zero turns a negative zero into zero."""
+    return x.quantize(Decimal(1).scaleb(place)) + 0
+
+
+def tex(text: str) -> str:
+    """Text with everything that LaTeX would read as a command escaped."""
+    return "".join(TEX.get(char, char) for char in text)
+
+
+def _tex_lines(row: Line) -> Iterator[str]:
+    yield " & ".join(_tex_entry(entry) for entry in row.entries) + r" \\"
+    for remark in row.remarks:
+        yield rf"\multicolumn{{{len(row.entries)}}}{{l}}{{\quad\footnotesize {tex(remark)}}} \\"
+
+
+def _tex_entry(entry: Entry) -> str:
+    if isinstance(entry.content, str) or entry.content.value is None:
+        return tex(str(entry))
+    value, _, exponent = number(entry.content.value, entry.content.error).partition("e")
+    bold = rf"\mathbf{{{value}}}" if entry.best else value
+    return (
+        f"${bold}"
+        + (rf"\times10^{{{exponent}}}" if exponent else "")
+        + "$"
+        + (rf"\,{tex(entry.mark)}" if entry.mark else "")
+    )
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown will not read as markup."""
+    return "".join(f"\\{char}" if char in "\\|*_<[`" else char for char in " ".join(text.split()))
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _csv_names(name: str, two: bool) -> list[str]:
+    return [name, f"{name}_error"] if two else [name]
+
+
+def _csv_cells(entry: Entry, two: bool) -> list[str | float]:
+    if isinstance(entry.content, str):
+        plain = "" if entry.content == MISSING else entry.content
+        return [plain, ""] if two else [plain]
+    pair = entry.content.value, entry.content.error
+    return ["" if x is None else x for x in pair]
+
+
+def _json_row(row: Line, header: tuple[Heading, ...]) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for heading, entry in zip(header[1:], row.entries[1:], strict=True):
+        if isinstance(entry.content, Estimate):
+            cells[heading.name] = entry.content.model_dump() | {"best": entry.best}
+        else:
+            known = int(entry.content) if entry.content.isdigit() else entry.content
+            cells[heading.name] = None if known == MISSING else known
+    facts = {"data": row.data, "model": row.model, "role": row.role, "certificate": row.verdict}
+    return facts | {"cells": cells, "remarks": row.remarks}
+
+
+def _starred(entry: Entry, column: Sequence[Entry]) -> str:
+    """An entry with a star if it is best, padded so that the digits of its column line up."""
+    star = ("*" if entry.best else " ") if any(other.best for other in column) else ""
+    gap = " " if any(other.mark for other in column) and not entry.mark else ""
+    return f"{entry}{gap}{star}"
+
+
+def _blocks(table: Table) -> Iterator[list[tuple[Heading, list[str]]]]:
+    """The columns as text, the model first, in blocks that are at most 120 characters wide."""
+    columns = []
+    for i, heading in enumerate(table.header):
+        entries = [row.entries[i] for row in table.rows]
+        columns.append((heading, [_starred(entry, entries) for entry in entries]))
+    block = columns[:1]
+    for column in columns[1:]:
+        if len(block) > 1 and sum(_width(c) + 2 for c in [*block, column]) - 2 > WIDTH:
+            yield block
+            block = columns[:1]
+        block = [*block, column]
+    yield block
+
+
+def _width(column: tuple[Heading, list[str]]) -> int:
+    heading, cells = column
+    return max(map(len, [heading.title, heading.unit and f"[{heading.unit}]", *cells]))
+
+
+def _block(table: Table, block: list[tuple[Heading, list[str]]]) -> Iterator[str]:
+    widths = [_width(column) for column in block]
+    total = sum(widths) + 2 * (len(widths) - 1)
+    yield _aligned([heading.title for heading, _ in block], widths)
+    if any(heading.unit for heading, _ in block):
+        yield _aligned([heading.unit and f"[{heading.unit}]" for heading, _ in block], widths)
+    previous: Line | None = None
+    for i, row in enumerate(table.rows):
+        if previous is None or previous.data != row.data:
+            yield "─" * total
+            yield row.data
+        elif previous.role != row.role:
+            yield "┈" * total
+        yield _aligned([cells[i] for _, cells in block], widths)
+        for remark in row.remarks:
+            yield textwrap.fill(f"↳ {remark}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+        previous = row
+    yield "─" * total
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cells[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]
+    return "  ".join(padded).rstrip()

@@ -1,0 +1,175 @@
+"""A study end to end: planned, run in processes of its own, resumed, killed, retried, and refused when it is wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qinn_bench import campaign, run, store
+from qinn_bench.campaign import Limits
+from qinn_bench.cli.main import main
+from qinn_bench.values import Refused
+
+STUDY = """
+name = "small"
+data = ["moons[events=2000]"]
+seeds = 2
+samples = 300
+mass_draws = 2000
+metrics = ["nll", "swd"]
+[budgets.tiny]
+steps = {steps}
+batch = 64
+[[models]]
+model = "truth"
+[[models]]
+model = "spline_inn"
+knobs = {{ blocks = 2, hidden = 4, bins = 3 }}
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(STUDY.format(steps=20))
+    return path
+
+
+def command(study, results, *more):
+    return [sys.executable, "-m", "qinn_bench.cli.main", "run", str(study), "--results", str(results), "-j1", *more]
+
+
+def test_run_resume_and_render(study, tmp_path, capsys):
+    results = tmp_path / "results"
+    verb = ["run", str(study), "--results", str(results), "-j", "2"]
+    assert main(verb) == 0
+    first = capsys.readouterr().out
+    assert "spline_inn" in first and "truth" in first
+    files = {path: path.stat().st_mtime_ns for path in results.rglob("*.json")}
+    assert len(files) == 4 and not list(results.rglob("*.log"))
+    assert main(verb) == 0
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*.json")} == files
+    assert capsys.readouterr().out == first
+    assert main(["status", str(study), "--results", str(results)]) == 0
+    assert "4 ok, 0 to run" in capsys.readouterr().out
+    for style in ("md", "latex", "csv", "json", "text"):
+        assert main(["table", str(study), "--results", str(results), "--format", style]) == 0
+        assert "spline" in capsys.readouterr().out
+    assert main(["figure", str(study), "--results", str(results)]) == 0
+    assert all(Path(line).stat().st_size > 1000 for line in capsys.readouterr().out.split())
+
+
+def test_a_cell_gives_the_same_bits_alone_or_beside_another(study, tmp_path):
+    numbers = []
+    for folder, jobs in (("a", 1), ("b", 2)):
+        loaded = campaign.load_study(study)
+        orders = campaign.plan(loaded, tmp_path / folder)
+        campaign.execute(orders, Limits(workers=jobs), lambda _: None)
+        records = campaign.finished(orders)
+        arrays = [store.load_arrays(tmp_path / folder, record) for record in records]
+        numbers.append(([record.metrics for record in records], arrays))
+    assert numbers[0][0] == numbers[1][0]
+    for left, right in zip(numbers[0][1], numbers[1][1], strict=True):
+        assert all(np.array_equal(left[name], right[name], equal_nan=True) for name in left)
+
+
+def test_a_new_metric_is_measured_without_training(study, tmp_path):
+    results = tmp_path / "results"
+    assert main(["run", str(study), "--results", str(results)]) == 0
+    before = {path: path.read_bytes() for path in results.rglob("*.npz")}
+    study.write_text(study.read_text().replace('"swd"]', '"swd", "mmd"]'))
+    orders = campaign.plan(campaign.load_study(study), results)
+    assert len(campaign.pending(orders)) == 4
+    assert main(["run", str(study), "--results", str(results)]) == 0
+    records = campaign.finished(orders)
+    assert all("mmd" in record.metrics and "swd" in record.metrics for record in records)
+    assert all(np.load(path).files == np.load(path).files for path in before)
+    assert not campaign.pending(orders)
+
+
+def test_killed_at_any_moment_no_finished_cell_is_lost(study, tmp_path):
+    study.write_text(STUDY.format(steps=400))
+    results, done = tmp_path / "results", []
+    for _ in range(3):
+        process = subprocess.Popen(command(study, results), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while (
+            time.monotonic() < deadline and process.poll() is None and len(list(results.rglob("*.json"))) <= len(done)
+        ):
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        kept = {path.name: path.read_bytes() for path in results.rglob("*.json")}
+        assert all(kept[name] == content for name, content in done)
+        done = list(kept.items())
+    assert done
+    assert subprocess.run(command(study, results), capture_output=True, check=False).returncode == 0
+    kept = {path.name: path.read_bytes() for path in results.rglob("*.json")}
+    assert len(kept) == 4 and all(kept[name] == content for name, content in done)
+
+
+def test_a_timeout_is_a_record_that_says_so_and_can_be_retried(study, tmp_path, capsys):
+    results = tmp_path / "results"
+    verb = ["run", str(study), "--results", str(results), "-m", "spline_inn", "-s", "0"]
+    assert main([*verb, "--timeout", "0.01"]) == 3
+    assert "timeout" in capsys.readouterr().out
+    assert main(["status", str(study), "--results", str(results)]) == 3
+    assert main(verb) == 3
+    assert main([*verb, "--retry"]) == 0
+
+
+def test_a_crash_is_a_record_that_says_why(study, tmp_path, monkeypatch):
+    orders = campaign.plan(campaign.load_study(study), tmp_path)[:1]
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    campaign.execute(orders, Limits(), lambda _: None)
+    record = campaign.finished(orders)[0]
+    assert record.status == "crashed" and "exit code 1" in record.reason
+
+
+def test_a_missing_device_is_unsupported_with_its_reason(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    study.write_text('devices = ["cuda"]\n' + study.read_text())
+    orders = campaign.plan(campaign.load_study(study), tmp_path)
+    record = run.run_cell(orders[0])
+    assert record.status == "unsupported" and "no CUDA device" in record.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"spline_inn"', '"spline_in"', "no model is called 'spline_in'; there are: "),
+        ("moons[events=2000]", "mons", "no data is called 'mons'; there are: "),
+        ("moons[events=2000]", "moons[event=1]", "has no knob 'event'"),
+        ('"swd"', '"swdd"', "no metric is called 'swdd'; there are: "),
+        ("seeds = 2", "sseeds = 2", "no key is called 'sseeds'; there are: "),
+        ("seeds = 2", 'backends = ["tpu"]', "no backend is called 'tpu'; there are: "),
+        ('name = "small"', "name = small", "is not valid TOML"),
+        ("bins = 3", "bin = 3", "has no knob 'bin'"),
+        ("seeds = 2", "[match]\nparameters = 7", "the study asks for 7"),
+    ],
+)
+def test_a_wrong_study_is_one_sentence_and_exit_code_2(study, capsys, old, new, says):
+    study.write_text(study.read_text().replace(old, new))
+    if "[match]" in new:
+        study.write_text(STUDY.format(steps=20) + "\n[match]\nparameters = 7\n")
+    assert main(["run", str(study)]) == 2
+    text = capsys.readouterr().err
+    assert says in text and text.count("\n") == 1 and "Traceback" not in text
+
+
+def test_a_missing_study_and_an_empty_filter_are_refused(study, capsys):
+    assert main(["run", "nowhere.toml"]) == 2
+    assert "there is no study file 'nowhere.toml'" in capsys.readouterr().err
+    assert main(["run", str(study), "-m", "nothing"]) == 2
+    assert "the filters keep no cell" in capsys.readouterr().err
+
+
+def test_rows_of_the_same_label_are_refused(study):
+    study.write_text(study.read_text() + '[[models]]\nmodel = "spline_inn"\n')
+    with pytest.raises(Refused, match="give each its own label"):
+        campaign.load_study(study)

@@ -1,0 +1,309 @@
+"""The quantum engine against a dense twin, PennyLane, and what is known in closed form."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from qinn_bench.quantum import backends, statevector
+from qinn_bench.quantum.ansatz import reuploading, ring, swap_test
+from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, Pauli, WeightBlock, z_on
+from qinn_bench.quantum.layer import CircuitLayer, fidelity
+from qinn_bench.quantum.program import compile_circuit
+from qinn_bench.values import Refused
+
+PAULI = {
+    "I": torch.eye(2, dtype=torch.complex128),
+    "X": torch.tensor([[0, 1], [1, 0]], dtype=torch.complex128),
+    "Y": torch.tensor([[0, -1j], [1j, 0]], dtype=torch.complex128),
+    "Z": torch.tensor([[1, 0], [0, -1]], dtype=torch.complex128),
+    "0": torch.tensor([[1, 0], [0, 0]], dtype=torch.complex128),
+    "1": torch.tensor([[0, 0], [0, 1]], dtype=torch.complex128),
+}
+GATES = ("RX", "RY", "RZ", "Rot", "H", "X", "Y", "Z", "CNOT", "CZ", "SWAP", "CSWAP", "IsingZZ")
+
+
+def dense(n: int, word: str, wires: tuple[int, ...]) -> Tensor:
+    """A product of letters on wires as a full matrix."""
+    letters = dict(zip(wires, word, strict=True))
+    return reduce(torch.kron, (PAULI[letters.get(wire, "I")] for wire in range(n)))
+
+
+def dense_gate(gate: Gate, n: int, angles: list[Tensor]) -> Tensor:
+    def full(word: str) -> Tensor:
+        return dense(n, word, gate.wires)
+
+    def rotation(word: str, angle: Tensor) -> Tensor:
+        return torch.cos(angle / 2) * full("I" * len(word)) - 1j * torch.sin(angle / 2) * full(word)
+
+    match gate.name:
+        case "RX" | "RY" | "RZ":
+            return rotation(gate.name[1], angles[0])
+        case "Rot":
+            return rotation("Z", angles[2]) @ rotation("Y", angles[1]) @ rotation("Z", angles[0])
+        case "IsingZZ":
+            return rotation("ZZ", angles[0])
+        case "H":
+            return (full("X") + full("Z")) / 2**0.5
+        case "CNOT" | "CZ":
+            return full("0I") + full("1" + gate.name[1].replace("N", "X"))
+        case "SWAP":
+            return (full("II") + full("XX") + full("YY") + full("ZZ")) / 2
+        case "CSWAP":
+            return full("0II") + (full("1II") + full("1XX") + full("1YY") + full("1ZZ")) / 2
+    return full(gate.name)
+
+
+def twin_state(circuit: Circuit, x: Tensor, w: Tensor) -> Tensor:
+    def radians(angle: Angle) -> Tensor:
+        value = torch.tensor(angle.constant, dtype=torch.float64) + (0 if angle.weight is None else w[angle.weight])
+        term = 0 if angle.input is None else x[angle.input] * (1 if angle.scale is None else w[angle.scale])
+        return angle.factor * (value + term)
+
+    psi = torch.eye(2**circuit.n_wires, dtype=torch.complex128)[0]
+    for gate in circuit.gates:
+        psi = dense_gate(gate, circuit.n_wires, [radians(angle) for angle in gate.angles]) @ psi
+    return psi
+
+
+def twin_run(circuit: Circuit, inputs: Tensor, w: Tensor) -> Tensor:
+    states = [twin_state(circuit, x, w) for x in inputs]
+    paulis = [dense(circuit.n_wires, p.word, p.wires) for p in circuit.readout]
+    return torch.stack([torch.stack([(psi.conj() @ P @ psi).real for P in paulis]) for psi in states])
+
+
+def generic_jacobian(run: object, circuit: Circuit, inputs: Tensor, w: Tensor) -> Tensor:
+    values = run(circuit, inputs, w)  # type: ignore[operator]
+    rows = [torch.autograd.grad(v.sum(), inputs, create_graph=True, allow_unused=True)[0] for v in values.unbind(1)]
+    return torch.stack([torch.zeros_like(inputs) if row is None else row for row in rows], 1)
+
+
+def random_circuit(n: int, n_gates: int, seed: int) -> Circuit:
+    """Gates of every kind, with angles of every form, read out by random Pauli words."""
+    rng = np.random.default_rng(seed)
+
+    def angle() -> Angle:
+        weight, scale = (int(rng.integers(6)) if rng.random() < 0.6 else None for _ in range(2))
+        feature = int(rng.integers(3)) if rng.random() < 0.5 else None
+        return Angle(weight, feature, scale if feature is not None else None, rng.normal(), rng.choice([1.0, -1.0, 0.5]))
+
+    fitting = [name for name in GATES if WIRES.get(name, 1) <= n]
+    gates = []
+    for _ in range(n_gates):
+        name = fitting[rng.integers(len(fitting))]
+        wires = tuple(int(wire) for wire in rng.permutation(n)[: WIRES.get(name, 1)])
+        gates.append(Gate(name, wires, tuple(angle() for _ in range(ANGLES.get(name, 0)))))
+    first = Gate("RY", (0,), (Angle(weight=0, input=0, scale=1),))
+    words = [Pauli("".join(rng.choice(list("XYZ"), size=k)), tuple(range(k))) for k in range(1, n + 1)]
+    return Circuit(n, 3, (WeightBlock("w", (6,)),), (first, *gates), (*words, Pauli("X", (0,))))
+
+
+def tensors(circuit: Circuit, batch: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    x = torch.randn(batch, circuit.n_inputs, dtype=torch.float64, generator=rng)
+    w = torch.randn(circuit.n_weights, dtype=torch.float64, generator=rng)
+    return x.requires_grad_(), w.requires_grad_()
+
+
+def gradients(loss: Tensor, *of: Tensor) -> list[Tensor]:
+    found = torch.autograd.grad(loss, of, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(t) if g is None else g for t, g in zip(of, found, strict=True)]
+
+
+def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-10) -> None:
+    torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=tolerance)
+
+
+def same_derivatives(circuit: Circuit, reference: object, batch: int = 3) -> None:
+    """Outputs, Jacobian, and the gradients of a function of each, against another simulator."""
+    x, w = tensors(circuit, batch)
+    y, J = statevector.run_with_jacobian(circuit, x, w)
+    expected = reference(circuit, x, w)  # type: ignore[operator]
+    expected_J = generic_jacobian(reference, circuit, x, w)
+    close(y, expected)
+    close(J, expected_J)
+    close(statevector.run(circuit, x, w), expected)
+    mix = torch.randn(y.shape, dtype=y.dtype, generator=torch.Generator().manual_seed(1))
+    for ours, theirs in zip(
+        gradients((mix * statevector.run(circuit, x, w)).sum(), x, w), gradients((mix * expected).sum(), x, w), strict=True
+    ):
+        close(ours, theirs)
+
+    def loss(values: Tensor, jacobian: Tensor) -> Tensor:
+        metric = jacobian.mT @ jacobian + 0.1 * torch.eye(circuit.n_inputs, dtype=torch.float64)
+        return torch.linalg.slogdet(metric)[1].sum() + values.square().sum()
+
+    for ours, theirs in zip(gradients(loss(y, J), x, w), gradients(loss(expected, expected_J), x, w), strict=True):
+        close(ours, theirs)
+
+
+ANSATZE = [
+    reuploading(n, copies=copies, uploads=2, layers=layers, entangler=entangler)  # type: ignore[arg-type]
+    for n, copies, layers in ((1, 1, 1), (2, 1, 1), (3, 1, 2), (2, 2, 1), (5, 1, 1))
+    for entangler in ("zz", "cnot", "none")
+]
+
+
+@pytest.mark.parametrize("circuit", ANSATZE, ids=lambda c: f"{c.n_wires}-{c.counts}")
+def test_each_ansatz_equals_the_dense_twin(circuit: Circuit) -> None:
+    same_derivatives(circuit, twin_run, batch=2)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_circuits_equal_the_dense_twin(seed: int) -> None:
+    circuit = random_circuit(1 + seed % 4, 12, seed)
+    same_derivatives(circuit, twin_run, batch=2)
+    x, w = tensors(circuit, 2)
+    close(statevector.state(circuit, x, w), torch.stack([twin_state(circuit, row, w) for row in x]))
+
+
+@pytest.mark.parametrize(
+    "circuit", [*ANSATZE[9:12], random_circuit(5, 40, 7), reuploading(9, uploads=2, entangler="cnot")]
+)
+def test_default_qubit_agrees(circuit: Circuit) -> None:
+    oracle = backends.get("default.qubit")
+    same_derivatives(circuit, oracle.run)
+    x, w = tensors(circuit, 3)
+    close(statevector.state(circuit, x, w), oracle.state(circuit, x, w))
+
+
+def test_nll_gradient_agrees_with_default_qubit() -> None:
+    circuit = reuploading(2, copies=2, uploads=3)
+    x, w = tensors(circuit, 8)
+    jacobians = [backends.get(name).run_with_jacobian(circuit, x, w)[1] for name in ("torch", "default.qubit")]
+    ours, theirs = ([*gradients(torch.linalg.slogdet(J)[1].sum(), x, w)] for J in jacobians)
+    for a, b in zip(ours, theirs, strict=True):
+        close(a, b)
+
+
+@pytest.mark.parametrize("circuit", [ANSATZE[9], ANSATZE[7], random_circuit(4, 20, 3)])
+def test_lightning_agrees_and_refuses_to_train_through_a_jacobian(circuit: Circuit) -> None:
+    lightning = backends.get("lightning.qubit")
+    x, w = tensors(circuit, 3)
+    y, J = statevector.run_with_jacobian(circuit, x, w)
+    values, jacobian = lightning.run_with_jacobian(circuit, x, w)
+    close(y, values)
+    close(J, jacobian)
+    close(statevector.state(circuit, x, w), lightning.state(circuit, x, w))
+    for ours, theirs in zip(gradients(y.square().sum(), x, w), gradients(values.square().sum(), x, w), strict=True):
+        close(ours, theirs)
+    with pytest.raises(Refused, match="cannot train through a Jacobian"):
+        jacobian.sum().backward()
+
+
+@pytest.mark.parametrize("name", backends.names())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_backend_honours_the_interface(name: str, dtype: torch.dtype) -> None:
+    layer = CircuitLayer(reuploading(2, uploads=2, entangler="cnot"), name).to(dtype)
+    torch.nn.init.normal_(layer.weights, generator=torch.Generator().manual_seed(3))
+    x = torch.linspace(-1, 1, 6, dtype=dtype).view(3, 2)
+    y, J = layer.jacobian(x)
+    assert (y.shape, J.shape, layer(x).shape) == ((3, 2), (3, 2, 2), (3, 2))
+    assert {y.dtype, J.dtype, layer(x).dtype} == {dtype}
+    assert layer.state(x).dtype == dtype.to_complex()
+    assert layer.state(x).shape == (3, 4)
+    assert layer(x[:1]).shape == (1, 2)
+    layer(x).sum().backward()
+    assert layer.weights.grad is not None
+    assert layer.weights.grad.abs().sum() > 0
+    with torch.no_grad():
+        y, J = layer.jacobian(x)
+    assert not y.requires_grad
+    assert not J.requires_grad
+
+
+def test_wrong_backend_is_refused_with_the_list() -> None:
+    with pytest.raises(Refused, match="no backend is called 'qpu'; there are: .*torch"):
+        backends.get("qpu")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_adjoint_inverts(seed: int) -> None:
+    circuit = random_circuit(4, 30, seed)
+    both = Circuit(4, 3, circuit.weights, circuit.gates + circuit.adjoint().gates)
+    x, w = tensors(circuit, 5)
+    close(statevector.state(both, x, w), torch.eye(16, dtype=torch.complex128)[:1].expand(5, -1), 1e-12)
+
+
+def test_swap_test_is_the_inner_product() -> None:
+    first, second = reuploading(2, uploads=2), reuploading(2, uploads=1, entangler="cnot")
+    test = swap_test(first, second)
+    x, w = tensors(test, 6)
+    psi = statevector.state(first, x[:, :2], w[: first.n_weights])
+    phi = statevector.state(second, x[:, 2:], w[first.n_weights :])
+    close(statevector.run(test, x, w)[:, 0], fidelity(psi, phi), 1e-12)
+    assert fidelity(psi, phi).max() < 0.99
+
+
+@pytest.mark.parametrize("circuit", ANSATZE[9:15])
+def test_single_precision_is_close_to_double(circuit: Circuit) -> None:
+    x, w = tensors(circuit, 16)
+    for ours, exact in zip(
+        statevector.run_with_jacobian(circuit, x.float(), w.float()),
+        statevector.run_with_jacobian(circuit, x, w),
+        strict=True,
+    ):
+        close(ours.double(), exact, 2e-5)
+
+
+def test_expectations_can_be_differentiated_twice() -> None:
+    circuit = random_circuit(3, 12, 5)
+    x, w = tensors(circuit, 2)
+    assert torch.autograd.gradgradcheck(lambda x, w: statevector.run(circuit, x, w), (x, w))
+
+
+def test_ry_product_state_has_a_flat_metric() -> None:
+    n = 4
+    circuit = Circuit(n, n, (), tuple(Gate("RY", (q,), (Angle(input=q),)) for q in range(n)), z_on(range(n)))
+    x = torch.linspace(-2, 2, n, dtype=torch.float64)
+    none = torch.zeros(0, dtype=torch.float64)
+    derivative = torch.autograd.functional.jacobian(lambda v: statevector.state(circuit, v[None], none)[0].real, x)
+    psi = statevector.state(circuit, x[None], none)[0].real
+    along = derivative.T @ psi
+    close(derivative.T @ derivative - torch.outer(along, along), torch.eye(n, dtype=torch.float64) / 4, 1e-12)
+
+
+@pytest.mark.parametrize("uploads", [1, 2, 4])
+def test_serial_uploads_bound_the_fourier_spectrum(uploads: int) -> None:
+    circuit = reuploading(1, uploads=uploads)
+    _, w = tensors(circuit, 1)
+    w = w.detach().clone()
+    w[circuit.block("scale")] = 1.0
+    x = torch.arange(32, dtype=torch.float64)[:, None] * (2 * torch.pi / 32)
+    spectrum = torch.fft.rfft(statevector.run(circuit, x, w)[:, 0]).abs() / 32
+    assert spectrum[uploads] > 1e-4
+    assert spectrum[uploads + 1 :].max() < 1e-14
+
+
+def test_weights_are_laid_out_by_block() -> None:
+    circuit = reuploading(2, copies=2, uploads=6)
+    assert circuit.n_weights == 144
+    assert [block.shape for block in circuit.weights] == [(6, 4), (6, 4), (6, 1, 4, 3), (6, 1, 4)]
+    used = [angle.weight for gate in circuit.gates for angle in gate.angles]
+    used += [angle.scale for gate in circuit.gates for angle in gate.angles if angle.scale is not None]
+    assert sorted(used) == list(range(144))
+    layer = CircuitLayer(circuit)
+    with torch.no_grad():
+        layer.block("zz")[5, 0, 3] = 7.0
+    assert layer.weights[-1] == 7.0
+    assert layer.is_quantum
+    assert [len(ring(n)) for n in range(1, 5)] == [0, 1, 3, 4]
+
+
+def test_first_upload_of_an_untrained_circuit_is_the_cosine() -> None:
+    layer = CircuitLayer(reuploading(3, uploads=3)).double()
+    with torch.no_grad():
+        layer.block("scale")[0] = 1.0
+    x = torch.linspace(0.1, 3.0, 12, dtype=torch.float64).view(4, 3)
+    y, J = layer.jacobian(x)
+    close(y, x.cos(), 1e-14)
+    close(J, torch.diag_embed(-x.sin()), 1e-14)
+
+
+def test_neighbouring_gates_share_a_step() -> None:
+    kinds = [type(step).__name__ for step in compile_circuit(reuploading(4, uploads=2)).steps]
+    assert kinds == ["Locals", "Diagonal"] * 2
