@@ -153,7 +153,7 @@ def has_density(model: Generator) -> bool:
 def physical_log_prob(model: Any, data: Dataset, rows: Array) -> Array:
     """The claimed log-density of physical rows ``(n, dim) -> (n,)``: that of their features plus the log-Jacobian."""
     features, logdet = data.transform.forward(rows)
-    parts = [model.log_prob(chunk).numpy() for chunk in torch.as_tensor(features).split(CHUNK)]
+    parts = [model.log_prob(chunk).numpy() for chunk in torch.split(torch.as_tensor(features), CHUNK)]
     return np.asarray(np.concatenate(parts) + logdet)
 
 

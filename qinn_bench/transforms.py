@@ -88,7 +88,7 @@ class Logit:
     def inverse(self, y: Array) -> Array:
         """``(n,) -> (n,)``: x, measured from the nearer end so that both tails keep their precision."""
         from_end = (self.high - self.low) * expit(-np.abs(y))
-        return np.where(y > 0, self.high - from_end, self.low + from_end)
+        return np.asarray(np.where(y > 0, self.high - from_end, self.low + from_end))
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Probit:
     def inverse(self, y: Array) -> Array:
         """``(n,) -> (n,)``: x, measured from the nearer end so that both tails keep their precision."""
         from_end = (self.high - self.low) * ndtr(-np.abs(y))
-        return np.where(y > 0, self.high - from_end, self.low + from_end)
+        return np.asarray(np.where(y > 0, self.high - from_end, self.low + from_end))
 
 
 @dataclass(frozen=True)

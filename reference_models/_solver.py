@@ -19,7 +19,7 @@ def solve(f: Map, z: Tensor, starts: Sequence[Tensor]) -> Tensor:
 
     `f` returns values ``(n, dim)`` and Jacobians ``(n, dim, dim)``.
     """
-    parts = zip(z.split(CHUNK), *(start.split(CHUNK) for start in starts), strict=True)
+    parts = zip(*(torch.split(rows, CHUNK) for rows in (z, *starts)), strict=True)
     return torch.cat([_solve_chunk(f, target, _best(f, target, guesses)) for target, *guesses in parts])
 
 
@@ -56,4 +56,5 @@ def _step(jacobian: Tensor, error: Tensor, damping: Tensor) -> Tensor:
     size = normal.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1e-12)
     eye = torch.eye(jacobian.shape[1], dtype=jacobian.dtype, device=jacobian.device)
     right = jacobian.transpose(1, 2) @ error[:, :, None]
-    return torch.linalg.solve(normal + (damping * size)[:, None, None] * eye, right)[:, :, 0]
+    step: Tensor = torch.linalg.solve(normal + (damping * size)[:, None, None] * eye, right)
+    return step[:, :, 0]

@@ -9,12 +9,13 @@ that, which is why its likelihood needs a certificate.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from qinn_bench.contracts import LOG_2PI, DensityModel
-from qinn_bench.quantum.ansatz import moved, reuploading
+from qinn_bench.quantum.ansatz import Entangler, moved, reuploading
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.layer import CircuitLayer, fidelity
 from qinn_bench.values import Refused
@@ -227,5 +228,7 @@ def build(
     Raises:
         Refused: an entangler or a start that does not exist, or both directions without a fidelity term.
     """
-    circuit = reuploading(dim, copies=copies, uploads=uploads, layers=layers, entangler=entangler)
+    if entangler not in ("zz", "cnot", "none"):
+        raise Refused(f"qinn knows no entangler '{entangler}'; there are: cnot, none, zz")
+    circuit = reuploading(dim, copies=copies, uploads=uploads, layers=layers, entangler=cast(Entangler, entangler))
     return make_qinn(dim, circuit, Terms(fidelity, mmd, barrier, both), start, backend)

@@ -89,7 +89,9 @@ def random_circuit(n: int, n_gates: int, seed: int) -> Circuit:
     def angle() -> Angle:
         weight, scale = (int(rng.integers(6)) if rng.random() < 0.6 else None for _ in range(2))
         feature = int(rng.integers(3)) if rng.random() < 0.5 else None
-        return Angle(weight, feature, scale if feature is not None else None, rng.normal(), rng.choice([1.0, -1.0, 0.5]))
+        return Angle(
+            weight, feature, scale if feature is not None else None, rng.normal(), rng.choice([1.0, -1.0, 0.5])
+        )
 
     fitting = [name for name in GATES if WIRES.get(name, 1) <= n]
     gates = []
@@ -129,7 +131,9 @@ def same_derivatives(circuit: Circuit, reference: object, batch: int = 3) -> Non
     close(statevector.run(circuit, x, w), expected)
     mix = torch.randn(y.shape, dtype=y.dtype, generator=torch.Generator().manual_seed(1))
     for ours, theirs in zip(
-        gradients((mix * statevector.run(circuit, x, w)).sum(), x, w), gradients((mix * expected).sum(), x, w), strict=True
+        gradients((mix * statevector.run(circuit, x, w)).sum(), x, w),
+        gradients((mix * expected).sum(), x, w),
+        strict=True,
     ):
         close(ours, theirs)
 

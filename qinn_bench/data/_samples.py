@@ -23,6 +23,7 @@ BUNDLED = "bundled"
 GENERATOR = "qinn_bench.data.generators.zjets"
 LIBRARIES = ("pythia8mc", "fastjet", "awkward", "numpy")
 SCHEMA = 1
+REQUIRED = {"events", "seed", "quality", "cuts", "min_ptz", "rows_sha256"}
 NEEDS_EXTRA = "generating zjets needs the extra [hep]: pip install 'qinn-bench[hep]'"
 
 Rows = NDArray[np.float32]
@@ -71,6 +72,10 @@ def make(request: Request, workers: int, progress: Callable[[int], None]) -> str
         generator = importlib.import_module(GENERATOR)
     except ImportError:
         raise Refused(NEEDS_EXTRA) from None
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"samples go to {folder()} ($QINN_BENCH_DATA), but: {error.strerror}") from None
     rows, provenance = generator.generate(**asdict(request), workers=workers, progress=progress)
     write(folder(), name, rows, provenance)
     return name
@@ -92,7 +97,7 @@ def info(name: str) -> dict[str, Any]:
         provenance = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError):
         raise Refused(f"the provenance {path} of sample '{name}' is broken; delete it and make it again") from None
-    if not isinstance(provenance, dict) or not {"rows_sha256", "cuts", "min_ptz"} <= set(provenance):
+    if not isinstance(provenance, dict) or not set(provenance) >= REQUIRED:
         raise Refused(f"the provenance {path} of sample '{name}' is not one of zjets; delete it and make it again")
     return provenance
 
@@ -115,7 +120,12 @@ def read(name: str) -> tuple[Rows, dict[str, Any]]:
 
 
 def broken(name: str) -> str:
-    """Why a sample cannot be used; empty if it can."""
+    """Why a sample cannot be used; empty if it can.
+
+    Raises:
+        Refused: no such sample.
+    """
+    _place(name)
     try:
         read(name)
     except Refused as refusal:
@@ -130,7 +140,6 @@ def rows_hash(rows: Rows) -> str:
 
 def write(where: Path, name: str, rows: Rows, provenance: dict[str, Any]) -> None:
     """Write both files whole or not at all; the provenance last, since a sample exists once it has one."""
-    where.mkdir(parents=True, exist_ok=True)
     _write_whole(where / f"{name}.npz", lambda file: np.savez(file, rows=rows))
     text = json.dumps(provenance, indent=1, allow_nan=False) + "\n"
     _write_whole(where / f"{name}.json", lambda file: file.write(text.encode()))

@@ -28,7 +28,7 @@ class Moons:
     def log_density(self, rows: Array) -> Array:
         """``(n, 2) -> (n,)``: the integral over the angle by Gauss-Legendre quadrature.
 
-        Neighbouring nodes are less than two thirds of a standard deviation apart, where the quadrature is exact to rounding.
+        Nodes are less than two thirds of a standard deviation apart, where the quadrature is exact to rounding.
         """
         parts = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
         return np.concatenate([self._block(part) for part in parts]) if parts else np.zeros(0)

@@ -8,6 +8,8 @@ from typing import Literal
 
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, Pauli, WeightBlock, z_on
 
+Entangler = Literal["zz", "cnot", "none"]
+
 
 def reuploading(
     n_features: int,
@@ -15,7 +17,7 @@ def reuploading(
     copies: int = 1,
     uploads: int,
     layers: int = 1,
-    entangler: Literal["zz", "cnot", "none"] = "zz",
+    entangler: Entangler = "zz",
 ) -> Circuit:
     """Data re-uploading (arXiv:1907.02085): uploads of all features alternate with trainable layers.
 

@@ -207,7 +207,7 @@ class Plan:
                 diagonals.append(step)
                 first.append(len(driven))
             else:
-                self._add(Permute(self._spread(step.source), self._spread(np.argsort(step.source))), "none", 0)
+                self._add(Permute(self._spread(step.source)), "none", 0)
             driven += new
         self.driven = Angles((angle for angle, _, _ in driven), circuit.n_weights, kind)
         self.runs = Runs(self._runs, circuit.n_weights, kind)
@@ -234,14 +234,13 @@ class Plan:
         """The generators of a step's inputs as permutations with phases."""
         paulis = [pauli(self.n_wires, word, wires) for _, word, wires in terms]
         k = np.arange(2**self.n_wires)
-        moved = np.stack([k ^ mask for mask, _ in paulis]).reshape(len(terms), self.high, self.low).swapaxes(0, 1)
-        high, low = np.divmod(moved, self.low)
-        source = (high * len(terms) + np.arange(len(terms))[:, None]) * self.low + low
-        phases = np.stack([phases for _, phases in paulis]).reshape(len(terms), self.high, self.low).swapaxes(0, 1)
-        inputs = [1 + (angle.input or 0) for angle, _, _ in terms]
-        index, kind = self.kind.indices, self.kind
-        run = slice(inputs[0], inputs[0] + len(inputs)) if inputs == [*range(inputs[0], inputs[0] + len(inputs))] else None
-        return Inject(index(inputs), index(moved.ravel()), index(source.ravel()), kind.complexes(-0.5j * phases), run)
+        shape = (len(terms), self.high, self.low)
+        source = np.stack([k ^ mask for mask, _ in paulis]).reshape(shape).swapaxes(0, 1)
+        phases = np.stack([-0.5j * phases for _, phases in paulis]).reshape(shape).swapaxes(0, 1)
+        inputs = [angle.input or 0 for angle, _, _ in terms]
+        in_order = inputs == list(range(self.width - 1))
+        indices = self.kind.indices
+        return Inject(indices(inputs), indices(source), self.kind.complexes(phases), in_order)
 
     def _spread(self, source: Indices) -> Tensor:
         """Indices into ``2^n`` amplitudes as indices into the flattened ``(high, width, low)``."""

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import Circuit, Pauli
-from qinn_bench.quantum.operations import ReversibleEvolution
 from qinn_bench.quantum.plan import Kind, plan
 from qinn_bench.quantum.program import pauli
 
@@ -35,9 +34,10 @@ def state(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
 def _evolve(circuit: Circuit, inputs: Tensor, weights: Tensor, *, tangents: bool) -> Tensor:
     """The final psi and, if asked for, d psi / d x_j beside it: ``(B, high, 1 + n or 1, low)``."""
     laid = plan(circuit, tangents, inputs.dtype, inputs.device)
-    start = laid.start.expand(len(inputs), *laid.start.shape[1:])
-    final: Tensor = ReversibleEvolution.apply(start, tuple(laid.operations), *laid.operands(inputs, weights))  # type: ignore[no-untyped-call]
-    return final
+    states = laid.start.expand(len(inputs), *laid.start.shape[1:])
+    for operation, operand in zip(laid.operations, laid.operands(inputs, weights), strict=True):
+        states = operation.apply(states, operand)
+    return states
 
 
 def _expectations(circuit: Circuit, states: Tensor) -> Tensor:

@@ -21,9 +21,9 @@ import pythia8mc
 from numpy.typing import NDArray
 
 from qinn_bench.data._kinematics import CUTS, Cuts, Event, selected, wrap
+from qinn_bench.data._samples import LIBRARIES, SCHEMA
 from qinn_bench.values import Refused
 
-SCHEMA = 1
 COLUMNS = ("pt_mum", "eta_mum", "phi_mum", "pt_mup", "eta_mup", "phi_mup", "pt_j", "eta_j", "phi_j", "m_j")
 COMMON = (
     "Beams:idA = 2212",
@@ -75,6 +75,7 @@ class Task(NamedTuple):
     quality: str
     cuts: str
     min_ptz: float
+    events: int
 
 
 def generate(
@@ -94,10 +95,10 @@ def generate(
     Raises:
         Refused: an unknown quality or cuts, nothing to generate, or a selection that no event passes.
     """
-    _check(events, quality, cuts, workers)
+    _check(events, seed, quality, cuts, min_ptz, workers)
     first = int(np.random.SeedSequence([seed, STREAM]).generate_state(1, dtype=np.uint64)[0])
     # Consecutive from a random start: no two shards of a run share a seed, and Pythia takes 1 to 900 000 000 only.
-    tasks = (Task((first + i) % LARGEST_SEED + 1, quality, cuts, min_ptz) for i in count())
+    tasks = (Task((first + i) % LARGEST_SEED + 1, quality, cuts, min_ptz, SHARD[quality]) for i in count())
     shards: list[Shard] = []
     found = 0
     for shard in _in_order(tasks, workers):
@@ -114,12 +115,14 @@ def generate(
     return rows, _provenance(rows, shards, made, first)
 
 
-def _check(events: int, quality: str, cuts: str, workers: int) -> None:
+def _check(events: int, seed: int, quality: str, cuts: str, min_ptz: float, workers: int) -> None:
     for name, given, known in (("quality", quality, QUALITIES), ("cuts", cuts, CUTS)):
         if given not in known:
             raise Refused(f"zjets has no {name} '{given}'; there are: {', '.join(known)}")
     if events < 1 or workers < 1:
         raise Refused(f"zjets was asked for {events} events with {workers} workers, but both must be 1 or more")
+    if seed < 0 or not 0 <= min_ptz < np.inf:
+        raise Refused(f"zjets was asked for seed {seed} and min_ptz {min_ptz}, but both must be 0 or more, and finite")
 
 
 def _in_order(tasks: Iterator[Task], workers: int) -> Iterator[Shard]:
@@ -139,15 +142,15 @@ def _in_order(tasks: Iterator[Task], workers: int) -> Iterator[Shard]:
 
 def run_shard(task: Task) -> Shard:
     """Generate a fixed number of events with one seed and keep those that pass the selection."""
-    total, chunk = SHARD[task.quality], CHUNK[task.quality]
+    chunk = CHUNK[task.quality]
     with _no_stdout():
         pythia = _pythia(task)
         # Memory grows with the size of a batch; the events do not depend on it.
-        sizes = [min(chunk, total - start) for start in range(0, total, chunk)]
+        sizes = [min(chunk, task.events - start) for start in range(0, task.events, chunk)]
         parts = [select(pythia.nextBatch(size).prt, CUTS[task.cuts], task.min_ptz) for size in sizes]
         info = pythia.infoPython()
     millibarn = 1e9
-    return Shard(np.concatenate(parts), total, info.sigmaGen() * millibarn, info.sigmaErr() * millibarn)
+    return Shard(np.concatenate(parts), task.events, info.sigmaGen() * millibarn, info.sigmaErr() * millibarn)
 
 
 def commands(quality: str) -> tuple[str, ...]:
@@ -274,7 +277,6 @@ def _provenance(rows: Rows, shards: list[Shard], made: dict[str, Any], first: in
         "efficiency": kept / generated,
         "sigma_pb": float(np.mean([shard.sigma for shard in shards])),
         "sigma_error_pb": float(np.sqrt(np.sum([shard.sigma_error**2 for shard in shards])) / len(shards)),
-        "versions": {name: version(name) for name in ("pythia8mc", "fastjet", "awkward", "numpy")}
-        | {"python": platform.python_version()},
+        "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
         "rows_sha256": hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
     }
