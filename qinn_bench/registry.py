@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import re
@@ -18,7 +17,6 @@ from qinn_bench.values import Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
 PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data", "metric": "qinn_bench.metrics"}
-ANSATZ = "qinn_bench.quantum.ansatz"
 MAKERS: dict[str, str] = {"model": "build", "data": "load"}
 
 
@@ -127,17 +125,29 @@ def _read(text: str) -> Knob:
 
 def code_fingerprint(name: str) -> str:
     """SHA-256 of a model's source, of the modules beside it that it imports, directly or not, and of its ansatz."""
-    todo, seen = [find("model", name).__name__], dict[str, str]()
-    package = todo[0].rpartition(".")[0]
+    module = find("model", name).__name__
+    return source_fingerprint(module, (module.rpartition(".")[0] + ".", "qinn_bench.quantum.ansatz"))
+
+
+def source_fingerprint(module: str, follow: tuple[str, ...]) -> str:
+    """SHA-256 of a module's source and of what it imports, directly or not, from modules whose names start so."""
+    todo, seen = [module], dict[str, str]()
     while todo:
-        module = todo.pop()
-        if module in seen:
+        name = todo.pop()
+        if name in seen:
             continue
-        source = Path(inspect.getfile(importlib.import_module(module))).read_bytes()
-        seen[module] = hashlib.sha256(source).hexdigest()
-        imported = [m for m in _imports(ast.parse(source)) if m.rpartition(".")[0] == package or m == ANSATZ]
-        todo += [m for m in imported if importlib.util.find_spec(m)]
+        source = Path(inspect.getfile(importlib.import_module(name))).read_bytes()
+        seen[name] = hashlib.sha256(source).hexdigest()
+        todo += [m for m in _imports(ast.parse(source)) if m.startswith(follow) and _is_module(m)]
     return hashlib.sha256("".join(f"{m}:{seen[m]};" for m in sorted(seen)).encode()).hexdigest()
+
+
+def _is_module(name: str) -> bool:
+    """Whether a dotted name is a module rather than something inside one."""
+    parent, _, child = name.rpartition(".")
+    return child in {
+        info.name for info in pkgutil.iter_modules(getattr(importlib.import_module(parent), "__path__", []))
+    }
 
 
 def _imports(tree: ast.Module) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 import platform
 import resource
@@ -13,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -31,6 +30,8 @@ from qinn_bench.values import Array, Cell, Certificate, Dataset, Estimate, Evide
 CHUNK = 1024
 LIBRARIES = ("torch", "numpy", "scipy", "normflows", "pennylane", "scikit-learn")
 WEIGHT = "weight:"
+MEASURING = ("qinn_bench.metrics", "qinn_bench.statistics", "qinn_bench.density_mass")
+"""Modules whose change makes a measured number stale."""
 
 
 @dataclass(frozen=True)
@@ -185,12 +186,13 @@ def _measure(
 
 def fingerprints(metrics: tuple[str, ...]) -> dict[str, str]:
     """The source hash of the certificate and of each of these metrics; a record with others is measured again."""
-    makers = {name: all_metrics()[name].compute for name in metrics} | {"certificate": audit.certify}
-    return {name: _source_hash(inspect.getfile(maker)) for name, maker in makers.items()}
+    makers = {name: all_metrics()[name].compute.__module__ for name in metrics} | {"certificate": audit.__name__}
+    return {name: _fingerprint(module) for name, module in makers.items()}
 
 
-def _source_hash(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+@lru_cache
+def _fingerprint(module: str) -> str:
+    return registry.source_fingerprint(module, MEASURING)[:12]
 
 
 def _measure_again(order: Order, data: Dataset, done: Record) -> Record:

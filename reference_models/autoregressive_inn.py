@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from qinn_bench.contracts import DensityModel
 from qinn_bench.values import Refused, Role
-from reference_models._flow import Composition, Univariate
+from reference_models._flow import Composition, Mixing, Univariate
 from reference_models._rational_quadratic import RationalQuadratic
 
 CITATION = "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, arXiv:1906.04032 (autoregressive)"
@@ -100,7 +100,9 @@ class Autoregressive(DensityModel):
 def build(
     dim: int, *, blocks: int = 2, hidden: int = 16, hidden_layers: int = 1, bins: int = 4, bound: float = 5.0
 ) -> DensityModel:
-    """Splines on [-bound, bound] with `bins` bins, steered by masked networks of `hidden` units; the order alternates.
+    """Splines on [-bound, bound] with `bins` bins, steered by masked networks of `hidden` units.
+
+    Before each there is a mixing; the triangle and the order of the features alternate.
 
     Raises:
         Refused: fewer than two features.
@@ -108,8 +110,8 @@ def build(
     if dim < 2:
         raise Refused(f"an autoregressive flow was asked for dim {dim}, but it orders 2 features or more")
     spline = RationalQuadratic(bins, bound)
-    steps = [
-        Autoregressive(dim, spline, made(dim, spline.width, hidden, hidden_layers), backward=k % 2 == 1)
-        for k in range(blocks)
-    ]
+    steps: list[DensityModel] = []
+    for k in range(blocks):
+        network = made(dim, spline.width, hidden, hidden_layers)
+        steps += [Mixing(dim, upper=k % 2 == 1), Autoregressive(dim, spline, network, backward=k % 2 == 1)]
     return Composition(dim, steps)

@@ -175,6 +175,32 @@ def test_default_qubit_agrees(circuit: Circuit) -> None:
     close(statevector.state(circuit, x, w), oracle.state(circuit, x, w))
 
 
+@pytest.mark.parametrize("gates", [(), (Gate("H", (1,)), Gate("CNOT", (1, 0)), Gate("CZ", (0, 1)), Gate("Y", (0,)))])
+def test_circuits_without_angles_have_no_derivatives(gates: tuple[Gate, ...]) -> None:
+    circuit = Circuit(2, 2, (), gates, (Pauli("XY", (0, 1)), Pauli("Z", (1,))))
+    x, w = tensors(circuit, 3)
+    y, J = statevector.run_with_jacobian(circuit, x, w)
+    close(y, twin_run(circuit, x, w), 1e-15)
+    close(statevector.state(circuit, x, w)[0], twin_state(circuit, x[0], w), 1e-15)
+    assert not J.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_inputs_may_enter_any_rotation(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = ("RX", "IsingZZ", "Rot", "RZ", "IsingZZ", "H", "RY")
+    gates = tuple(
+        Gate(
+            name,  # type: ignore[arg-type]
+            tuple(int(q) for q in rng.permutation(3)[: WIRES.get(name, 1)]),
+            tuple(Angle(input=int(rng.integers(2)), scale=k) for k in range(ANGLES.get(name, 0))),
+        )
+        for name in names * 2
+    )
+    circuit = Circuit(3, 2, (WeightBlock("w", (3,)),), gates, (*z_on(range(3)), Pauli("XX", (0, 2))))
+    same_derivatives(circuit, twin_run, batch=2)
+
+
 def test_nll_gradient_agrees_with_default_qubit() -> None:
     circuit = reuploading(2, copies=2, uploads=3)
     x, w = tensors(circuit, 8)
@@ -220,8 +246,14 @@ def test_every_backend_honours_the_interface(name: str, dtype: torch.dtype) -> N
     assert not J.requires_grad
 
 
+def test_an_empty_batch_is_simulated() -> None:
+    circuit = reuploading(9, uploads=2, entangler="cnot")
+    x, w = torch.zeros(0, 9), torch.zeros(circuit.n_weights)
+    assert [t.shape for t in statevector.run_with_jacobian(circuit, x, w)] == [(0, 9), (0, 9, 9)]
+
+
 def test_wrong_backend_is_refused_with_the_list() -> None:
-    with pytest.raises(Refused, match="no backend is called 'qpu'; there are: .*torch"):
+    with pytest.raises(Refused, match=r"no backend is called 'qpu'; there are: .*torch"):
         backends.get("qpu")
 
 

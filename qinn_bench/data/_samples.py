@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -96,9 +95,9 @@ def info(name: str) -> dict[str, Any]:
     try:
         provenance = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError):
-        raise Refused(f"the provenance {path} of sample '{name}' is broken; delete it and make it again") from None
+        raise Refused(f"the provenance {path} of sample '{name}' is broken; {_remedy(name)}") from None
     if not isinstance(provenance, dict) or not set(provenance) >= REQUIRED:
-        raise Refused(f"the provenance {path} of sample '{name}' is not one of zjets; delete it and make it again")
+        raise Refused(f"the provenance {path} of sample '{name}' is not one of zjets; {_remedy(name)}")
     return provenance
 
 
@@ -113,10 +112,14 @@ def read(name: str) -> tuple[Rows, dict[str, Any]]:
         with np.load(path, allow_pickle=False) as archive:
             rows: Rows = archive["rows"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        raise Refused(f"the rows {path} of sample '{name}' cannot be read; delete it and make it again") from None
+        raise Refused(f"the rows {path} of sample '{name}' cannot be read; {_remedy(name)}") from None
     if rows_hash(rows) != provenance["rows_sha256"]:
-        raise Refused(f"the rows {path} of sample '{name}' are not those that were made; delete it and make it again")
+        raise Refused(f"the rows {path} of sample '{name}' are not those that were made; {_remedy(name)}")
     return rows, provenance
+
+
+def _remedy(name: str) -> str:
+    return "install qinn-bench again" if name == BUNDLED else "delete it and make it again"
 
 
 def broken(name: str) -> str:
@@ -146,15 +149,15 @@ def write(where: Path, name: str, rows: Rows, provenance: dict[str, Any]) -> Non
 
 
 def _write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("wb") as file:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -25,13 +25,13 @@ class Matrix:
 
     def apply(self, states: Tensor, matrix: Tensor) -> Tensor:
         """The states after the matrix."""
-        batch = len(states)
         if self.last:
-            return (states.reshape(batch, -1, self.size) @ matrix.mT).view(states.shape)
+            return (states.flatten(1, 2) @ matrix.mT).view(states.shape)
+        right = states.shape[1:].numel() // (self.left * self.size)
         if self.left == 1:
-            return (matrix @ states.reshape(batch, self.size, -1)).view(states.shape)
-        shared = matrix if matrix.ndim == 2 else matrix[:, None]
-        return (shared @ states.reshape(batch, self.left, self.size, -1)).view(states.shape)
+            return (matrix @ states.reshape(len(states), self.size, right)).view(states.shape)
+        matrix = matrix if matrix.ndim == 2 else matrix[:, None]
+        return (matrix @ states.reshape(len(states), self.left, self.size, right)).view(states.shape)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Permute:
 
     def apply(self, states: Tensor, _: Tensor) -> Tensor:
         """The states after the permutation."""
-        return states.reshape(len(states), -1)[:, self.source].view(states.shape)
+        return states.flatten(1)[:, self.source].view(states.shape)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Inject:
     def apply(self, states: Tensor, slopes: Tensor) -> Tensor:
         """The states with the new terms in their tangents."""
         psi, tangents = states[:, :, :1], states[:, :, 1:]
-        moved = psi.reshape(len(states), -1)[:, self.source.flatten()].view(-1, *self.source.shape)
+        moved = psi.flatten(1)[:, self.source.flatten()].view(len(states), *self.source.shape)
         added = moved * (self.phases * slopes[:, None])
         tangents = tangents + added if self.in_order else tangents.index_add(2, self.inputs, added)
         return torch.cat([psi, tangents], 2)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import Angle, Circuit
@@ -45,17 +45,17 @@ class Kind(NamedTuple):
     @property
     def complex(self) -> torch.dtype:
         """The precision of amplitudes."""
-        return torch.complex128 if self.real == torch.float64 else torch.complex64
+        return self.real.to_complex()
 
-    def reals(self, values: object) -> Tensor:
+    def reals(self, values: ArrayLike) -> Tensor:
         """A constant real tensor."""
         return torch.as_tensor(np.asarray(values, dtype=np.float64)).to(self.device, self.real)
 
-    def complexes(self, values: object) -> Tensor:
+    def complexes(self, values: ArrayLike) -> Tensor:
         """A constant complex tensor."""
         return torch.as_tensor(np.asarray(values, dtype=np.complex128)).to(self.device, self.complex)
 
-    def indices(self, values: object) -> Tensor:
+    def indices(self, values: ArrayLike) -> Tensor:
         """A constant index tensor."""
         return torch.as_tensor(np.asarray(values, dtype=np.int64)).to(self.device)
 
@@ -64,19 +64,12 @@ class Angles:
     """Angles of many gates as index vectors; a missing weight or scale points at a 0 or 1 put behind the weights."""
 
     def __init__(self, angles: Iterable[Angle], n_weights: int, kind: Kind) -> None:
-        table = [
-            (
-                angle.factor,
-                angle.constant,
-                n_weights if angle.weight is None else angle.weight,
-                n_weights + 1 if angle.scale is None else angle.scale,
-                angle.input or 0,
-            )
-            for angle in angles
-        ]
-        factor, constant, weight, scale, self.input_list = zip(*table, strict=True) if table else ((),) * 5
-        self.factor, self.constant = kind.reals(factor), kind.reals(constant)
-        self.weight, self.scale, self.input = (kind.indices(column) for column in (weight, scale, self.input_list))
+        listed = list(angles)
+        self.factor = kind.reals([angle.factor for angle in listed])
+        self.constant = kind.reals([angle.constant for angle in listed])
+        self.weight = kind.indices([n_weights if angle.weight is None else angle.weight for angle in listed])
+        self.scale = kind.indices([n_weights + 1 if angle.scale is None else angle.scale for angle in listed])
+        self.input = kind.indices([angle.input or 0 for angle in listed])
 
     def shared(self, padded: Tensor) -> Tensor:
         """The part without inputs, ``(n,)``."""
@@ -93,7 +86,7 @@ class Runs:
     def __init__(self, runs: list[list[Rotation]], n_weights: int, kind: Kind) -> None:
         self.driven = [r for r, run in enumerate(runs) if run[0].angle.input is not None]
         self.driven_index = kind.indices(self.driven)
-        self.driven_axes = kind.complexes([_generator(runs[r][0].axis) for r in self.driven])
+        self.driven_axes = kind.complexes([_generator(runs[r][0].axis) for r in self.driven]).view(-1, 2, 2)
         shared = [run[1:] if run[0].angle.input is not None else run for run in runs]
         self.shape = (len(runs), max([1, *map(len, shared)]))
         still = Rotation((0.0, 0.0, 1.0), Angle())
@@ -188,7 +181,8 @@ class Plan:
         self.start = kind.complexes(start)
         self.zero_one = kind.reals([0.0, 1.0])
         self.operations: list[Operation] = []
-        self.sources: list[tuple[str, int | slice]] = []
+        self.sources: list[tuple[str, int]] = []
+        self.spans: list[slice] = []
         self._runs: list[list[Rotation]] = []
         self._blocks: list[list[int | None]] = []
         driven: list[Driven] = []
@@ -198,7 +192,8 @@ class Plan:
         for step in program.steps:
             new = driven_terms(step)
             if tangents and new:
-                self._add(self._injection(new), "slopes", slice(len(driven), len(driven) + len(new)))
+                self._add(self._injection(new), "slopes", len(self.spans))
+                self.spans.append(slice(len(driven), len(driven) + len(new)))
             if isinstance(step, Locals):
                 self._add_blocks(step)
                 local += range(len(driven), len(driven) + len(new))
@@ -215,7 +210,7 @@ class Plan:
         self.local = kind.indices(local)
         self.phases = Phases(diagonals, first, n, circuit.n_weights, kind)
 
-    def _add(self, operation: Operation, source: str, place: int | slice) -> None:
+    def _add(self, operation: Operation, source: str, place: int) -> None:
         self.operations.append(operation)
         self.sources.append((source, place))
 
@@ -264,24 +259,20 @@ class Plan:
         padded = torch.cat([weights.to(inputs.dtype), self.zero_one])
         slopes = self.driven.slopes(padded)
         angles = self.driven.shared(padded)[:, None] + slopes[:, None] * inputs.T[self.driven.input]
-        blocks = self._matrices(padded, angles)
-        phases = self.phases.factors(padded, angles)
-        made: list[Tensor] = []
-        for source, place in self.sources:
-            if source == "block":
-                made.append(blocks[place])
-            elif source == "phase":
-                made.append(phases[place].view(-1, self.high, 1, self.low))
-            else:
-                made.append(slopes[place] if source == "slopes" else self.zero_one)
-        return tuple(made)
+        made = {
+            "block": self._matrices(padded, angles),
+            "phase": [f.view(len(f), self.high, 1, self.low) for f in self.phases.factors(padded, angles)],
+            "slopes": [slopes[span] for span in self.spans],
+            "none": [self.zero_one],
+        }
+        return tuple(made[source][place] for source, place in self.sources)
 
     def _matrices(self, padded: Tensor, angles: Tensor) -> list[Tensor]:
         """The matrices of all blocks."""
         shared = self.runs.shared(padded)
         table = torch.cat([shared, self.runs.identity[None]])[..., None]
         sampled = torch.cat([self.runs.sampled(shared, angles[self.local]), table.expand(-1, -1, -1, angles.shape[1])])
-        made = {}
+        made: dict[int, Tensor] = {}
         for batch in self.blocks:
             made.update(zip(batch.positions, batch.products(sampled if batch.sampled else table), strict=True))
         return [made[position] for position in range(len(made))]

@@ -28,7 +28,7 @@ def run_with_jacobian(circuit: Circuit, inputs: Tensor, weights: Tensor) -> tupl
 
 def state(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
     """The amplitudes ``(B, 2^n_wires)``, complex, global phase included."""
-    return _evolve(circuit, inputs, weights, tangents=False).reshape(len(inputs), -1)
+    return _evolve(circuit, inputs, weights, tangents=False).flatten(1)
 
 
 def _evolve(circuit: Circuit, inputs: Tensor, weights: Tensor, *, tangents: bool) -> Tensor:
@@ -43,7 +43,7 @@ def _evolve(circuit: Circuit, inputs: Tensor, weights: Tensor, *, tangents: bool
 def _expectations(circuit: Circuit, states: Tensor) -> Tensor:
     """``Re <psi|P|states>`` for each observable P of the readout: ``(B, width, n_readout)``."""
     batch, high, width, low = states.shape
-    kind = Kind(torch.float64 if states.dtype == torch.complex128 else torch.float32, states.device)
+    kind = Kind(states.dtype.to_real(), states.device)
     rows = states.transpose(1, 2).reshape(batch, width, high * low)
     values = states.new_zeros(batch, width, len(circuit.readout), dtype=kind.real)
     for columns, source, phases in _observables(circuit.readout, circuit.n_wires, kind):

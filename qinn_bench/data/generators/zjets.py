@@ -96,7 +96,7 @@ def generate(
         Refused: an unknown quality or cuts, nothing to generate, or a selection that no event passes.
     """
     _check(events, seed, quality, cuts, min_ptz, workers)
-    first = int(np.random.SeedSequence([seed, STREAM]).generate_state(1, dtype=np.uint64)[0])
+    first = int(np.random.SeedSequence([seed, STREAM]).generate_state(1, dtype=np.uint64)[0]) % LARGEST_SEED
     # Consecutive from a random start: no two shards of a run share a seed, and Pythia takes 1 to 900 000 000 only.
     tasks = (Task((first + i) % LARGEST_SEED + 1, quality, cuts, min_ptz, SHARD[quality]) for i in count())
     shards: list[Shard] = []

@@ -28,7 +28,7 @@ struct Block {
     size_t size;  // 2^n
     V *inputs, *half, *sums, *table, *other, *phase, *results;
     Turn<T>* turns;
-    Axis3<T>*axes, *along;  // of one layer: per rotation, per link
+    Axis3<T>*axes, *along;  // of one layer: per rotation, per link; twice, for even and odd layers
     V** states;
     V* spare;
     int64_t row = 0;  // first sample of the block
@@ -42,7 +42,7 @@ struct Block {
         table = arena.take<V>(2 * size), other = arena.take<V>(2 * size), phase = arena.take<V>(size);
         results = arena.take<V>(static_cast<size_t>(p.n_words) * n_states);
         turns = arena.take<Turn<T>>(static_cast<size_t>(p.n_layers) * p.n_bits);
-        axes = arena.take<Axis3<T>>(p.max_rotations), along = arena.take<Axis3<T>>(p.max_links);
+        axes = arena.take<Axis3<T>>(2 * p.max_rotations), along = arena.take<Axis3<T>>(2 * p.max_links);
         states = arena.take<V*>(n_states);
         spare = arena.take<V>(2 * size);
         for (int s = 0; s < n_states; ++s) {
@@ -105,12 +105,16 @@ struct Block {
             found.bits[found.count] = b + 1;
             found.p[found.count] = inverse ? -t.p : t.p, found.s[found.count] = inverse ? -t.s : t.s;
             ++found.count;
+            if (b + 1 < near) ++found.low;
         }
         return found;
     }
 
+    Axis3<T>* axes_of(int layer) const { return axes + (layer & 1) * p.max_rotations; }
+    Axis3<T>* along_of(int layer) const { return along + (layer & 1) * p.max_links; }
+
     void find_axes_of(int layer) {
-        Axis3<T>* to = axes;
+        Axis3<T>* to = axes_of(layer);
         for (int run = layer * p.n_bits; run < (layer + 1) * p.n_bits; ++run) {
             if (p.kinds[run] == NONE) continue;
             find_axes<T>(first_rotation(run), count(run), half, turns[run], to);
@@ -119,7 +123,7 @@ struct Block {
         for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k) {
             const Link& link = p.links[k];
             const int run = layer * p.n_bits + link.bit;
-            const Axis3<T>* from = axes + (p.run_start[run] - p.run_start[layer * p.n_bits]);
+            const Axis3<T>* from = axes_of(layer) + (p.run_start[run] - p.run_start[layer * p.n_bits]);
             Axis3<T> sum = {V{}, V{}, V{}};
             for (int r = 0; r < count(run); ++r) {
                 const int angle = first_rotation(run)[r].angle;
@@ -127,7 +131,7 @@ struct Block {
                 const T slope = call.slope[angle];
                 sum.x += from[r].x * slope, sum.y += from[r].y * slope, sum.z += from[r].z * slope;
             }
-            along[k - p.link_start[layer]] = sum;
+            along_of(layer)[k - p.link_start[layer]] = sum;
         }
     }
 
@@ -168,24 +172,66 @@ struct Block {
         }
     }
 
+    // Whether all links of an input in a layer act within a piece of the state.
+    bool links_within(int layer, int input) const {
+        bool within = true;
+        for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k)
+            within &= p.links[k].input != input || p.links[k].bit + 1 < near;
+        return within;
+    }
+
+    void inject_links(int layer, int input, V* tangent, const V* state, int n) const {
+        for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k)
+            if (p.links[k].input == input)
+                inject<T>(tangent, state, n, p.links[k].bit, along_of(layer)[k - p.link_start[layer]]);
+    }
+
+    int piece_bits() const { return p.n_bits < near - 1 ? p.n_bits : near - 1; }
+    size_t piece() const { return static_cast<size_t>(1) << piece_bits(); }
+
+    void turn_low(const Turns<T>& t, V* state) const {
+        for (size_t x = 0; x < size; x += piece()) turn_some<T>(state + 2 * x, piece_bits() + 1, t, 0, t.low);
+    }
+
+    void forward_state(int layer, V*& state) {
+        if (!has_phases(layer)) return;
+        const int32_t* to = phases().permutation(layer);
+        phases().apply(to, state, to ? spare : state, 0, size);
+        if (to) exchange(state, spare);
+    }
+
+    void forward_tangent(int layer, int s, const Turns<T>& t) {
+        const bool born = p.birth[s - 1] < layer, terms = has_phases(layer) && term_slopes(layer, s - 1);
+        if (born) turn_some<T>(states[s], p.n_bits + 1, t, t.low, t.count);
+        if (terms || !has_phases(layer) || !links_within(layer, s - 1)) {
+            if (born) turn_low(t, states[s]);
+            inject_links(layer, s - 1, states[s], states[0], p.n_bits);
+            if (terms) inject_terms(states[s], states[0]);
+            forward_state(layer, states[s]);
+            return;
+        }
+        const int32_t* to = phases().permutation(layer);
+        for (size_t x = 0; x < size; x += piece()) {
+            if (born) turn_some<T>(states[s] + 2 * x, piece_bits() + 1, t, 0, t.low);
+            inject_links(layer, s - 1, states[s] + 2 * x, states[0] + 2 * x, piece_bits());
+            phases().apply(to, states[s], to ? spare : states[s], x, piece());
+        }
+        if (to) exchange(states[s], spare);
+    }
+
     void forward_layer(int layer) {
         const Turns<T> t = turns_of(layer, false);
-        const int n_states = call.n_states;
-        if (layer == 0) product_state(states[0]);
-        if (layer > 0) turn<T>(states[0], p.n_bits + 1, t);
-        if (n_states > 1) find_axes_of(layer);
-        if (has_phases(layer)) phases().build(layer);
-        for (int s = 1; s < n_states; ++s) {
-            if (p.birth[s - 1] > layer) continue;
-            if (p.birth[s - 1] < layer) turn<T>(states[s], p.n_bits + 1, t);
-            for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k)
-                if (p.links[k].input == s - 1)
-                    inject<T>(states[s], states[0], p.n_bits, p.links[k].bit, along[k - p.link_start[layer]]);
-            if (!has_phases(layer)) continue;
-            if (term_slopes(layer, s - 1)) inject_terms(states[s], states[0]);
-            phases().apply(layer, states[s], spare);
+        if (layer == 0) {
+            product_state(states[0]);
+        } else {
+            turn_some<T>(states[0], p.n_bits + 1, t, t.low, t.count);
+            turn_low(t, states[0]);
         }
-        if (has_phases(layer)) phases().apply(layer, states[0], spare);
+        if (call.n_states > 1) find_axes_of(layer);
+        if (has_phases(layer)) phases().build(layer);
+        for (int s = 1; s < call.n_states; ++s)
+            if (p.birth[s - 1] <= layer) forward_tangent(layer, s, t);
+        forward_state(layer, states[0]);
     }
 
     void forward(int64_t block) {

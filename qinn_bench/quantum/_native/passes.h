@@ -11,10 +11,13 @@ namespace QINN_ISA {
 // The RY of one layer: positions in the index of vectors (0 is re/im), ascending, and the shears of each.
 template <class T>
 struct Turns {
-    int count = 0;
+    int count = 0, low = 0;  // `low` of the bits lie within a piece
     int bits[32];
     Vec<T> p[32], s[32];
 };
+
+// States are swept in pieces of 2^near vectors, which stay in the nearest cache from pass to pass.
+constexpr int near = 7;
 
 template <int K>
 QINN_INLINE size_t spread(size_t group, const int* bits) {
@@ -77,98 +80,69 @@ static void turn_some(Vec<T>* a, int n_bits, const Turns<T>& t, int first, int l
     }
 }
 
-// Low bits are turned in pieces that stay in the nearest cache, high bits over the whole state.
-template <class T>
-static void turn(Vec<T>* a, int n_bits, const Turns<T>& t) {
-    constexpr int near = 8;
-    int low = 0;
-    while (low < t.count && t.bits[low] < near) ++low;
-    if (n_bits <= near + 1) {
-        turn_some<T>(a, n_bits, t, 0, t.count);
-        return;
-    }
-    if (low > 0)
-        for (size_t at = 0; at < static_cast<size_t>(1) << n_bits; at += static_cast<size_t>(1) << near)
-            turn_some<T>(a + at, near, t, 0, low);
-    turn_some<T>(a, n_bits, t, low, t.count);
-}
-
-// For each bit: xy += Im <dual|X|state>, Im <dual|Y|state>; then, with `undo`, both states are turned by the shears.
+// For each bit: y += Im <dual|Y|state>; then, with `undo`, both states are turned by the shears.
 template <class T, int K, bool undo>
-static void pull_group(Vec<T>* a, Vec<T>* b, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss,
-                       Vec<T>* xy) {
+static void pull_group(Vec<T>* a, Vec<T>* b, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss, Vec<T>* y) {
     using V = Vec<T>;
     constexpr int size = 1 << K;
-    V p[K], s[K], x[K], y[K];
+    V p[K], s[K], plus[K], minus[K];
     size_t at[size];
-    int amplitude_bits[K];
-    for (int k = 0; k < K; ++k) {
-        p[k] = ps[k], s[k] = ss[k], x[k] = y[k] = V{};
-        amplitude_bits[k] = bits[k] - 1;
-    }
+    for (int k = 0; k < K; ++k) p[k] = ps[k], s[k] = ss[k], plus[k] = y[k], minus[k] = V{};
     for (int i = 0; i < size; ++i) {
         at[i] = 0;
         for (int k = 0; k < K; ++k) at[i] |= static_cast<size_t>((i >> k) & 1) << bits[k];
     }
-    const size_t groups = static_cast<size_t>(1) << (n_bits - 1 - K);
+    const size_t groups = static_cast<size_t>(1) << (n_bits - K);
     for (size_t g = 0; g < groups; ++g) {
-        const size_t base = 2 * spread<K>(g, amplitude_bits);
-        V ar[size], ai[size], br[size], bi[size];
+        const size_t base = spread<K>(g, bits);
+        V *from_a = a + base, *from_b = b + base;
+        V ra[size], rb[size];
+#pragma GCC unroll 8
+        for (int i = 0; i < size; ++i) ra[i] = from_a[at[i]], rb[i] = from_b[at[i]];
 #pragma GCC unroll 4
-        for (int i = 0; i < size; ++i) {
-            ar[i] = a[base + at[i]], ai[i] = a[base + at[i] + 1];
-            br[i] = b[base + at[i]], bi[i] = b[base + at[i] + 1];
-        }
-#pragma GCC unroll 2
         for (int k = 0; k < K; ++k)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int i = 0; i < size; ++i) {
                 if (i >> k & 1) continue;
                 const int j = i | 1 << k;
-                x[k] += br[i] * ai[j] - bi[i] * ar[j] + (br[j] * ai[i] - bi[j] * ar[i]);
-                y[k] += br[j] * ar[i] + bi[j] * ai[i] - (br[i] * ar[j] + bi[i] * ai[j]);
+                plus[k] += rb[j] * ra[i];
+                minus[k] += rb[i] * ra[j];
                 if (!undo) continue;
-                shear(ar[i], ar[j], p[k], s[k]);
-                shear(ai[i], ai[j], p[k], s[k]);
-                shear(br[i], br[j], p[k], s[k]);
-                shear(bi[i], bi[j], p[k], s[k]);
+                shear(ra[i], ra[j], p[k], s[k]);
+                shear(rb[i], rb[j], p[k], s[k]);
             }
         if (!undo) continue;
-#pragma GCC unroll 4
-        for (int i = 0; i < size; ++i) {
-            a[base + at[i]] = ar[i], a[base + at[i] + 1] = ai[i];
-            b[base + at[i]] = br[i], b[base + at[i] + 1] = bi[i];
-        }
+#pragma GCC unroll 8
+        for (int i = 0; i < size; ++i) from_a[at[i]] = ra[i], from_b[at[i]] = rb[i];
     }
-    for (int k = 0; k < K; ++k) xy[2 * k] += x[k], xy[2 * k + 1] += y[k];
+    for (int k = 0; k < K; ++k) y[k] = plus[k] - minus[k];
 }
 
 template <class T, bool undo>
-static void pull_some(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, int first, int last, Vec<T>* xy) {
+static void pull_some(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, int first, int last, Vec<T>* y) {
     while (first < last) {
         const int* bits = t.bits + first;
         const Vec<T>*p = t.p + first, *s = t.s + first;
-        if (last - first >= 2 && QINN_DEEP >= 4) {
-            pull_group<T, 2, undo>(a, b, n_bits, bits, p, s, xy + 2 * first), first += 2;
+        const int left = last - first;
+        if (left >= 3 && left != 4 && QINN_DEEP >= 4) {
+            pull_group<T, 3, undo>(a, b, n_bits, bits, p, s, y + first), first += 3;
+        } else if (left >= 2) {
+            pull_group<T, 2, undo>(a, b, n_bits, bits, p, s, y + first), first += 2;
         } else {
-            pull_group<T, 1, undo>(a, b, n_bits, bits, p, s, xy + 2 * first), first += 1;
+            pull_group<T, 1, undo>(a, b, n_bits, bits, p, s, y + first), first += 1;
         }
     }
 }
 
-template <class T, bool undo>
-static void pull(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, Vec<T>* xy) {
-    constexpr int near = 7;
-    int low = 0;
-    while (low < t.count && t.bits[low] < near) ++low;
-    if (n_bits <= near + 1) {
-        pull_some<T, undo>(a, b, n_bits, t, 0, t.count, xy);
-        return;
+// Im <dual|X|state> on one bit
+template <class T>
+static Vec<T> pull_x(const Vec<T>* state, const Vec<T>* dual, int n, int bit) {
+    Vec<T> x = {};
+    for (size_t g = 0; g < static_cast<size_t>(1) << (n - 1); ++g) {
+        const size_t i = 2 * spread<1>(g, &bit), j = i + (static_cast<size_t>(2) << bit);
+        x += dual[i] * state[j + 1] - dual[i + 1] * state[j] + (dual[j] * state[i + 1] - dual[j + 1] * state[i]);
     }
-    if (low > 0)
-        for (size_t at = 0; at < static_cast<size_t>(1) << n_bits; at += static_cast<size_t>(1) << near)
-            pull_some<T, undo>(a + at, b + at, near, t, 0, low, xy);
-    pull_some<T, undo>(a, b, n_bits, t, low, t.count, xy);
+    return x;
 }
 
 // tangent += -i/2 (h.sigma on `bit`) state

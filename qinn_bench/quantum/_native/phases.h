@@ -26,6 +26,20 @@ static void sign_transform(V* a, int n) {
         }
 }
 
+// by_bit[b] = sum of a[x], with the minus sign where x has bit b; `a` is used up.
+template <class V>
+static void fold(V* a, int n, V* by_bit) {
+    for (int b = n - 1; b >= 0; --b) {
+        const size_t half = static_cast<size_t>(1) << b;
+        V difference = {};
+        for (size_t x = 0; x < half; ++x) {
+            difference += a[x] - a[x + half];
+            a[x] += a[x + half];
+        }
+        by_bit[b] = difference;
+    }
+}
+
 template <class P>
 QINN_INLINE void exchange(P& a, P& b) {
     P old = a;
@@ -118,41 +132,29 @@ struct Phases {
             multiply(table[2 * x], table[2 * x + 1], other[2 * to[x]], other[2 * to[x] + 1]);
     }
 
-    // state[to[x]] = table[x] state[x]; the result lies in `spare` where there is a permutation, and the two are swapped.
-    void apply(int layer, Vec<T>*& state, Vec<T>*& spare) const {
-        using V = Vec<T>;
-        const size_t size = static_cast<size_t>(1) << p.n_bits;
-        const int32_t* to = permutation(layer);
-        if (to == nullptr) {
-            for (size_t i = 0; i < 2 * size; i += 2) multiply(state[i], state[i + 1], table[i], table[i + 1]);
-            return;
-        }
-        for (size_t x = 0; x < size; ++x) {
-            V re = state[2 * x], im = state[2 * x + 1];
+    // out[to[x]] = table[x] in[x] for `count` amplitudes from `first`; in place where there is no permutation.
+    void apply(const int32_t* to, const Vec<T>* in, Vec<T>* out, size_t first, size_t count) const {
+        for (size_t x = first; x < first + count; ++x) {
+            Vec<T> re = in[2 * x], im = in[2 * x + 1];
             multiply(re, im, table[2 * x], table[2 * x + 1]);
-            spare[2 * to[x]] = re, spare[2 * to[x] + 1] = im;
+            const size_t at = 2 * (to ? static_cast<size_t>(to[x]) : x);
+            out[at] = re, out[at + 1] = im;
         }
-        exchange(state, spare);
     }
 
-    // The reverse of apply for a state and its dual, and before it (or after: it is the same) sums[x] += Im(dual* state).
-    void unapply(int layer, Vec<T>*& state, Vec<T>*& dual, Vec<T>*& spare, Vec<T>*& dual_spare, Vec<T>* sums) const {
+    // The reverse of apply for a state and its dual; sums[x] += Im(dual* state), which the phases do not change.
+    void unapply(const int32_t* to, const Vec<T>* state, const Vec<T>* dual, Vec<T>* state_out, Vec<T>* dual_out,
+                 Vec<T>* sums, size_t first, size_t count) const {
         using V = Vec<T>;
-        const size_t size = static_cast<size_t>(1) << p.n_bits;
-        const int32_t* to = permutation(layer);
-        V *a = to ? spare : state, *b = to ? dual_spare : dual;
-        for (size_t x = 0; x < size; ++x) {
+        for (size_t x = first; x < first + count; ++x) {
             const size_t at = 2 * (to ? static_cast<size_t>(to[x]) : x);
             V ar = state[at], ai = state[at + 1], br = dual[at], bi = dual[at + 1];
-            V c = table[2 * x], s = -table[2 * x + 1];
+            const V c = table[2 * x], s = -table[2 * x + 1];
             sums[x] += br * ai - bi * ar;
             multiply(ar, ai, c, s);
             multiply(br, bi, c, s);
-            a[2 * x] = ar, a[2 * x + 1] = ai, b[2 * x] = br, b[2 * x + 1] = bi;
+            state_out[2 * x] = ar, state_out[2 * x + 1] = ai, dual_out[2 * x] = br, dual_out[2 * x + 1] = bi;
         }
-        if (to == nullptr) return;
-        exchange(state, spare);
-        exchange(dual, dual_spare);
     }
 };
 

@@ -52,25 +52,14 @@ struct Readout {
         for (size_t x = 0; x < static_cast<size_t>(1) << p.n_bits; ++x)
             sums[to ? to[x] : x] = left[2 * x] * right[2 * x] + left[2 * x + 1] * right[2 * x + 1];
         if (p.single_words) {
-            fold(factor, result, stride);
+            Vec<T> by_bit[32];
+            fold(sums, p.n_bits, by_bit);
+            for (int w = 0; w < p.n_words; ++w)
+                result[w * stride] = factor * by_bit[__builtin_ctz(p.words[w].sign)];
             return;
         }
         sign_transform(sums, p.n_bits);
         for (int w = 0; w < p.n_words; ++w) result[w * stride] = factor * sums[p.words[w].sign];
-    }
-
-    void fold(Vec<T> factor, Vec<T>* result, int stride) const {
-        using V = Vec<T>;
-        for (int b = p.n_bits - 1; b >= 0; --b) {
-            const size_t half = static_cast<size_t>(1) << b;
-            V difference = {};
-            for (size_t x = 0; x < half; ++x) {
-                difference += sums[x] - sums[x + half];
-                sums[x] += sums[x + half];
-            }
-            for (int w = 0; w < p.n_words; ++w)
-                if (p.words[w].sign == half) result[w * stride] = factor * difference;
-        }
     }
 
     // sums[x] = sum over words of grads[word * stride] (-1)^|to[x] & sign|, before the permutation

@@ -15,16 +15,17 @@ struct Reverse : Block<T> {
     using Block<T>::sums;
     using Block<T>::width;
 
-    V *xy, *grads, *by_input, *by_weight, *dual_spare;
+    V *about_y, *grads, *by_input, *by_weight, *dual_spare;
     V** duals;
-    Axis3<T>* pulled;
+    Axis3<T>*generators, *pulled;
 
     Reverse(const Program& program, const Call<T>& call_, int n_states, Arena& arena)
         : Block<T>(program, call_, n_states, arena) {
-        xy = arena.take<V>(2 * p.n_bits);
+        about_y = arena.take<V>(p.n_bits);
+        generators = arena.take<Axis3<T>>(2 * p.n_bits);
         grads = arena.take<V>(static_cast<size_t>(p.n_words) * (1 + p.n_inputs));
         by_input = arena.take<V>(p.n_inputs), by_weight = arena.take<V>(p.n_weights);
-        pulled = arena.take<Axis3<T>>(p.max_links);
+        pulled = arena.take<Axis3<T>>(2 * p.max_links);
         duals = arena.take<V*>(n_states);
         dual_spare = arena.take<V>(2 * size);
         for (int s = 0; s < n_states; ++s) {
@@ -66,16 +67,11 @@ struct Reverse : Block<T> {
         }
     }
 
-    void unapply_phases(int layer) {
-        for (size_t x = 0; x < size; ++x) sums[x] = V{};
-        if (!this->has_phases(layer)) return;
-        this->phases().build(layer);
-        for (int s = 0; s < call.n_states; ++s)
-            if (s == 0 || p.birth[s - 1] <= layer)
-                this->phases().unapply(layer, states[s], duals[s], this->spare, dual_spare, sums);
-        sign_transform(sums, p.n_bits);
+    bool has_terms(int layer, int input) const {
+        bool any = false;
         for (int k = p.term_start[layer]; k < p.term_start[layer + 1]; ++k)
-            hand_on<T>(p, p.terms[k].angle, sums[p.terms[k].mask], gathered());
+            any |= p.angles[p.terms[k].angle].input == input;
+        return any;
     }
 
     // Takes tangents of terms with inputs back; their scales get d loss / d slope.
@@ -99,32 +95,92 @@ struct Reverse : Block<T> {
 
     Gathered<T> gathered() const { return {this->inputs, by_input, by_weight, call.slope}; }
 
-    void eject_links(int layer) {
+    Axis3<T>* pulled_of(int layer) const { return pulled + (layer & 1) * p.max_links; }
+    Axis3<T>* generators_of(int layer) const { return generators + (layer & 1) * p.n_bits; }
+
+    template <bool undo>
+    void eject_links(int layer, int input, V* tangent, const V* dual_tangent, const V* state, V* dual, int n) {
         for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k) {
-            const int s = 1 + p.links[k].input, bit = p.links[k].bit, at = k - p.link_start[layer];
-            pulled[at] = {V{}, V{}, V{}};
-            if (p.birth[s - 1] < layer)
-                eject<T, true>(states[s], duals[s], states[0], duals[0], p.n_bits, bit, this->along[at], pulled[at]);
-            else
-                eject<T, false>(states[s], duals[s], states[0], duals[0], p.n_bits, bit, this->along[at], pulled[at]);
-            // The sums of signs were taken before: <dual|[K, Z]|state> is what the injection K changes.
-            const Axis3<T>&a = pulled[at], &b = this->along[at];
-            sums[static_cast<size_t>(1) << bit] += a.x * b.y - a.y * b.x;
+            const int at = k - p.link_start[layer];
+            if (p.links[k].input == input)
+                eject<T, undo>(tangent, dual_tangent, state, dual, n, p.links[k].bit, this->along_of(layer)[at],
+                               pulled_of(layer)[at]);
         }
     }
 
-    void gather_runs(int layer) {
-        const Axis3<T>* axes = this->axes;
-        int turning = 0;
+    void unapply(int layer, int s) {
+        if (!this->has_phases(layer)) return;
+        const int32_t* to = this->phases().permutation(layer);
+        this->phases().unapply(to, states[s], duals[s], to ? this->spare : states[s], to ? dual_spare : duals[s], sums, 0,
+                               size);
+        if (to) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
+    }
+
+    // Generators about x come from the sums of signs on both sides of a turn; this is where that is ill-conditioned.
+    bool needs_x(int layer, int bit) const {
+        const Turn<T>& t = this->turns[layer * p.n_bits + bit];
+        const T limit = static_cast<T>(sizeof(T) == 4 ? 0.025 : 5e-4);
+        bool small = layer == 0;
+        for (int i = 0; i < width; ++i) small |= t.c[i] * t.s[i] < limit;
+        return small;
+    }
+
+    void pull_all_x(int layer, int s) {
+        for (int b = 0; b < p.n_bits; ++b)
+            if (p.kinds[layer * p.n_bits + b] == TURNING && needs_x(layer, b))
+                generators_of(layer)[b].x += pull_x<T>(states[s], duals[s], p.n_bits, b);
+    }
+
+    void reverse_tangent(int layer, int s, const Turns<T>& t, bool any_x) {
+        const bool born = p.birth[s - 1] < layer, low = this->links_within(layer, s - 1);
+        if (!born || any_x || !low || !this->has_phases(layer) || has_terms(layer, s - 1)) {
+            unapply(layer, s);
+            eject_terms(layer, s);
+            if (!born) {
+                eject_links<false>(layer, s - 1, states[s], duals[s], states[0], duals[0], p.n_bits);
+                return;
+            }
+            eject_links<true>(layer, s - 1, states[s], duals[s], states[0], duals[0], p.n_bits);
+            pull<true>(layer, s, t);
+            return;
+        }
+        const int32_t* to = this->phases().permutation(layer);
+        V *a = to ? this->spare : states[s], *b = to ? dual_spare : duals[s];
+        const size_t piece = this->piece();
+        const int bits = this->piece_bits();
+        for (size_t x = 0; x < size; x += piece) {
+            this->phases().unapply(to, states[s], duals[s], a, b, sums, x, piece);
+            eject_links<true>(layer, s - 1, a + 2 * x, b + 2 * x, states[0] + 2 * x, duals[0] + 2 * x, bits);
+            pull_some<T, true>(a + 2 * x, b + 2 * x, bits + 1, t, 0, t.low, about_y);
+        }
+        if (to) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
+        pull_some<T, true>(states[s], duals[s], p.n_bits + 1, t, t.low, t.count, about_y);
+    }
+
+    template <bool undo>
+    void pull(int layer, int s, const Turns<T>& t) {
+        pull_all_x(layer, s);
+        for (size_t x = 0; x < size; x += this->piece())
+            pull_some<T, undo>(states[s] + 2 * x, duals[s] + 2 * x, this->piece_bits() + 1, t, 0, t.low, about_y);
+        pull_some<T, undo>(states[s], duals[s], p.n_bits + 1, t, t.low, t.count, about_y);
+    }
+
+    // Signs summed over the states on the far side of a layer's phases finish the layer after it.
+    void finish(int layer, const V* before) {
+        const Axis3<T>* axes = this->axes_of(layer);
         for (int b = 0; b < p.n_bits; ++b) {
             const int run = layer * p.n_bits + b;
             if (p.kinds[run] == NONE) continue;
-            Axis3<T> g = {V{}, V{}, sums[static_cast<size_t>(1) << b]};
-            if (p.kinds[run] == TURNING) g.x = xy[2 * turning], g.y = xy[2 * turning + 1], ++turning;
+            Axis3<T> g = generators_of(layer)[b];
+            if (p.kinds[run] == TURNING && !needs_x(layer, b)) {
+                const V c = this->turns[run].c, s = this->turns[run].s;
+                g.x = (before[b] - (c * c - s * s) * g.z) / ((c + c) * s);
+            }
             auto pulled_by_input = [&](int input) -> const Axis3<T>* {
                 if (call.n_states == 1) return nullptr;
                 for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k)
-                    if (p.links[k].bit == b && p.links[k].input == input) return pulled + (k - p.link_start[layer]);
+                    if (p.links[k].bit == b && p.links[k].input == input)
+                        return pulled_of(layer) + (k - p.link_start[layer]);
                 return nullptr;
             };
             spread_run<T>(p, this->first_rotation(run), this->count(run), axes, g, gathered(), pulled_by_input);
@@ -132,23 +188,50 @@ struct Reverse : Block<T> {
         }
     }
 
+    void finish_next(int layer) {
+        const int32_t* to = this->phases().permutation(layer);
+        V by_bit[32];
+        for (size_t x = 0; x < size; ++x) this->phase[to ? to[x] : x] = sums[x];
+        fold(this->phase, p.n_bits, by_bit);
+        finish(layer + 1, by_bit);
+    }
+
+    void use_sums(int layer) {
+        sign_transform(sums, p.n_bits);
+        if (this->has_phases(layer))
+            for (int k = p.term_start[layer]; k < p.term_start[layer + 1]; ++k)
+                hand_on<T>(p, p.terms[k].angle, sums[p.terms[k].mask], gathered());
+        for (int b = 0; b < p.n_bits; ++b) generators_of(layer)[b].z = sums[static_cast<size_t>(1) << b];
+        if (call.n_states == 1) return;
+        for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k) {
+            // The sums were taken before the injections K went: <dual|[K, Z]|state> is what those change.
+            const Axis3<T>&a = pulled_of(layer)[k - p.link_start[layer]], &b = this->along_of(layer)[k - p.link_start[layer]];
+            generators_of(layer)[p.links[k].bit].z += a.x * b.y - a.y * b.x;
+        }
+    }
+
     void reverse_layer(int layer) {
         const Turns<T> t = this->turns_of(layer, true);
-        unapply_phases(layer);
-        this->find_axes_of(layer);
-        if (call.n_states > 1) {
-            for (int s = 1; s < call.n_states; ++s)
-                if (p.birth[s - 1] <= layer) eject_terms(layer, s);
-            eject_links(layer);
+        bool any_x = false;
+        for (int b = 0; b < p.n_bits; ++b) {
+            generators_of(layer)[b] = {V{}, V{}, V{}}, about_y[b] = V{};
+            any_x |= p.kinds[layer * p.n_bits + b] == TURNING && needs_x(layer, b);
         }
-        for (int k = 0; k < 2 * p.n_bits; ++k) xy[k] = V{};
+        for (int k = 0; k < p.link_start[layer + 1] - p.link_start[layer]; ++k) pulled_of(layer)[k] = {V{}, V{}, V{}};
+        for (size_t x = 0; x < size; ++x) sums[x] = V{};
+        this->find_axes_of(layer);
+        if (this->has_phases(layer)) this->phases().build(layer);
+        unapply(layer, 0);
         for (int s = 1; s < call.n_states; ++s)
-            if (p.birth[s - 1] < layer) pull<T, true>(states[s], duals[s], p.n_bits + 1, t, xy);
+            if (p.birth[s - 1] <= layer) reverse_tangent(layer, s, t, any_x);
+        if (layer + 1 < p.n_layers) finish_next(layer);
         if (layer > 0)
-            pull<T, true>(states[0], duals[0], p.n_bits + 1, t, xy);
+            pull<true>(layer, 0, t);
         else
-            pull<T, false>(states[0], duals[0], p.n_bits + 1, t, xy);
-        gather_runs(layer);
+            pull<false>(layer, 0, t);
+        use_sums(layer);
+        for (int k = 0; k < t.count; ++k) generators_of(layer)[t.bits[k] - 1].y = about_y[k];
+        if (layer == 0) finish(layer, nullptr);
     }
 
     void reverse(int64_t block) {

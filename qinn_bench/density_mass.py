@@ -1,0 +1,243 @@
+"""How much a claimed density integrates to: importance sampling that says when it cannot be trusted, and a grid.
+
+Draws come from a mixture of Student-t components fitted to training rows and to the model's own rows, plus one broad
+Cauchy component. A first part of the draws only tunes the weights of the mixture (adaptive multiple importance
+sampling by the EM step of Cappé et al., arXiv:0710.4242) and is then discarded, which keeps the estimate unbiased.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, logsumexp
+from scipy.stats import genpareto
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from qinn_bench.values import Array, Estimate
+
+LogDensity = Callable[[Array], Array]
+
+COMPONENTS, FIT_ROWS, FIT_STEPS = 60, 6000, 60
+ROWS_PER_COMPONENT = 10  # times dim: fewer cannot hold a covariance
+DOF, WIDENING = 5.0, 1.15  # heavier and wider than what was fitted, so that weights stay bounded
+BROAD_SHARE, BROAD_WIDENING, BROAD_DOF = 0.05, 1.5, 1.0
+OLD_WEIGHT = 0.2  # how much of the untuned mixture is kept: a component that looks useless may cover an unseen region
+PILOT, ROUND, CHUNK = 20_000, 20_000, 4096
+HALF_WIDTH = 0.01
+Z95 = 1.959964
+LARGEST_LOG_WEIGHT = 300.0  # its square is still a finite number
+HOPELESS = 100  # stop when this many times the allowed draws would be needed
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A mixture of multivariate Student-t components.
+
+    `share` ``(k,)`` sums to one; `centre` ``(k, dim)``; `scale` ``(k, dim, dim)`` are lower Cholesky factors;
+    `dof` ``(k,)``.
+    """
+
+    share: Array
+    centre: Array
+    scale: Array
+    dof: Array
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Exactly ``n`` rows, stratified: each component gets its share of them, rounded at random."""
+        edges = np.cumsum(self.share)
+        which = np.searchsorted(edges / edges[-1], (np.arange(n) + rng.random()) / n).clip(max=len(edges) - 1)
+        dim = self.centre.shape[1]
+        noise = rng.standard_normal((n, dim)) / np.sqrt(rng.chisquare(self.dof[which]) / self.dof[which])[:, None]
+        rows = np.empty((n, dim))
+        for k in np.unique(which):
+            rows[which == k] = self.centre[k] + noise[which == k] @ self.scale[k].T
+        return rows
+
+    def log_components(self, rows: Array) -> Array:
+        """``(n, dim) -> (n, k)``: the log-density of each component."""
+        dim = rows.shape[1]
+        logdet = np.log(np.diagonal(self.scale, axis1=1, axis2=2)).sum(1)
+        norm = gammaln((self.dof + dim) / 2) - gammaln(self.dof / 2) - 0.5 * dim * np.log(np.pi * self.dof) - logdet
+        inverse = np.linalg.inv(self.scale)
+        square = np.stack([np.square((rows - c) @ m.T).sum(1) for c, m in zip(self.centre, inverse, strict=True)], 1)
+        return np.asarray(norm - 0.5 * (self.dof + dim) * np.log1p(square / self.dof))
+
+    def log_density(self, rows: Array) -> Array:
+        """``(n, dim) -> (n,)`` in nats."""
+        return np.asarray(logsumexp(self.log_components(rows) + np.log(self.share), axis=1))
+
+
+def fit_proposal(rows: Array, generated: Array, rng: np.random.Generator, components: int = COMPONENTS) -> Proposal:
+    """A proposal for a density that was trained on `rows` and has drawn `generated`, both features ``(n, dim)``."""
+    mixtures = [_fit(part, rng, components) for part in (rows, generated) if len(part) > rows.shape[1]]
+    share = np.concatenate([m.weights_ for m in mixtures]) * (1 - BROAD_SHARE) / len(mixtures)
+    factors = np.linalg.cholesky(np.concatenate([m.covariances_ for m in mixtures])) * WIDENING
+    broad = _fit(np.concatenate([rows, generated]), rng, 1)
+    return Proposal(
+        np.append(share, BROAD_SHARE),
+        np.concatenate([*(m.means_ for m in mixtures), broad.means_]),
+        np.concatenate([factors, np.linalg.cholesky(broad.covariances_) * BROAD_WIDENING]),
+        np.append(np.full(len(share), DOF), BROAD_DOF),
+    )
+
+
+def _fit(rows: Array, rng: np.random.Generator, components: int) -> GaussianMixture:
+    used = rows[rng.permutation(len(rows))[:FIT_ROWS]]
+    k = int(np.clip(len(used) // (ROWS_PER_COMPONENT * used.shape[1]), 1, components))
+    seed = int(rng.integers(2**31))
+    with warnings.catch_warnings():
+        # A mixture that is not quite converged is still a valid proposal.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return GaussianMixture(k, max_iter=FIT_STEPS, init_params="kmeans", random_state=seed).fit(used)
+
+
+@dataclass(frozen=True)
+class Mass:
+    """The integral of a density with its standard error, and what is needed to judge it.
+
+    `effective_share` is Kish's effective sample size over the draws that were used, `effective` that size; `draws`
+    counts every evaluation. `tail_index` is the Pareto shape k of the largest weights: above 0.7 neither value nor
+    error means much (arXiv:1507.02646). `at_least` is a lower 97.5 % bound that holds whatever the tail, from clipped
+    weights. `undefined` is the share of draws at which the density is no number. `rows` are draws from the normalised
+    density (by resampling), ``(m, dim)``.
+    """
+
+    value: float
+    error: float
+    effective_share: float
+    effective: float
+    draws: int
+    tail_index: float
+    at_least: float
+    undefined: float
+    rows: Array
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """At 95 %."""
+        return self.value - Z95 * self.error, self.value + Z95 * self.error
+
+
+def estimate_mass(
+    log_density: LogDensity,
+    proposal: Proposal,
+    rng: np.random.Generator,
+    max_draws: int,
+    half_width: float = HALF_WIDTH,
+    keep: int = 256,
+) -> Mass:
+    """Integrate ``exp(log_density)`` over all of space, ``(n, dim) -> (n,)`` in nats.
+
+    Rounds of draws are added until the half-width of the 95 % interval is at most `half_width` (relative where the
+    mass exceeds 1), `max_draws` are used up, or it is plain that they would not do. `keep` is the size of `rows`.
+    """
+    pilot = min(PILOT, max_draws // 5)
+    proposal = _tune(proposal, log_density, rng, pilot)
+    weights, undefined, first = np.empty(0), 0, np.empty((0, proposal.centre.shape[1]))
+    wanted = min(ROUND, max_draws - pilot)
+    while wanted > 0:
+        rows = proposal.sample(wanted, rng)
+        new, missing = _weigh(log_density, rows, proposal)
+        weights, undefined = np.append(weights, new), undefined + missing
+        first = rows if len(first) == 0 else first
+        needed = _draws_needed(weights, half_width)
+        if needed > HOPELESS * max_draws:
+            break
+        wanted = int(min(max(needed - len(weights), 0), max_draws - pilot - len(weights)))
+    return _summary(weights, undefined / max(len(weights), 1), pilot, _resample(first, weights, keep, rng))
+
+
+def _draws_needed(weights: Array, half_width: float) -> float:
+    """Draws for the wanted half-width, with 5 % to spare unless it is already reached."""
+    needed = weights.var() * (Z95 / (half_width * max(1.0, weights.mean()))) ** 2
+    return float(needed if needed <= len(weights) else max(1.05 * needed, len(weights) + ROUND / 4))
+
+
+def _weigh(log_density: LogDensity, rows: Array, proposal: Proposal) -> tuple[Array, int]:
+    """Importance weights ``(n,)`` of draws of the proposal, and how many of them are no number (and count as 0)."""
+    parts = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
+    claimed = np.concatenate([log_density(part) for part in parts])
+    log_weight = claimed - np.concatenate([proposal.log_density(part) for part in parts])
+    undefined = np.isnan(claimed) | (claimed == np.inf)
+    return np.exp(np.where(undefined, -np.inf, log_weight).clip(max=LARGEST_LOG_WEIGHT)), int(undefined.sum())
+
+
+def _tune(proposal: Proposal, log_density: LogDensity, rng: np.random.Generator, n: int, steps: int = 20) -> Proposal:
+    """Shift the shares towards the components that the density needs: EM for the mixture nearest to it."""
+    if n < ROWS_PER_COMPONENT * len(proposal.share):
+        return proposal
+    rows = proposal.sample(n, rng)
+    weights, _ = _weigh(log_density, rows, proposal)
+    if weights.sum() == 0:
+        return proposal
+    ratio = np.exp(proposal.log_components(rows) - proposal.log_density(rows)[:, None])
+    share = proposal.share
+    for _ in range(steps):
+        share = share * ((weights / (ratio @ share)) @ ratio) / weights.sum()
+    return replace(proposal, share=OLD_WEIGHT * proposal.share + (1 - OLD_WEIGHT) * share)
+
+
+def _resample(rows: Array, weights: Array, n: int, rng: np.random.Generator) -> Array:
+    chance = weights[: len(rows)]
+    if chance.sum() == 0:
+        return rows[:0]
+    return rows[rng.choice(len(rows), n, p=chance / chance.sum())]
+
+
+def _summary(weights: Array, undefined: float, pilot: int, rows: Array) -> Mass:
+    n, total = len(weights), float(weights.sum())
+    effective = total**2 / float(np.square(weights).sum()) if total > 0 else 0.0
+    cut, tail_index = _tail(weights)
+    clipped = weights.clip(max=cut)
+    return Mass(
+        value=total / n,
+        error=_standard_error(weights),
+        effective_share=effective / n,
+        effective=effective,
+        draws=pilot + n,
+        tail_index=tail_index,
+        at_least=float(clipped.mean()) - Z95 * _standard_error(clipped),
+        undefined=undefined,
+        rows=rows,
+    )
+
+
+def _standard_error(weights: Array) -> float:
+    return float(weights.std(ddof=1) / np.sqrt(len(weights)))
+
+
+def _tail(weights: Array) -> tuple[float, float]:
+    """Where the tail of the weights begins and its Pareto shape, with the tail size of arXiv:1507.02646."""
+    n = len(weights)
+    size = int(min(0.2 * n, 3 * np.sqrt(n)))
+    top = np.sort(weights)[-size - 1 :]
+    excess = top[1:] - top[0]
+    if size < 5 or excess[-1] <= 1e-9 * top[0]:
+        return float(top[0]), 0.0
+    shape, _, _ = genpareto.fit(excess / excess.mean(), floc=0)
+    return float(top[0]), float(shape)
+
+
+def grid_mass(log_density: LogDensity, rows: Array, points: int) -> Estimate:
+    """Integrate over a box around `rows` ``(n, dim)``, dim 1 or 2, on at most `points` grid points.
+
+    The box is the range of the rows with half of it added on either side. The error is the difference to the same sum
+    over every second point per axis.
+    """
+    low, high = rows.min(0), rows.max(0)
+    margin, dim = 0.5 * (high - low), rows.shape[1]
+    side = 2 * int(points ** (1 / dim) / 2)
+    step = (high - low + 2 * margin) / side
+    axes = [start + width * np.arange(side) for start, width in zip(low - margin, step, strict=True)]
+    mesh = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], 1)
+    claimed = np.concatenate([log_density(mesh[i : i + CHUNK]) for i in range(0, len(mesh), CHUNK)])
+    heights = np.exp(np.nan_to_num(claimed, nan=-np.inf, posinf=-np.inf).clip(max=LARGEST_LOG_WEIGHT))
+    table: NDArray[np.float64] = heights.reshape((side,) * dim)
+    fine = float(table.sum() * step.prod())
+    coarse = float(table[(slice(None, None, 2),) * dim].sum() * (2 * step).prod())
+    return Estimate(value=fine, error=abs(fine - coarse), n=len(mesh), better="one")

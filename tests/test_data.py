@@ -1,0 +1,394 @@
+"""Laws that every data set obeys, the exact densities of the toys, and the physics of the bundled sample."""
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+
+from qinn_bench import registry
+from qinn_bench.cli.main import main
+from qinn_bench.data import _kinematics, _samples, bwexp, gmm8, moons, rings3, toy_zj, zjets
+from qinn_bench.metrics.resonance import fit
+from qinn_bench.values import Dataset, Refused, Use
+
+VARIANTS = [
+    "zjets[features=9]",
+    "zjets[coordinates=mass]",
+    "zjets[features=9,coordinates=mass]",
+    "toy_zj[coordinates=mass]",
+]
+EVERY = [*registry.names("data"), *VARIANTS]
+TOYS = ["bwexp", "gmm8", "moons", "rings3", "toy_zj"]
+
+
+@cache
+def loaded(text: str) -> Dataset:
+    return registry.make("data", registry.spell_out("data", registry.parse_use(text)))
+
+
+@pytest.fixture(params=EVERY)
+def data(request):
+    return loaded(request.param)
+
+
+def all_rows(data):
+    return np.concatenate([data.train, data.valid, data.test])
+
+
+def numeric_log_jacobian(transform, rows, step=1e-5):
+    out = []
+    for row in rows:
+        sides = np.repeat(row[None], 2 * len(row), axis=0)
+        sides += step * np.concatenate([np.eye(len(row)), -np.eye(len(row))])
+        plus, minus = np.split(transform.forward(sides)[0], 2)
+        out.append(np.linalg.slogdet((plus - minus) / (2 * step))[1])
+    return np.array(out)
+
+
+# Laws of every data set.
+
+
+def test_splits_are_sized_and_disjoint(data):
+    n = len(all_rows(data))
+    assert [len(part) for part in (data.train, data.valid, data.test)] == [3 * n // 8, n // 8, n // 2]
+    assert len(np.unique(all_rows(data), axis=0)) == n
+    assert data.train.dtype == np.float64
+    assert len(data.columns) == data.dim
+
+
+def test_every_row_is_inside_the_support_and_finite(data):
+    assert np.isfinite(all_rows(data)).all()
+    assert data.support(all_rows(data)).all()
+    assert not data.support(np.full((1, data.dim), np.nan)).any()
+
+
+def test_rows_come_back_from_features(data):
+    rows = data.test[:500]
+    features, logdet = data.transform.forward(rows)
+    assert features.shape == rows.shape
+    assert logdet.shape == (500,)
+    np.testing.assert_allclose(data.transform.inverse(features), rows, rtol=1e-9, atol=1e-9)
+
+
+def test_features_come_back_from_rows_even_where_there_are_no_data(data):
+    features = 1.5 * np.random.default_rng(0).normal(size=(500, data.dim))
+    back = data.transform.forward(data.transform.inverse(features))[0]
+    np.testing.assert_allclose(back, features, atol=1e-6)
+
+
+def test_wild_features_still_give_finite_observables(data):
+    features = 1e4 * np.random.default_rng(1).normal(size=(200, data.dim))
+    rows = data.transform.inverse(features)
+    assert np.isfinite(rows).all()
+    assert all(np.isfinite(values).all() for values in data.observables(rows).values())
+
+
+def test_the_log_jacobian_is_that_of_finite_differences(data):
+    rows = data.test[:50]
+    np.testing.assert_allclose(data.transform.forward(rows)[1], numeric_log_jacobian(data.transform, rows), atol=1e-4)
+
+
+def test_training_features_are_standardised(data):
+    features = data.transform.forward(data.train)[0]
+    np.testing.assert_allclose(features.mean(0), 0.0, atol=1e-9)
+    np.testing.assert_allclose(features.std(0), 1.0, atol=1e-9)
+
+
+def test_observables_are_those_that_are_plotted_and_mostly_in_range(data):
+    found = data.observables(data.test)
+    assert list(found) == [plot.name for plot in data.plots]
+    for plot in data.plots:
+        values = found[plot.name]
+        assert values.shape == (len(data.test),)
+        assert np.isfinite(values).all()
+        assert ((values >= plot.low) & (values <= plot.high)).mean() > 0.95, plot.name
+    assert data.resonance is None or data.resonance.observable in found
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_loading_again_gives_the_same_fingerprint(text):
+    loaded.cache_clear()
+    first = loaded(text).fingerprint
+    loaded.cache_clear()
+    assert loaded(text).fingerprint == first
+
+
+def test_fingerprints_tell_data_sets_apart():
+    assert len({loaded(text).fingerprint for text in EVERY}) == len(EVERY)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_too_few_events_are_refused(name):
+    with pytest.raises(Refused, match="at least 40"):
+        registry.make("data", Use(name=name, knobs={"events": 5}))
+
+
+# The exact densities of the toys.
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_the_mean_negative_log_density_of_the_samples_is_the_entropy(name):
+    data = loaded(name)
+    nll = -data.density.log_density(data.test[:20_000])
+    assert abs(nll.mean() - data.density.entropy) < 4 * nll.std() / np.sqrt(len(nll))
+
+
+@pytest.mark.parametrize(
+    ("density", "box", "entropy"),
+    [
+        (gmm8.Mixture(), (-3.5, 3.5, -3.5, 3.5), 1.6981),
+        (moons.Moons(), (-1.8, 2.8, -1.3, 1.8), 1.0076),
+        (rings3.Rings(), (-3.8, 3.8, -3.8, 3.8), 2.6478),
+    ],
+    ids=["gmm8", "moons", "rings3"],
+)
+def test_the_density_in_the_plane_integrates_to_one_and_to_the_entropy(density, box, entropy):
+    x, y = np.arange(box[0], box[1], 0.04), np.arange(box[2], box[3], 0.04)
+    # Off the lattice of the symmetric points, since the density of the rings diverges (integrably) at the origin.
+    grid = np.stack(np.meshgrid(x + 0.013, y + 0.017), axis=-1).reshape(-1, 2)
+    log_p = density.log_density(grid)
+    p = np.exp(log_p) * 0.04**2
+    assert abs(p.sum() - 1) < 1e-4
+    assert abs(-(p * log_p).sum() - entropy) < 2e-4
+    assert abs(density.entropy - entropy) < 1e-4
+
+
+def test_the_density_of_the_peak_integrates_to_one_and_to_the_entropy():
+    mass = np.linspace(66.0, 116.0, 200_001)
+    mass = 0.5 * (mass[1:] + mass[:-1])
+    edge = np.full_like(mass, 20.0 + 1e-9)
+    log_p = bwexp.Peak().log_density(np.column_stack([mass, edge])) + np.log(25.0)
+    p = np.exp(log_p) * (mass[1] - mass[0])
+    assert abs(p.sum() - 1) < 1e-8
+    assert abs(-(p * log_p).sum() + 1 + np.log(25.0) - bwexp.Peak.entropy) < 1e-5
+    outside = np.array([[60.0, 30.0], [91.0, 19.0], [120.0, 30.0]])
+    assert (bwexp.Peak().log_density(outside) == -np.inf).all()
+
+
+def test_the_density_of_the_moons_does_not_depend_on_its_nodes(monkeypatch):
+    rows = np.random.default_rng(5).uniform([-1.5, -1.0], [2.5, 1.5], (300, 2))
+    fast = moons.Moons().log_density(rows)
+    monkeypatch.setattr(moons, "NODES", 400)
+    np.testing.assert_allclose(fast, moons.Moons().log_density(rows), atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["gmm8", "moons", "rings3", "bwexp"])
+def test_histograms_of_the_samples_follow_the_density(name):
+    data = loaded(name)
+    rows, density = data.test[:20_000], data.density
+    low, high = np.quantile(rows, [0.02, 0.98], axis=0)
+    points = [low[i] + (np.arange(160) + 0.5) * (high[i] - low[i]) / 160 for i in (0, 1)]
+    grid = np.stack(np.meshgrid(*points, indexing="ij"), axis=-1).reshape(-1, 2)
+    cell = np.prod((high - low) / 160)
+    expected = (np.exp(density.log_density(grid)) * cell).reshape(8, 20, 8, 20).sum(axis=(1, 3)) * len(rows)
+    counts = np.histogram2d(*rows.T, bins=8, range=list(zip(low, high, strict=True)))[0]
+    filled = expected > 5
+    chi2 = ((counts - expected) ** 2 / expected)[filled]
+    assert chi2.sum() < filled.sum() + 4 * np.sqrt(2 * filled.sum())
+
+
+def test_the_muons_of_the_toy_have_the_jacobian_of_two_body_decay():
+    rng = np.random.default_rng(6)
+    density = toy_zj.ToyZJet()
+    inputs = np.column_stack(
+        [
+            rng.uniform(80, 100, 40),
+            rng.gamma(2, 20, 40) + 3,
+            rng.normal(0, 1.2, 40),
+            rng.uniform(-3, 3, 40),
+            rng.uniform(-0.95, 0.95, 40),
+            rng.uniform(-3, 3, 40),
+        ]
+    )
+
+    class Decay:
+        def forward(self, rows):
+            return np.column_stack(toy_zj.decay(*rows.T)), None
+
+    numeric = numeric_log_jacobian(Decay(), inputs)
+    muons = Decay().forward(inputs)[0]
+    mass, pt, rapidity, phi = toy_zj.pair(np.hstack([muons, np.zeros((40, 3))]))
+    np.testing.assert_allclose(np.column_stack([mass, pt, rapidity, phi]), inputs[:, :4], rtol=1e-9, atol=1e-9)
+    closed = np.log(2 * muons[:, 0] * muons[:, 3] / (mass * pt))
+    np.testing.assert_allclose(numeric, -closed, atol=1e-5)
+    jet = np.column_stack([pt, rapidity / 2, toy_zj.wrap(phi + np.pi)])
+    prior = (
+        density._log_mass(mass)
+        + np.log(pt / 400)
+        - pt / 20
+        - 0.5 * (rapidity / 1.2) ** 2
+        - np.log(1.2 * np.sqrt(2 * np.pi) * 2 * np.pi * 4 * np.pi)
+    )
+    at_centre = -np.log(pt * 0.15 * 1.5 * 0.15) - 1.5 * np.log(2 * np.pi)
+    np.testing.assert_allclose(density.log_density(np.hstack([muons, jet])), prior - numeric + at_centre, atol=1e-5)
+
+
+def test_the_toy_has_no_density_outside_its_window_and_its_turn():
+    rows = loaded("toy_zj").test[:50]
+    heavy, turned = rows.copy(), rows.copy()
+    heavy[:, [0, 3]] *= 2
+    turned[:, 5] += 2 * np.pi
+    for outside in (heavy, turned):
+        assert (toy_zj.ToyZJet().log_density(outside) == -np.inf).all()
+        assert not loaded("toy_zj").support(outside).any()
+
+
+def test_the_mass_coordinate_is_the_mass():
+    data = loaded("zjets[coordinates=mass]")
+    m = data.observables(data.test)["m_ll"]
+    features = data.transform.forward(data.test)[0][:, 2]
+    y = np.log((m - 66.0) / (116.0 - m))
+    np.testing.assert_allclose(np.corrcoef(y, features)[0, 1], 1.0, atol=1e-9)
+    np.testing.assert_array_equal(data.test, loaded("zjets").test)
+
+
+# Kinematics against four-vectors.
+
+
+def test_observables_are_those_of_the_four_vectors():
+    rows = loaded("toy_zj").test[:1000]
+    found = loaded("toy_zj").observables(rows)
+    (p1, p2, jet) = (four_vector(*rows[:, i : i + 3].T) for i in (0, 3, 6))
+    z = p1 + p2
+    np.testing.assert_allclose(found["m_ll"], np.sqrt(z[0] ** 2 - z[1] ** 2 - z[2] ** 2 - z[3] ** 2), rtol=1e-6)
+    np.testing.assert_allclose(found["pt_z"], np.hypot(z[1], z[2]), rtol=1e-9)
+    np.testing.assert_allclose(found["dphi_zj"], angle_between(z, jet), atol=1e-6)
+    np.testing.assert_allclose(found["dphi_ll"], angle_between(p1, p2), atol=1e-6)
+    np.testing.assert_allclose(found["dr_ll"], np.hypot(rows[:, 1] - rows[:, 4], angle_between(p1, p2)), atol=1e-6)
+
+
+def four_vector(pt, eta, phi):
+    return np.array([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)])
+
+
+def angle_between(a, b):
+    cosine = (a[1] * b[1] + a[2] * b[2]) / np.hypot(a[1], a[2]) / np.hypot(b[1], b[2])
+    return np.arccos(np.clip(cosine, -1, 1))
+
+
+def test_the_global_azimuth_is_gone_from_the_physical_rows():
+    generated = np.random.default_rng(7).normal(size=(100, 10)).astype(np.float32)
+    turned = generated.astype(np.float64)
+    turned[:, [2, 5, 8]] += 1.0
+    np.testing.assert_allclose(zjets.physical(turned, True), zjets.physical(generated, True), atol=1e-6)
+
+
+# The physics of the bundled sample.
+
+
+def test_the_bundled_sample_has_a_z():
+    data = loaded("zjets")
+    peak = fit(data.observables(data.test)["m_ll"], data.resonance)
+    assert abs(peak.mass - 91.19) < 0.06
+    assert 2.40 < peak.width < 2.80
+
+
+def test_the_bundled_sample_has_the_known_means():
+    data = loaded("zjets[features=9]")
+    rows = all_rows(data)
+    found = data.observables(rows)
+    assert len(rows) >= 80_000
+    assert abs(found["pt_mum"].mean() - 46.0) < 1.5
+    assert abs(found["pt_mup"].mean() - 46.0) < 1.5
+    assert abs(found["pt_j"].mean() - 42.0) < 1.5
+    assert abs(np.median(found["pt_j"]) - 32.9) < 1.0
+    assert abs(found["m_j"].mean() - 6.17) < 0.3
+    assert abs(found["dphi_zj"].mean() - 2.86) < 0.02
+    assert abs(data.provenance["sigma_pb"] - 521) < 12
+    assert abs(data.provenance["efficiency"] - 0.229) < 0.01
+
+
+def test_the_bundled_sample_is_the_one_that_was_made():
+    rows, provenance = _samples.read(_samples.BUNDLED)
+    assert _samples.rows_hash(rows) == provenance["rows_sha256"]
+    assert rows.dtype == np.float32
+    assert provenance["events"] == len(rows)
+
+
+def test_max_events_takes_the_first_ones():
+    few = zjets.load(max_events=800)
+    np.testing.assert_array_equal(few.train, loaded("zjets").train[:300])
+    assert len(few.test) == 400
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"features": 7}, {"max_events": -1}, {"coordinates": "x"}, {"sample": "none"}], ids=str
+)
+def test_impossible_knobs_are_refused(knobs):
+    with pytest.raises(Refused):
+        zjets.load(**knobs)
+
+
+# Samples on disk.
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """One good sample with the paper's cuts in a cache of its own."""
+    monkeypatch.setenv("QINN_BENCH_DATA", str(tmp_path))
+    rows, provenance = _samples.read(_samples.BUNDLED)
+    rows = rows[:400]
+    provenance |= {"events": 400, "cuts": "paper", "rows_sha256": _samples.rows_hash(rows)}
+    _samples.write(tmp_path, "zjets-good", rows, provenance)
+    return tmp_path
+
+
+@pytest.mark.parametrize("coordinates", _kinematics.COORDINATES)
+def test_a_cached_sample_is_loaded_by_name_with_its_own_cuts(cached, coordinates):
+    data = zjets.load(sample="zjets-good", coordinates=coordinates)
+    assert data.provenance["cuts"] == "paper"
+    assert data.support(all_rows(data)).all()
+    np.testing.assert_allclose(data.transform.inverse(data.transform.forward(data.test)[0]), data.test, rtol=1e-9)
+    soft = data.test.copy()
+    soft[:, 0] = 5.0
+    assert data.support(soft).all()
+    assert not loaded("zjets").support(soft).any()
+
+
+def test_nothing_but_the_two_files_is_left_behind(cached):
+    assert sorted(path.name for path in cached.iterdir()) == ["zjets-good.json", "zjets-good.npz"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "missing", "provenance"])
+def test_a_damaged_sample_is_one_sentence(cached, damage, capsys):
+    rows, text = cached / "zjets-good.npz", cached / "zjets-good.json"
+    if damage == "truncated":
+        rows.write_bytes(rows.read_bytes()[:1000])
+    elif damage == "changed":
+        np.savez(rows, rows=np.zeros((400, 10), np.float32))
+    elif damage == "missing":
+        rows.unlink()
+    else:
+        text.write_text("{", encoding="utf8")
+    with pytest.raises(Refused, match="zjets-good"):
+        _samples.read("zjets-good")
+    assert main(["data", "verify", "zjets-good"]) == 4
+    assert "delete it and make it again" in capsys.readouterr().out
+
+
+def test_the_command_line_lists_describes_and_verifies(cached, capsys):
+    assert main(["data", "list", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"bundled", "zjets-good"}
+    assert main(["data", "info", "zjets-good", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cuts"] == "paper"
+    assert main(["data", "verify"]) == 0
+    assert "whole" in capsys.readouterr().out
+    assert main(["data", "info", "absent"]) == 2
+    assert "bundled, zjets-good" in capsys.readouterr().err
+
+
+def test_keys_name_the_content():
+    pytest.importorskip("pythia8mc", reason="needs the extra [hep]", exc_type=ImportError)
+    one = _samples.Request(events=1000)
+    assert _samples.key(one) == _samples.key(_samples.Request(events=1000))
+    others = [{"seed": 2}, {"quality": "full"}, {"cuts": "paper"}, {"min_ptz": 30.0}]
+    assert len({_samples.key(_samples.Request(events=1000, **other)) for other in others} | {_samples.key(one)}) == 5
+
+
+def test_without_the_extra_generating_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("QINN_BENCH_DATA", str(tmp_path))
+    monkeypatch.setattr(_samples, "version", lambda name: "1")
+    monkeypatch.setattr(_samples, "GENERATOR", "qinn_bench.data.generators.absent")
+    with pytest.raises(Refused, match=r"pip install 'qinn-bench\[hep\]'"):
+        _samples.make(_samples.Request(events=10), 1, lambda done: None)
