@@ -136,7 +136,7 @@ def banana(dim, n, rng):
 
 
 @cache
-def affine_case(dim=3, n=4000):
+def affine_case(dim=3, n=1200):
     return correlated(dim, n, np.random.default_rng(0))
 
 
@@ -144,7 +144,7 @@ def audit(model, rows, draws=DRAWS, seed=1, generated=None, **kind):
     if isinstance(model, nn.Module):
         model = model.double()
     data = dataset(rows, **kind)
-    return certify(model, data, rows[:3000] if generated is None else generated, np.random.default_rng(seed), draws)
+    return certify(model, data, rows if generated is None else generated, np.random.default_rng(seed), draws)
 
 
 def test_an_affine_map_passes_with_exact_figures():
@@ -160,7 +160,7 @@ def test_an_affine_map_passes_with_exact_figures():
 
 def test_a_spline_flow_passes():
     flow = SplineFlow(4).double()
-    rows = flow.sample(6000, torch.Generator().manual_seed(2)).numpy()
+    rows = flow.sample(2500, torch.Generator().manual_seed(2)).numpy()
     certificate = audit(flow, rows)
     assert certificate.verdict == "pass", certificate.reasons
     assert certificate.logdet_error < 1e-6 and certificate.round_trip_latent < 1e-6
@@ -168,7 +168,7 @@ def test_a_spline_flow_passes():
 
 def test_a_heavy_tailed_true_density_without_a_map_passes():
     law = stats.multivariate_t(shape=[[1, 0.6], [0.6, 1]], df=2.5, seed=3)
-    certificate = audit(Claimed(law.logpdf), law.rvs(6000))
+    certificate = audit(Claimed(law.logpdf), law.rvs(2000))
     assert certificate.verdict == "pass", certificate.reasons
     assert certificate.round_trip_data is certificate.logdet_error is certificate.inversion_failures is None
 
@@ -188,28 +188,34 @@ FOLDS = {
 
 
 @pytest.mark.parametrize("fold", FOLDS)
-def test_a_folding_map_fails_by_mass_sign_and_round_trip(fold):
-    rows = np.random.default_rng(4).normal(size=(6000, 2))
+def test_a_folding_map_fails_by_sign_and_round_trip(fold):
+    rows = np.random.default_rng(4).normal(size=(2000, 2))
     certificate = audit(Elementwise(2, *FOLDS[fold]), rows)
     assert certificate.verdict == "fail"
     assert certificate.sign_changes > 0.1 and certificate.logdet_error < 1e-9
     text = " ".join(certificate.reasons)
     assert "minority sign" in text and "x -> z -> x" in text
-    assert certificate.interval[0] > 1.1 and "integrates to" in text
+
+
+def test_a_fold_may_keep_the_mass_and_is_still_convicted():
+    rows = np.random.default_rng(4).normal(size=(2000, 2))
+    certificate = audit(Elementwise(2, torch.abs, torch.abs), rows)
+    assert certificate.mass.value == pytest.approx(1, abs=0.02) and certificate.verdict == "fail"
 
 
 def test_a_fold_whose_log_det_is_right_reports_the_mass_that_it_claims_twice():
-    rows = np.random.default_rng(5).normal(size=(6000, 1))
+    rows = np.random.default_rng(5).normal(size=(2000, 1))
     certificate = audit(Elementwise(1, lambda x: 0.7 * x.abs() - 0.2, lambda z: z), rows)
     expected = 2 * stats.norm.sf(-0.2)
     assert certificate.mass.value == pytest.approx(expected, abs=0.03)
     assert certificate.grid_mass.value == pytest.approx(expected, abs=0.01)
+    assert any("integrates to" in reason for reason in certificate.reasons)
 
 
 @pytest.mark.parametrize("scale", [0.8, 1.2])
 def test_a_density_that_is_not_normalised_fails(scale):
     law = stats.multivariate_normal([1.0, -1.0], [[1.0, 0.8], [0.8, 1.0]], seed=6)
-    certificate = audit(Claimed(law.logpdf, scale), law.rvs(6000))
+    certificate = audit(Claimed(law.logpdf, scale), law.rvs(2000))
     assert certificate.verdict == "fail"
     assert certificate.mass.value == pytest.approx(scale, abs=0.02)
     assert certificate.grid_mass.value == pytest.approx(scale, abs=0.005)
@@ -218,7 +224,7 @@ def test_a_density_that_is_not_normalised_fails(scale):
 def test_a_mixture_that_was_added_without_weights_fails():
     laws = [stats.multivariate_normal([m] * 4, np.eye(4) * 0.3) for m in (-1.0, 1.0)]
     rng = np.random.default_rng(7)
-    rows = rng.permutation(np.concatenate([law.rvs(2000, rng) for law in laws]))
+    rows = rng.permutation(np.concatenate([law.rvs(1000, rng) for law in laws]))
     certificate = audit(Claimed(lambda x: np.logaddexp(*(law.logpdf(x) for law in laws))), rows)
     assert certificate.verdict == "fail" and certificate.mass.value == pytest.approx(2, abs=0.06)
 
@@ -227,8 +233,8 @@ def test_mass_far_from_the_training_rows_is_seen_through_generated_rows():
     near, far = (stats.multivariate_normal([m] * 5, np.eye(5) * 0.2) for m in (0.0, 8.0))
     rng = np.random.default_rng(8)
     model = Claimed(lambda x: np.logaddexp(near.logpdf(x), far.logpdf(x) + np.log(0.5)))
-    generated = np.concatenate([near.rvs(2000, rng), far.rvs(1000, rng)])
-    certificate = audit(model, near.rvs(4000, rng), generated=generated)
+    generated = np.concatenate([near.rvs(1000, rng), far.rvs(500, rng)])
+    certificate = audit(model, near.rvs(2000, rng), generated=generated)
     assert certificate.mass.value == pytest.approx(1.5, abs=0.03)
 
 
@@ -239,7 +245,7 @@ def test_few_draws_leave_the_verdict_open():
 
 
 def test_a_latent_without_pre_image_is_counted_and_convicts():
-    rows = np.random.default_rng(9).normal(size=(4000, 2))
+    rows = np.random.default_rng(9).normal(size=(2000, 2))
     model = Elementwise(2, torch.tanh, torch.atanh)
     certificate = audit(model, rows)
     assert certificate.inversion_failures == pytest.approx(1 - (2 * stats.norm.cdf(1) - 1) ** 2, abs=0.08)
@@ -259,15 +265,13 @@ def test_an_inverse_that_is_only_near_is_convicted():
 
 def test_a_density_that_is_nan_somewhere_cannot_pass():
     law = stats.multivariate_normal(np.zeros(2), np.eye(2), seed=10)
-    certificate = audit(Claimed(lambda x: np.where(x[:, 0] > 2.5, np.nan, law.logpdf(x))), law.rvs(4000))
+    certificate = audit(Claimed(lambda x: np.where(x[:, 0] > 2.5, np.nan, law.logpdf(x))), law.rvs(2000))
     assert certificate.verdict == "undecided" and "no number" in certificate.reasons[0]
 
 
 def test_the_mass_is_taken_in_feature_space_and_the_leak_in_physical_space():
     rows, matrix = affine_case()
-    certificate = audit(
-        Affine(2 * matrix), rows, transform=Halved(), support=lambda r: r[:, 0] > np.median(rows[:3000, 0])
-    )
+    certificate = audit(Affine(2 * matrix), rows, transform=Halved(), support=lambda r: r[:, 0] > np.median(rows[:, 0]))
     assert certificate.verdict == "pass" and certificate.support_leak == pytest.approx(0.5, abs=0.01)
 
 
@@ -302,22 +306,22 @@ def test_autodiff_agrees_with_finite_differences():
 def test_eight_dimensions_to_one_per_cent(case):
     rng = np.random.default_rng(12)
     if case == "banana":
-        rows, log_density = banana(8, 12_000, rng)
+        rows, log_density = banana(8, 6000, rng)
     else:
-        rows, matrix = correlated(8, 12_000, rng)
+        rows, matrix = correlated(8, 6000, rng)
         shift = np.linalg.slogdet(matrix)[1] - 4 * LOG_2PI
         log_density = lambda x: shift - 0.5 * ((x @ matrix.T) ** 2).sum(1)  # noqa: E731
-    mass = estimate_mass(log_density, fit_proposal(rows[:6000], rows[6000:], rng), rng, 200_000)
+    mass = estimate_mass(log_density, fit_proposal(rows[:3000], rows[3000:], rng), rng, 200_000)
     assert mass.interval[1] - mass.interval[0] <= 0.02 and mass.interval[0] - 0.005 < 1 < mass.interval[1] + 0.005
     assert mass.draws < 200_000 and mass.tail_index < 0.7
 
 
 def test_grid_and_draws_agree_in_two_dimensions():
     rng = np.random.default_rng(13)
-    angle = rng.uniform(0, np.pi, 6000)
-    rows = np.stack([np.cos(angle), np.sin(angle)], 1) + 0.1 * rng.normal(size=(6000, 2))
+    angle = rng.uniform(0, np.pi, 3000)
+    rows = np.stack([np.cos(angle), np.sin(angle)], 1) + 0.1 * rng.normal(size=(3000, 2))
     mixture = GaussianMixture(12, random_state=0).fit(rows)
-    mass = estimate_mass(mixture.score_samples, fit_proposal(rows[:3000], rows[3000:], rng), rng, 100_000)
+    mass = estimate_mass(mixture.score_samples, fit_proposal(rows[:1500], rows[1500:], rng), rng, 100_000)
     grid = grid_mass(mixture.score_samples, rows, 40_000)
     assert grid.value == pytest.approx(1, abs=1e-3) and grid.error < 1e-3
     assert mass.interval[0] < grid.value < mass.interval[1]
@@ -335,7 +339,7 @@ def test_the_interval_covers_the_known_mass_in_95_of_100(scale):
         return np.log(scale) - 0.5 * (x**2).sum(1) - 1.5 * LOG_2PI
 
     proposal = rough_proposal()
-    found = [estimate_mass(log_density, proposal, np.random.default_rng([14, i]), 1500).interval for i in range(400)]
+    found = [estimate_mass(log_density, proposal, np.random.default_rng([14, i]), 1500).interval for i in range(250)]
     assert 0.90 < np.mean([low <= scale <= high for low, high in found]) < 0.99
 
 
@@ -343,17 +347,14 @@ def test_a_larger_budget_is_not_used_once_the_goal_is_met():
     mass = estimate_mass(
         lambda x: -0.5 * (x**2).sum(1) - 1.5 * LOG_2PI, rough_proposal(), np.random.default_rng(15), 10_000_000
     )
-    assert mass.draws < 200_000 and Z_HALF * mass.error <= 0.01
-
-
-Z_HALF = 1.959964
+    assert mass.draws < 200_000 and mass.interval[1] - mass.interval[0] <= 0.02
 
 
 def test_the_proposal_is_a_density_and_samples_itself():
     rng = np.random.default_rng(16)
     proposal = fit_proposal(rng.normal(size=(2000, 2)), rng.normal(size=(500, 2)), rng, components=5)
     assert proposal.share.sum() == pytest.approx(1)
-    assert grid_mass(proposal.log_density, np.array([[-150.0] * 2, [150.0] * 2]), 4_000_000).value > 0.97
+    assert grid_mass(proposal.log_density, np.array([[-150.0] * 2, [150.0] * 2]), 1_000_000).value > 0.97
     rows = proposal.sample(50_000, rng)
     inside = proposal.log_density(rows) > np.log(0.05)
     mesh = np.stack(np.meshgrid(*[np.linspace(-6, 6, 600)] * 2), -1).reshape(-1, 2)

@@ -21,6 +21,7 @@ from qinn_bench.values import Refused
 BUNDLED = "bundled"
 GENERATOR = "qinn_bench.data.generators.zjets"
 LIBRARIES = ("pythia8mc", "fastjet", "awkward", "numpy")
+# Counts up when the generator or the layout of a sample changes, so that an old sample is not taken for a new one.
 SCHEMA = 1
 REQUIRED = {"events", "seed", "quality", "cuts", "min_ptz", "rows_sha256"}
 NEEDS_EXTRA = "generating zjets needs the extra [hep]: pip install 'qinn-bench[hep]'"

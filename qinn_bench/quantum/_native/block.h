@@ -14,6 +14,8 @@ struct Arena {
     P* take(size_t count) {
         P* piece = at == nullptr ? nullptr : reinterpret_cast<P*>(at + used);
         used += (count * sizeof(P) + 127) / 128 * 128;
+        // Arrays a multiple of 4096 bytes apart stall each other's loads and stores.
+        if (count * sizeof(P) >= 4096) used += 640;
         return piece;
     }
 };

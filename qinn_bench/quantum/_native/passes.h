@@ -137,12 +137,13 @@ static void pull_some(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, int f
 // Im <dual|X|state> on one bit
 template <class T>
 static Vec<T> pull_x(const Vec<T>* state, const Vec<T>* dual, int n, int bit) {
-    Vec<T> x = {};
+    Vec<T> x = {}, y = {};
     for (size_t g = 0; g < static_cast<size_t>(1) << (n - 1); ++g) {
         const size_t i = 2 * spread<1>(g, &bit), j = i + (static_cast<size_t>(2) << bit);
-        x += dual[i] * state[j + 1] - dual[i + 1] * state[j] + (dual[j] * state[i + 1] - dual[j + 1] * state[i]);
+        x += dual[i] * state[j + 1], x -= dual[i + 1] * state[j];
+        y += dual[j] * state[i + 1], y -= dual[j + 1] * state[i];
     }
-    return x;
+    return x + y;
 }
 
 // tangent += -i/2 (h.sigma on `bit`) state
@@ -154,10 +155,12 @@ static void inject(Vec<T>* tangent, const Vec<T>* state, int n, int bit, const A
     for (size_t g = 0; g < static_cast<size_t>(1) << (n - 1); ++g) {
         const size_t i = 2 * spread<1>(g, &bit), j = i + step;
         V ar = state[i], ai = state[i + 1], br = state[j], bi = state[j + 1];
-        tangent[i] += hz * ai + hx * bi - hy * br;
-        tangent[i + 1] -= hz * ar + hx * br + hy * bi;
-        tangent[j] += hx * ai + hy * ar - hz * bi;
-        tangent[j + 1] -= hx * ar - hy * ai - hz * br;
+        V gr = tangent[i], gi = tangent[i + 1], kr = tangent[j], ki = tangent[j + 1];
+        gr += hz * ai, gr += hx * bi, gr -= hy * br;
+        gi -= hz * ar, gi -= hx * br, gi -= hy * bi;
+        kr += hx * ai, kr += hy * ar, kr -= hz * bi;
+        ki -= hx * ar, ki += hy * ai, ki += hz * br;
+        tangent[i] = gr, tangent[i + 1] = gi, tangent[j] = kr, tangent[j + 1] = ki;
     }
 }
 
@@ -169,25 +172,29 @@ static void eject(Vec<T>* tangent, const Vec<T>* dual_tangent, const Vec<T>* sta
     using V = Vec<T>;
     const V hx = axis.x * static_cast<T>(0.5), hy = axis.y * static_cast<T>(0.5), hz = axis.z * static_cast<T>(0.5);
     const size_t step = static_cast<size_t>(2) << bit;
-    V x = {}, y = {}, z = {};
+    V x = {}, y = {}, z = {}, x2 = {}, y2 = {}, z2 = {};
     for (size_t g = 0; g < static_cast<size_t>(1) << (n - 1); ++g) {
         const size_t i = 2 * spread<1>(g, &bit), j = i + step;
         V ar = state[i], ai = state[i + 1], br = state[j], bi = state[j + 1];
         V cr = dual_tangent[i], ci = dual_tangent[i + 1], dr = dual_tangent[j], di = dual_tangent[j + 1];
-        x += cr * bi - ci * br + (dr * ai - di * ar);
-        y += dr * ar + di * ai - (cr * br + ci * bi);
-        z += cr * ai - ci * ar - (dr * bi - di * br);
-        dual[i] -= hz * ci + hx * di - hy * dr;
-        dual[i + 1] += hz * cr + hx * dr + hy * di;
-        dual[j] -= hx * ci + hy * cr - hz * di;
-        dual[j + 1] += hx * cr - hy * ci - hz * dr;
+        V er = dual[i], ei = dual[i + 1], fr = dual[j], fi = dual[j + 1];
+        V gr = tangent[i], gi = tangent[i + 1], kr = tangent[j], ki = tangent[j + 1];
+        x += cr * bi, x -= ci * br, x2 += dr * ai, x2 -= di * ar;
+        y += dr * ar, y += di * ai, y2 += cr * br, y2 += ci * bi;
+        z += cr * ai, z -= ci * ar, z2 += dr * bi, z2 -= di * br;
+        er -= hz * ci, er -= hx * di, er += hy * dr;
+        ei += hz * cr, ei += hx * dr, ei += hy * di;
+        fr -= hx * ci, fr -= hy * cr, fr += hz * di;
+        fi += hx * cr, fi -= hy * ci, fi -= hz * dr;
+        dual[i] = er, dual[i + 1] = ei, dual[j] = fr, dual[j + 1] = fi;
         if (!undo) continue;
-        tangent[i] -= hz * ai + hx * bi - hy * br;
-        tangent[i + 1] += hz * ar + hx * br + hy * bi;
-        tangent[j] -= hx * ai + hy * ar - hz * bi;
-        tangent[j + 1] += hx * ar - hy * ai - hz * br;
+        gr -= hz * ai, gr -= hx * bi, gr += hy * br;
+        gi += hz * ar, gi += hx * br, gi += hy * bi;
+        kr -= hx * ai, kr -= hy * ar, kr += hz * bi;
+        ki += hx * ar, ki -= hy * ai, ki -= hz * br;
+        tangent[i] = gr, tangent[i + 1] = gi, tangent[j] = kr, tangent[j + 1] = ki;
     }
-    pulled.x += x, pulled.y += y, pulled.z += z;
+    pulled.x += x + x2, pulled.y += y - y2, pulled.z += z - z2;
 }
 
 }  // namespace QINN_ISA

@@ -18,6 +18,7 @@ struct Reverse : Block<T> {
     V *about_y, *grads, *by_input, *by_weight, *dual_spare;
     V** duals;
     Axis3<T>*generators, *pulled;
+    bool wants_x[32] = {};
 
     Reverse(const Program& program, const Call<T>& call_, int n_states, Arena& arena)
         : Block<T>(program, call_, n_states, arena) {
@@ -125,15 +126,34 @@ struct Reverse : Block<T> {
         return small;
     }
 
-    void pull_all_x(int layer, int s) {
-        for (int b = 0; b < p.n_bits; ++b)
-            if (p.kinds[layer * p.n_bits + b] == TURNING && needs_x(layer, b))
-                generators_of(layer)[b].x += pull_x<T>(states[s], duals[s], p.n_bits, b);
+    // Of bits [first, last), on `n` bits of a state and its dual.
+    void pull_all_x(int layer, const V* state, const V* dual, int n, int first, int last) {
+        for (int b = first; b < last; ++b)
+            if (wants_x[b]) generators_of(layer)[b].x += pull_x<T>(state, dual, n, b);
     }
 
-    void reverse_tangent(int layer, int s, const Turns<T>& t, bool any_x) {
+    template <bool undo>
+    void pull_piece(int layer, const Turns<T>& t, V* state, V* dual) {
+        const int n = this->piece_bits();
+        pull_all_x(layer, state, dual, n, 0, n);
+        pull_some<T, undo>(state, dual, n + 1, t, 0, t.low, about_y);
+    }
+
+    template <bool undo>
+    void pull_high(int layer, const Turns<T>& t, V* state, V* dual) {
+        pull_all_x(layer, state, dual, p.n_bits, this->piece_bits(), p.n_bits);
+        pull_some<T, undo>(state, dual, p.n_bits + 1, t, t.low, t.count, about_y);
+    }
+
+    template <bool undo>
+    void pull(int layer, int s, const Turns<T>& t) {
+        for (size_t x = 0; x < size; x += this->piece()) pull_piece<undo>(layer, t, states[s] + 2 * x, duals[s] + 2 * x);
+        pull_high<undo>(layer, t, states[s], duals[s]);
+    }
+
+    void reverse_tangent(int layer, int s, const Turns<T>& t) {
         const bool born = p.birth[s - 1] < layer, low = this->links_within(layer, s - 1);
-        if (!born || any_x || !low || !this->has_phases(layer) || has_terms(layer, s - 1)) {
+        if (!born || !low || !this->has_phases(layer) || has_terms(layer, s - 1)) {
             unapply(layer, s);
             eject_terms(layer, s);
             if (!born) {
@@ -147,22 +167,14 @@ struct Reverse : Block<T> {
         const int32_t* to = this->phases().permutation(layer);
         V *a = to ? this->spare : states[s], *b = to ? dual_spare : duals[s];
         const size_t piece = this->piece();
-        const int bits = this->piece_bits();
         for (size_t x = 0; x < size; x += piece) {
             this->phases().unapply(to, states[s], duals[s], a, b, sums, x, piece);
-            eject_links<true>(layer, s - 1, a + 2 * x, b + 2 * x, states[0] + 2 * x, duals[0] + 2 * x, bits);
-            pull_some<T, true>(a + 2 * x, b + 2 * x, bits + 1, t, 0, t.low, about_y);
+            eject_links<true>(layer, s - 1, a + 2 * x, b + 2 * x, states[0] + 2 * x, duals[0] + 2 * x,
+                              this->piece_bits());
+            pull_piece<true>(layer, t, a + 2 * x, b + 2 * x);
         }
         if (to) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
-        pull_some<T, true>(states[s], duals[s], p.n_bits + 1, t, t.low, t.count, about_y);
-    }
-
-    template <bool undo>
-    void pull(int layer, int s, const Turns<T>& t) {
-        pull_all_x(layer, s);
-        for (size_t x = 0; x < size; x += this->piece())
-            pull_some<T, undo>(states[s] + 2 * x, duals[s] + 2 * x, this->piece_bits() + 1, t, 0, t.low, about_y);
-        pull_some<T, undo>(states[s], duals[s], p.n_bits + 1, t, t.low, t.count, about_y);
+        pull_high<true>(layer, t, states[s], duals[s]);
     }
 
     // Signs summed over the states on the far side of a layer's phases finish the layer after it.
@@ -212,10 +224,9 @@ struct Reverse : Block<T> {
 
     void reverse_layer(int layer) {
         const Turns<T> t = this->turns_of(layer, true);
-        bool any_x = false;
         for (int b = 0; b < p.n_bits; ++b) {
             generators_of(layer)[b] = {V{}, V{}, V{}}, about_y[b] = V{};
-            any_x |= p.kinds[layer * p.n_bits + b] == TURNING && needs_x(layer, b);
+            wants_x[b] = p.kinds[layer * p.n_bits + b] == TURNING && needs_x(layer, b);
         }
         for (int k = 0; k < p.link_start[layer + 1] - p.link_start[layer]; ++k) pulled_of(layer)[k] = {V{}, V{}, V{}};
         for (size_t x = 0; x < size; ++x) sums[x] = V{};
@@ -223,7 +234,7 @@ struct Reverse : Block<T> {
         if (this->has_phases(layer)) this->phases().build(layer);
         unapply(layer, 0);
         for (int s = 1; s < call.n_states; ++s)
-            if (p.birth[s - 1] <= layer) reverse_tangent(layer, s, t, any_x);
+            if (p.birth[s - 1] <= layer) reverse_tangent(layer, s, t);
         if (layer + 1 < p.n_layers) finish_next(layer);
         if (layer > 0)
             pull<true>(layer, 0, t);
