@@ -116,7 +116,7 @@ def _cells(study: Study, model: Use, data: Use, budget: Budget) -> list[Cell]:
             model=model,
             data=data,
             budget=budget,
-            backend=backend,
+            backend=backends.resolve(backend, device),
             device=device,
             seed=seed,
             samples=study.samples,

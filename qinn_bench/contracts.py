@@ -17,7 +17,10 @@ class Generator(nn.Module, ABC):
 
     Attributes:
         dim: number of features.
+        one_to_one: whether its map between features and latents, if it has one, is so by construction.
     """
+
+    one_to_one = True
 
     def __init__(self, dim: int) -> None:
         super().__init__()

@@ -23,7 +23,8 @@ from qinn_bench.values import Array, Estimate
 LogDensity = Callable[[Array], Array]
 
 COMPONENTS, FIT_ROWS, FIT_STEPS = 60, 6000, 60
-ROWS_PER_COMPONENT = 10  # times dim: fewer cannot hold a covariance
+ROWS_PER_COMPONENT, ROWS_PER_PEAK = 10, 4  # times dim: fewer cannot hold a covariance
+PEAKS, PEAK_ROWS, PEAK_SHARE, PEAK_PASSES = 30, 0.1, 0.15, 2
 DOF, WIDENING = 5.0, 1.15  # heavier and wider than what was fitted, so that weights stay bounded
 BROAD_SHARE, BROAD_WIDENING, BROAD_DOF = 0.05, 1.5, 1.0
 OLD_WEIGHT = 0.2  # how much of the untuned mixture is kept: a component that looks useless may cover an unseen region
@@ -86,9 +87,29 @@ def fit_proposal(rows: Array, generated: Array, rng: np.random.Generator, compon
     )
 
 
-def _fit(rows: Array, rng: np.random.Generator, components: int) -> GaussianMixture:
+def sharpen(proposal: Proposal, log_density: LogDensity, rows: Array, rng: np.random.Generator) -> Proposal:
+    """Add components where the density most exceeds the proposal at `rows` ``(n, dim)`` of the model: at its peaks.
+
+    Peaks that few components reach make few, heavy weights. The density is evaluated once per row.
+    """
+    claimed = np.nan_to_num(log_density(rows), nan=-np.inf)
+    for _ in range(PEAK_PASSES):
+        highest = np.argsort(proposal.log_density(rows) - claimed)[: int(PEAK_ROWS * len(rows))]
+        if len(highest) < ROWS_PER_COMPONENT * rows.shape[1]:
+            break
+        peaks = _fit(rows[highest], rng, PEAKS, ROWS_PER_PEAK)
+        proposal = Proposal(
+            np.append(proposal.share * (1 - PEAK_SHARE), peaks.weights_ * PEAK_SHARE),
+            np.concatenate([proposal.centre, peaks.means_]),
+            np.concatenate([proposal.scale, np.linalg.cholesky(peaks.covariances_) * WIDENING]),
+            np.append(proposal.dof, np.full(len(peaks.weights_), DOF)),
+        )
+    return proposal
+
+
+def _fit(rows: Array, rng: np.random.Generator, components: int, each: int = ROWS_PER_COMPONENT) -> GaussianMixture:
     used = rows[rng.permutation(len(rows))[:FIT_ROWS]]
-    k = int(np.clip(len(used) // (ROWS_PER_COMPONENT * used.shape[1]), 1, components))
+    k = int(np.clip(len(used) // (each * used.shape[1]), 1, components))
     seed = int(rng.integers(2**31))
     with warnings.catch_warnings():
         # A mixture that is not quite converged is still a valid proposal.

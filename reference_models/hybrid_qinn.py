@@ -72,6 +72,7 @@ class CircuitConditioner(nn.Module):
 class QuantumLast(DensityModel):
     """Classical steps, then a QINN from their output to the latent; its loss terms act on its own input."""
 
+    one_to_one = False
     inverse_tolerance = QINN.inverse_tolerance
 
     def __init__(self, dim: int, classical: Sequence[DensityModel], qinn: QINN) -> None:
@@ -114,7 +115,7 @@ def build(
     bound: float = 5.0,
     fidelity: float = 0.0,
     mmd: float = 0.0,
-    barrier: float = 1.0,
+    barrier: float = 10.0,
     backend: str = "auto",
 ) -> DensityModel:
     """A hybrid of circuits with `uploads` and `blocks` of classical layers with `bins`-bin splines on [-bound, bound].

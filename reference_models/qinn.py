@@ -59,6 +59,7 @@ class Terms:
 class QINN(DensityModel):
     """One circuit with one wire per feature (times `copies`), between `ToAngles` and `ToLatent`."""
 
+    one_to_one = False
     inverse_tolerance = 1e-7
 
     def __init__(self, dim: int, circuit: Circuit, terms: Terms, backend: str) -> None:
@@ -219,7 +220,7 @@ def build(
     start: str = "identity",
     fidelity: float = 1.0,
     mmd: float = 1.0,
-    barrier: float = 1.0,
+    barrier: float = 10.0,
     both: bool = False,
     backend: str = "auto",
 ) -> DensityModel:

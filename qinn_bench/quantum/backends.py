@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from qinn_bench.quantum import statevector
+from qinn_bench.quantum import native, statevector
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.values import Refused
 
@@ -40,19 +40,40 @@ class Torch:
     state = staticmethod(statevector.state)
 
 
+class Native:
+    """This project's compiled kernel, on the CPU; its results are once differentiable."""
+
+    name = "native"
+    run = staticmethod(native.run)
+    run_with_jacobian = staticmethod(native.run_with_jacobian)
+    state = staticmethod(native.state)
+
+
 def names() -> tuple[str, ...]:
     """What `get` accepts."""
-    return ("auto", "torch", *PENNYLANE)
+    return ("auto", "native", "torch", *PENNYLANE)
+
+
+def resolve(name: str, device: str = "cpu") -> str:
+    """The simulator of a name: "auto" is the compiled kernel where it was built, on the CPU, else torch."""
+    if name != "auto":
+        return name
+    return "native" if native.AVAILABLE and device == "cpu" else "torch"
 
 
 def get(name: str) -> Backend:
-    """The simulator of that name; "auto" is the fastest one that is exact and differentiable.
+    """The simulator of that name; "auto" as `resolve` has it on the CPU.
 
     Raises:
         Refused: no simulator has that name, or it cannot run here.
     """
-    if name in ("auto", "torch"):
+    name = resolve(name)
+    if name == "torch":
         return Torch()
+    if name == "native":
+        if not native.AVAILABLE:
+            raise Refused("backend 'native' was asked for, but its extension was not built; 'torch' always works")
+        return Native()
     if name not in PENNYLANE:
         raise Refused(f"no backend is called '{name}'; there are: {', '.join(names())}")
     # PennyLane takes seconds to import: only those who ask for it wait.

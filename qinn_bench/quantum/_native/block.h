@@ -203,36 +203,72 @@ struct Block {
     }
 
     void forward_tangent(int layer, int s, const Turns<T>& t) {
-        const bool born = p.birth[s - 1] < layer, terms = has_phases(layer) && term_slopes(layer, s - 1);
-        if (born) turn_some<T>(states[s], p.n_bits + 1, t, t.low, t.count);
-        if (terms || !has_phases(layer) || !links_within(layer, s - 1)) {
-            if (born) turn_low(t, states[s]);
-            inject_links(layer, s - 1, states[s], states[0], p.n_bits);
-            if (terms) inject_terms(states[s], states[0]);
-            forward_state(layer, states[s]);
-            return;
+        if (p.birth[s - 1] < layer) {
+            turn_some<T>(states[s], p.n_bits + 1, t, t.low, t.count);
+            turn_low(t, states[s]);
         }
+        inject_links(layer, s - 1, states[s], states[0], p.n_bits);
+        if (has_phases(layer) && term_slopes(layer, s - 1)) inject_terms(states[s], states[0]);
+        forward_state(layer, states[s]);
+    }
+
+    bool has_terms(int layer, int input) const {
+        bool any = false;
+        for (int k = p.term_start[layer]; k < p.term_start[layer + 1]; ++k)
+            any |= p.angles[p.terms[k].angle].input == input;
+        return any;
+    }
+
+    // Turns a piece of a state by the low bits, injects the links of a tangent's input and applies the phases.
+    void forward_piece(int layer, int s, const Turns<T>& t, bool turning, size_t x) {
         const int32_t* to = phases().permutation(layer);
-        for (size_t x = 0; x < size; x += piece()) {
-            if (born) turn_some<T>(states[s] + 2 * x, piece_bits() + 1, t, 0, t.low);
-            inject_links(layer, s - 1, states[s] + 2 * x, states[0] + 2 * x, piece_bits());
-            phases().apply(to, states[s], to ? spare : states[s], x, piece());
+        if (turning) turn_some<T>(states[s] + 2 * x, piece_bits() + 1, t, 0, t.low);
+        if (s > 0) inject_links(layer, s - 1, states[s] + 2 * x, states[0] + 2 * x, piece_bits());
+        phases().apply(to, states[s], to ? spare : states[s], x, piece());
+    }
+
+    void forward_in_pieces(int layer, int s, const Turns<T>& t, bool turning) {
+        for (size_t x = 0; x < size; x += piece()) forward_piece(layer, s, t, turning, x);
+        if (phases().permutation(layer)) exchange(states[s], spare);
+    }
+
+    // Whether nothing of a tangent's layer reaches from piece to piece but the high turns.
+    bool in_pieces(int layer, int s) const {
+        return p.birth[s - 1] <= layer && has_phases(layer) && links_within(layer, s - 1) && !has_terms(layer, s - 1);
+    }
+
+    void forward_tangents(int layer, const Turns<T>& t) {
+        const bool moves = phases().permutation(layer) != nullptr;
+        for (int s = 1; s < call.n_states; ++s) {
+            if (p.birth[s - 1] > layer) continue;
+            if (!in_pieces(layer, s)) {
+                forward_tangent(layer, s, t);
+                continue;
+            }
+            if (p.birth[s - 1] < layer) turn_some<T>(states[s], p.n_bits + 1, t, t.low, t.count);
+            if (moves) forward_in_pieces(layer, s, t, p.birth[s - 1] < layer);
         }
-        if (to) exchange(states[s], spare);
+        if (moves) return;
+        // Piece by piece, so that pieces of the state and of the phases stay near.
+        for (size_t x = 0; x < size; x += piece())
+            for (int s = 1; s < call.n_states; ++s)
+                if (in_pieces(layer, s)) forward_piece(layer, s, t, p.birth[s - 1] < layer, x);
     }
 
     void forward_layer(int layer) {
         const Turns<T> t = turns_of(layer, false);
-        if (layer == 0) {
+        if (layer == 0)
             product_state(states[0]);
-        } else {
+        else
             turn_some<T>(states[0], p.n_bits + 1, t, t.low, t.count);
-            turn_low(t, states[0]);
-        }
-        if (call.n_states > 1) find_axes_of(layer);
         if (has_phases(layer)) phases().build(layer);
-        for (int s = 1; s < call.n_states; ++s)
-            if (p.birth[s - 1] <= layer) forward_tangent(layer, s, t);
+        if (call.n_states == 1 && has_phases(layer)) {
+            forward_in_pieces(layer, 0, t, layer > 0);
+            return;
+        }
+        if (layer > 0) turn_low(t, states[0]);
+        if (call.n_states > 1) find_axes_of(layer);
+        if (call.n_states > 1) forward_tangents(layer, t);
         forward_state(layer, states[0]);
     }
 

@@ -82,18 +82,46 @@ struct Readout {
         }
     }
 
-    // target += sum over words of grads[word * stride] word source; diagonal words must have been weighed
-    void pull_back(Vec<T>* target, const Vec<T>* source, const Vec<T>* grads, int stride) const {
-        const size_t size = static_cast<size_t>(1) << p.n_bits;
+    // Copies a final state and writes its dual, sum over words of grads[word * stride] word state.
+    void pull_back(const Vec<T>* from, Vec<T>* state, Vec<T>* dual, const Vec<T>* grads, int stride) const {
         if (!p.diagonal_words) {
-            for (int w = 0; w < p.n_words; ++w)
-                add_word<T>(target, source, p.n_bits, p.words[w], grads[w * stride]);
+            copy(from, state);
+            add_words(dual, state, grads, stride, true);
             return;
         }
-        for (size_t x = 0; x < size; ++x) {
-            const Vec<T> o = sums[to ? to[x] : x];
-            target[2 * x] += o * source[2 * x], target[2 * x + 1] += o * source[2 * x + 1];
+        weigh(grads, stride);
+        for (size_t x = 0; x < static_cast<size_t>(1) << p.n_bits; ++x) {
+            const Vec<T> o = sums[to ? to[x] : x], a = from[2 * x], b = from[2 * x + 1];
+            state[2 * x] = a, state[2 * x + 1] = b;
+            dual[2 * x] = o * a, dual[2 * x + 1] = o * b;
         }
+    }
+
+    // The same for a tangent, which also adds to the dual of the state.
+    void pull_back_tangent(const Vec<T>* from, const Vec<T>* state, Vec<T>* tangent, Vec<T>* dual, Vec<T>* dual_tangent,
+                           const Vec<T>* grads, int stride) const {
+        if (!p.diagonal_words) {
+            copy(from, tangent);
+            add_words(dual, tangent, grads, stride, false);
+            add_words(dual_tangent, state, grads, stride, true);
+            return;
+        }
+        weigh(grads, stride);
+        for (size_t x = 0; x < static_cast<size_t>(1) << p.n_bits; ++x) {
+            const Vec<T> o = sums[to ? to[x] : x], a = from[2 * x], b = from[2 * x + 1];
+            tangent[2 * x] = a, tangent[2 * x + 1] = b;
+            dual[2 * x] += o * a, dual[2 * x + 1] += o * b;
+            dual_tangent[2 * x] = o * state[2 * x], dual_tangent[2 * x + 1] = o * state[2 * x + 1];
+        }
+    }
+
+    void copy(const Vec<T>* from, Vec<T>* state) const {
+        std::memcpy(static_cast<void*>(state), from, (sizeof(Vec<T>) * 2) << p.n_bits);
+    }
+
+    void add_words(Vec<T>* dual, const Vec<T>* state, const Vec<T>* grads, int stride, bool fresh) const {
+        if (fresh) std::memset(static_cast<void*>(dual), 0, (sizeof(Vec<T>) * 2) << p.n_bits);
+        for (int w = 0; w < p.n_words; ++w) add_word<T>(dual, state, p.n_bits, p.words[w], grads[w * stride]);
     }
 };
 

@@ -35,20 +35,16 @@ struct Reverse : Block<T> {
         }
     }
 
-    void restore(int64_t block) {
-        const size_t bytes = 2 * size * sizeof(V);
-        const char* from = reinterpret_cast<const char*>(call.saved) + block * call.n_states * bytes;
-        for (int s = 0; s < call.n_states; ++s) {
-            std::memcpy(static_cast<void*>(states[s]), from + s * bytes, bytes);
-            std::memset(static_cast<void*>(duals[s]), 0, bytes);
-        }
+    const V* kept(int64_t block, int s) const {
+        return reinterpret_cast<const V*>(call.saved) + (block * call.n_states + s) * 2 * size;
     }
 
     // Duals are half the gradient, so that d loss / d angle = Im <dual|axis.sigma|state>.
-    void start_duals() {
+    void start_duals(int64_t block) {
         if (call.mode == STATE) {
             V re, im;
             this->total_phase(re, im);
+            std::memcpy(static_cast<void*>(states[0]), kept(block, 0), 2 * size * sizeof(V));
             this->load_gradient(duals[0], call.grad_values, static_cast<int64_t>(2 * size));
             for (size_t x = 0; x < size; ++x)
                 multiply(duals[0][2 * x], duals[0][2 * x + 1], re * static_cast<T>(0.5), im * static_cast<T>(-0.5));
@@ -56,23 +52,14 @@ struct Reverse : Block<T> {
         }
         const Readout<T> readout = this->readout();
         this->load_gradient(grads, call.grad_values, p.n_words);
-        if (p.diagonal_words) readout.weigh(grads, 1);
-        readout.pull_back(duals[0], states[0], grads, 1);
+        readout.pull_back(kept(block, 0), states[0], duals[0], grads, 1);
         if (call.n_states == 1) return;
         this->load_gradient(grads, call.grad_jacobian, static_cast<int64_t>(p.n_words) * p.n_inputs);
         for (int j = 0; j < p.n_inputs; ++j) {
             if (p.birth[j] >= p.n_layers) continue;
-            if (p.diagonal_words) readout.weigh(grads + j, p.n_inputs);
-            readout.pull_back(duals[0], states[1 + j], grads + j, p.n_inputs);
-            readout.pull_back(duals[1 + j], states[0], grads + j, p.n_inputs);
+            readout.pull_back_tangent(kept(block, 1 + j), states[0], states[1 + j], duals[0], duals[1 + j], grads + j,
+                                      p.n_inputs);
         }
-    }
-
-    bool has_terms(int layer, int input) const {
-        bool any = false;
-        for (int k = p.term_start[layer]; k < p.term_start[layer + 1]; ++k)
-            any |= p.angles[p.terms[k].angle].input == input;
-        return any;
     }
 
     // Takes tangents of terms with inputs back; their scales get d loss / d slope.
@@ -120,7 +107,7 @@ struct Reverse : Block<T> {
     // Generators about x come from the sums of signs on both sides of a turn; this is where that is ill-conditioned.
     bool needs_x(int layer, int bit) const {
         const Turn<T>& t = this->turns[layer * p.n_bits + bit];
-        const T limit = static_cast<T>(sizeof(T) == 4 ? 0.025 : 5e-4);
+        const T limit = static_cast<T>(sizeof(T) == 4 ? 0.01 : 1e-4);
         bool small = layer == 0;
         for (int i = 0; i < width; ++i) small |= t.c[i] * t.s[i] < limit;
         return small;
@@ -151,30 +138,56 @@ struct Reverse : Block<T> {
         pull_high<undo>(layer, t, states[s], duals[s]);
     }
 
-    void reverse_tangent(int layer, int s, const Turns<T>& t) {
-        const bool born = p.birth[s - 1] < layer, low = this->links_within(layer, s - 1);
-        if (!born || !low || !this->has_phases(layer) || has_terms(layer, s - 1)) {
-            unapply(layer, s);
-            eject_terms(layer, s);
-            if (!born) {
-                eject_links<false>(layer, s - 1, states[s], duals[s], states[0], duals[0], p.n_bits);
-                return;
-            }
+    bool goes_in_pieces(int layer, int s) const { return p.birth[s - 1] < layer && this->in_pieces(layer, s); }
+
+    void reverse_whole(int layer, int s, const Turns<T>& t) {
+        unapply(layer, s);
+        eject_terms(layer, s);
+        if (p.birth[s - 1] < layer) {
             eject_links<true>(layer, s - 1, states[s], duals[s], states[0], duals[0], p.n_bits);
             pull<true>(layer, s, t);
-            return;
+        } else {
+            eject_links<false>(layer, s - 1, states[s], duals[s], states[0], duals[0], p.n_bits);
         }
-        const int32_t* to = this->phases().permutation(layer);
-        V *a = to ? this->spare : states[s], *b = to ? dual_spare : duals[s];
-        const size_t piece = this->piece();
-        for (size_t x = 0; x < size; x += piece) {
-            this->phases().unapply(to, states[s], duals[s], a, b, sums, x, piece);
-            eject_links<true>(layer, s - 1, a + 2 * x, b + 2 * x, states[0] + 2 * x, duals[0] + 2 * x,
+    }
+
+    // Takes a piece of one state and its dual back over the phases and the low turns; links are ejected in between.
+    void reverse_piece(int layer, int s, const Turns<T>& t, V* state, V* dual, size_t x) {
+        this->phases().unapply(this->phases().permutation(layer), states[s], duals[s], state, dual, sums, x,
+                               this->piece());
+        if (s > 0)
+            eject_links<true>(layer, s - 1, state + 2 * x, dual + 2 * x, states[0] + 2 * x, duals[0] + 2 * x,
                               this->piece_bits());
-            pull_piece<true>(layer, t, a + 2 * x, b + 2 * x);
-        }
-        if (to) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
+        pull_piece<true>(layer, t, state + 2 * x, dual + 2 * x);
+    }
+
+    void reverse_in_pieces(int layer, int s, const Turns<T>& t) {
+        const bool moves = this->phases().permutation(layer) != nullptr;
+        V *a = moves ? this->spare : states[s], *b = moves ? dual_spare : duals[s];
+        for (size_t x = 0; x < size; x += this->piece()) reverse_piece(layer, s, t, a, b, x);
+        if (moves) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
         pull_high<true>(layer, t, states[s], duals[s]);
+    }
+
+    // All tangents piece by piece, so that pieces of the state, its dual and the phases stay near.
+    void reverse_together(int layer, const Turns<T>& t) {
+        for (size_t x = 0; x < size; x += this->piece())
+            for (int s = 1; s < call.n_states; ++s)
+                if (goes_in_pieces(layer, s)) reverse_piece(layer, s, t, states[s], duals[s], x);
+        for (int s = 1; s < call.n_states; ++s)
+            if (goes_in_pieces(layer, s)) pull_high<true>(layer, t, states[s], duals[s]);
+    }
+
+    void reverse_tangents(int layer, const Turns<T>& t) {
+        const bool moves = this->phases().permutation(layer) != nullptr;
+        for (int s = 1; s < call.n_states; ++s) {
+            if (p.birth[s - 1] > layer) continue;
+            if (!goes_in_pieces(layer, s))
+                reverse_whole(layer, s, t);
+            else if (moves)
+                reverse_in_pieces(layer, s, t);
+        }
+        if (!moves) reverse_together(layer, t);
     }
 
     // Signs summed over the states on the far side of a layer's phases finish the layer after it.
@@ -200,24 +213,30 @@ struct Reverse : Block<T> {
         }
     }
 
-    void finish_next(int layer) {
-        const int32_t* to = this->phases().permutation(layer);
-        V by_bit[32];
-        for (size_t x = 0; x < size; ++x) this->phase[to ? to[x] : x] = sums[x];
-        fold(this->phase, p.n_bits, by_bit);
-        finish(layer + 1, by_bit);
-    }
-
+    // From the sums of signs: gradients of the terms, generators about z, and what the layer after this one waits for.
     void use_sums(int layer) {
-        sign_transform(sums, p.n_bits);
-        if (this->has_phases(layer))
-            for (int k = p.term_start[layer]; k < p.term_start[layer + 1]; ++k)
-                hand_on<T>(p, p.terms[k].angle, sums[p.terms[k].mask], gathered());
-        for (int b = 0; b < p.n_bits; ++b) generators_of(layer)[b].z = sums[static_cast<size_t>(1) << b];
+        V before[32] = {}, after[32] = {};
+        const int first = p.term_start[layer], last = p.term_start[layer + 1];
+        const int32_t* to = this->phases().permutation(layer);
+        const bool more = layer + 1 < p.n_layers;
+        if (more && to) {
+            for (size_t x = 0; x < size; ++x) this->phase[to[x]] = sums[x];
+            fold(this->phase, p.n_bits, before);
+        }
+        if (!this->has_phases(layer) || first == last) {
+            fold(sums, p.n_bits, after);
+        } else {
+            sign_transform(sums, p.n_bits);
+            for (int k = first; k < last; ++k) hand_on<T>(p, p.terms[k].angle, sums[p.terms[k].mask], gathered());
+            for (int b = 0; b < p.n_bits; ++b) after[b] = sums[static_cast<size_t>(1) << b];
+        }
+        if (more) finish(layer + 1, to ? before : after);
+        for (int b = 0; b < p.n_bits; ++b) generators_of(layer)[b].z = after[b];
         if (call.n_states == 1) return;
         for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k) {
             // The sums were taken before the injections K went: <dual|[K, Z]|state> is what those change.
-            const Axis3<T>&a = pulled_of(layer)[k - p.link_start[layer]], &b = this->along_of(layer)[k - p.link_start[layer]];
+            const Axis3<T>& a = pulled_of(layer)[k - p.link_start[layer]];
+            const Axis3<T>& b = this->along_of(layer)[k - p.link_start[layer]];
             generators_of(layer)[p.links[k].bit].z += a.x * b.y - a.y * b.x;
         }
     }
@@ -232,23 +251,25 @@ struct Reverse : Block<T> {
         for (size_t x = 0; x < size; ++x) sums[x] = V{};
         this->find_axes_of(layer);
         if (this->has_phases(layer)) this->phases().build(layer);
-        unapply(layer, 0);
-        for (int s = 1; s < call.n_states; ++s)
-            if (p.birth[s - 1] <= layer) reverse_tangent(layer, s, t);
-        if (layer + 1 < p.n_layers) finish_next(layer);
-        if (layer > 0)
-            pull<true>(layer, 0, t);
-        else
-            pull<false>(layer, 0, t);
-        use_sums(layer);
+        if (call.n_states == 1 && layer > 0 && this->has_phases(layer)) {
+            reverse_in_pieces(layer, 0, t);
+            use_sums(layer);
+        } else {
+            unapply(layer, 0);
+            reverse_tangents(layer, t);
+            use_sums(layer);
+            if (layer > 0)
+                pull<true>(layer, 0, t);
+            else
+                pull<false>(layer, 0, t);
+        }
         for (int k = 0; k < t.count; ++k) generators_of(layer)[t.bits[k] - 1].y = about_y[k];
         if (layer == 0) finish(layer, nullptr);
     }
 
     void reverse(int64_t block) {
         this->start(block);
-        restore(block);
-        start_duals();
+        start_duals(block);
         for (int j = 0; j < p.n_inputs; ++j) by_input[j] = V{};
         for (int layer = p.n_layers - 1; layer >= 0; --layer) reverse_layer(layer);
         this->store(by_input, call.grad_inputs, p.n_inputs);
