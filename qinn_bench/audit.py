@@ -7,7 +7,7 @@ log-likelihood below the entropy of the data. Every likelihood therefore carries
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from qinn_bench.contracts import DensityModel
-from qinn_bench.density_mass import Mass, estimate_mass, fit_proposal, grid_mass
+from qinn_bench.density_mass import LogDensity, Mass, estimate_mass, fit_proposal, grid_mass, sharpen
 from qinn_bench.values import Array, Certificate, Dataset, Estimate, Verdict
 
 TOLERANCE = 0.03
@@ -32,6 +32,8 @@ LEAST_EFFECTIVE = 400
 """Effective draws below which one draw may carry more than 1/20 of the mass, so that no error can be trusted."""
 UNDEFINED = 0.001
 """Share of draws without a value that may be taken as zero: a tenth of the accuracy asked of the mass."""
+PEAK_DRAWS = 0.05
+"""Share of the allowed evaluations that looks for peaks at the model's own rows."""
 ROUND_TRIP_ROWS, JACOBIAN_ROWS = 512, 256
 JACOBIAN_PASSES = 4096
 """Rows times features: backward passes that the comparison with autodiff may cost for each group of rows."""
@@ -49,7 +51,7 @@ class Claim(Protocol):
 
 
 @dataclass(frozen=True)
-class _Finding:
+class Finding:
     """One thing that speaks against a pass."""
 
     verdict: Verdict
@@ -77,7 +79,7 @@ def certify(
         with torch.no_grad():
             return model.log_prob(torch.from_numpy(rows)).numpy()
 
-    mass = estimate_mass(log_density, fit_proposal(train, own, rng), rng, max_draws)
+    mass = _measure_mass(log_density, train, own, rng, max_draws)
     grid = grid_mass(log_density, train, min(GRID_POINTS, max_draws)) if data.dim <= 2 else None
     findings = [*judge_mass(mass, tolerance), *_judge_grid(grid, mass, tolerance)]
     figures: dict[str, float | None] = {}
@@ -100,11 +102,20 @@ def certify(
     )
 
 
+def _measure_mass(log_density: LogDensity, train: Array, own: Array, rng: np.random.Generator, max_draws: int) -> Mass:
+    peaks = own[: int(PEAK_DRAWS * max_draws)]
+    proposal = fit_proposal(train, own, rng)
+    if len(peaks):
+        proposal = sharpen(proposal, log_density, peaks, rng)
+    mass = estimate_mass(log_density, proposal, rng, max_draws - len(peaks))
+    return replace(mass, draws=mass.draws + len(peaks))
+
+
 def _finite(rows: Array) -> Array:
     return rows[np.isfinite(rows).all(1)]
 
 
-def judge_mass(mass: Mass, tolerance: float) -> list[_Finding]:
+def judge_mass(mass: Mass, tolerance: float) -> list[Finding]:
     """What the mass alone says against a model; empty when it is 1 within the tolerance.
 
     A heavy tail of weights hides mass and never invents it, so a lower bound far above 1 convicts in any case.
@@ -112,29 +123,29 @@ def judge_mass(mass: Mass, tolerance: float) -> list[_Finding]:
     low, high = mass.interval
     span = f"[{low:.3f}, {high:.3f}]"
     if mass.at_least > 1 + tolerance:
-        return [_Finding("fail", f"the density integrates to {span}, at least {mass.at_least:.3f}, instead of 1")]
+        return [Finding("fail", f"the density integrates to {span}, at least {mass.at_least:.3f}, instead of 1")]
     doubts = [
         (mass.undefined > UNDEFINED, f"the density is no number at {mass.undefined:.1%} of the draws"),
         (mass.tail_index > HEAVIEST_TAIL, f"the weights are too heavy-tailed (Pareto k = {mass.tail_index:.2f})"),
         (mass.effective < LEAST_EFFECTIVE, f"the mass rests on {mass.effective:.0f} effective draws"),
     ]
-    if found := [_Finding("undecided", text) for doubt, text in doubts if doubt]:
+    if found := [Finding("undecided", text) for doubt, text in doubts if doubt]:
         return found
     if high < 1 - tolerance or low > 1 + tolerance:
-        return [_Finding("fail", f"the density integrates to {span} instead of 1")]
+        return [Finding("fail", f"the density integrates to {span} instead of 1")]
     if low < 1 - tolerance or high > 1 + tolerance:
-        return [_Finding("undecided", f"the mass interval {span} is not within {tolerance:g} of 1")]
+        return [Finding("undecided", f"the mass interval {span} is not within {tolerance:g} of 1")]
     return []
 
 
-def _judge_grid(grid: Estimate | None, mass: Mass, tolerance: float) -> list[_Finding]:
+def _judge_grid(grid: Estimate | None, mass: Mass, tolerance: float) -> list[Finding]:
     """The grid sees only a box, so it may find less than the draws do; finding more means that they missed some."""
     if grid is None or grid.value is None or grid.value - (grid.error or 0.0) <= mass.interval[1] + tolerance:
         return []
-    return [_Finding("undecided", f"the grid finds a mass of {grid.value:.3f}, the draws {mass.value:.3f}")]
+    return [Finding("undecided", f"the grid finds a mass of {grid.value:.3f}, the draws {mass.value:.3f}")]
 
 
-Check = tuple[dict[str, float | None], list[_Finding]]
+Check = tuple[dict[str, float | None], list[Finding]]
 
 
 @torch.no_grad()
@@ -153,7 +164,7 @@ def _round_trips(model: DensityModel, test: Array, rng: np.random.Generator, tol
         (failures, f"{failures:.1%} of the latents have no pre-image"),
     ]
     figures = {"round_trip_data": data_rms, "round_trip_latent": latent_rms, "inversion_failures": failures}
-    return figures, [_Finding("fail", text) for share, text in judged if share > tolerance]
+    return figures, [Finding("fail", text) for share, text in judged if share > tolerance]
 
 
 def _displacement(start: Tensor, end: Tensor) -> tuple[float | None, float]:
@@ -169,13 +180,13 @@ def _jacobian(model: DensityModel, train: Array, claimed: Array, rng: np.random.
     dim = train.shape[1]
     figures: dict[str, float | None] = {"logdet_error": None, "sign_changes": None}
     if dim > LARGEST_JACOBIAN:
-        return figures, [_Finding("pass", f"the log-det was not compared: {dim} features are too many for autodiff")]
+        return figures, [Finding("pass", f"the log-det was not compared: {dim} features are too many for autodiff")]
     n = int(np.clip(JACOBIAN_PASSES // dim, FEW, JACOBIAN_ROWS))
     rows = torch.from_numpy(np.concatenate([train[rng.permutation(len(train))[:n]], claimed[:n]]))
     try:
         parts = [autodiff(model.forward, part) for part in torch.split(rows, 64)]
     except RuntimeError as error:
-        return figures, [_Finding("pass", f"the log-det was not compared: {str(error).splitlines()[0]}")]
+        return figures, [Finding("pass", f"the log-det was not compared: {str(error).splitlines()[0]}")]
     logdet, sign, found = (torch.cat(column) for column in zip(*parts, strict=True))
     difference = ((logdet - found) / (1 + found.abs())).abs().nan_to_num(torch.inf)
     worst = float(torch.where(logdet == found, 0.0, difference).max())
@@ -185,7 +196,7 @@ def _jacobian(model: DensityModel, train: Array, claimed: Array, rng: np.random.
         (worst > LOGDET_TOLERANCE, f"the claimed log-det differs from autodiff by {worst:.1e}"),
         (minority > FOLDED, f"det J has the minority sign on {minority:.1%} of the rows"),
     ]
-    return figures, [_Finding("fail", text) for bad, text in judged if bad]
+    return figures, [Finding("fail", text) for bad, text in judged if bad]
 
 
 def autodiff(forward: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

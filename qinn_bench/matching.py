@@ -6,8 +6,6 @@ import itertools
 from bisect import bisect_left
 from typing import Literal
 
-import torch
-
 from qinn_bench import registry
 from qinn_bench.contracts import count_parameters
 from qinn_bench.values import Dataset, Knob, Match, Parameters, Refused, Row, Use, Value
@@ -54,17 +52,15 @@ def search(family: Use, data: Dataset, match: Match) -> Matching:
         raise Refused(f"model '{family}' leaves no knob open to the matcher: its size is {_count(family, data).total}")
     longest = max(free, key=lambda knob: len(free[knob]))
     rest = {knob: values for knob, values in free.items() if knob != longest}
-    shapes: dict[str, Shape] = {}
+    counts = _Counts(data)
     for combination in itertools.product(*rest.values()):
-        held = family.knobs | dict(zip(rest, combination, strict=True))
-        for use in _around_budget(Use(name=family.name, knobs=held), longest, free[longest], data, match):
-            counted = _count(use, data)
-            shapes[str(use)] = Shape(
-                model=registry.spell_out("model", use),
-                parameters=counted,
-                residual=counted.total / match.parameters - 1,
-            )
-    by_distance = sorted(shapes.values(), key=lambda shape: (abs(shape.residual), str(shape.model)))
+        held = Use(name=family.name, knobs=family.knobs | dict(zip(rest, combination, strict=True)))
+        counts.visit(held, longest, free[longest], match)
+    shapes = [
+        Shape(model=registry.spell_out("model", use), parameters=count, residual=count.total / match.parameters - 1)
+        for use, count in counts.found.values()
+    ]
+    by_distance = sorted(shapes, key=lambda shape: (abs(shape.residual), str(shape.model)))
     fitting = [shape for shape in by_distance if abs(shape.residual) <= match.tolerance]
     return Matching(
         family=str(family),
@@ -87,28 +83,35 @@ def _free_knobs(family: Use) -> dict[str, tuple[Knob, ...]]:
     return {knob: values for knob, values in declared.items() if knob not in family.knobs}
 
 
-def _around_budget(held: Use, knob: str, values: tuple[Knob, ...], data: Dataset, match: Match) -> list[Use]:
-    """The uses along one knob whose count lies within the tolerance, and the two that bracket the budget."""
+class _Counts:
+    """The parameters of every use that a search has built, each built once."""
 
-    def use(value: Knob) -> Use:
-        return Use(name=held.name, knobs=held.knobs | {knob: value})
+    def __init__(self, data: Dataset) -> None:
+        self.data = data
+        self.found: dict[str, tuple[Use, Parameters]] = {}
 
-    def total(value: Knob) -> int:
-        return _count(use(value), data).total
+    def visit(self, held: Use, knob: str, values: tuple[Knob, ...], match: Match) -> None:
+        """Count, along one knob, the uses within the tolerance and the two that bracket the budget."""
 
-    low = bisect_left(values, match.parameters * (1 - match.tolerance), key=total)
-    chosen = [use(values[low - 1])] if low > 0 else []
-    for value in values[low:]:
-        chosen.append(use(value))
-        if total(value) > match.parameters * (1 + match.tolerance):
-            break
-    return chosen
+        def total(value: Knob) -> int:
+            return self.total(Use(name=held.name, knobs=held.knobs | {knob: value}))
+
+        low = bisect_left(values, match.parameters * (1 - match.tolerance), key=total)
+        for value in values[low:]:
+            if total(value) > match.parameters * (1 + match.tolerance):
+                break
+        if low > 0:
+            total(values[low - 1])
+
+    def total(self, use: Use) -> int:
+        """How many parameters a use has."""
+        if str(use) not in self.found:
+            self.found[str(use)] = use, _count(use, self.data)
+        return self.found[str(use)][1].total
 
 
 def _count(use: Use, data: Dataset) -> Parameters:
-    """Build the model without memory for its weights, and count them."""
-    with torch.device("meta"):
-        return count_parameters(registry.make("model", use, data.dim, data=data))
+    return count_parameters(registry.make("model", use, data.dim, data=data))
 
 
 def _classify(shapes: list[Shape]) -> list[Shape]:

@@ -158,7 +158,7 @@ def physical_log_prob(model: Any, data: Dataset, rows: Array) -> Array:
     return np.asarray(np.concatenate(parts) + logdet)
 
 
-def _certify(model: Generator, cell: Cell, data: Dataset, arrays: store.Arrays) -> Certificate | None:
+def _certify(model: Any, cell: Cell, data: Dataset, arrays: store.Arrays) -> Certificate | None:
     if "log_prob" not in arrays:
         return None
     rng = numpy_rng("certificate", str(cell.data), str(cell.model), cell.seed)

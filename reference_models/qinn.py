@@ -33,8 +33,8 @@ WIDENED, WIDE = 0.4, 2.0
 """The fold barrier also looks at training rows with this much noise added, and at a normal this wide."""
 ANCHORS = 256
 """How many training rows are kept as starting points of the inverse."""
-LEAST_STRETCH = 0.1
-"""Below this signed stretch per dimension, relative to the batch's mean, the fold barrier acts."""
+LEAST_STRETCH = 0.05
+"""Below this stretch, where 1 is that of the identity, the fold barrier acts."""
 STARTS = {"identity": 0.05, "random": 1.0}
 """How far from the identity the weights start (standard deviation, radians)."""
 FINAL_MMD = 0.1
@@ -47,12 +47,13 @@ class Terms:
 
     `fidelity` multiplies the mean of 1 - F between the measured state and the one prepared from the measured values;
     `mmd` the MMD^2 between latents and the normal, and, with `both` directions, between rows and rows that the learned
-    preparation generates; `barrier` the penalty on folds.
+    preparation generates; `barrier` the penalty on folds, which are seen in `stretch`.
     """
 
     fidelity: float
     mmd: float
     barrier: float
+    stretch: str
     both: bool
 
 
@@ -86,27 +87,19 @@ class QINN(DensityModel):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Latents and log-determinant; the sign of the determinant is left to the barrier and the audit."""
-        z, logdet, _, _ = self.mapped(x)
-        return z, logdet
+        z, jacobian, _ = self.jacobian(x)
+        return z, torch.linalg.slogdet(jacobian)[1]
 
-    def mapped(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Latents ``(n, dim)``, log |det dz/dx| ``(n,)``, its sign ``(n,)`` and the measured values ``(n, dim)``."""
+    def jacobian(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents ``(n, dim)``, the full Jacobian dz/dx ``(n, dim, dim)`` and the measured values ``(n, dim)``."""
         h, slope_in = self.to_angles(x)
         y, jacobian = self.circuit.jacobian(h)
         z, slope_out = self.to_latent(y)
-        sign, logdet = torch.linalg.slogdet(-jacobian)
-        return z, logdet + slope_in.sum(1) + slope_out.sum(1), sign, y
-
-    def jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents ``(n, dim)`` and the full Jacobian dz/dx ``(n, dim, dim)``."""
-        h, slope_in = self.to_angles(x)
-        y, jacobian = self.circuit.jacobian(h)
-        z, slope_out = self.to_latent(y)
-        return z, -slope_out.exp()[:, :, None] * jacobian * slope_in.exp()[:, None, :]
+        return z, -slope_out.exp()[:, :, None] * jacobian * slope_in.exp()[:, None, :], y
 
     def inverse(self, z: Tensor) -> Tensor:
         """Solve f(x) = z from the best of the learned guess and the nearest anchor; NaN where there is no solution."""
-        return solve(self.jacobian, z, [self.guess(z), self._nearest_anchor(z)])
+        return solve(lambda x: self.jacobian(x)[:2], z, [self.guess(z), self._nearest_anchor(z)])
 
     def guess(self, z: Tensor) -> Tensor:
         """The rows that the learned inverse state preparation gives: prepare from y, undo the layers, measure.
@@ -141,9 +134,10 @@ class QINN(DensityModel):
         """Latents and log-determinants of a batch, and the weighted sum of the loss terms beside the likelihood."""
         n, penalty = len(x), x.new_zeros(())
         points = torch.cat((x, *self._around(x, rng))) if self.terms.barrier else x
-        z, logdet, sign, y = self.mapped(points)
+        z, jacobian, y = self.jacobian(points)
+        logdet = torch.linalg.slogdet(jacobian)[1]
         if self.terms.barrier:
-            stretch = sign * torch.exp((logdet - logdet[:n].mean().detach()) / self.dim)
+            stretch = STRETCHES[self.terms.stretch](jacobian)
             penalty = penalty + self.terms.barrier * torch.relu(LEAST_STRETCH - stretch).mean()
         if self.terms.fidelity:
             penalty = penalty + self.terms.fidelity * (1 - self.fidelity(x, y[:n]).mean())
@@ -170,6 +164,27 @@ class QINN(DensityModel):
         normal = torch.randn(z.shape, generator=rng).to(z)
         total = mmd2(z, normal)
         return total + mmd2(self.guess(normal), x) if self.terms.both else total
+
+
+def least_stretch(jacobian: Tensor) -> Tensor:
+    """The smallest eigenvalue ``(n,)`` of the symmetric part of each Jacobian.
+
+    A map of a convex domain for which it is positive everywhere is one-to-one (Gale, Nikaido, Math. Ann. 159 (1965) 81),
+    and some such map takes any density to the normal one (Brenier, Comm. Pure Appl. Math. 44 (1991) 375).
+    """
+    symmetric = (0.5 * (jacobian + jacobian.mT)).nan_to_num()
+    smallest: Tensor = torch.linalg.eigvalsh(symmetric)[:, 0]
+    return smallest
+
+
+def signed_volume(jacobian: Tensor) -> Tensor:
+    """The determinant ``(n,)`` of each Jacobian by its sign and per-dimension size: it misses folds that come in pairs."""
+    sign, logdet = torch.linalg.slogdet(jacobian)
+    return sign * torch.exp(logdet / jacobian.shape[1])
+
+
+STRETCHES = {"monotone": least_stretch, "determinant": signed_volume}
+"""What the barrier keeps above `LEAST_STRETCH`."""
 
 
 def negative_log_likelihood(z: Tensor, logdet: Tensor) -> Tensor:
@@ -203,6 +218,8 @@ def make_qinn(dim: int, circuit: Circuit, terms: Terms, start: str, backend: str
     """
     if start not in STARTS:
         raise Refused(f"a QINN knows no start '{start}'; there are: {', '.join(STARTS)}")
+    if terms.stretch not in STRETCHES:
+        raise Refused(f"a QINN knows no stretch '{terms.stretch}'; there are: {', '.join(STRETCHES)}")
     if terms.both and not terms.fidelity:
         raise Refused("a QINN with both=true generates through its state preparation, which needs fidelity > 0")
     model = QINN(dim, circuit, terms, backend)
@@ -221,6 +238,7 @@ def build(
     fidelity: float = 1.0,
     mmd: float = 1.0,
     barrier: float = 10.0,
+    stretch: str = "monotone",
     both: bool = False,
     backend: str = "auto",
 ) -> DensityModel:
@@ -232,4 +250,4 @@ def build(
     if entangler not in ("zz", "cnot", "none"):
         raise Refused(f"qinn knows no entangler '{entangler}'; there are: cnot, none, zz")
     circuit = reuploading(dim, copies=copies, uploads=uploads, layers=layers, entangler=cast(Entangler, entangler))
-    return make_qinn(dim, circuit, Terms(fidelity, mmd, barrier, both), start, backend)
+    return make_qinn(dim, circuit, Terms(fidelity, mmd, barrier, stretch, both), start, backend)

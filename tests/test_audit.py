@@ -12,7 +12,7 @@ from torch import nn
 
 from qinn_bench.audit import autodiff, certify, judge_mass
 from qinn_bench.contracts import LOG_2PI, DensityModel
-from qinn_bench.density_mass import Mass, Proposal, estimate_mass, fit_proposal, grid_mass
+from qinn_bench.density_mass import Mass, Proposal, estimate_mass, fit_proposal, grid_mass, sharpen
 from qinn_bench.values import Column, Dataset
 
 DRAWS = 40_000
@@ -314,6 +314,21 @@ def test_eight_dimensions_to_one_per_cent(case):
     mass = estimate_mass(log_density, fit_proposal(rows[:3000], rows[3000:], rng), rng, 200_000)
     assert mass.interval[1] - mass.interval[0] <= 0.02 and mass.interval[0] - 0.005 < 1 < mass.interval[1] + 0.005
     assert mass.draws < 200_000 and mass.tail_index < 0.7
+
+
+def test_a_peak_that_few_draws_hit_is_seen_after_sharpening():
+    rng = np.random.default_rng(18)
+    wide, peak = (stats.multivariate_normal([m] * 4, s**2 * np.eye(4)) for m, s in ((0, 1), (1, 0.02)))
+
+    def log_density(x):
+        return np.logaddexp(np.log(0.95) + wide.logpdf(x), np.log(0.05) + peak.logpdf(x))
+
+    rows = np.concatenate([wide.rvs(3800, rng), peak.rvs(200, rng)])
+    blunt = fit_proposal(wide.rvs(2000, rng), rows[:0], rng, components=3)
+    sharp = sharpen(blunt, log_density, rows, rng)
+    before, after = (estimate_mass(log_density, proposal, rng, 50_000) for proposal in (blunt, sharp))
+    assert before.value < 0.97
+    assert after.value == pytest.approx(1, abs=4 * after.error) and after.error < 0.006
 
 
 def test_grid_and_draws_agree_in_two_dimensions():

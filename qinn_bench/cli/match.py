@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from qinn_bench import matching, registry, store
@@ -70,12 +71,19 @@ def _show(found: Matching, most: int) -> None:
     title = (
         f"{found.family} on {found.data}: {len(found.shapes)} shapes of {found.searched} within {found.tolerance:.1%}"
     )
-    table = Table("depth", "total", "quantum", "classical", "off", "shape", title=title)
+    table = Table("depth", "total", "quantum", "classical", "off", title=escape(title))
+    table.add_column("shape", overflow="fold")
     for shape in _spread(found, most):
         count = shape.parameters
         figures = (str(count.total), str(count.quantum), str(count.classical), f"{shape.residual:+.2%}")
-        table.add_row(shape.depth, *figures, str(shape.model))
+        table.add_row(shape.depth, *figures, escape(_terse(shape.model)))
     Console().print(table)
+
+
+def _terse(model: Use) -> str:
+    """A model with those knobs that differ from their defaults."""
+    defaults = registry.knob_defaults("model", model.name)
+    return str(Use(name=model.name, knobs={k: v for k, v in model.knobs.items() if v != defaults[k]}))
 
 
 def _spread(found: Matching, most: int) -> list[matching.Shape]:

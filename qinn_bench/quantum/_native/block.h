@@ -33,6 +33,7 @@ struct Block {
     Axis3<T>*axes, *along;  // of one layer: per rotation, per link; twice, for even and odd layers
     V** states;
     V* spare;
+    int near = QINN_NEAR_FORWARD;  // a piece is 2^near vectors
     int64_t row = 0;  // first sample of the block
     int rows = 0;     // samples in it
 
@@ -174,17 +175,21 @@ struct Block {
         }
     }
 
-    // Whether all links of an input in a layer act within a piece of the state.
-    bool links_within(int layer, int input) const {
-        bool within = true;
+    static constexpr int within = -1, several = -2;
+
+    // The one bit beyond a piece that a link of an input acts on, or `within` or `several`.
+    int far_bit(int layer, int input) const {
+        int bit = within;
         for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k)
-            within &= p.links[k].input != input || p.links[k].bit + 1 < near;
-        return within;
+            if (p.links[k].input == input && p.links[k].bit >= piece_bits())
+                bit = bit == within ? p.links[k].bit : several;
+        return bit;
     }
 
-    void inject_links(int layer, int input, V* tangent, const V* state, int n) const {
+    // Links of an input on the bits [low, high), over 2^n amplitudes.
+    void inject_links(int layer, int input, int low, int high, V* tangent, const V* state, int n) const {
         for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k)
-            if (p.links[k].input == input)
+            if (p.links[k].input == input && p.links[k].bit >= low && p.links[k].bit < high)
                 inject<T>(tangent, state, n, p.links[k].bit, along_of(layer)[k - p.link_start[layer]]);
     }
 
@@ -207,7 +212,7 @@ struct Block {
             turn_some<T>(states[s], p.n_bits + 1, t, t.low, t.count);
             turn_low(t, states[s]);
         }
-        inject_links(layer, s - 1, states[s], states[0], p.n_bits);
+        inject_links(layer, s - 1, 0, p.n_bits, states[s], states[0], p.n_bits);
         if (has_phases(layer) && term_slopes(layer, s - 1)) inject_terms(states[s], states[0]);
         forward_state(layer, states[s]);
     }
@@ -219,22 +224,36 @@ struct Block {
         return any;
     }
 
-    // Turns a piece of a state by the low bits, injects the links of a tangent's input and applies the phases.
-    void forward_piece(int layer, int s, const Turns<T>& t, bool turning, size_t x) {
+    // Turns a piece of a state by the low bits, injects the links of a tangent's input and applies the phases; with a
+    // link on a far bit, two pieces go together.
+    void forward_piece(int layer, int s, const Turns<T>& t, bool turning, size_t x, const V* ahead) {
         const int32_t* to = phases().permutation(layer);
-        if (turning) turn_some<T>(states[s] + 2 * x, piece_bits() + 1, t, 0, t.low);
-        if (s > 0) inject_links(layer, s - 1, states[s] + 2 * x, states[0] + 2 * x, piece_bits());
-        phases().apply(to, states[s], to ? spare : states[s], x, piece());
+        const int far = s > 0 ? far_bit(layer, s - 1) : within, n = piece_bits();
+        const size_t apart = far == within ? 0 : static_cast<size_t>(1) << far;
+        if (x & apart) return;
+        for (size_t at = x; at <= x + apart; at += apart + (apart == 0)) {
+            if (turning) turn_some<T>(states[s] + 2 * at, n + 1, t, 0, t.low, ahead);
+            if (s > 0) inject_links(layer, s - 1, 0, n, states[s] + 2 * at, states[0] + 2 * at, n);
+        }
+        // Over n + 1 bits the first group of indices pairs the piece at x with the one `apart` from it.
+        if (apart) inject_links(layer, s - 1, n, p.n_bits, states[s] + 2 * x, states[0] + 2 * x, n + 1);
+        for (size_t at = x; at <= x + apart; at += apart + (apart == 0))
+            phases().apply(to, states[s], to ? spare : states[s], at, piece());
+    }
+
+    // What is swept after piece x of tangent s, to be fetched ahead.
+    const V* next_piece(V* const* of, int s, size_t x) const {
+        return s + 1 < call.n_states ? of[s + 1] + 2 * x : of[1] + 2 * (x + piece());
     }
 
     void forward_in_pieces(int layer, int s, const Turns<T>& t, bool turning) {
-        for (size_t x = 0; x < size; x += piece()) forward_piece(layer, s, t, turning, x);
+        for (size_t x = 0; x < size; x += piece()) forward_piece(layer, s, t, turning, x, states[s] + 2 * (x + piece()));
         if (phases().permutation(layer)) exchange(states[s], spare);
     }
 
     // Whether nothing of a tangent's layer reaches from piece to piece but the high turns.
     bool in_pieces(int layer, int s) const {
-        return p.birth[s - 1] <= layer && has_phases(layer) && links_within(layer, s - 1) && !has_terms(layer, s - 1);
+        return p.birth[s - 1] <= layer && has_phases(layer) && far_bit(layer, s - 1) != several && !has_terms(layer, s - 1);
     }
 
     void forward_tangents(int layer, const Turns<T>& t) {
@@ -252,7 +271,7 @@ struct Block {
         // Piece by piece, so that pieces of the state and of the phases stay near.
         for (size_t x = 0; x < size; x += piece())
             for (int s = 1; s < call.n_states; ++s)
-                if (in_pieces(layer, s)) forward_piece(layer, s, t, p.birth[s - 1] < layer, x);
+                if (in_pieces(layer, s)) forward_piece(layer, s, t, p.birth[s - 1] < layer, x, next_piece(states, s, x));
     }
 
     void forward_layer(int layer) {

@@ -4,6 +4,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -77,8 +81,12 @@ void* workspace(size_t bytes) {
     thread_local size_t held = 0;
     if (bytes > held) {
         memory.reset();
-        held = (bytes + 4095) / 4096 * 4096;
-        memory.reset(std::aligned_alloc(4096, held));
+        constexpr size_t page = 2 << 20;
+        held = (bytes + page - 1) / page * page;
+        memory.reset(std::aligned_alloc(page, held));
+#ifdef __linux__
+        if (memory != nullptr) madvise(memory.get(), held, MADV_HUGEPAGE);
+#endif
         if (memory == nullptr) {
             held = 0;
             throw std::bad_alloc();

@@ -16,9 +16,6 @@ struct Turns {
     Vec<T> p[32], s[32];
 };
 
-// States are swept in pieces of 2^near vectors, which stay in the nearest cache from pass to pass.
-constexpr int near = 7;
-
 template <int K>
 QINN_INLINE size_t spread(size_t group, const int* bits) {
     for (int k = 0; k < K; ++k) {
@@ -36,7 +33,7 @@ QINN_INLINE void shear(V& a, V& b, V p, V s) {
 }
 
 template <class T, int K>
-static void turn_group(Vec<T>* a, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss) {
+static void turn_group(Vec<T>* a, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss, const Vec<T>* ahead) {
     using V = Vec<T>;
     constexpr int size = 1 << K;
     V p[K], s[K];
@@ -51,7 +48,10 @@ static void turn_group(Vec<T>* a, int n_bits, const int* bits, const Vec<T>* ps,
         V* b = a + spread<K>(g, bits);
         V r[size];
 #pragma GCC unroll 16
-        for (int i = 0; i < size; ++i) r[i] = b[at[i]];
+        for (int i = 0; i < size; ++i) {
+            r[i] = b[at[i]];
+            if (ahead != nullptr) __builtin_prefetch(ahead + g * size + i);
+        }
 #pragma GCC unroll 4
         for (int k = 0; k < K; ++k)
 #pragma GCC unroll 16
@@ -63,26 +63,28 @@ static void turn_group(Vec<T>* a, int n_bits, const int* bits, const Vec<T>* ps,
 }
 
 template <class T>
-static void turn_some(Vec<T>* a, int n_bits, const Turns<T>& t, int first, int last) {
+static void turn_some(Vec<T>* a, int n_bits, const Turns<T>& t, int first, int last, const Vec<T>* ahead = nullptr) {
     while (first < last) {
         const int* bits = t.bits + first;
         const Vec<T>*p = t.p + first, *s = t.s + first;
         const int left = last - first;
         if (left >= 4 && QINN_DEEP >= 4 && left != 5 && left != 6) {
-            turn_group<T, 4>(a, n_bits, bits, p, s), first += 4;
+            turn_group<T, 4>(a, n_bits, bits, p, s, ahead), first += 4;
         } else if (left >= 3) {
-            turn_group<T, 3>(a, n_bits, bits, p, s), first += 3;
+            turn_group<T, 3>(a, n_bits, bits, p, s, ahead), first += 3;
         } else if (left == 2) {
-            turn_group<T, 2>(a, n_bits, bits, p, s), first += 2;
+            turn_group<T, 2>(a, n_bits, bits, p, s, ahead), first += 2;
         } else {
-            turn_group<T, 1>(a, n_bits, bits, p, s), first += 1;
+            turn_group<T, 1>(a, n_bits, bits, p, s, ahead), first += 1;
         }
+        ahead = nullptr;
     }
 }
 
 // For each bit: y += Im <dual|Y|state>; then, with `undo`, both states are turned by the shears.
 template <class T, int K, bool undo>
-static void pull_group(Vec<T>* a, Vec<T>* b, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss, Vec<T>* y) {
+static void pull_group(Vec<T>* a, Vec<T>* b, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss, Vec<T>* y,
+                       const Vec<T>* ahead_a, const Vec<T>* ahead_b) {
     using V = Vec<T>;
     constexpr int size = 1 << K;
     V p[K], s[K], plus[K], minus[K];
@@ -98,7 +100,11 @@ static void pull_group(Vec<T>* a, Vec<T>* b, int n_bits, const int* bits, const 
         V *from_a = a + base, *from_b = b + base;
         V ra[size], rb[size];
 #pragma GCC unroll 8
-        for (int i = 0; i < size; ++i) ra[i] = from_a[at[i]], rb[i] = from_b[at[i]];
+        for (int i = 0; i < size; ++i) {
+            ra[i] = from_a[at[i]], rb[i] = from_b[at[i]];
+            if (ahead_a == nullptr) continue;
+            __builtin_prefetch(ahead_a + g * size + i), __builtin_prefetch(ahead_b + g * size + i);
+        }
 #pragma GCC unroll 4
         for (int k = 0; k < K; ++k)
 #pragma GCC unroll 8
@@ -119,18 +125,20 @@ static void pull_group(Vec<T>* a, Vec<T>* b, int n_bits, const int* bits, const 
 }
 
 template <class T, bool undo>
-static void pull_some(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, int first, int last, Vec<T>* y) {
+static void pull_some(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, int first, int last, Vec<T>* y,
+                      const Vec<T>* ahead_a = nullptr, const Vec<T>* ahead_b = nullptr) {
     while (first < last) {
         const int* bits = t.bits + first;
         const Vec<T>*p = t.p + first, *s = t.s + first;
         const int left = last - first;
         if (left >= 3 && left != 4 && QINN_DEEP >= 4) {
-            pull_group<T, 3, undo>(a, b, n_bits, bits, p, s, y + first), first += 3;
+            pull_group<T, 3, undo>(a, b, n_bits, bits, p, s, y + first, ahead_a, ahead_b), first += 3;
         } else if (left >= 2) {
-            pull_group<T, 2, undo>(a, b, n_bits, bits, p, s, y + first), first += 2;
+            pull_group<T, 2, undo>(a, b, n_bits, bits, p, s, y + first, ahead_a, ahead_b), first += 2;
         } else {
-            pull_group<T, 1, undo>(a, b, n_bits, bits, p, s, y + first), first += 1;
+            pull_group<T, 1, undo>(a, b, n_bits, bits, p, s, y + first, ahead_a, ahead_b), first += 1;
         }
+        ahead_a = ahead_b = nullptr;
     }
 }
 

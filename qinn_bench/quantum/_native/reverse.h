@@ -22,6 +22,7 @@ struct Reverse : Block<T> {
 
     Reverse(const Program& program, const Call<T>& call_, int n_states, Arena& arena)
         : Block<T>(program, call_, n_states, arena) {
+        this->near = QINN_NEAR_REVERSE;
         about_y = arena.take<V>(p.n_bits);
         generators = arena.take<Axis3<T>>(2 * p.n_bits);
         grads = arena.take<V>(static_cast<size_t>(p.n_words) * (1 + p.n_inputs));
@@ -87,10 +88,10 @@ struct Reverse : Block<T> {
     Axis3<T>* generators_of(int layer) const { return generators + (layer & 1) * p.n_bits; }
 
     template <bool undo>
-    void eject_links(int layer, int input, V* tangent, const V* dual_tangent, const V* state, V* dual, int n) {
+    void eject_links(int layer, int input, int low, int high, V* tangent, const V* dual_tangent, const V* state, V* dual, int n) {
         for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k) {
             const int at = k - p.link_start[layer];
-            if (p.links[k].input == input)
+            if (p.links[k].input == input && p.links[k].bit >= low && p.links[k].bit < high)
                 eject<T, undo>(tangent, dual_tangent, state, dual, n, p.links[k].bit, this->along_of(layer)[at],
                                pulled_of(layer)[at]);
         }
@@ -120,10 +121,10 @@ struct Reverse : Block<T> {
     }
 
     template <bool undo>
-    void pull_piece(int layer, const Turns<T>& t, V* state, V* dual) {
+    void pull_piece(int layer, const Turns<T>& t, V* state, V* dual, const V* ahead, const V* dual_ahead) {
         const int n = this->piece_bits();
         pull_all_x(layer, state, dual, n, 0, n);
-        pull_some<T, undo>(state, dual, n + 1, t, 0, t.low, about_y);
+        pull_some<T, undo>(state, dual, n + 1, t, 0, t.low, about_y, ahead, dual_ahead);
     }
 
     template <bool undo>
@@ -134,7 +135,7 @@ struct Reverse : Block<T> {
 
     template <bool undo>
     void pull(int layer, int s, const Turns<T>& t) {
-        for (size_t x = 0; x < size; x += this->piece()) pull_piece<undo>(layer, t, states[s] + 2 * x, duals[s] + 2 * x);
+        for (size_t x = 0; x < size; x += this->piece()) pull_piece<undo>(layer, t, states[s] + 2 * x, duals[s] + 2 * x, nullptr, nullptr);
         pull_high<undo>(layer, t, states[s], duals[s]);
     }
 
@@ -144,27 +145,41 @@ struct Reverse : Block<T> {
         unapply(layer, s);
         eject_terms(layer, s);
         if (p.birth[s - 1] < layer) {
-            eject_links<true>(layer, s - 1, states[s], duals[s], states[0], duals[0], p.n_bits);
+            eject_links<true>(layer, s - 1, 0, p.n_bits, states[s], duals[s], states[0], duals[0], p.n_bits);
             pull<true>(layer, s, t);
         } else {
-            eject_links<false>(layer, s - 1, states[s], duals[s], states[0], duals[0], p.n_bits);
+            eject_links<false>(layer, s - 1, 0, p.n_bits, states[s], duals[s], states[0], duals[0], p.n_bits);
         }
     }
 
-    // Takes a piece of one state and its dual back over the phases and the low turns; links are ejected in between.
-    void reverse_piece(int layer, int s, const Turns<T>& t, V* state, V* dual, size_t x) {
-        this->phases().unapply(this->phases().permutation(layer), states[s], duals[s], state, dual, sums, x,
-                               this->piece());
-        if (s > 0)
-            eject_links<true>(layer, s - 1, state + 2 * x, dual + 2 * x, states[0] + 2 * x, duals[0] + 2 * x,
-                              this->piece_bits());
-        pull_piece<true>(layer, t, state + 2 * x, dual + 2 * x);
+    // Takes a piece of one state and its dual back over the phases and the low turns; links are ejected in between, and
+    // with a link on a far bit two pieces go together.
+    void reverse_piece(int layer, int s, const Turns<T>& t, V* state, V* dual, size_t x, const V* ahead,
+                       const V* dual_ahead) {
+        const int far = s > 0 ? this->far_bit(layer, s - 1) : this->within, n = this->piece_bits();
+        const size_t apart = far == this->within ? 0 : static_cast<size_t>(1) << far;
+        if (x & apart) return;
+        for (size_t at = x; at <= x + apart; at += apart + (apart == 0)) {
+            this->phases().unapply(this->phases().permutation(layer), states[s], duals[s], state, dual, sums, at,
+                                   this->piece());
+            if (s > 0) eject_piece(layer, s, 0, n, state, dual, at, n);
+        }
+        if (apart) eject_piece(layer, s, n, p.n_bits, state, dual, x, n + 1);
+        for (size_t at = x; at <= x + apart; at += apart + (apart == 0))
+            pull_piece<true>(layer, t, state + 2 * at, dual + 2 * at, ahead, dual_ahead);
+    }
+
+    void eject_piece(int layer, int s, int low, int high, V* state, V* dual, size_t x, int n) {
+        eject_links<true>(layer, s - 1, low, high, state + 2 * x, dual + 2 * x, states[0] + 2 * x, duals[0] + 2 * x, n);
     }
 
     void reverse_in_pieces(int layer, int s, const Turns<T>& t) {
         const bool moves = this->phases().permutation(layer) != nullptr;
         V *a = moves ? this->spare : states[s], *b = moves ? dual_spare : duals[s];
-        for (size_t x = 0; x < size; x += this->piece()) reverse_piece(layer, s, t, a, b, x);
+        for (size_t x = 0; x < size; x += this->piece()) {
+            const size_t next = 2 * (x + this->piece());
+            reverse_piece(layer, s, t, a, b, x, moves ? nullptr : a + next, moves ? nullptr : b + next);
+        }
         if (moves) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
         pull_high<true>(layer, t, states[s], duals[s]);
     }
@@ -173,7 +188,9 @@ struct Reverse : Block<T> {
     void reverse_together(int layer, const Turns<T>& t) {
         for (size_t x = 0; x < size; x += this->piece())
             for (int s = 1; s < call.n_states; ++s)
-                if (goes_in_pieces(layer, s)) reverse_piece(layer, s, t, states[s], duals[s], x);
+                if (goes_in_pieces(layer, s))
+                    reverse_piece(layer, s, t, states[s], duals[s], x, this->next_piece(states, s, x),
+                                  this->next_piece(duals, s, x));
         for (int s = 1; s < call.n_states; ++s)
             if (goes_in_pieces(layer, s)) pull_high<true>(layer, t, states[s], duals[s]);
     }
