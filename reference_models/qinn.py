@@ -169,8 +169,8 @@ class QINN(DensityModel):
 def least_stretch(jacobian: Tensor) -> Tensor:
     """The smallest eigenvalue ``(n,)`` of the symmetric part of each Jacobian.
 
-    A map of a convex domain for which it is positive everywhere is one-to-one (Gale, Nikaido, Math. Ann. 159 (1965) 81),
-    and some such map takes any density to the normal one (Brenier, Comm. Pure Appl. Math. 44 (1991) 375).
+    A map of a convex domain for which it is positive everywhere is one-to-one (Gale, Nikaido, Math. Ann. 159, 81),
+    and some such map takes any density to the normal one (Brenier, Comm. Pure Appl. Math. 44, 375).
     """
     symmetric = (0.5 * (jacobian + jacobian.mT)).nan_to_num()
     smallest: Tensor = torch.linalg.eigvalsh(symmetric)[:, 0]
@@ -178,7 +178,7 @@ def least_stretch(jacobian: Tensor) -> Tensor:
 
 
 def signed_volume(jacobian: Tensor) -> Tensor:
-    """The determinant ``(n,)`` of each Jacobian by its sign and per-dimension size: it misses folds that come in pairs."""
+    """The determinant ``(n,)`` of each Jacobian, its size taken per dimension; folds that come in pairs escape it."""
     sign, logdet = torch.linalg.slogdet(jacobian)
     return sign * torch.exp(logdet / jacobian.shape[1])
 

@@ -4,6 +4,13 @@
 namespace qinn {
 namespace QINN_ISA {
 
+// Wide registers left dirty slow every narrow instruction that follows, in the C library and in Python too.
+static inline void leave() {
+#ifdef __AVX__
+    __builtin_ia32_vzeroupper();
+#endif
+}
+
 template <class T>
 static size_t workspace(const Program& program, int32_t n_states, bool reverse) {
     Arena arena{nullptr};
@@ -21,6 +28,7 @@ static void forward(const Call<T>& call, int64_t first, int64_t last, void* memo
     Block<T> block(*call.program, call, call.n_states, arena);
     block.fill_shared();
     for (int64_t b = first; b < last; ++b) block.forward(b);
+    leave();
 }
 
 template <class T>
@@ -32,6 +40,7 @@ static void reverse(const Call<T>& call, int64_t first, int64_t last, void* memo
     for (int64_t b = first; b < last; ++b) block.reverse(b);
     for (int w = 0; w < call.program->n_weights; ++w)
         call.grad_weights[w] = static_cast<double>(lane_sum<T>(block.by_weight[w]));
+    leave();
 }
 
 }  // namespace QINN_ISA
