@@ -15,20 +15,25 @@ TOLERANCE = {torch.float32: 2e-4, torch.float64: 1e-10}
 
 @torch.no_grad()
 def solve(f: Map, z: Tensor, starts: Sequence[Tensor]) -> Tensor:
-    """Rows x ``(n, dim)`` with f(x) = z, each from the best of its `starts`; NaN for a row that does not converge.
+    """Rows x ``(n, dim)`` with f(x) = z; NaN for a row that does not converge from any of its `starts`.
 
-    `f` returns values ``(n, dim)`` and Jacobians ``(n, dim, dim)``.
+    `f` returns values ``(n, dim)`` and Jacobians ``(n, dim, dim)``. The starts, each ``(n, dim)``, are tried in turn,
+    each only for the rows that the earlier ones did not solve.
     """
     parts = zip(*(torch.split(rows, CHUNK) for rows in (z, *starts)), strict=True)
-    return torch.cat([_solve_chunk(f, target, _best(f, target, guesses)) for target, *guesses in parts])
+    return torch.cat([_solve_chunk(f, target, guesses) for target, *guesses in parts])
 
 
-def _best(f: Map, z: Tensor, guesses: Sequence[Tensor]) -> Tensor:
-    residuals = torch.stack([(f(guess)[0] - z).square().sum(1).nan_to_num(torch.inf) for guess in guesses])
-    return torch.stack(list(guesses))[residuals.argmin(0), torch.arange(len(z), device=z.device)]
+def _solve_chunk(f: Map, z: Tensor, starts: Sequence[Tensor]) -> Tensor:
+    x = torch.full_like(z, torch.nan)
+    for start in starts:
+        unsolved = x.isnan().any(1)
+        if unsolved.any():
+            x[unsolved] = _descend(f, z[unsolved], start[unsolved])
+    return x
 
 
-def _solve_chunk(f: Map, z: Tensor, x: Tensor) -> Tensor:
+def _descend(f: Map, z: Tensor, x: Tensor) -> Tensor:
     x, tolerance = x.clone(), TOLERANCE[z.dtype]
     value, jacobian = f(x)
     damping = torch.full_like(x[:, 0], 1e-2)

@@ -115,7 +115,7 @@ def build(
     bound: float = 5.0,
     fidelity: float = 0.0,
     mmd: float = 0.0,
-    barrier: float = 10.0,
+    barrier: float = 100.0,
     backend: str = "auto",
 ) -> DensityModel:
     """A hybrid of circuits with `uploads` and `blocks` of classical layers with `bins`-bin splines on [-bound, bound].

@@ -31,8 +31,8 @@ TINY = {"uploads": 2, "fidelity": 0.5, "mmd": 0.5, "barrier": 1.0}
 
 WIDENED, WIDE = 0.4, 2.0
 """The fold barrier also looks at training rows with this much noise added, and at a normal this wide."""
-ANCHORS = 256
-"""How many training rows are kept as starting points of the inverse."""
+ANCHORS, RETRIES = 512, 8
+"""How many training rows are kept as starting points of the inverse, and how many of them one latent may try."""
 LEAST_STRETCH = 0.05
 """Below this stretch, where 1 is that of the identity, the fold barrier acts."""
 STARTS = {"identity": 0.05, "random": 1.0}
@@ -98,8 +98,8 @@ class QINN(DensityModel):
         return z, -slope_out.exp()[:, :, None] * jacobian * slope_in.exp()[:, None, :], y
 
     def inverse(self, z: Tensor) -> Tensor:
-        """Solve f(x) = z from the best of the learned guess and the nearest anchor; NaN where there is no solution."""
-        return solve(lambda x: self.jacobian(x)[:2], z, [self.guess(z), self._nearest_anchor(z)])
+        """Solve f(x) = z from the learned guess, then from the nearest anchors; NaN where there is no solution."""
+        return solve(lambda x: self.jacobian(x)[:2], z, [self.guess(z), *self._nearest_anchors(z)])
 
     def guess(self, z: Tensor) -> Tensor:
         """The rows that the learned inverse state preparation gives: prepare from y, undo the layers, measure.
@@ -122,8 +122,10 @@ class QINN(DensityModel):
         angles = (torch.arccos(cosines.clamp(-1 + 1e-6, 1 - 1e-6)) - shift) / scale
         return angles.clamp(1e-3, torch.pi - 1e-3)
 
-    def _nearest_anchor(self, z: Tensor) -> Tensor:
-        return self.anchors[torch.cdist(z, self.jacobian(self.anchors)[0]).argmin(1)]
+    def _nearest_anchors(self, z: Tensor) -> tuple[Tensor, ...]:
+        """For each latent the training rows whose latents are nearest, nearest first."""
+        distances = torch.cdist(z, self.jacobian(self.anchors)[0])
+        return self.anchors[distances.topk(RETRIES, largest=False)[1]].unbind(1)
 
     def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:
         """The negative log-likelihood plus the terms that have a weight."""
@@ -237,7 +239,7 @@ def build(
     start: str = "identity",
     fidelity: float = 1.0,
     mmd: float = 1.0,
-    barrier: float = 10.0,
+    barrier: float = 100.0,
     stretch: str = "monotone",
     both: bool = False,
     backend: str = "auto",

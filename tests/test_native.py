@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from qinn_bench.quantum import native
-from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, Pauli, WeightBlock, z_on
+from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, GateName, Pauli, WeightBlock, z_on
 from qinn_bench.seeds import torch_rng
 from qinn_bench.values import Refused
 
 if not native.AVAILABLE:
     pytest.skip("the compiled simulator was not built", allow_module_level=True)
 
-SETS = native._kernel.instruction_sets()
-NAMES = ("RX", "RY", "RZ", "Rot", "H", "X", "Y", "Z", "CNOT", "CZ", "SWAP", "CSWAP", "IsingZZ")
+SETS = native.instruction_sets()
+NAMES: tuple[GateName, ...] = ("RX", "RY", "RZ", "Rot", "H", "X", "Y", "Z", "CNOT", "CZ", "SWAP", "CSWAP", "IsingZZ")
 LETTERS = {
     "I": torch.eye(2, dtype=torch.complex128),
     "X": torch.tensor([[0, 1], [1, 0]], dtype=torch.complex128),
@@ -48,7 +48,7 @@ def dense_gate(gate: Gate, angles: list[Tensor], n: int) -> Tensor:
         return on_wires({wires[0]: gate.name}, n)
     if gate.name == "IsingZZ":
         return turn(dict.fromkeys(wires, "Z"), angles[0])
-    swap = sum(on_wires(dict.fromkeys(wires[-2:], p), n) for p in "IXYZ") / 2
+    swap = torch.stack([on_wires(dict.fromkeys(wires[-2:], p), n) for p in "IXYZ"]).sum(0) / 2
     target = {"CNOT": on_wires({wires[-1]: "X"}, n), "CZ": on_wires({wires[-1]: "Z"}, n)}.get(gate.name, swap)
     if gate.name == "SWAP":
         return target
@@ -171,41 +171,64 @@ def test_amplitudes_and_their_gradients(seed: int, on_set: str) -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=1e-11)
 
 
-def reuploading(n: int, uploads: int, entangler: str = "IsingZZ") -> Circuit:
-    gates, weights = [], iter(range(10**6))
+def reuploading(n: int, uploads: int, entangler: GateName = "IsingZZ", n_inputs: int = 0) -> Circuit:
+    gates: list[Gate] = []
+    weights, n_inputs = iter(range(10**6)), n_inputs or n
     for _ in range(uploads):
-        gates += [Gate("RY", (q,), (Angle(next(weights), q, next(weights)),)) for q in range(n)]
+        gates += [Gate("RY", (q,), (Angle(next(weights), q % n_inputs, next(weights)),)) for q in range(n)]
         gates += [Gate("Rot", (q,), tuple(Angle(next(weights)) for _ in range(3))) for q in range(n)]
         ring = [(q, (q + 1) % n) for q in range(n)]
         gates += [Gate(entangler, p, (Angle(next(weights)),) if entangler == "IsingZZ" else ()) for p in ring]
-    return Circuit(n, n, (WeightBlock("w", (next(weights),)),), tuple(gates), z_on(range(n)))
+    return Circuit(n, n_inputs, (WeightBlock("w", (next(weights),)),), tuple(gates), z_on(range(n)))
 
 
-def mean_log_det(jacobian: Tensor) -> Tensor:
-    return torch.linalg.slogdet(jacobian).logabsdet.sum()
+def run_on(name: str, circuit: Circuit, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    best = native.simulator_of
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "simulator_of", lambda circuit: best(circuit, name))
+        return native.run_with_jacobian(circuit, x, w)
+
+
+def sum_log_det(jacobian: Tensor) -> Tensor:
+    total: Tensor = torch.linalg.slogdet(jacobian).logabsdet.sum()
+    return total
 
 
 @pytest.mark.parametrize("entangler", ["IsingZZ", "CNOT"])
-def test_gradient_of_log_det(entangler: str, on_set: str) -> None:
+def test_gradient_of_log_det(entangler: GateName, on_set: str) -> None:
     circuit = reuploading(4, 2, entangler)
     x, w = numbers(circuit, 3)
     wanted = torch.stack([dense_jacobian(circuit, row, w)[1] for row in x])
     found = native.run_with_jacobian(circuit, x, w)[1]
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
-    for a, b in zip(gradients(mean_log_det(found), x, w), gradients(mean_log_det(wanted), x, w), strict=True):
+    for a, b in zip(gradients(sum_log_det(found), x, w), gradients(sum_log_det(wanted), x, w), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("n", [7, 9])
-def test_instruction_sets_and_precisions_agree_on_wide_circuits(n: int) -> None:
-    for entangler in ("IsingZZ", "CNOT"):
-        circuit, results = reuploading(n, 3, entangler), []
+@pytest.mark.parametrize(("entangler", "n_inputs"), [("IsingZZ", 7), ("CNOT", 7), ("IsingZZ", 2)])
+def test_states_that_are_swept_in_pieces(entangler: GateName, n_inputs: int) -> None:
+    circuit = reuploading(8, 3, entangler, n_inputs)
+    circuit = replace(circuit, readout=circuit.readout[:n_inputs])
+    x, w = numbers(circuit, 1)
+    x.data[0, 0] = 0.0
+    w.data[:2] = 0.0
+    values, jacobian = dense_jacobian(circuit, x[0], w)
+    wanted = gradients(weigh(values[None], jacobian[None]), w)[0]
+    for name in SETS:
+        y, found = run_on(name, circuit, x, w)
+        torch.testing.assert_close(found[0], jacobian, rtol=0, atol=1e-12)
+        torch.testing.assert_close(gradients(weigh(y, found), w)[0], wanted, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("n", "n_inputs"), [(7, 7), (9, 9), (9, 4)])
+def test_instruction_sets_and_precisions_agree(n: int, n_inputs: int) -> None:
+    entanglers: tuple[GateName, ...] = ("IsingZZ", "CNOT")
+    for entangler in entanglers:
+        circuit, results = reuploading(n, 3, entangler, n_inputs), []
         for dtype in (torch.float64, torch.float32):
             for name in SETS:
                 x, w = numbers(circuit, 11, dtype)
-                simulator = native.simulator_of(circuit, name)
-                job = native._Job(simulator, native._Shape(n, n), 1)
-                y, jacobian = native._Simulate.apply(x, w, job)
+                y, jacobian = run_on(name, circuit, x, w)
                 results.append([t.detach().double() for t in (y, jacobian, *gradients(weigh(y, jacobian), x, w))])
         for place, other in enumerate(results[1:], start=1):
             for a, b in zip(results[0], other, strict=True):
@@ -246,7 +269,9 @@ def test_deep_circuits_are_uncomputed_without_drift() -> None:
 
 
 def test_a_circuit_without_inputs_and_an_empty_batch() -> None:
-    circuit = Circuit(2, 0, (WeightBlock("w", (1,)),), (Gate("RY", (0,), (Angle(0),)), Gate("CNOT", (0, 1))), z_on((1,)))
+    circuit = Circuit(
+        2, 0, (WeightBlock("w", (1,)),), (Gate("RY", (0,), (Angle(0),)), Gate("CNOT", (0, 1))), z_on((1,))
+    )
     w = torch.tensor([0.3])
     torch.testing.assert_close(native.run(circuit, torch.zeros(2, 0), w), torch.cos(w).expand(2, 1))
     assert native.run_with_jacobian(circuit, torch.zeros(0, 0), w)[1].shape == (0, 1, 0)

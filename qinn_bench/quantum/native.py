@@ -42,9 +42,7 @@ def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int = 1) 
     return _call(circuit, inputs, weights, _Shape(len(circuit.readout)), threads)[0]
 
 
-def run_with_jacobian(
-    circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int = 1
-) -> tuple[Tensor, Tensor]:
+def run_with_jacobian(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int = 1) -> tuple[Tensor, Tensor]:
     """Expectation values ``(B, n_readout)`` and their derivatives along the inputs ``(B, n_readout, n_inputs)``.
 
     Both are once differentiable, so a function of values and Jacobian has its exact gradient.
@@ -101,16 +99,18 @@ class _Job:
     def forward(self, inputs: Tensor, weights: Tensor, saved: Tensor) -> tuple[Tensor, ...]:
         rows, width, tangents = len(inputs), self.shape.width, self.shape.tangents
         values, jacobian = inputs.new_empty(rows, width), inputs.new_empty(rows * width * tangents)
-        arrays = [tensor.numpy() for tensor in (inputs, weights, values, jacobian, saved)]
+        arrays = (inputs.numpy(), weights.numpy(), values.numpy(), jacobian.numpy(), saved.numpy())
         self.simulator.forward(*arrays, self.shape.state, self.threads)
         return (values, jacobian.view(rows, width, tangents)) if tangents else (values,)
 
     def reverse(self, inputs: Tensor, weights: Tensor, saved: Tensor, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         by_values, *by_jacobian = (gradient.contiguous() for gradient in gradients)
         by_inputs, by_weights = torch.empty_like(inputs), torch.empty_like(weights)
-        tensors = (inputs, weights, saved, by_values, *(by_jacobian or [inputs.new_empty(0)]), by_inputs, by_weights)
-        arrays = [tensor.detach().numpy() for tensor in tensors]
-        self.simulator.reverse(*arrays, self.shape.state, self.threads)
+        by_tangents = by_jacobian[0] if by_jacobian else inputs.new_empty(0)
+        given = (inputs.detach().numpy(), weights.detach().numpy(), saved.numpy())
+        cotangents = (by_values.numpy(), by_tangents.numpy())
+        wanted = (by_inputs.numpy(), by_weights.numpy())
+        self.simulator.reverse(*given, *cotangents, *wanted, self.shape.state, self.threads)
         return by_inputs, by_weights
 
 
@@ -126,7 +126,7 @@ class _Simulate(torch.autograd.Function):
         return results
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         return *ctx.job.reverse(*ctx.saved_tensors, *gradients), None
 
@@ -140,6 +140,8 @@ def simulator_of(circuit: Circuit, instruction_set: str = "") -> _kernel.Simulat
     Raises:
         Refused: the kernel was not built.
     """
+    if circuit.n_wires > 30:
+        raise Refused(f"the compiled simulator holds at most 30 wires, not {circuit.n_wires}")
     if not AVAILABLE:
         raise Refused("the compiled simulator was asked for, but it was not built with this installation")
     # By identity: hashing a circuit walks all its gates; the kept circuit holds its id.
@@ -149,6 +151,11 @@ def simulator_of(circuit: Circuit, instruction_set: str = "") -> _kernel.Simulat
             _KEPT.pop(next(iter(_KEPT)))
         _KEPT[key] = (circuit, _compile(circuit, instruction_set))
     return _KEPT[key][1]
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """What the kernel can use on this processor, best first; nothing where it was not built."""
+    return tuple(_kernel.instruction_sets()) if AVAILABLE else ()
 
 
 @dataclass
@@ -254,7 +261,7 @@ def _compile(circuit: Circuit, instruction_set: str) -> _kernel.Simulator:
         n_bits=n,
         n_inputs=circuit.n_inputs,
         n_weights=circuit.n_weights,
-        angle_parts=sum(parts, []),
+        angle_parts=[number for part in parts for number in part],
         angle_numbers=[number for a in sorted_.angles for number in (a.constant, a.factor)],
         rotations=[number for run in runs for rotation in run for number in rotation],
         run_start=[0, *accumulate(map(len, runs))],
@@ -262,7 +269,7 @@ def _compile(circuit: Circuit, instruction_set: str) -> _kernel.Simulator:
         term_start=[0, *accumulate(len(layer.terms) for layer in layers)],
         perms=np.concatenate(perms).tolist() if perms else [],
         perm_at=[end - (1 << n) if layer.targets is not None else -1 for layer, end in zip(layers, at, strict=True)],
-        words=sum((_word(pauli, n) for pauli in circuit.readout), []),
+        words=[number for pauli in circuit.readout for number in _word(pauli, n)],
         phase_re=sorted_.phase.real,
         phase_im=sorted_.phase.imag,
         instruction_set=instruction_set,
