@@ -1,4 +1,5 @@
 // The kernel for one instruction set; compiled once per set with QINN_ISA, QINN_BYTES and QINN_DEEP set by the build.
+#include "forward.h"
 #include "reverse.h"
 
 namespace qinn {
@@ -18,14 +19,14 @@ static size_t workspace(const Program& program, int32_t n_states, bool reverse) 
     if (reverse)
         Reverse<T>(program, call, n_states, arena);
     else
-        Block<T>(program, call, n_states, arena);
+        Forward<T>(program, call, n_states, arena);
     return arena.used;
 }
 
 template <class T>
 static void forward(const Call<T>& call, int64_t first, int64_t last, void* memory) {
     Arena arena{static_cast<char*>(memory)};
-    Block<T> block(*call.program, call, call.n_states, arena);
+    Forward<T> block(*call.program, call, call.n_states, arena);
     block.fill_shared();
     for (int64_t b = first; b < last; ++b) block.forward(b);
     leave();

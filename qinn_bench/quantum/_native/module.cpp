@@ -9,9 +9,11 @@
 #endif
 
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "circuit.h"
 
@@ -98,13 +100,21 @@ void* workspace(size_t bytes) {
 // Calls work(chunk) for each of n chunks; which thread takes which chunk changes nothing in the result.
 template <class Work>
 void in_threads(int64_t n, int threads, Work work) {
+    const int64_t step = std::max<int64_t>(1, std::min<int64_t>(threads, n));
+    std::vector<std::exception_ptr> failed(step);
+    auto take = [&](int64_t first) {
+        try {
+            for (int64_t c = first; c < n; c += step) work(c);
+        } catch (...) {
+            failed[first] = std::current_exception();
+        }
+    };
     std::vector<std::thread> others;
-    for (int t = 1; t < threads && t < n; ++t)
-        others.emplace_back([=] {
-            for (int64_t c = t; c < n; c += threads) work(c);
-        });
-    for (int64_t c = 0; c < n; c += threads) work(c);
+    for (int64_t t = 1; t < step; ++t) others.emplace_back(take, t);
+    take(0);
     for (std::thread& other : others) other.join();
+    for (const std::exception_ptr& failure : failed)
+        if (failure) std::rethrow_exception(failure);
 }
 
 class Simulator {
@@ -153,7 +163,8 @@ class Simulator {
         call.grad_values = grad_values.data(), call.grad_jacobian = grad_jacobian.data();
         call.saved = const_cast<T*>(saved.data()), call.grad_inputs = grad_inputs.data();
         check(grad_values.size(), call.batch * width_of(call), "grad_values");
-        if (call.n_states > 1) check(grad_jacobian.size(), call.batch * width_of(call) * inputs.shape(1), "grad_jacobian");
+        if (call.n_states > 1)
+            check(grad_jacobian.size(), call.batch * width_of(call) * inputs.shape(1), "grad_jacobian");
         check(saved.size(), saved_size<T>(call.batch, call.n_states), "saved");
         check(grad_inputs.size(), inputs.size(), "grad_inputs");
         check(grad_weights.size(), weights.size(), "grad_weights");
@@ -235,14 +246,17 @@ void define_calls(nb::class_<Simulator>& simulator) {
 
 NB_MODULE(_kernel, m) {
     using namespace qinn;
+    // Compiled circuits are kept until the interpreter ends, which is no leak.
+    nb::set_leak_warnings(false);
     m.def("instruction_sets", &names, "Names of the instruction sets that this processor can run, best first.");
     nb::class_<Simulator> simulator(m, "Simulator");
     simulator
         .def(
             "__init__",
             [](Simulator* self, int n_bits, int n_inputs, int n_weights, Ints angle_parts,
-               std::vector<double> angle_numbers, Ints rotations, Ints run_start, Ints terms, Ints term_start, Ints perms,
-               Ints perm_at, Ints words, double phase_re, double phase_im, const std::string& instruction_set) {
+               std::vector<double> angle_numbers, Ints rotations, Ints run_start, Ints terms, Ints term_start,
+               Ints perms, Ints perm_at, Ints words, double phase_re, double phase_im,
+               const std::string& instruction_set) {
                 new (self) Simulator({n_bits, n_inputs, n_weights, std::move(angle_parts), std::move(angle_numbers),
                                       std::move(rotations), std::move(run_start), std::move(terms),
                                       std::move(term_start), std::move(perms), std::move(perm_at), std::move(words),

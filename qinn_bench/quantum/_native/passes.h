@@ -32,8 +32,10 @@ QINN_INLINE void shear(V& a, V& b, V p, V s) {
     a += p * b;
 }
 
+// RY on K bits; `ahead` is memory that the next pass will want, fetched meanwhile.
 template <class T, int K>
-static void turn_group(Vec<T>* a, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss, const Vec<T>* ahead) {
+static void turn_group(Vec<T>* a, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss,
+                       const Vec<T>* ahead) {
     using V = Vec<T>;
     constexpr int size = 1 << K;
     V p[K], s[K];

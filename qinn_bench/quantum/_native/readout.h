@@ -35,7 +35,7 @@ static Vec<T> word_between(const Vec<T>* left, const Vec<T>* right, int n, const
     return cycle[word.turns & 3];
 }
 
-// Readout in the last layer: where all words are diagonal the last phases drop out and the last permutation is an index.
+// Readout of the last layer: with diagonal words only, its phases drop out and its permutation is an index.
 template <class T>
 struct Readout {
     const Program& p;

@@ -21,8 +21,7 @@ struct Reverse : Block<T> {
     bool wants_x[32] = {};
 
     Reverse(const Program& program, const Call<T>& call_, int n_states, Arena& arena)
-        : Block<T>(program, call_, n_states, arena) {
-        this->near = QINN_NEAR_REVERSE;
+        : Block<T>(program, call_, n_states, arena, QINN_NEAR_REVERSE) {
         about_y = arena.take<V>(p.n_bits);
         generators = arena.take<Axis3<T>>(2 * p.n_bits);
         grads = arena.take<V>(static_cast<size_t>(p.n_words) * (1 + p.n_inputs));
@@ -88,7 +87,8 @@ struct Reverse : Block<T> {
     Axis3<T>* generators_of(int layer) const { return generators + (layer & 1) * p.n_bits; }
 
     template <bool undo>
-    void eject_links(int layer, int input, int low, int high, V* tangent, const V* dual_tangent, const V* state, V* dual, int n) {
+    void eject_links(int layer, int input, int low, int high, V* tangent, const V* dual_tangent, const V* state,
+                     V* dual, int n) {
         for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k) {
             const int at = k - p.link_start[layer];
             if (p.links[k].input == input && p.links[k].bit >= low && p.links[k].bit < high)
@@ -100,8 +100,8 @@ struct Reverse : Block<T> {
     void unapply(int layer, int s) {
         if (!this->has_phases(layer)) return;
         const int32_t* to = this->phases().permutation(layer);
-        this->phases().unapply(to, states[s], duals[s], to ? this->spare : states[s], to ? dual_spare : duals[s], sums, 0,
-                               size);
+        V *a = to ? this->spare : states[s], *b = to ? dual_spare : duals[s];
+        this->phases().unapply(to, states[s], duals[s], a, b, sums, 0, size);
         if (to) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
     }
 
@@ -135,7 +135,8 @@ struct Reverse : Block<T> {
 
     template <bool undo>
     void pull(int layer, int s, const Turns<T>& t) {
-        for (size_t x = 0; x < size; x += this->piece()) pull_piece<undo>(layer, t, states[s] + 2 * x, duals[s] + 2 * x, nullptr, nullptr);
+        for (size_t x = 0; x < size; x += this->piece())
+            pull_piece<undo>(layer, t, states[s] + 2 * x, duals[s] + 2 * x, nullptr, nullptr);
         pull_high<undo>(layer, t, states[s], duals[s]);
     }
 
