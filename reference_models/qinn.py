@@ -182,7 +182,8 @@ def least_stretch(jacobian: Tensor) -> Tensor:
 def signed_volume(jacobian: Tensor) -> Tensor:
     """The determinant ``(n,)`` of each Jacobian, its size taken per dimension; folds that come in pairs escape it."""
     sign, logdet = torch.linalg.slogdet(jacobian)
-    return sign * torch.exp(logdet / jacobian.shape[1])
+    volume: Tensor = sign * torch.exp(logdet / jacobian.shape[1])
+    return volume
 
 
 STRETCHES = {"monotone": least_stretch, "determinant": signed_volume}

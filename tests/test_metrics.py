@@ -486,3 +486,13 @@ def test_c2st_is_one_half_for_one_law_and_finds_a_known_shift(rng):
     truth, generated = synthetic.rows(4000, rng), synthetic.rows(4000, rng, shift=1.0)
     shifted = classifier.c2st(synthetic.evidence(truth, generated))["c2st"]
     assert ndtr(1 / np.sqrt(2)) - 0.05 < shifted.value < ndtr(1 / np.sqrt(2)) + 4 * shifted.error
+
+
+def test_the_shortest_half_of_a_breit_wigner_is_its_width(rng: np.random.Generator) -> None:
+    rows = synthetic.rows(20_000, rng)
+    rows[:, 0] = 91.2 + 1.25 * rng.standard_cauchy(20_000)
+    found = resonance.shorth(synthetic.evidence(rows, rows))
+    for name, truth in (("shorth_center", 91.2), ("shorth_width", 2.5)):
+        estimate = found[name]
+        assert estimate.value is not None and estimate.error is not None
+        assert abs(estimate.value - truth) < 4 * estimate.error < 0.8
