@@ -18,8 +18,9 @@ from typing import IO
 from qinn_bench import matching, registry, run, store
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
+from qinn_bench.reading import parse
 from qinn_bench.run import Order
-from qinn_bench.values import Budget, Cell, Dataset, Record, Refused, Row, Status, Study, Use, parse
+from qinn_bench.values import Budget, Cell, Dataset, Record, Refused, Row, Status, Study, Use
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",

@@ -369,7 +369,9 @@ def test_a_damaged_sample_is_one_sentence(cached, damage, capsys):
 
 def test_the_command_line_lists_describes_and_verifies(cached, capsys):
     assert main(["data", "list", "--json"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"bundled", "zjets-good"}
+    assert set(json.loads(capsys.readouterr().out)["samples"]) == {"bundled", "zjets-good"}
+    assert main(["data", "info", "moons[events=100]", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["entropy_nats"] == pytest.approx(1.0076, abs=1e-4)
     assert main(["data", "info", "zjets-good", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cuts"] == "paper"
     assert main(["data", "verify"]) == 0

@@ -3,8 +3,9 @@
 import pytest
 
 from qinn_bench import registry
+from qinn_bench.reading import parse
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
-from qinn_bench.values import Budget, Estimate, Refused, Study, Use, parse
+from qinn_bench.values import Budget, Estimate, Refused, Study, Use
 
 STUDY = {
     "name": "s",

@@ -1,4 +1,4 @@
-"""``qinn-bench data``: make, list, describe and verify samples of generated events."""
+"""``qinn-bench data``: list and describe data sets; make and verify samples of generated events."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from qinn_bench import registry
 from qinn_bench.data import _samples
 from qinn_bench.data._samples import Request
-
-HELP = "make, list, describe and verify samples of generated events"
+from qinn_bench.values import Dataset, Use
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--cuts", default="lhc", help="lhc or paper")
     make.add_argument("--min-ptz", type=float, default=0.0, help="least pT of the muon pair in GeV")
     make.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="processes; the events are the same")
-    listing = actions.add_parser("list", help="which samples there are")
-    describe = actions.add_parser("info", help="the provenance of a sample")
+    listing = actions.add_parser("list", help="which data sets and samples there are")
+    describe = actions.add_parser("info", help="what a data set[knob=value] or a sample is")
     verify = actions.add_parser("verify", help="whether samples are as they were made")
-    describe.add_argument("sample")
+    describe.add_argument("name")
     verify.add_argument("sample", nargs="?", help="default: all")
     for action in (listing, describe, verify):
         action.add_argument("--json", action="store_true")
@@ -75,22 +75,43 @@ def _progress(events: int) -> Iterator[Callable[[int], None]]:
 def _list(options: argparse.Namespace) -> int:
     found = {name: _samples.info(name) for name in _samples.names()}
     shown = ("events", "seed", "quality", "cuts", "min_ptz")
+    sets = {name: (registry.find("data", name).__doc__ or "").splitlines()[0] for name in registry.names("data")}
     if options.json:
-        print(json.dumps({name: {key: entry[key] for key in shown} for name, entry in found.items()}, indent=1))
+        samples = {name: {key: entry[key] for key in shown} for name, entry in found.items()}
+        print(json.dumps({"data": sets, "samples": samples}, indent=1))
         return 0
+    for name, about in sets.items():
+        print(f"{name:<24} {about}")
+    print("\nsamples of zjets")
     for name, entry in found.items():
         print(f"{name:<24} " + "  ".join(f"{key}={entry[key]}" for key in shown))
     return 0
 
 
 def _info(options: argparse.Namespace) -> int:
-    provenance = _samples.info(options.sample)
+    use = registry.parse_use(options.name)
+    about = _describe(use) if use.name in registry.names("data") else _samples.info(options.name)
     if options.json:
-        print(json.dumps(provenance, indent=1))
+        print(json.dumps(about, indent=1))
         return 0
-    for key, value in provenance.items():
+    for key, value in about.items():
         print(f"{key:<20} {'; '.join(value) if isinstance(value, list) else value}")
     return 0
+
+
+def _describe(use: Use) -> dict[str, object]:
+    """A data set as it is loaded: its coordinates, rows, entropy where it is known, content hash and provenance."""
+    spelled = registry.spell_out("data", use)
+    data: Dataset = registry.make("data", spelled)
+    about: dict[str, object] = {
+        "data": str(spelled),
+        "columns": [f"{column.name} [{column.unit or '1'}]" for column in data.columns],
+        "observables": [plot.name for plot in data.plots],
+        "rows": f"train {len(data.train)}, valid {len(data.valid)}, test {len(data.test)}",
+        "entropy_nats": data.density.entropy if data.density else "not known",
+        "fingerprint": data.fingerprint,
+    }
+    return about | {key: value for key, value in data.provenance.items() if key not in about}
 
 
 def _verify(options: argparse.Namespace) -> int:

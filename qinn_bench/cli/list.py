@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     for kind, entries in found.items():
         print(kind)
         for name, about in entries.items():
-            print(f"  {name:<20} {about}")
+            print(f"  {name:<20} {about}".rstrip())
     return 0
 
 
