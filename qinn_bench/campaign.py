@@ -106,7 +106,7 @@ def plan(study: Study, results: Path) -> list[Order]:
                 for cell in _cells(study, model, use, budget):
                     key = store.key_of(cell, data.fingerprint, code)
                     label = _label(study, row, budget_name, cell)
-                    orders.append(Order(cell, key, study.name, label, results, metrics))
+                    orders.append(Order(cell, key, study.name, label, results, metrics, data.fingerprint, code))
     return orders
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,12 +20,12 @@ import torch
 from qinn_bench import audit, registry, store
 from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.provenance import provenance
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
 from qinn_bench.training import Fit, fit
-from qinn_bench.values import Array, Cell, Certificate, Dataset, Estimate, Evidence, Knob, Record, Status
+from qinn_bench.values import Array, Cell, Certificate, Dataset, Estimate, Evidence, Record, Status
 
 CHUNK = 1024
-LIBRARIES = ("torch", "numpy", "scipy", "normflows", "pennylane", "scikit-learn")
 WEIGHT = "weight:"
 MEASURING = ("qinn_bench.metrics", "qinn_bench.statistics", "qinn_bench.density_mass")
 """Modules whose change makes a measured number stale."""
@@ -36,7 +33,10 @@ MEASURING = ("qinn_bench.metrics", "qinn_bench.statistics", "qinn_bench.density_
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker process is asked to do: one cell of a study, where its record goes, which metrics it needs."""
+    """What a worker process is asked to do: one cell of a study, where its record goes, which metrics it needs.
+
+    `data_hash` and `code_hash` are the fingerprints of the data and of the model's source, which the key covers.
+    """
 
     cell: Cell
     key: str
@@ -44,10 +44,12 @@ class Order:
     row: str
     results: Path
     metrics: tuple[str, ...]
+    data_hash: str
+    code_hash: str
 
     def to_json(self) -> str:
         """One line of JSON, read back by `from_json`."""
-        plain = {"key": self.key, "study": self.study, "row": self.row, "metrics": self.metrics}
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
         return json.dumps(plain | {"results": str(self.results), "cell": self.cell.model_dump()})
 
     @classmethod
@@ -251,23 +253,11 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
         status=status,
         cost=cost | {"peak_memory_mb": peak},
         seeds={"seed": order.cell.seed},
-        provenance=provenance(),
+        provenance=provenance() | {"data_hash": order.data_hash, "code_hash": order.code_hash},
         **facts,
     )
     store.save(order.results, record, arrays)
     return record
-
-
-def provenance() -> dict[str, Knob]:
-    """Where and with what a number was made: versions, machine, threads, time."""
-    versions: dict[str, Knob] = {name: version(name) for name in (*LIBRARIES, "qinn-bench")}
-    return versions | {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "threads": torch.get_num_threads(),
-        "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"values", "reading", "contracts", "seeds"},
     {"quantum", "statistics", "transforms"},
-    {"training", "audit", "density_mass", "metrics", "data", "store", "registry"},
+    {"training", "audit", "density_mass", "metrics", "data", "store", "registry", "provenance"},
     {"run", "matching"},
     {"campaign", "report"},
     {"cli"},
