@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
+from typing import get_args
 
 import pytest
 import torch
@@ -19,7 +20,8 @@ if not native.AVAILABLE:
     pytest.skip("the compiled simulator was not built", allow_module_level=True)
 
 SETS = native.instruction_sets()
-NAMES: tuple[GateName, ...] = ("RX", "RY", "RZ", "Rot", "H", "X", "Y", "Z", "CNOT", "CZ", "SWAP", "CSWAP", "IsingZZ")
+NAMES: tuple[GateName, ...] = get_args(GateName)
+EIGHTH = torch.tensor(torch.pi / 4, dtype=torch.float64)
 LETTERS = {
     "I": torch.eye(2, dtype=torch.complex128),
     "X": torch.tensor([[0, 1], [1, 0]], dtype=torch.complex128),
@@ -38,6 +40,14 @@ def dense_gate(gate: Gate, angles: list[Tensor], n: int) -> Tensor:
     def turn(letters: dict[int, str], angle: Tensor) -> Tensor:
         return torch.cos(angle / 2) * identity - 1j * torch.sin(angle / 2) * on_wires(letters, n)
 
+    def controlled(controls: tuple[int, ...], target: Tensor) -> Tensor:
+        ones = [(identity - on_wires({wire: "Z"}, n)) / 2 for wire in controls]
+        on = reduce(torch.matmul, ones, identity)
+        return identity - on + on @ target
+
+    def shift(on: tuple[int, ...], angle: Tensor) -> Tensor:
+        return controlled(on, torch.exp(1j * angle) * identity)
+
     if gate.name in ("RX", "RY", "RZ"):
         return turn({wires[0]: gate.name[1]}, angles[0])
     if gate.name == "Rot":
@@ -46,14 +56,21 @@ def dense_gate(gate: Gate, angles: list[Tensor], n: int) -> Tensor:
         return (on_wires({wires[0]: "X"}, n) + on_wires({wires[0]: "Z"}, n)) / 2**0.5
     if gate.name in "XYZ":
         return on_wires({wires[0]: gate.name}, n)
-    if gate.name == "IsingZZ":
-        return turn(dict.fromkeys(wires, "Z"), angles[0])
+    if gate.name.startswith("Ising"):
+        return turn(dict.fromkeys(wires, gate.name[-1]), angles[0])
+    if gate.name in ("S", "T", "PhaseShift"):
+        return shift(wires, angles[0] if angles else EIGHTH * {"S": 2, "T": 1}[gate.name])
+    if gate.name == "U3":
+        return shift(wires, angles[1]) @ turn({wires[0]: "Y"}, angles[0]) @ shift(wires, angles[2])
+    if gate.name == "CPhase":
+        return shift(wires, angles[0])
+    if gate.name.startswith("CR"):
+        return controlled(wires[:1], turn({wires[1]: gate.name[-1]}, angles[0]))
+    if gate.name in ("CNOT", "Toffoli", "CY", "CZ"):
+        letter = {"CY": "Y", "CZ": "Z"}.get(gate.name, "X")
+        return controlled(wires[:-1], on_wires({wires[-1]: letter}, n))
     swap = torch.stack([on_wires(dict.fromkeys(wires[-2:], p), n) for p in "IXYZ"]).sum(0) / 2
-    target = {"CNOT": on_wires({wires[-1]: "X"}, n), "CZ": on_wires({wires[-1]: "Z"}, n)}.get(gate.name, swap)
-    if gate.name == "SWAP":
-        return target
-    up = (identity + on_wires({wires[0]: "Z"}, n)) / 2
-    return up + (identity - up) @ target
+    return controlled(wires[:-2], swap)
 
 
 def dense_state(circuit: Circuit, x: Tensor, weights: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from qinn_bench.quantum import backends, statevector
 from qinn_bench.quantum.ansatz import reuploading, ring, swap_test
-from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, Pauli, WeightBlock, z_on
+from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, GateName, Pauli, WeightBlock, z_on
 from qinn_bench.quantum.layer import CircuitLayer, fidelity
 from qinn_bench.quantum.program import compile_circuit
 from qinn_bench.values import Refused
@@ -24,7 +25,8 @@ PAULI = {
     "0": torch.tensor([[1, 0], [0, 0]], dtype=torch.complex128),
     "1": torch.tensor([[0, 0], [0, 1]], dtype=torch.complex128),
 }
-GATES = ("RX", "RY", "RZ", "Rot", "H", "X", "Y", "Z", "CNOT", "CZ", "SWAP", "CSWAP", "IsingZZ")
+GATES: tuple[GateName, ...] = get_args(GateName)
+EIGHTH = torch.tensor(torch.pi / 4, dtype=torch.float64)
 
 
 def dense(n: int, word: str, wires: tuple[int, ...]) -> Tensor:
@@ -40,17 +42,31 @@ def dense_gate(gate: Gate, n: int, angles: list[Tensor]) -> Tensor:
     def rotation(word: str, angle: Tensor) -> Tensor:
         return torch.cos(angle / 2) * full("I" * len(word)) - 1j * torch.sin(angle / 2) * full(word)
 
+    def shift(angle: Tensor) -> Tensor:
+        return full("0") + torch.exp(1j * angle) * full("1")
+
     match gate.name:
         case "RX" | "RY" | "RZ":
             return rotation(gate.name[1], angles[0])
         case "Rot":
             return rotation("Z", angles[2]) @ rotation("Y", angles[1]) @ rotation("Z", angles[0])
-        case "IsingZZ":
-            return rotation("ZZ", angles[0])
+        case "U3":
+            return shift(angles[1]) @ rotation("Y", angles[0]) @ shift(angles[2])
+        case "PhaseShift" | "S" | "T":
+            return shift(angles[0] if angles else EIGHTH * {"S": 2, "T": 1}[gate.name])
+        case "IsingXX" | "IsingYY" | "IsingZZ":
+            return rotation(gate.name[-2:], angles[0])
+        case "CRX" | "CRY" | "CRZ":
+            on = torch.cos(angles[0] / 2) * full("1I") - 1j * torch.sin(angles[0] / 2) * full("1" + gate.name[-1])
+            return full("0I") + on
+        case "CPhase":
+            return full("0I") + full("10") + torch.exp(1j * angles[0]) * full("11")
         case "H":
             return (full("X") + full("Z")) / 2**0.5
-        case "CNOT" | "CZ":
+        case "CNOT" | "CZ" | "CY":
             return full("0I") + full("1" + gate.name[1].replace("N", "X"))
+        case "Toffoli":
+            return full("0II") + full("10I") + full("11X")
         case "SWAP":
             return (full("II") + full("XX") + full("YY") + full("ZZ")) / 2
         case "CSWAP":
@@ -100,7 +116,7 @@ def random_circuit(n: int, n_gates: int, seed: int) -> Circuit:
         wires = tuple(int(wire) for wire in rng.permutation(n)[: WIRES.get(name, 1)])
         gates.append(Gate(name, wires, tuple(angle() for _ in range(ANGLES.get(name, 0)))))
     first = Gate("RY", (0,), (Angle(weight=0, input=0, scale=1),))
-    words = [Pauli("".join(rng.choice(list("XYZ"), size=k)), tuple(range(k))) for k in range(1, n + 1)]
+    words = [Pauli("".join(rng.choice(list("IXYZ"), size=k)), tuple(range(k))) for k in range(1, n + 1)]
     return Circuit(n, 3, (WeightBlock("w", (6,)),), (first, *gates), (*words, Pauli("X", (0,))))
 
 
@@ -157,9 +173,9 @@ def test_each_ansatz_equals_the_dense_twin(circuit: Circuit) -> None:
     same_derivatives(circuit, twin_run, batch=2)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(16))
 def test_random_circuits_equal_the_dense_twin(seed: int) -> None:
-    circuit = random_circuit(1 + seed % 4, 12, seed)
+    circuit = random_circuit(1 + seed % 4, 16, seed)
     same_derivatives(circuit, twin_run, batch=2)
     x, w = tensors(circuit, 2)
     close(statevector.state(circuit, x, w), torch.stack([twin_state(circuit, row, w) for row in x]))

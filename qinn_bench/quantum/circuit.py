@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from math import prod
+from math import pi, prod
 from typing import Literal
 
-GateName = Literal["RX", "RY", "RZ", "Rot", "H", "X", "Y", "Z", "CNOT", "CZ", "SWAP", "CSWAP", "IsingZZ"]
-ANGLES: dict[str, int] = {"RX": 1, "RY": 1, "RZ": 1, "Rot": 3, "IsingZZ": 1}
-WIRES: dict[str, int] = {"CNOT": 2, "CZ": 2, "SWAP": 2, "IsingZZ": 2, "CSWAP": 3}
+GateName = Literal[
+    "RX", "RY", "RZ", "PhaseShift", "Rot", "U3", "H", "X", "Y", "Z", "S", "T",
+    "CNOT", "CZ", "CY", "SWAP", "CRX", "CRY", "CRZ", "CPhase", "IsingXX", "IsingYY", "IsingZZ",
+    "Toffoli", "CSWAP",
+]  # fmt: skip
+WIRES: dict[str, int] = {
+    **dict.fromkeys(("CNOT", "CZ", "CY", "SWAP", "CRX", "CRY", "CRZ", "CPhase", "IsingXX", "IsingYY", "IsingZZ"), 2),
+    **dict.fromkeys(("Toffoli", "CSWAP"), 3),
+}
+ANGLES: dict[str, int] = {
+    **dict.fromkeys(("RX", "RY", "RZ", "PhaseShift", "CPhase"), 1),
+    **dict.fromkeys(("CRX", "CRY", "CRZ", "IsingXX", "IsingYY", "IsingZZ"), 1),
+    **dict.fromkeys(("Rot", "U3"), 3),
+}
+EIGHTHS: dict[str, int] = {"S": 2, "T": 1}
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,9 @@ class Angle:
 class Gate:
     """A gate on wires; conventions (signs, halves, order of wires) are PennyLane's.
 
-    ``Rot`` takes (phi, theta, omega) and is RZ(omega) RY(theta) RZ(phi).
+    ``Rot`` takes (phi, theta, omega) and is RZ(omega) RY(theta) RZ(phi); ``U3`` takes (theta, phi, delta) and is
+    PhaseShift(phi) RY(theta) PhaseShift(delta). Controls come first among the wires. ``CPhase`` is PennyLane's
+    ControlledPhaseShift.
     """
 
     name: GateName
@@ -117,8 +131,10 @@ class Circuit:
 
 
 def _inverse(gate: Gate) -> Gate:
-    angles = tuple(replace(angle, factor=-angle.factor) for angle in reversed(gate.angles))
-    return replace(gate, angles=angles)
+    if gate.name in EIGHTHS:
+        return Gate("PhaseShift", gate.wires, (Angle(constant=-pi / 4 * EIGHTHS[gate.name]),))
+    order = (0, 2, 1) if gate.name == "U3" else range(len(gate.angles))[::-1]
+    return replace(gate, angles=tuple(replace(gate.angles[k], factor=-gate.angles[k].factor) for k in order))
 
 
 def z_on(wires: range | tuple[int, ...]) -> tuple[Pauli, ...]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import cmath
 from dataclasses import dataclass, field
 from itertools import accumulate
-from math import pi
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from qinn_bench.quantum.circuit import Angle, Circuit, Gate, Pauli
+from qinn_bench.quantum.circuit import Angle, Circuit, Pauli
+from qinn_bench.quantum.decompose import LINEAR, Exchange, Part, Phases, Turn, decompose, exchanged, times
 from qinn_bench.values import Refused
 
 try:
@@ -24,11 +23,7 @@ try:
 except ImportError:
     AVAILABLE = False
 
-X, Y, Z, H = range(4)
-AXES: dict[str, tuple[int, ...]] = {"RX": (X,), "RY": (Y,), "RZ": (Z,), "Rot": (Z, Y, Z)}
-HALF_TURNS = {"X": X, "Y": Y, "Z": Z, "H": H}
-QUARTER = Angle(constant=pi / 2)
-MINUS_QUARTER = Angle(constant=-pi / 2)
+AXES = {"X": 0, "Y": 1, "Z": 2, "H": 3}
 
 
 def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int = 1) -> Tensor:
@@ -169,52 +164,50 @@ class _Layer:
 
 
 class _Layers:
-    """Sorts gates into layers, each gate as early as its wires allow."""
+    """Sorts the parts of gates into layers, each part as early as its wires allow."""
 
     def __init__(self, circuit: Circuit) -> None:
         self.n = circuit.n_wires
         self.layers = [_Layer()]
         self.angles: dict[Angle, int] = {}
-        self.phase = 1 + 0j
         self.level = [0] * self.n
         self.entangled = [False] * self.n
-        for gate in circuit.gates:
-            self._add(gate, [self.n - 1 - wire for wire in gate.wires])
+        decomposed = decompose(circuit)
+        self.phase = decomposed.phase
+        for part in decomposed.parts:
+            self._add(part)
+        self.layers[-1].terms += [(0, self._index(times(angle, -2.0))) for angle in decomposed.angles]
 
-    def _add(self, gate: Gate, bits: list[int]) -> None:
-        if gate.name in AXES:
-            self._rotate(bits[0], list(zip(AXES[gate.name], gate.angles, strict=True)))
-        elif gate.name in HALF_TURNS:
-            self.phase *= 1j
-            self._rotate(bits[0], [(HALF_TURNS[gate.name], Angle(constant=pi))])
-        elif gate.name == "IsingZZ":
-            self._phases(bits, [(bits, gate.angles[0])])
-        elif gate.name == "CZ":
-            self.phase *= cmath.exp(0.25j * pi)
-            a, b = bits
-            self._phases(bits, [([a], QUARTER), ([b], QUARTER), ([a, b], MINUS_QUARTER)])
+    def _add(self, part: Part) -> None:
+        if isinstance(part, Turn):
+            self._turn(part)
+            return
+        bits = [self.n - 1 - wire for wire in part.wires]
+        if isinstance(part, Phases):
+            self._phases(part, bits)
         else:
-            self._permute(gate.name, bits)
+            self._exchange(part, bits)
 
-    def _rotate(self, bit: int, rotations: list[tuple[int, Angle]]) -> None:
+    def _turn(self, part: Turn) -> None:
+        bit = self.n - 1 - part.wire
         level = self.level[bit] + self.entangled[bit]
         run = self._open([bit], level, entangled=False).runs.setdefault(bit, [])
-        run += [(axis, self._index(angle)) for axis, angle in rotations]
+        run.append((AXES[part.axis], self._index(part.angle)))
 
-    def _phases(self, bits: list[int], terms: list[tuple[list[int], Angle]]) -> None:
+    def _phases(self, part: Phases, bits: list[int]) -> None:
         level = max(self.level[bit] for bit in bits)
         while level < len(self.layers) and not self.layers[level].linear:
             level += 1
         layer = self._open(bits, level, entangled=True)
-        for term, angle in terms:
-            mask = sum(1 << bit for bit in term)
+        for angle, wires in part.terms:
+            mask = sum(1 << (self.n - 1 - wire) for wire in wires)
             layer.terms.append((_moved(mask, layer.targets, self.n), self._index(angle)))
 
-    def _permute(self, name: str, bits: list[int]) -> None:
+    def _exchange(self, part: Exchange, bits: list[int]) -> None:
         layer = self._open(bits, max(self.level[bit] for bit in bits), entangled=True)
         at = np.arange(1 << self.n) if layer.targets is None else layer.targets
-        layer.targets = _permuted(name, at, bits)
-        layer.linear = layer.linear and name != "CSWAP"
+        layer.targets = exchanged(part.name, at, bits)
+        layer.linear = layer.linear and part.name in LINEAR
 
     def _open(self, bits: list[int], level: int, *, entangled: bool) -> _Layer:
         while level >= len(self.layers):
@@ -232,15 +225,6 @@ def _moved(mask: int, targets: NDArray[np.int64] | None, n: int) -> int:
     if targets is None:
         return mask
     return sum(((int(targets[1 << bit]) & mask).bit_count() & 1) << bit for bit in range(n))
-
-
-def _permuted(name: str, at: NDArray[np.int64], bits: list[int]) -> NDArray[np.int64]:
-    if name == "CNOT":
-        return at ^ ((at >> bits[0] & 1) << bits[1])
-    condition = at >> bits[0] & 1 if name == "CSWAP" else 1
-    a, b = bits[-2:]
-    differ = (at >> a ^ at >> b) & 1 & condition
-    return at ^ (differ << a | differ << b)
 
 
 def _word(pauli: Pauli, n: int) -> list[int]:

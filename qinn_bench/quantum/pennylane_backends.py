@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from pennylane.devices import ExecutionConfig
 from pennylane.exceptions import DeviceError
 from torch import Tensor
 
-from qinn_bench.quantum.circuit import Angle, Circuit, Pauli
+from qinn_bench.quantum.circuit import Angle, Circuit, Gate, GateName, Pauli
 from qinn_bench.values import Refused
 
-OPERATORS = {"H": "Hadamard", "X": "PauliX", "Y": "PauliY", "Z": "PauliZ"}
+OPERATORS = {"H": "Hadamard", "X": "PauliX", "Y": "PauliY", "Z": "PauliZ", "CPhase": "ControlledPhaseShift"}
 ADJOINT = ExecutionConfig(gradient_method="adjoint", use_device_gradient=True, grad_on_execution=True)
 
 
@@ -168,7 +169,7 @@ def _row(value: Tensor, inputs: Tensor, twice: bool) -> Tensor:
 def _angles(circuit: Circuit, inputs: Tensor, weights: Tensor) -> list[Tensor]:
     """Every angle of the circuit in order and in float64, ``(B,)`` where an input enters, else a scalar."""
     x, w = inputs.double(), weights.to(inputs.device).double()
-    return [_radians(angle, x, w) for gate in circuit.gates for angle in gate.angles]
+    return [_radians(angle, x, w) for gate in _plain(circuit) for angle in gate.angles]
 
 
 def _radians(angle: Angle, inputs: Tensor, weights: Tensor) -> Tensor:
@@ -182,16 +183,27 @@ def _radians(angle: Angle, inputs: Tensor, weights: Tensor) -> Tensor:
 
 
 def _operators(circuit: Circuit, radians: Any) -> list[Any]:
-    """PennyLane's operators; Rot is spelled out, as adjoint differentiation wants it."""
+    """PennyLane's operators."""
     left = iter(radians)
-    made = []
-    for gate in circuit.gates:
-        if gate.name == "Rot":
-            made += [operator(next(left), wires=gate.wires) for operator in (qml.RZ, qml.RY, qml.RZ)]
-        else:
-            operator = getattr(qml, OPERATORS.get(gate.name, gate.name))
-            made.append(operator(*(next(left) for _ in gate.angles), wires=gate.wires))
-    return made
+    return [
+        getattr(qml, OPERATORS.get(gate.name, gate.name))(*(next(left) for _ in gate.angles), wires=gate.wires)
+        for gate in _plain(circuit)
+    ]
+
+
+@lru_cache(maxsize=256)
+def _plain(circuit: Circuit) -> tuple[Gate, ...]:
+    """The gates with Rot and U3 spelled out, as adjoint differentiation wants it: one angle in each."""
+    return tuple(part for gate in circuit.gates for part in _spelled(gate))
+
+
+def _spelled(gate: Gate) -> tuple[Gate, ...]:
+    if gate.name not in ("Rot", "U3"):
+        return (gate,)
+    outer: GateName = "RZ" if gate.name == "Rot" else "PhaseShift"
+    first, middle, last = gate.angles if gate.name == "Rot" else (gate.angles[k] for k in (2, 0, 1))
+    named: tuple[tuple[GateName, Angle], ...] = ((outer, first), ("RY", middle), (outer, last))
+    return tuple(Gate(name, gate.wires, (angle,)) for name, angle in named)
 
 
 def _observable(pauli: Pauli) -> Any:

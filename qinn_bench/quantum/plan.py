@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import Angle, Circuit
+from qinn_bench.quantum.decompose import Indices
 from qinn_bench.quantum.operations import Inject, Matrix, Operation, Permute, Phase
 from qinn_bench.quantum.program import (
     AXES,
     Axis,
     Diagonal,
-    Indices,
     Locals,
     Rotation,
     Step,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import pi, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qinn_bench.quantum.circuit import Angle, Circuit, Gate
+from qinn_bench.quantum.circuit import Angle, Circuit
+from qinn_bench.quantum.decompose import Exchange, Indices, Phases, Turn, decompose, exchanged, times
 
 Axis = tuple[float, float, float]
-Indices = NDArray[np.int64]
 AXES: dict[str, Axis] = {
     "X": (1.0, 0.0, 0.0),
     "Y": (0.0, 1.0, 0.0),
@@ -55,7 +55,7 @@ Step = Locals | Diagonal | Permutation
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in order, and the constant phase that turning fixed gates into rotations has left over."""
+    """Steps in order, and the constant global phase."""
 
     steps: tuple[Step, ...]
     phase: complex
@@ -66,27 +66,29 @@ def compile_circuit(circuit: Circuit) -> Program:
     """Merge the gates of a circuit; the order of gates that share a wire is kept."""
     steps: list[Step] = []
     pending = Locals()
-    phase = 1.0 + 0.0j
-    for gate in circuit.gates:
-        if len(gate.wires) == 1:
-            for rotation in _rotations(gate):
-                run = pending.runs.setdefault(gate.wires[0], [])
-                if rotation.angle.input is not None and run:
-                    steps.append(pending)
-                    pending = Locals()
-                    run = pending.runs.setdefault(gate.wires[0], [])
-                run.append(rotation)
-            phase *= 1j if gate.name in AXES else 1
-            continue
-        if not pending.runs.keys().isdisjoint(gate.wires):
+    decomposed = decompose(circuit)
+    for part in decomposed.parts:
+        wires = (part.wire,) if isinstance(part, Turn) else part.wires
+        joins = isinstance(part, Turn) and part.angle.input is None
+        if not joins and not pending.runs.keys().isdisjoint(wires):
             steps.append(pending)
             pending = Locals()
-        if gate.name in ("CZ", "IsingZZ"):
-            phase *= np.exp(0.25j * pi) if gate.name == "CZ" else 1
-            steps = _with(steps, Diagonal(_terms(gate)))
+        if isinstance(part, Turn):
+            pending.runs.setdefault(part.wire, []).append(Rotation(AXES[part.axis], part.angle))
         else:
-            steps = _with(steps, Permutation(_source(gate, circuit.n_wires)))
-    return Program((*steps, pending) if pending.runs else tuple(steps), complex(phase))
+            steps = _with(steps, _step(part, circuit.n_wires))
+    if pending.runs:
+        steps.append(pending)
+    if decomposed.angles:
+        steps = _with(steps, Diagonal([(times(angle, -2.0), ()) for angle in decomposed.angles]))
+    return Program(tuple(steps), decomposed.phase)
+
+
+def _step(part: Phases | Exchange, n_wires: int) -> Diagonal | Permutation:
+    if isinstance(part, Phases):
+        return Diagonal(list(part.terms))
+    bits = [n_wires - 1 - wire for wire in part.wires]
+    return Permutation(exchanged(part.name, np.arange(2**n_wires), bits))
 
 
 def _with(steps: list[Step], step: Diagonal | Permutation) -> list[Step]:
@@ -97,34 +99,6 @@ def _with(steps: list[Step], step: Diagonal | Permutation) -> list[Step]:
     if isinstance(last, Permutation) and isinstance(step, Permutation):
         return [*steps[:-1], Permutation(last.source[step.source])]
     return [*steps, step]
-
-
-def _rotations(gate: Gate) -> list[Rotation]:
-    """A one-wire gate as rotations in time order, up to the phase i of X, Y, Z and H."""
-    if gate.name in AXES:
-        return [Rotation(AXES[gate.name], Angle(constant=pi))]
-    axes = "ZYZ" if gate.name == "Rot" else gate.name[-1]
-    return [Rotation(AXES[axis], angle) for axis, angle in zip(axes, gate.angles, strict=True)]
-
-
-def _terms(gate: Gate) -> list[tuple[Angle, tuple[int, ...]]]:
-    """A diagonal two-wire gate as products of Z, up to the phase exp(i pi/4) of CZ."""
-    if gate.name == "IsingZZ":
-        return [(gate.angles[0], gate.wires)]
-    first, second = gate.wires
-    half = Angle(constant=pi / 2)
-    return [(half, (first,)), (half, (second,)), (Angle(constant=-pi / 2), gate.wires)]
-
-
-def _source(gate: Gate, n_wires: int) -> Indices:
-    """Where each amplitude comes from when a CNOT, SWAP or CSWAP acts."""
-    index: Indices = np.arange(2**n_wires)
-    bits = [(index >> (n_wires - 1 - wire)) & 1 for wire in gate.wires]
-    shifts = [n_wires - 1 - wire for wire in gate.wires]
-    if gate.name == "CNOT":
-        return np.asarray(index ^ (bits[0] << shifts[1]))
-    differ = (bits[-1] ^ bits[-2]) & (bits[0] if gate.name == "CSWAP" else 1)
-    return np.asarray(index ^ (differ << shifts[-1]) ^ (differ << shifts[-2]))
 
 
 def z_signs(n_wires: int, wires: tuple[int, ...]) -> NDArray[np.float64]:
