@@ -23,7 +23,7 @@ EXECUTORS = [
     pytest.param(statevector, id="torch"),
     pytest.param(native, id="native", marks=pytest.mark.skipif(not native.AVAILABLE, reason="it was not built")),
 ]
-QUICK = settings(max_examples=30, derandomize=True, deadline=None)
+QUICK = settings(max_examples=20, derandomize=True, deadline=None)
 
 
 def close(ours: Tensor, theirs: Tensor) -> None:
@@ -149,12 +149,12 @@ def test_wide_random_circuits_agree_with_default_qubit(n: int) -> None:
 
 
 def log_det(circuit: Circuit) -> None:
-    """The gradient of sum log|det J| where J can be inverted to ten digits."""
+    """The gradient of sum log|det J| where no singular value of J is lost in rounding."""
     x, w = numbers(circuit)
     made: Any = [executor for executor in (backends.get("default.qubit"), statevector)]
     made += [native] if native.AVAILABLE else []
     jacobians = [executor.run_with_jacobian(circuit, x, w)[1] for executor in made]
-    assume(torch.linalg.cond(jacobians[0].detach()).max() < 1e3)
+    assume(torch.linalg.svdvals(jacobians[0].detach()).min() > 1e-3)
     wanted, *others = [gradients(torch.linalg.slogdet(J).logabsdet.sum(), x, w) for J in jacobians]
     for found in others:
         for a, b in zip(found, wanted, strict=True):
