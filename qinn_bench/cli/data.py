@@ -89,8 +89,8 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    use = registry.parse_use(options.name)
-    about = _describe(use) if use.name in registry.names("data") else _samples.info(options.name)
+    is_set = options.name.partition("[")[0] in registry.names("data")
+    about = _describe(registry.parse_use(options.name)) if is_set else _samples.info(options.name)
     if options.json:
         print(json.dumps(about, indent=1))
         return 0
