@@ -73,7 +73,9 @@ class _Watch(AbstractContextManager["_Watch"]):
             seconds = sum(value for key, value in event.record.cost.items() if key.endswith("_wall_s"))
             why = f": {event.record.reason}" if event.record.reason else ""
             self.log.print(
-                f"[{self.done}/{self.count}] {name}: {event.record.status}{why} ({seconds:.1f} s)", markup=False
+                f"[{self.done}/{self.count}] {name}: {event.record.status}{why} ({seconds:.1f} s)",
+                markup=False,
+                soft_wrap=True,
             )
         if self.bars:
             self._move(event, name)
