@@ -129,9 +129,8 @@ def build(
     spline = RationalQuadratic(bins, bound)
     if _known(construction) == "conditioner":
         return coupling_flow(dim, spline, lambda n, m: CircuitConditioner(n, m, uploads, backend), blocks)
-    qinn = make_qinn(
-        dim, reuploading(dim, uploads=uploads), Terms(fidelity, mmd, barrier, "monotone", False), "identity", backend
-    )
+    circuit, terms = reuploading(dim, uploads=uploads), Terms(fidelity, mmd, barrier, "monotone", False)
+    qinn = make_qinn(dim, circuit, circuit, terms, "identity", backend)
     if construction == "elementwise":
         return QuantumLast(dim, [Elementwise(dim, spline), Mixing(dim, upper=False), Mixing(dim, upper=True)], qinn)
     return QuantumLast(dim, [coupling_flow(dim, spline, dense(hidden, 1), blocks)], qinn)

@@ -18,14 +18,18 @@ from qinn_bench.contracts import LOG_2PI, DensityModel
 from qinn_bench.quantum.ansatz import Entangler, moved, reuploading
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.layer import CircuitLayer, fidelity
-from qinn_bench.values import Refused
+from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._elementwise_maps import SHRINK, ToAngles, ToLatent
 from reference_models._solver import solve
 
 CITATION = "A. Rousselot, M. Spannowsky, Generative invertible quantum neural networks, arXiv:2302.12906"
 PUBLISHED = {"parameters": "about 2k (hybrid)", "claim": "on par with INNs of 6k-16k parameters on Z+jet"}
 ROLE = "model"
-KNOBS = {"layers": (1, 2, 3), "uploads": tuple(range(1, 81))}
+KNOBS: dict[str, tuple[Knob, ...]] = {
+    "layers": (1, 2, 3),
+    "preparation": (0, 1, 2, 3, 4, 6, 8, 12, 16, 24),
+    "uploads": tuple(range(1, 81)),
+}
 DEPTH = "uploads"
 TINY = {"uploads": 2, "fidelity": 0.5, "mmd": 0.5, "barrier": 1.0}
 
@@ -39,6 +43,11 @@ STARTS = {"identity": 0.05, "random": 1.0}
 """How far from the identity the weights start (standard deviation, radians)."""
 FINAL_MMD = 0.1
 """The share of the MMD weight that is left at the end of training; the rest fades linearly over its first half."""
+
+
+def open_knobs(knobs: Knobs) -> dict[str, tuple[Knob, ...]]:
+    """The knobs that the matcher may turn: without a fidelity term there is no preparation."""
+    return {name: values for name, values in KNOBS.items() if name != "preparation" or knobs["fidelity"]}
 
 
 @dataclass(frozen=True)
@@ -63,14 +72,14 @@ class QINN(DensityModel):
     one_to_one = False
     inverse_tolerance = 1e-7
 
-    def __init__(self, dim: int, circuit: Circuit, terms: Terms, backend: str) -> None:
+    def __init__(self, dim: int, circuit: Circuit, preparation: Circuit, terms: Terms, backend: str) -> None:
         super().__init__(dim)
         self.terms = terms
         self.to_angles = ToAngles(dim)
         self.circuit = CircuitLayer(circuit, backend)
         self.to_latent = ToLatent(dim)
-        self.preparation = CircuitLayer(circuit, backend) if terms.fidelity > 0 else None
-        self.undo = _undo(circuit)
+        self.preparation = CircuitLayer(preparation, backend) if terms.fidelity > 0 else None
+        self.undo = _undo(preparation, circuit)
         self.register_buffer("anchors", torch.zeros(ANCHORS, dim))
 
     def start_near_identity(self, spread: float) -> None:
@@ -204,17 +213,17 @@ def mmd2(x: Tensor, y: Tensor) -> Tensor:
     return kernel[:n, :n].sum() / (n * (n - 1)) + kernel[n:, n:].sum() / (m * (m - 1)) - 2 * kernel[:n, n:].mean()
 
 
-def _undo(circuit: Circuit) -> Circuit:
+def _undo(preparation: Circuit, circuit: Circuit) -> Circuit:
     """Prepare a state from (first inputs), then undo all of the circuit but its first upload at (second inputs)."""
     n, later = circuit.n_inputs, circuit.gates[circuit.n_wires :]
-    shifted = replace(circuit, gates=tuple(moved(gate, 0, n, circuit.n_weights) for gate in later))
+    shifted = replace(circuit, gates=tuple(moved(gate, 0, n, preparation.n_weights) for gate in later))
     renamed = tuple(replace(block, name=f"undone.{block.name}") for block in circuit.weights)
-    gates = circuit.gates + shifted.adjoint().gates
-    return replace(circuit, n_inputs=2 * n, weights=circuit.weights + renamed, gates=gates)
+    gates = preparation.gates + shifted.adjoint().gates
+    return replace(circuit, n_inputs=2 * n, weights=preparation.weights + renamed, gates=gates)
 
 
-def make_qinn(dim: int, circuit: Circuit, terms: Terms, start: str, backend: str) -> QINN:
-    """A QINN on this circuit, started near the identity or at random.
+def make_qinn(dim: int, circuit: Circuit, preparation: Circuit, terms: Terms, start: str, backend: str) -> QINN:
+    """A QINN on this circuit with this inverse state preparation, started near the identity or at random.
 
     Raises:
         Refused: a start that does not exist, or both directions without a fidelity term.
@@ -225,7 +234,7 @@ def make_qinn(dim: int, circuit: Circuit, terms: Terms, start: str, backend: str
         raise Refused(f"a QINN knows no stretch '{terms.stretch}'; there are: {', '.join(STRETCHES)}")
     if terms.both and not terms.fidelity:
         raise Refused("a QINN with both=true generates through its state preparation, which needs fidelity > 0")
-    model = QINN(dim, circuit, terms, backend)
+    model = QINN(dim, circuit, preparation, terms, backend)
     model.start_near_identity(STARTS[start])
     return model
 
@@ -235,6 +244,7 @@ def build(
     *,
     uploads: int = 6,
     layers: int = 1,
+    preparation: int = 0,
     copies: int = 1,
     entangler: str = "zz",
     start: str = "identity",
@@ -247,10 +257,15 @@ def build(
 ) -> DensityModel:
     """A QINN with `uploads` of the features, each followed by `layers` of rotations and an entangling ring.
 
+    The inverse state preparation has the same form with `preparation` uploads, or as many as the circuit if that is 0.
+
     Raises:
         Refused: an entangler or a start that does not exist, or both directions without a fidelity term.
     """
     if entangler not in ("zz", "cnot", "none"):
         raise Refused(f"qinn knows no entangler '{entangler}'; there are: cnot, none, zz")
-    circuit = reuploading(dim, copies=copies, uploads=uploads, layers=layers, entangler=cast(Entangler, entangler))
-    return make_qinn(dim, circuit, Terms(fidelity, mmd, barrier, stretch, both), start, backend)
+    circuit, prepare = (
+        reuploading(dim, copies=copies, uploads=count, layers=layers, entangler=cast(Entangler, entangler))
+        for count in (uploads, preparation or uploads)
+    )
+    return make_qinn(dim, circuit, prepare, Terms(fidelity, mmd, barrier, stretch, both), start, backend)

@@ -47,7 +47,7 @@ def test_the_start_is_almost_the_identity():
 
 
 def test_the_state_is_prepared_exactly_at_the_start():
-    model = make(2, uploads=3, fidelity=1.0).double()
+    model = make(2, uploads=3, preparation=2, fidelity=1.0).double()
     for layer in (model.circuit, model.preparation):
         layer.weights.data.zero_()
         layer.block("scale").data[0] = 1.0
