@@ -23,9 +23,9 @@ test-slow: .venv/installed-test
 toys: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/toys.toml -j $(JOBS)
 
-# The sample of Z+jet events inside the package, made again from its generator.
+# The events of the sample inside the package, generated again into the cache (about four minutes on two cores).
 sample: .venv/installed-test
-	$(BIN)/python -m qinn_bench.data.generators.bundle
+	$(BIN)/qinn-bench data make zjets --events 80000 --seed 1 --quality fast --cuts lhc -j $(JOBS)
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "qinn-bench needs Python 3.11 or newer, found " + sys.version.split()[0])'
