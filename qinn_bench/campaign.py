@@ -7,6 +7,7 @@ import resource
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections import deque
@@ -200,18 +201,20 @@ class _Worker:
         self.order, self.limits, self.started = order, limits, time.monotonic()
         store.record_path(order.results, order.study, order.key).parent.mkdir(parents=True, exist_ok=True)
         self.log = store.record_path(order.results, order.study, order.key).with_suffix(".log").open("w+b")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "qinn_bench.run"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            env=os.environ | ONE_THREAD,
-            preexec_fn=self._limit_memory,
-        )
+        # A file and no pipe: a worker that dies at once must not break the campaign that writes to it.
+        with tempfile.TemporaryFile() as told:
+            told.write(f"{order.to_json()}\n".encode())
+            told.seek(0)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "qinn_bench.run"],
+                stdin=told,
+                stdout=subprocess.PIPE,
+                stderr=self.log,
+                env=os.environ | ONE_THREAD,
+                preexec_fn=self._limit_memory,
+            )
         self.pipe: IO[bytes] = self.process.stdout  # type: ignore[assignment]
         os.set_blocking(self.pipe.fileno(), False)
-        self.process.stdin.write(f"{order.to_json()}\n".encode())  # type: ignore[union-attr]
-        self.process.stdin.close()  # type: ignore[union-attr]
         self.timed_out = False
 
     def _limit_memory(self) -> None:
