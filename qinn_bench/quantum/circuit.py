@@ -67,6 +67,36 @@ class Pauli:
 
 
 @dataclass(frozen=True)
+class WeightedSum:
+    """The observable ``sum_k coefficients[k] * paulis[k]``; the empty word is the identity."""
+
+    coefficients: tuple[float, ...]
+    paulis: tuple[Pauli, ...]
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """The probability of each outcome of measuring these wires, ``2^len(wires)``; the first wire is the highest bit."""
+
+    wires: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AllZero:
+    """The probability that all of these wires are measured 0: the projector on their |0...0>."""
+
+    wires: tuple[int, ...]
+
+
+Observable = Pauli | WeightedSum | Probabilities | AllZero
+
+
+def width(observable: Observable) -> int:
+    """How many numbers an observable gives."""
+    return 2 ** len(observable.wires) if isinstance(observable, Probabilities) else 1
+
+
+@dataclass(frozen=True)
 class WeightBlock:
     """A named, shaped run of a circuit's weights."""
 
@@ -81,7 +111,7 @@ class WeightBlock:
 
 @dataclass(frozen=True)
 class Circuit:
-    """Gates applied to |0...0>, followed by expectation values; wire 0 is the most significant bit.
+    """Gates applied to |0...0>, then what is read out, in order; wire 0 is the most significant bit.
 
     `weights` lays out the flat weight vector block by block.
     """
@@ -90,12 +120,17 @@ class Circuit:
     n_inputs: int
     weights: tuple[WeightBlock, ...]
     gates: tuple[Gate, ...]
-    readout: tuple[Pauli, ...] = ()
+    readout: tuple[Observable, ...] = ()
 
     @property
     def n_weights(self) -> int:
         """Length of the flat weight vector."""
         return sum(block.size for block in self.weights)
+
+    @property
+    def n_outputs(self) -> int:
+        """How many numbers the readout gives."""
+        return sum(width(observable) for observable in self.readout)
 
     def block(self, name: str) -> slice:
         """Where a named block lies in the flat weight vector.

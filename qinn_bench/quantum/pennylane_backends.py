@@ -13,7 +13,7 @@ from pennylane.devices import ExecutionConfig
 from pennylane.exceptions import DeviceError
 from torch import Tensor
 
-from qinn_bench.quantum.circuit import Angle, Circuit, Gate, GateName, Pauli
+from qinn_bench.quantum.circuit import Angle, Circuit, Gate, GateName, Observable, Pauli
 from qinn_bench.values import Refused
 
 OPERATORS = {"H": "Hadamard", "X": "PauliX", "Y": "PauliY", "Z": "PauliZ", "CPhase": "ControlledPhaseShift"}
@@ -206,7 +206,9 @@ def _spelled(gate: Gate) -> tuple[Gate, ...]:
     return tuple(Gate(name, gate.wires, (angle,)) for name, angle in named)
 
 
-def _observable(pauli: Pauli) -> Any:
+def _observable(pauli: Observable) -> Any:
+    if not isinstance(pauli, Pauli):
+        raise Refused("PennyLane's simulators read out Pauli words only; 'torch' reads out everything")
     letters = [getattr(qml, letter)(wire) for letter, wire in zip(pauli.word, pauli.wires, strict=True)]
     return qml.prod(*letters) if len(letters) > 1 else letters[0]
 
