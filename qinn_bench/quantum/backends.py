@@ -41,7 +41,7 @@ class Torch:
 
 
 class Native:
-    """This project's compiled kernel, on the CPU; its results are once differentiable."""
+    """This project's compiled kernel, on the CPU; derivatives beyond the first are taken by the torch simulator."""
 
     name = "native"
     run = staticmethod(native.run)

@@ -1,14 +1,15 @@
-"""The compiled simulator under torch; its results are once differentiable."""
+"""The compiled simulator under torch: first derivatives by the kernel, higher ones by the torch simulator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from qinn_bench.quantum import statevector
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.lowering import AVAILABLE as AVAILABLE
 from qinn_bench.quantum.lowering import instruction_sets as instruction_sets
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from qinn_bench.quantum import _kernel
 
 
-def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int = 1) -> Tensor:
-    """Expectation values of the readout, ``(B, n_inputs), (n_weights,) -> (B, n_outputs)``, once differentiable.
+def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | None = None) -> Tensor:
+    """Expectation values of the readout, ``(B, n_inputs), (n_weights,) -> (B, n_outputs)``.
 
-    float32 inputs are simulated in complex64, float64 inputs in complex128.
+    float32 inputs are simulated in complex64, float64 inputs in complex128, on as many threads as asked, or else as
+    torch uses (``torch.set_num_threads``); the results do not depend on their number.
 
     Raises:
         Refused: the kernel was not built, or the tensors are not on the CPU.
@@ -30,18 +32,20 @@ def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int = 1) 
     return _call(circuit, inputs, weights, _Shape(circuit.n_outputs), threads)[0]
 
 
-def run_with_jacobian(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int = 1) -> tuple[Tensor, Tensor]:
+def run_with_jacobian(
+    circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | None = None
+) -> tuple[Tensor, Tensor]:
     """Expectation values ``(B, n_outputs)`` and their derivatives along the inputs ``(B, n_outputs, n_inputs)``.
 
-    Both are once differentiable, so a function of values and Jacobian has its exact gradient.
+    Both are differentiable, so a function of values and Jacobian has its exact gradient.
     """
     shape = _Shape(circuit.n_outputs, tangents=circuit.n_inputs)
     values, *jacobian = _call(circuit, inputs, weights, shape, threads)
     return values, jacobian[0] if jacobian else values.new_zeros(*values.shape, 0)
 
 
-def state(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int = 1) -> Tensor:
-    """The amplitudes ``(B, 2^n_wires)``, complex, global phase included, once differentiable."""
+def state(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | None = None) -> Tensor:
+    """The amplitudes ``(B, 2^n_wires)``, complex, global phase included."""
     flat = _call(circuit, inputs, weights, _Shape(2 << circuit.n_wires, state=True), threads)[0]
     return torch.view_as_complex(flat.view(len(inputs), -1, 2))
 
@@ -55,7 +59,7 @@ class _Shape:
     state: bool = False
 
 
-def _call(circuit: Circuit, inputs: Tensor, weights: Tensor, shape: _Shape, threads: int) -> tuple[Tensor, ...]:
+def _call(circuit: Circuit, inputs: Tensor, weights: Tensor, shape: _Shape, threads: int | None) -> tuple[Tensor, ...]:
     if inputs.device.type != "cpu" or inputs.dtype not in (torch.float32, torch.float64):
         raise Refused(f"the compiled simulator takes float32 or float64 on the CPU, not {inputs.dtype} {inputs.device}")
     if inputs.shape != (len(inputs), circuit.n_inputs) or weights.shape != (circuit.n_weights,):
@@ -63,21 +67,21 @@ def _call(circuit: Circuit, inputs: Tensor, weights: Tensor, shape: _Shape, thre
             f"inputs {tuple(inputs.shape)} and weights {tuple(weights.shape)} do not fit a circuit of "
             f"{circuit.n_inputs} inputs and {circuit.n_weights} weights"
         )
-    job = _Job(simulator_of(circuit), shape, threads)
+    job = _Job(circuit, shape, threads or torch.get_num_threads(), simulator_of(circuit))
     inputs, weights = inputs.contiguous(), weights.to(inputs).contiguous()
-    if torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad):
-        results: tuple[Tensor, ...] = _Simulate.apply(inputs, weights, job)  # type: ignore[no-untyped-call]
-        return results
-    return job.forward(inputs.detach(), weights.detach(), inputs.new_empty(0))
+    keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
+    results: tuple[Tensor, ...] = _Simulate.apply(inputs, weights, job, keep)  # type: ignore[no-untyped-call]
+    return results[:-1]
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One kernel and what is asked of it."""
+    """One circuit and what is asked of it."""
 
-    simulator: _kernel.Simulator
+    circuit: Circuit
     shape: _Shape
     threads: int
+    simulator: _kernel.Simulator
 
     def saved(self, inputs: Tensor) -> Tensor:
         single = inputs.dtype == torch.float32
@@ -101,19 +105,108 @@ class _Job:
         self.simulator.reverse(*given, *cotangents, *wanted, self.shape.state, self.threads)
         return by_inputs, by_weights
 
+    def twin(self, inputs: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        """What `forward` gives, by torch operations."""
+        if self.shape.state:
+            amplitudes = statevector.state(self.circuit, inputs, weights)
+            return (torch.stack((amplitudes.real, (-1j * amplitudes).real), -1).flatten(1),)
+        if self.shape.tangents:
+            return statevector.run_with_jacobian(self.circuit, inputs, weights)
+        return (statevector.run(self.circuit, inputs, weights),)
+
+    def pull_by_twin(self, inputs: Tensor, weights: Tensor, *gradients: Tensor) -> tuple[Tensor, ...]:
+        """What `reverse` gives, by torch operations."""
+        pulled: tuple[Tensor, ...] = torch.func.vjp(self.twin, inputs, weights)[1](gradients)
+        return pulled
+
 
 class _Simulate(torch.autograd.Function):
-    """The kernel under autograd: final states are kept, the rest is un-computed."""
+    """The kernel under autograd: results, then the final states, from which the reverse sweep un-computes the rest.
+
+    Without `keep` no states are kept, and a derivative that is wanted all the same runs the circuit again.
+    """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weights: Tensor, job: _Job) -> tuple[Tensor, ...]:
-        saved = job.saved(inputs)
-        results = job.forward(inputs.detach(), weights.detach(), saved)
-        ctx.save_for_backward(inputs, weights, saved)
-        ctx.job = job
-        return results
+    def forward(inputs: Tensor, weights: Tensor, job: _Job, keep: bool) -> tuple[Tensor, ...]:
+        saved = job.saved(inputs) if keep else inputs.new_empty(0)
+        return *job.forward(inputs.detach(), weights.detach(), saved), saved
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        return *ctx.job.reverse(*ctx.saved_tensors, *gradients), None
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        x, weights, ctx.job, _ = inputs
+        ctx.mark_non_differentiable(output[-1])
+        ctx.save_for_backward(x, weights, output[-1])
+        ctx.save_for_forward(x, weights)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        given = (*ctx.saved_tensors, ctx.job, *gradients[:-1])
+        if torch.is_grad_enabled():
+            return *_Pull.apply(*given), None, None  # type: ignore[no-untyped-call]
+        return *_Pull.forward(*given), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, by_inputs: Tensor, by_weights: Tensor, *_: None) -> tuple[Tensor | None, ...]:
+        return *torch.func.jvp(ctx.job.twin, ctx.saved_tensors[:2], (by_inputs, by_weights))[1], None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Any) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
+        """Batches of inputs become rows of one call, which keeps no states; batches of weights go one by one."""
+        inputs, weights, job, _ = given
+        if in_dims[1] is not None:
+            return _one_by_one(_Simulate, info.batch_size, in_dims, given)
+        rows = inputs.movedim(in_dims[0], 0)
+        *results, saved = _Simulate.apply(rows.flatten(0, 1), weights, job, False)  # type: ignore[no-untyped-call]
+        split = (result.unflatten(0, rows.shape[:2]) for result in results)
+        return (*split, saved), (*[0] * len(results), None)
+
+
+class _Pull(torch.autograd.Function):
+    """The reverse sweep: from gradients of results to gradients of inputs and weights; its derivatives are the twin's."""
+
+    @staticmethod
+    def forward(inputs: Tensor, weights: Tensor, saved: Tensor, job: _Job, *gradients: Tensor) -> tuple[Tensor, ...]:
+        if not len(saved):
+            saved = job.saved(inputs)
+            job.forward(inputs.detach(), weights.detach(), saved)
+        return job.reverse(inputs, weights, saved, *gradients)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ARG004
+        x, weights, _, ctx.job, *gradients = inputs
+        ctx.save_for_backward(x, weights, *gradients)
+        ctx.save_for_forward(x, weights, *gradients)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        x, weights, *gradients = torch.func.vjp(ctx.job.pull_by_twin, *ctx.saved_tensors)[1](cotangents)
+        return x, weights, None, None, *gradients
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> tuple[Tensor, ...]:
+        by_inputs, by_weights, _, _, *by_gradients = tangents
+        along: tuple[Tensor, ...] = (by_inputs, by_weights, *by_gradients)
+        pushed: tuple[Tensor, ...] = torch.func.jvp(ctx.job.pull_by_twin, ctx.saved_tensors, along)[1]
+        return pushed
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Any) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
+        """One by one, because each slice has its own gradient of the weights."""
+        return _one_by_one(_Pull, info.batch_size, in_dims, given)
+
+
+def _one_by_one(
+    function: type[torch.autograd.Function], size: int, in_dims: tuple[int | None, ...], given: tuple[Any, ...]
+) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+    """A function applied to each slice of what is batched, the results stacked."""
+    parts = [
+        function.apply(*(x if at is None else x.select(at, k) for x, at in zip(given, in_dims, strict=True)))
+        for k in range(size)
+    ]
+    stacked = tuple(torch.stack(column) for column in zip(*parts, strict=True))
+    return stacked, (0,) * len(stacked)
+
+
+# torch asks for these signatures at each call, and finding them out costs as much as a small circuit.
+_Simulate.forward.__signature__ = signature(_Simulate.forward)  # type: ignore[attr-defined]
+_Pull.forward.__signature__ = signature(_Pull.forward)  # type: ignore[attr-defined]
