@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qinn_bench.quantum.circuit import Angle, Circuit, Pauli
-from qinn_bench.quantum.decompose import LINEAR, Exchange, Part, Phases, Turn, decompose, exchanged, times
+from qinn_bench.quantum.decompose import LINEAR, Exchange, Indices, Part, Phases, Turn, decompose, exchanged, times
 from qinn_bench.values import Refused
 
 try:
@@ -20,6 +19,7 @@ except ImportError:
     AVAILABLE = False
 
 AXES = {"X": 0, "Y": 1, "Z": 2, "H": 3}
+EXCHANGES = {"CNOT": 0, "SWAP": 1, "Toffoli": 2, "CSWAP": 3}
 
 _KEPT: dict[tuple[int, str], tuple[Circuit, _kernel.Simulator]] = {}
 
@@ -50,11 +50,16 @@ def instruction_sets() -> tuple[str, ...]:
 
 @dataclass
 class _Layer:
-    """Runs of (axis, angle) per bit, then diagonal (mask, angle) terms, then index x goes to targets[x]."""
+    """Runs of (axis, angle) per bit, then diagonal (mask, angle) terms, then exchanges (kind, bits).
 
+    `images` says where the exchanges take the basis states of single bits; as long as all exchanges are linear over
+    the bits, these are their basis.
+    """
+
+    images: Indices
     runs: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     terms: list[tuple[int, int]] = field(default_factory=list)
-    targets: NDArray[np.int64] | None = None
+    exchanges: list[tuple[int, int, int, int]] = field(default_factory=list)
     linear: bool = True
 
 
@@ -63,12 +68,13 @@ class _Layers:
 
     def __init__(self, circuit: Circuit) -> None:
         self.n = circuit.n_wires
-        self.layers = [_Layer()]
+        self.layers: list[_Layer] = []
         self.angles: dict[Angle, int] = {}
         self.level = [0] * self.n
         self.entangled = [False] * self.n
         decomposed = decompose(circuit)
         self.phase = decomposed.phase
+        self._open([], 0, entangled=False)
         for part in decomposed.parts:
             self._add(part)
         self.layers[-1].terms += [(0, self._index(times(angle, -2.0))) for angle in decomposed.angles]
@@ -96,17 +102,18 @@ class _Layers:
         layer = self._open(bits, level, entangled=True)
         for angle, wires in part.terms:
             mask = sum(1 << (self.n - 1 - wire) for wire in wires)
-            layer.terms.append((_moved(mask, layer.targets, self.n), self._index(angle)))
+            layer.terms.append((_moved(mask, layer.images), self._index(angle)))
 
     def _exchange(self, part: Exchange, bits: list[int]) -> None:
         layer = self._open(bits, max(self.level[bit] for bit in bits), entangled=True)
-        at = np.arange(1 << self.n) if layer.targets is None else layer.targets
-        layer.targets = exchanged(part.name, at, bits)
+        first, second, third = [*bits, -1][:3]
+        layer.exchanges.append((EXCHANGES[part.name], first, second, third))
+        layer.images = exchanged(part.name, layer.images, bits)
         layer.linear = layer.linear and part.name in LINEAR
 
     def _open(self, bits: list[int], level: int, *, entangled: bool) -> _Layer:
         while level >= len(self.layers):
-            self.layers.append(_Layer())
+            self.layers.append(_Layer(1 << np.arange(self.n)))
         for bit in bits:
             self.level[bit], self.entangled[bit] = level, entangled
         return self.layers[level]
@@ -115,11 +122,9 @@ class _Layers:
         return self.angles.setdefault(angle, len(self.angles))
 
 
-def _moved(mask: int, targets: NDArray[np.int64] | None, n: int) -> int:
-    """The mask m with parity(x & m) = parity(targets[x] & mask), for targets linear over the bits."""
-    if targets is None:
-        return mask
-    return sum(((int(targets[1 << bit]) & mask).bit_count() & 1) << bit for bit in range(n))
+def _moved(mask: int, images: Indices) -> int:
+    """The mask m with parity(x & m) = parity(y & mask), where y is the image of x under a map linear over the bits."""
+    return sum(((image & mask).bit_count() & 1) << bit for bit, image in enumerate(images.tolist()))
 
 
 def _words(circuit: Circuit) -> list[Pauli]:
@@ -140,8 +145,6 @@ def _compile(circuit: Circuit, instruction_set: str) -> _kernel.Simulator:
     sorted_ = _Layers(circuit)
     layers, n = sorted_.layers, circuit.n_wires
     runs = [layer.runs.get(bit, []) for layer in layers for bit in range(n)]
-    perms: list[NDArray[np.int64]] = [layer.targets for layer in layers if layer.targets is not None]
-    at = list(accumulate((layer.targets is not None) << n for layer in layers))
     parts = [[-1 if i is None else i for i in (a.weight, a.input, a.scale)] for a in sorted_.angles]
     return _kernel.Simulator(
         n_bits=n,
@@ -153,8 +156,8 @@ def _compile(circuit: Circuit, instruction_set: str) -> _kernel.Simulator:
         run_start=[0, *accumulate(map(len, runs))],
         terms=[number for layer in layers for term in layer.terms for number in term],
         term_start=[0, *accumulate(len(layer.terms) for layer in layers)],
-        perms=np.concatenate(perms).tolist() if perms else [],
-        perm_at=[end - (1 << n) if layer.targets is not None else -1 for layer, end in zip(layers, at, strict=True)],
+        exchanges=[number for layer in layers for exchange in layer.exchanges for number in exchange],
+        exchange_start=[0, *accumulate(len(layer.exchanges) for layer in layers)],
         words=[number for pauli in _words(circuit) for number in _word(pauli, n)],
         phase_re=sorted_.phase.real,
         phase_im=sorted_.phase.imag,

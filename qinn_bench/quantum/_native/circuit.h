@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -19,16 +20,29 @@ struct Tables {
     std::vector<int32_t> run_start;     // (n_layers * n_bits + 1)
     std::vector<int32_t> terms;         // (n_terms, 2): mask, angle
     std::vector<int32_t> term_start;    // (n_layers + 1)
-    std::vector<int32_t> perms;         // (n_perms * 2^n)
-    std::vector<int32_t> perm_at;       // (n_layers)
+    std::vector<int32_t> exchanges;       // (n_exchanges, 4): kind, bits
+    std::vector<int32_t> exchange_start;  // (n_layers + 1)
     std::vector<int32_t> words;         // (n_words, 3): flip, sign, turns
     double phase_re, phase_im;
 };
 
+// Where an exchange takes basis state x.
+inline uint32_t moved(const Exchange& e, uint32_t x) {
+    const uint32_t first = x >> e.a, second = x >> e.b;
+    switch (e.kind) {
+        case CNOT: return x ^ (first & 1) << e.b;
+        case SWAP: return x ^ ((first ^ second) & 1) << e.a ^ ((first ^ second) & 1) << e.b;
+        case TOFFOLI: return x ^ (first & second & 1) << e.c;
+        default: break;
+    }
+    const uint32_t differ = first & (second ^ x >> e.c) & 1;
+    return x ^ differ << e.b ^ differ << e.c;
+}
+
 class Circuit {
   public:
     explicit Circuit(Tables given) : given_(std::move(given)) {
-        const size_t n_angles = given_.angle_numbers.size() / 2, n_layers = given_.perm_at.size();
+        const size_t n_angles = given_.angle_numbers.size() / 2, n_layers = given_.term_start.size() - 1;
         for (size_t k = 0; k < n_angles; ++k)
             angles_.push_back({given_.angle_parts[3 * k], given_.angle_parts[3 * k + 1], given_.angle_parts[3 * k + 2],
                                given_.angle_numbers[2 * k], given_.angle_numbers[2 * k + 1]});
@@ -36,6 +50,9 @@ class Circuit {
             rotations_.push_back({given_.rotations[k], given_.rotations[k + 1]});
         for (size_t k = 0; k + 1 < given_.terms.size(); k += 2)
             terms_.push_back({static_cast<uint32_t>(given_.terms[k]), given_.terms[k + 1]});
+        for (size_t k = 0; k + 3 < given_.exchanges.size(); k += 4)
+            exchanges_.push_back({given_.exchanges[k], given_.exchanges[k + 1], given_.exchanges[k + 2],
+                                  given_.exchanges[k + 3]});
         for (size_t k = 0; k + 2 < given_.words.size(); k += 3)
             words_.push_back({static_cast<uint32_t>(given_.words[k]), static_cast<uint32_t>(given_.words[k + 1]),
                               given_.words[k + 2]});
@@ -48,6 +65,16 @@ class Circuit {
     Circuit& operator=(const Circuit&) = delete;
 
     const Program& program() const { return program_; }
+
+    // The same with every layer's permutation as a table, built at the first call.
+    const Program& with_tables() const {
+        std::call_once(tabled_once_, [this] {
+            build_permutations();
+            tabled_ = program_;
+            tabled_.perms = perms_.data(), tabled_.perm_at = perm_at_.data();
+        });
+        return tabled_;
+    }
 
     // The phases of the diagonal terms without inputs, layer by layer; `at` is -1 where a layer has none.
     template <class T>
@@ -79,6 +106,39 @@ class Circuit {
     }
 
   private:
+    // Layers with the same exchanges share a table.
+    void build_permutations() const {
+        const auto start = [this](int layer) { return exchanges_.data() + given_.exchange_start[layer]; };
+        const auto same = [](const Exchange& e, const Exchange& f) {
+            return e.kind == f.kind && e.a == f.a && e.b == f.b && e.c == f.c;
+        };
+        for (int layer = 0; layer < program_.n_layers; ++layer) {
+            const Exchange *first = start(layer), *last = start(layer + 1);
+            int64_t at = -1;
+            for (int other = 0; first != last && other < layer && at < 0; ++other)
+                if (std::equal(first, last, start(other), start(other + 1), same)) at = perm_at_[other];
+            if (first != last && at < 0) at = append_permutation(first, last);
+            perm_at_.push_back(at);
+        }
+    }
+
+    int64_t append_permutation(const Exchange* first, const Exchange* last) const {
+        const size_t at = perms_.size(), size = static_cast<size_t>(1) << program_.n_bits;
+        const bool linear = std::all_of(first, last, [](const Exchange& e) { return e.c < 0; });
+        const auto image = [=](size_t x) {
+            uint32_t y = static_cast<uint32_t>(x);
+            for (const Exchange* e = first; e != last; ++e) y = moved(*e, y);
+            return static_cast<int32_t>(y);
+        };
+        perms_.resize(at + size);
+        int32_t* to = perms_.data() + at;
+        for (size_t half = 1; half < size; half *= 2) {
+            const int32_t far = image(half);
+            for (size_t x = 0; x < half; ++x) to[half + x] = linear ? to[x] ^ far : image(half + x);
+        }
+        return static_cast<int64_t>(at);
+    }
+
     void find_kinds() {
         for (size_t run = 0; run + 1 < given_.run_start.size(); ++run) {
             int32_t kind = NONE;
@@ -120,7 +180,7 @@ class Circuit {
         p.angles = angles_.data(), p.rotations = rotations_.data(), p.run_start = given_.run_start.data();
         p.kinds = kinds_.data(), p.terms = terms_.data(), p.term_start = given_.term_start.data();
         p.links = links_.data(), p.link_start = link_start_.data(), p.birth = birth_.data();
-        p.perms = given_.perms.data(), p.perm_at = given_.perm_at.data(), p.words = words_.data();
+        p.exchanges = exchanges_.data(), p.exchange_start = given_.exchange_start.data(), p.words = words_.data();
         p.diagonal_words = p.single_words = true;
         for (const Word& word : words_) {
             p.diagonal_words = p.diagonal_words && word.flip == 0;
@@ -142,7 +202,12 @@ class Circuit {
     std::vector<Term> terms_;
     std::vector<Link> links_;
     std::vector<Word> words_;
+    std::vector<Exchange> exchanges_;
     std::vector<int32_t> link_start_, birth_;
+    mutable std::once_flag tabled_once_;
+    mutable Program tabled_{};
+    mutable std::vector<int32_t> perms_;
+    mutable std::vector<int64_t> perm_at_;
 };
 
 }  // namespace qinn

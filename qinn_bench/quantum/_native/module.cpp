@@ -148,7 +148,7 @@ class Simulator {
         const Shared<T> shared(circuit_, weights.data());
         shared.fill(call);
         const Kernel<T>& kernel = kernel_of<T>(*set_);
-        const size_t bytes = kernel.workspace(circuit_.program(), call.n_states, false);
+        const size_t bytes = kernel.workspace(*call.program, call.n_states, false);
         const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
         in_threads((blocks + chunk - 1) / chunk, threads, [&, call](int64_t c) {
             kernel.forward(call, c * chunk, std::min(blocks, (c + 1) * chunk), workspace(bytes));
@@ -172,7 +172,7 @@ class Simulator {
         const Shared<T> shared(circuit_, weights.data());
         shared.fill(call);
         const Kernel<T>& kernel = kernel_of<T>(*set_);
-        const size_t bytes = kernel.workspace(circuit_.program(), call.n_states, true), n = weights.size();
+        const size_t bytes = kernel.workspace(*call.program, call.n_states, true), n = weights.size();
         const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
         const int64_t chunks = (blocks + chunk - 1) / chunk;
         std::vector<double> parts(chunks * n);
@@ -209,7 +209,7 @@ class Simulator {
         check(inputs.shape(1), p.n_inputs, "inputs");
         check(weights.size(), p.n_weights, "weights");
         Call<T> call{};
-        call.program = &p;
+        call.program = &circuit_.with_tables();
         call.mode = state ? STATE : EXPECTATION;
         call.n_states = tangents ? 1 + p.n_inputs : 1;
         call.batch = static_cast<int64_t>(inputs.shape(0));
@@ -255,18 +255,18 @@ NB_MODULE(_kernel, m) {
             "__init__",
             [](Simulator* self, int n_bits, int n_inputs, int n_weights, Ints angle_parts,
                std::vector<double> angle_numbers, Ints rotations, Ints run_start, Ints terms, Ints term_start,
-               Ints perms, Ints perm_at, Ints words, double phase_re, double phase_im,
+               Ints exchanges, Ints exchange_start, Ints words, double phase_re, double phase_im,
                const std::string& instruction_set) {
                 new (self) Simulator({n_bits, n_inputs, n_weights, std::move(angle_parts), std::move(angle_numbers),
                                       std::move(rotations), std::move(run_start), std::move(terms),
-                                      std::move(term_start), std::move(perms), std::move(perm_at), std::move(words),
-                                      phase_re, phase_im},
+                                      std::move(term_start), std::move(exchanges), std::move(exchange_start),
+                                      std::move(words), phase_re, phase_im},
                                      instruction_set);
             },
             nb::arg("n_bits"), nb::arg("n_inputs"), nb::arg("n_weights"), nb::arg("angle_parts"),
             nb::arg("angle_numbers"), nb::arg("rotations"), nb::arg("run_start"), nb::arg("terms"),
-            nb::arg("term_start"), nb::arg("perms"), nb::arg("perm_at"), nb::arg("words"), nb::arg("phase_re"),
-            nb::arg("phase_im"), nb::arg("instruction_set"))
+            nb::arg("term_start"), nb::arg("exchanges"), nb::arg("exchange_start"), nb::arg("words"),
+            nb::arg("phase_re"), nb::arg("phase_im"), nb::arg("instruction_set"))
         .def_prop_ro("instruction_set", &Simulator::name)
         .def("saved_size_single", &Simulator::saved_size<float>)
         .def("saved_size_double", &Simulator::saved_size<double>);

@@ -24,6 +24,13 @@ struct Term {
     int32_t angle;
 };
 
+enum ExchangeKind : int32_t { CNOT, SWAP, TOFFOLI, CSWAP };
+
+// A permutation of the basis: `c` is -1 for CNOT (control a, target b) and SWAP; controls come first.
+struct Exchange {
+    int32_t kind, a, b, c;
+};
+
 // A run of rotations on `bit` in which `input` appears; `bit` is the position in the basis index.
 struct Link {
     int32_t bit, input;
@@ -50,8 +57,10 @@ struct Program {
     const Link* links;
     const int32_t* link_start;   // (n_layers + 1)
     const int32_t* birth;        // (n_inputs): the first layer in which an input appears
-    const int32_t* perms;        // index x goes to perms[at + x]
-    const int32_t* perm_at;      // (n_layers): offset into perms, or -1
+    const Exchange* exchanges;   // one after the other
+    const int32_t* exchange_start;  // (n_layers + 1)
+    const int32_t* perms;        // index x goes to perms[at + x]; only where the tables were asked for
+    const int64_t* perm_at;      // (n_layers): offset into perms, or -1
     const Word* words;
     bool diagonal_words;         // no word flips a bit
     bool single_words;           // every word is one Z
