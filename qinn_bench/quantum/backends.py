@@ -77,6 +77,6 @@ def get(name: str) -> Backend:
     if name not in PENNYLANE:
         raise Refused(f"no backend is called '{name}'; there are: {', '.join(names())}")
     # PennyLane takes seconds to import: only those who ask for it wait.
-    executors = import_module("qinn_bench.quantum.pennylane_backends")
-    backend: Backend = executors.open_device(name)
+    executors = import_module("qinn_bench.quantum.pennylane_devices")
+    backend: Backend = executors.DefaultQubit() if name == "default.qubit" else executors.Lightning(name)
     return backend
