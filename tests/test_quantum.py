@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 from typing import get_args
 
@@ -11,8 +13,21 @@ import torch
 from torch import Tensor
 
 from qinn_bench.quantum import backends, statevector
-from qinn_bench.quantum.ansatz import reuploading, ring, swap_test
-from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, GateName, Pauli, WeightBlock, z_on
+from qinn_bench.quantum.ansatz import overlap, reuploading, ring, swap_test
+from qinn_bench.quantum.circuit import (
+    ANGLES,
+    WIRES,
+    AllZero,
+    Angle,
+    Circuit,
+    Gate,
+    GateName,
+    Pauli,
+    Probabilities,
+    WeightBlock,
+    WeightedSum,
+    z_on,
+)
 from qinn_bench.quantum.layer import CircuitLayer, fidelity
 from qinn_bench.quantum.program import compile_circuit
 from qinn_bench.values import Refused
@@ -281,9 +296,10 @@ def test_adjoint_inverts(seed: int) -> None:
     close(statevector.state(both, x, w), torch.eye(16, dtype=torch.complex128)[:1].expand(5, -1), 1e-12)
 
 
-def test_swap_test_is_the_inner_product() -> None:
+@pytest.mark.parametrize("compare", [swap_test, overlap])
+def test_the_fidelity_of_two_circuits_is_the_inner_product(compare: Callable[[Circuit, Circuit], Circuit]) -> None:
     first, second = reuploading(2, uploads=2), reuploading(2, uploads=1, entangler="cnot")
-    test = swap_test(first, second)
+    test = compare(first, second)
     x, w = tensors(test, 6)
     psi = statevector.state(first, x[:, :2], w[: first.n_weights])
     phi = statevector.state(second, x[:, 2:], w[first.n_weights :])
@@ -359,3 +375,20 @@ def test_first_upload_of_an_untrained_circuit_is_the_cosine() -> None:
 def test_neighbouring_gates_share_a_step() -> None:
     kinds = [type(step).__name__ for step in compile_circuit(reuploading(4, uploads=2)).steps]
     assert kinds == ["Locals", "Diagonal"] * 2
+
+
+def test_every_readout_is_its_definition() -> None:
+    circuit = random_circuit(4, 30, 9)
+    words = (Pauli("XY", (2, 0)), Pauli("", ()), Pauli("ZZ", (1, 3)))
+    asked = (Probabilities((3, 1)), words[0], AllZero((2, 0)), WeightedSum((0.5, -2.0, 1.5), words), Pauli("Z", (3,)))
+    x, w = tensors(circuit, 3)
+    got = statevector.run(replace(circuit, readout=asked), x, w)
+    p = statevector.state(circuit, x, w).abs().square().view(-1, 2, 2, 2, 2)
+    by_word = statevector.run(replace(circuit, readout=words), x, w)
+    weights = torch.tensor([0.5, -2.0, 1.5], dtype=torch.float64)
+    close(got[:, :4], p.sum((1, 3)).mT.flatten(1), 1e-12)
+    close(got[:, 4], by_word[:, 0], 1e-12)
+    close(got[:, 5], p[:, 0, :, 0].sum((1, 2)), 1e-12)
+    close(got[:, 6], by_word @ weights, 1e-12)
+    close(by_word[:, 1], torch.ones(len(x), dtype=torch.float64), 1e-12)
+    close(got[:, 7], p[..., 0].flatten(1).sum(1) - p[..., 1].flatten(1).sum(1), 1e-12)

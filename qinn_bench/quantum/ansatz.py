@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Literal
 
-from qinn_bench.quantum.circuit import Angle, Circuit, Gate, Pauli, WeightBlock, z_on
+from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Gate, Observable, Pauli, WeightBlock, z_on
 
 Entangler = Literal["zz", "cnot", "none"]
 
@@ -58,24 +58,43 @@ def ring(n_wires: int) -> tuple[tuple[int, int], ...]:
     return tuple((wire, (wire + 1) % n_wires) for wire in range(n_wires)) if n_wires > 2 else ()
 
 
-def swap_test(first: Circuit, second: Circuit) -> Circuit:
-    """The SWAP test (arXiv:quant-ph/0102001): <Z> of the ancilla is the fidelity of the two circuits' states.
+def overlap(first: Circuit, second: Circuit) -> Circuit:
+    """The fidelity of two circuits' states on one register: the first, then the second undone, then all wires at 0.
 
-    Wires: the ancilla, the first register, the second register. Inputs and weights of `second` follow those of
-    `first`; its weight blocks are named with the prefix "second.".
+    Inputs and weights of `second` follow those of `first`; its weight blocks are named with the prefix "second.".
 
     Raises:
         ValueError: the circuits have different numbers of wires.
     """
-    n = first.n_wires
-    if second.n_wires != n:
-        raise ValueError(f"a SWAP test compares registers of equal size, not {n} and {second.n_wires} wires")
+    n = _shared_size(first, second)
+    undone = [moved(gate, 0, first.n_inputs, first.n_weights) for gate in second.adjoint().gates]
+    return _joined(n, first, second, (*first.gates, *undone), AllZero(tuple(range(n))))
+
+
+def swap_test(first: Circuit, second: Circuit) -> Circuit:
+    """The SWAP test (arXiv:quant-ph/0102001): <Z> of the ancilla is the fidelity of the two circuits' states.
+
+    Wires: the ancilla, the first register, the second register. Inputs and weights are those of `overlap`.
+
+    Raises:
+        ValueError: the circuits have different numbers of wires.
+    """
+    n = _shared_size(first, second)
     prepared = [moved(gate, 1, 0, 0) for gate in first.gates]
     prepared += [moved(gate, 1 + n, first.n_inputs, first.n_weights) for gate in second.gates]
     test = [Gate("H", (0,)), *(Gate("CSWAP", (0, 1 + q, 1 + n + q)) for q in range(n)), Gate("H", (0,))]
+    return _joined(1 + 2 * n, first, second, (*prepared, *test), Pauli("Z", (0,)))
+
+
+def _shared_size(first: Circuit, second: Circuit) -> int:
+    if second.n_wires != first.n_wires:
+        raise ValueError(f"fidelity is of registers of equal size, not of {first.n_wires} and {second.n_wires} wires")
+    return first.n_wires
+
+
+def _joined(n_wires: int, first: Circuit, second: Circuit, gates: tuple[Gate, ...], observable: Observable) -> Circuit:
     renamed = tuple(replace(block, name=f"second.{block.name}") for block in second.weights)
-    n_inputs = first.n_inputs + second.n_inputs
-    return Circuit(1 + 2 * n, n_inputs, first.weights + renamed, (*prepared, *test), (Pauli("Z", (0,)),))
+    return Circuit(n_wires, first.n_inputs + second.n_inputs, first.weights + renamed, gates, (observable,))
 
 
 def moved(gate: Gate, wires: int, inputs: int, weights: int) -> Gate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -154,7 +155,7 @@ class _Simulate(torch.autograd.Function):
         """Batches of inputs become rows of one call, which keeps no states; batches of weights go one by one."""
         inputs, weights, job, _ = given
         if in_dims[1] is not None:
-            return _one_by_one(_Simulate, info.batch_size, in_dims, given)
+            return _one_by_one(_Simulate.apply, info.batch_size, in_dims, given)
         rows = inputs.movedim(in_dims[0], 0)
         *results, saved = _Simulate.apply(rows.flatten(0, 1), weights, job, False)  # type: ignore[no-untyped-call]
         split = (result.unflatten(0, rows.shape[:2]) for result in results)
@@ -162,7 +163,7 @@ class _Simulate(torch.autograd.Function):
 
 
 class _Pull(torch.autograd.Function):
-    """The reverse sweep: from gradients of results to gradients of inputs and weights; its derivatives are the twin's."""
+    """The reverse sweep: from gradients of results to those of inputs and weights; its derivatives are the twin's."""
 
     @staticmethod
     def forward(inputs: Tensor, weights: Tensor, saved: Tensor, job: _Job, *gradients: Tensor) -> tuple[Tensor, ...]:
@@ -192,15 +193,15 @@ class _Pull(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Any) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
         """One by one, because each slice has its own gradient of the weights."""
-        return _one_by_one(_Pull, info.batch_size, in_dims, given)
+        return _one_by_one(_Pull.apply, info.batch_size, in_dims, given)
 
 
 def _one_by_one(
-    function: type[torch.autograd.Function], size: int, in_dims: tuple[int | None, ...], given: tuple[Any, ...]
+    function: Callable[..., tuple[Tensor, ...]], size: int, in_dims: tuple[int | None, ...], given: tuple[Any, ...]
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     """A function applied to each slice of what is batched, the results stacked."""
     parts = [
-        function.apply(*(x if at is None else x.select(at, k) for x, at in zip(given, in_dims, strict=True)))
+        function(*(x if at is None else x.select(at, k) for x, at in zip(given, in_dims, strict=True)))
         for k in range(size)
     ]
     stacked = tuple(torch.stack(column) for column in zip(*parts, strict=True))
