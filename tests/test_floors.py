@@ -13,7 +13,7 @@ FLOORS = [
     {"quantum", "statistics", "transforms"},
     {"training", "audit", "density_mass", "metrics", "data", "store", "registry", "provenance"},
     {"run", "matching"},
-    {"campaign", "report"},
+    {"campaign", "report", "performance"},
     {"cli"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
