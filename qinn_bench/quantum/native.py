@@ -136,19 +136,26 @@ class _Simulate(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         x, weights, ctx.job, _ = inputs
         ctx.mark_non_differentiable(output[-1])
+        # Otherwise torch makes zeros as large as the kept states.
+        ctx.set_materialize_grads(False)
+        ctx.shapes = [result.shape for result in output[:-1]]
         ctx.save_for_backward(x, weights, output[-1])
         ctx.save_for_forward(x, weights)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        given = (*ctx.saved_tensors, ctx.job, *gradients[:-1])
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        inputs, weights, saved = ctx.saved_tensors
+        made = (inputs.new_zeros(s) if g is None else g for s, g in zip(ctx.shapes, gradients[:-1], strict=True))
+        given = (inputs, weights, saved, ctx.job, *made)
         if torch.is_grad_enabled():
             return *_Pull.apply(*given), None, None  # type: ignore[no-untyped-call]
         return *_Pull.forward(*given), None, None
 
     @staticmethod
-    def jvp(ctx: Any, by_inputs: Tensor, by_weights: Tensor, *_: None) -> tuple[Tensor | None, ...]:
-        return *torch.func.jvp(ctx.job.twin, ctx.saved_tensors[:2], (by_inputs, by_weights))[1], None
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
+        at = ctx.saved_tensors[:2]
+        along = tuple(torch.zeros_like(x) if t is None else t for x, t in zip(at, tangents[:2], strict=True))
+        return *torch.func.jvp(ctx.job.twin, at, along)[1], None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Any) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
