@@ -75,6 +75,11 @@ def require_room(backend: str, circuit: Circuit, batch: int, dtype: torch.dtype,
         )
 
 
+def mode_of(jacobian: bool, gradient: bool) -> Mode:
+    """The name of what is asked."""
+    return ("nll" if gradient else "jacobian") if jacobian else ("gradient" if gradient else "forward")
+
+
 def free_bytes() -> int | None:
     """Memory that this process may still take: the machine's, its control group's or its own limit; None if unknown."""
     found = [limit for limit in (_machine(), _control_group(), _own_limit()) if limit is not None]

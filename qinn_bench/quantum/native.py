@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qinn_bench.quantum import statevector
 from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.quantum.forecast import mode_of, require_room
 from qinn_bench.quantum.lowering import AVAILABLE as AVAILABLE
 from qinn_bench.quantum.lowering import instruction_sets as instruction_sets
 from qinn_bench.quantum.lowering import simulator_of
@@ -68,9 +69,10 @@ def _call(circuit: Circuit, inputs: Tensor, weights: Tensor, shape: _Shape, thre
             f"inputs {tuple(inputs.shape)} and weights {tuple(weights.shape)} do not fit a circuit of "
             f"{circuit.n_inputs} inputs and {circuit.n_weights} weights"
         )
+    keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
+    require_room("native", circuit, len(inputs), inputs.dtype, mode_of(shape.tangents > 0, keep))
     job = _Job(circuit, shape, threads or torch.get_num_threads(), simulator_of(circuit))
     inputs, weights = inputs.contiguous(), weights.to(inputs).contiguous()
-    keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
     results: tuple[Tensor, ...] = _Simulate.apply(inputs, weights, job, keep)  # type: ignore[no-untyped-call]
     return results[:-1]
 
