@@ -52,6 +52,15 @@ def state(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | N
     return torch.view_as_complex(flat.view(len(inputs), -1, 2))
 
 
+def amplitudes_fill_lanes(n_wires: int, rows: int, lanes: int) -> bool:
+    """Whether values and states are computed row by row, each with its amplitudes in the lanes of the vectors.
+
+    Otherwise a vector holds one row in each lane, which leaves lanes empty where rows are few and the cache where
+    states are large. Jacobians are always computed like that.
+    """
+    return n_wires >= 8 and (2 * rows <= lanes or n_wires >= 15)
+
+
 @dataclass(frozen=True)
 class _Shape:
     """What one call returns per row: `width` numbers, and their derivatives along `tangents` inputs."""
@@ -86,16 +95,22 @@ class _Job:
     threads: int
     simulator: _kernel.Simulator
 
+    def wide(self, inputs: Tensor) -> bool:
+        """Whether rows go one by one with their amplitudes in the lanes, or many together with a row in each lane."""
+        single = inputs.dtype == torch.float32
+        lanes = self.simulator.lanes_single if single else self.simulator.lanes_double
+        return not self.shape.tangents and amplitudes_fill_lanes(self.circuit.n_wires, len(inputs), lanes)
+
     def saved(self, inputs: Tensor) -> Tensor:
         single = inputs.dtype == torch.float32
         size_of = self.simulator.saved_size_single if single else self.simulator.saved_size_double
-        return inputs.new_empty(size_of(len(inputs), 1 + self.shape.tangents))
+        return _empty(inputs, size_of(len(inputs), 1 + self.shape.tangents, self.wide(inputs)))
 
     def forward(self, inputs: Tensor, weights: Tensor, saved: Tensor) -> tuple[Tensor, ...]:
         rows, width, tangents = len(inputs), self.shape.width, self.shape.tangents
-        values, jacobian = inputs.new_empty(rows, width), inputs.new_empty(rows * width * tangents)
+        values, jacobian = _empty(inputs, rows, width), _empty(inputs, rows * width * tangents)
         arrays = (inputs.numpy(), weights.numpy(), values.numpy(), jacobian.numpy(), saved.numpy())
-        self.simulator.forward(*arrays, self.shape.state, self.threads)
+        self.simulator.forward(*arrays, self.shape.state, self.wide(inputs), self.threads)
         return (values, jacobian.view(rows, width, tangents)) if tangents else (values,)
 
     def reverse(self, inputs: Tensor, weights: Tensor, saved: Tensor, *gradients: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,7 +120,7 @@ class _Job:
         given = (inputs.detach().numpy(), weights.detach().numpy(), saved.numpy())
         cotangents = (by_values.numpy(), by_tangents.numpy())
         wanted = (by_inputs.numpy(), by_weights.numpy())
-        self.simulator.reverse(*given, *cotangents, *wanted, self.shape.state, self.threads)
+        self.simulator.reverse(*given, *cotangents, *wanted, self.shape.state, self.wide(inputs), self.threads)
         return by_inputs, by_weights
 
     def twin(self, inputs: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
@@ -121,6 +136,13 @@ class _Job:
         """What `reverse` gives, by torch operations."""
         pulled: tuple[Tensor, ...] = torch.func.vjp(self.twin, inputs, weights)[1](gradients)
         return pulled
+
+
+def _empty(like: Tensor, *shape: int) -> Tensor:
+    try:
+        return like.new_empty(shape)
+    except RuntimeError as error:
+        raise MemoryError(f"no memory for {shape} numbers of {like.dtype}") from error
 
 
 class _Simulate(torch.autograd.Function):

@@ -26,19 +26,6 @@ struct Tables {
     double phase_re, phase_im;
 };
 
-// Where an exchange takes basis state x.
-inline uint32_t moved(const Exchange& e, uint32_t x) {
-    const uint32_t first = x >> e.a, second = x >> e.b;
-    switch (e.kind) {
-        case CNOT: return x ^ (first & 1) << e.b;
-        case SWAP: return x ^ ((first ^ second) & 1) << e.a ^ ((first ^ second) & 1) << e.b;
-        case TOFFOLI: return x ^ (first & second & 1) << e.c;
-        default: break;
-    }
-    const uint32_t differ = first & (second ^ x >> e.c) & 1;
-    return x ^ differ << e.b ^ differ << e.c;
-}
-
 class Circuit {
   public:
     explicit Circuit(Tables given) : given_(std::move(given)) {

@@ -1,6 +1,7 @@
 // The kernel for one instruction set; compiled once per set with QINN_ISA, QINN_BYTES and QINN_DEEP set by the build.
 #include "forward.h"
 #include "reverse.h"
+#include "wide_reverse.h"
 
 namespace qinn {
 namespace QINN_ISA {
@@ -44,6 +45,35 @@ static void reverse(const Call<T>& call, int64_t first, int64_t last, void* memo
     leave();
 }
 
+template <class T>
+static size_t wide_workspace(const Call<T>& call, bool reverse, int32_t threads) {
+    Arena arena{nullptr};
+    const Crew crew{threads, nullptr};
+    if (reverse)
+        WideReverse<T>(call, crew, arena);
+    else
+        WideForward<T>(call, crew, arena);
+    return arena.used;
+}
+
+template <class T>
+static void wide_forward(const Call<T>& call, int64_t row, const Crew& crew, void* memory) {
+    Arena arena{static_cast<char*>(memory)};
+    WideForward<T>(call, crew, arena).forward(row);
+    leave();
+}
+
+template <class T>
+static void wide_reverse(const Call<T>& call, int64_t row, const Crew& crew, void* memory) {
+    Arena arena{static_cast<char*>(memory)};
+    WideReverse<T>(call, crew, arena).reverse(row);
+    leave();
+}
+
+template <class T>
+constexpr Kernel<T> kernel = {Lanes<T>::width,   workspace<T>,      forward<T>,      reverse<T>,
+                              lane_bits<T>,      wide_workspace<T>, wide_forward<T>, wide_reverse<T>};
+
 }  // namespace QINN_ISA
 
 #define QINN_TEXT_(x) #x
@@ -53,9 +83,8 @@ static void reverse(const Call<T>& call, int64_t first, int64_t last, void* memo
 
 const InstructionSet QINN_JOIN(QINN_ISA, _set) = {
     QINN_TEXT(QINN_ISA),
-    {QINN_ISA::Lanes<float>::width, QINN_ISA::workspace<float>, QINN_ISA::forward<float>, QINN_ISA::reverse<float>},
-    {QINN_ISA::Lanes<double>::width, QINN_ISA::workspace<double>, QINN_ISA::forward<double>,
-     QINN_ISA::reverse<double>},
+    QINN_ISA::kernel<float>,
+    QINN_ISA::kernel<double>,
 };
 
 }  // namespace qinn

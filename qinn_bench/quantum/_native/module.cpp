@@ -54,7 +54,7 @@ struct Shared {
     std::vector<T> base, slope, half, tables;
     std::vector<int64_t> table_at;
 
-    Shared(const Circuit& circuit, const T* weights) {
+    Shared(const Circuit& circuit, const T* weights, bool with_tables) {
         const Program& p = circuit.program();
         std::vector<double> exact(p.n_angles);
         for (int k = 0; k < p.n_angles; ++k) {
@@ -65,7 +65,7 @@ struct Shared {
             half.push_back(a.input < 0 ? static_cast<T>(std::cos(0.5 * exact[k])) : T{});
             half.push_back(a.input < 0 ? static_cast<T>(std::sin(0.5 * exact[k])) : T{});
         }
-        circuit.phase_tables<T>(exact, tables, table_at);
+        if (with_tables) circuit.phase_tables<T>(exact, tables, table_at);
     }
 
     void fill(Call<T>& call) const {
@@ -74,37 +74,44 @@ struct Shared {
     }
 };
 
+struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+};
+using Memory = std::unique_ptr<void, Free>;
+
+constexpr size_t PAGE = 2 << 20;
+
+Memory allocate(size_t bytes) {
+    const size_t held = (bytes + PAGE - 1) / PAGE * PAGE;
+    Memory memory(std::aligned_alloc(PAGE, held));
+    if (memory == nullptr) throw std::bad_alloc();
+#ifdef __linux__
+    madvise(memory.get(), held, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
 // Memory that a thread keeps between calls.
 void* workspace(size_t bytes) {
-    struct Free {
-        void operator()(void* memory) const { std::free(memory); }
-    };
-    thread_local std::unique_ptr<void, Free> memory;
+    thread_local Memory memory;
     thread_local size_t held = 0;
     if (bytes > held) {
+        held = 0;
         memory.reset();
-        constexpr size_t page = 2 << 20;
-        held = (bytes + page - 1) / page * page;
-        memory.reset(std::aligned_alloc(page, held));
-#ifdef __linux__
-        if (memory != nullptr) madvise(memory.get(), held, MADV_HUGEPAGE);
-#endif
-        if (memory == nullptr) {
-            held = 0;
-            throw std::bad_alloc();
-        }
+        memory = allocate(bytes);
+        held = bytes;
     }
     return memory.get();
 }
 
-// Calls work(chunk) for each of n chunks; which thread takes which chunk changes nothing in the result.
+// Calls work(chunk, thread) for each of n chunks; which thread takes which chunk changes nothing in the result.
 template <class Work>
 void in_threads(int64_t n, int threads, Work work) {
     const int64_t step = std::max<int64_t>(1, std::min<int64_t>(threads, n));
     std::vector<std::exception_ptr> failed(step);
     auto take = [&](int64_t first) {
         try {
-            for (int64_t c = first; c < n; c += step) work(c);
+            for (int64_t c = first; c < n; c += step) work(c, first);
         } catch (...) {
             failed[first] = std::current_exception();
         }
@@ -117,6 +124,22 @@ void in_threads(int64_t n, int threads, Work work) {
         if (failure) std::rethrow_exception(failure);
 }
 
+void share(int32_t threads, int64_t items, void (*call)(const void*, int32_t, int64_t), const void* work) {
+    in_threads(items, threads, [=](int64_t item, int64_t thread) { call(work, static_cast<int32_t>(thread), item); });
+}
+
+// Takes rows one by one with their amplitudes in the lanes: large ones share the threads, small ones have one each.
+template <class T, class Sweep>
+void in_rows(const Kernel<T>& kernel, const Call<T>& call, bool reverse, int threads, Sweep sweep) {
+    constexpr int shared_bits = 16;
+    constexpr size_t most_kept = 64 << 20;
+    const Crew crew{call.program->n_bits < shared_bits ? 1 : threads, share};
+    const size_t bytes = kernel.wide_workspace(call, reverse, crew.threads);
+    const Memory large = bytes > most_kept ? allocate(bytes) : nullptr;
+    in_threads(call.batch, large || crew.threads > 1 ? 1 : threads,
+               [&](int64_t row, int64_t) { sweep(row, crew, large ? large.get() : workspace(bytes)); });
+}
+
 class Simulator {
   public:
     Simulator(Tables tables, const std::string& name) : circuit_(std::move(tables)), set_(nullptr) {
@@ -127,30 +150,41 @@ class Simulator {
 
     std::string name() const { return set_->name; }
 
+    template <class T>
+    int lanes() const {
+        return kernel_of<T>(*set_).lanes;
+    }
+
     // Numbers that `saved` must hold for a call.
     template <class T>
-    int64_t saved_size(int64_t batch, int n_states) const {
-        const int64_t lanes = kernel_of<T>(*set_).lanes;
+    int64_t saved_size(int64_t batch, int n_states, bool wide) const {
+        const int64_t lanes = wide ? 1 : kernel_of<T>(*set_).lanes;
         return (batch + lanes - 1) / lanes * lanes * n_states * (static_cast<int64_t>(2) << circuit_.program().n_bits);
     }
 
     template <class T>
     void forward(Array<const T> inputs, Array<const T> weights, Array<T> values, Array<T> jacobian, Array<T> saved,
-                 bool state, int threads) const {
-        Call<T> call = prepare<T>(inputs, weights, jacobian.size() > 0, state);
+                 bool state, bool wide, int threads) const {
+        Call<T> call = prepare<T>(inputs, weights, jacobian.size() > 0, state, wide);
         call.values = values.data();
         call.jacobian = jacobian.size() > 0 ? jacobian.data() : nullptr;
         call.saved = saved.size() > 0 ? saved.data() : nullptr;
         check(values.size(), call.batch * width_of(call), "values");
         if (call.n_states > 1) check(jacobian.size(), call.batch * width_of(call) * inputs.shape(1), "jacobian");
-        if (call.saved) check(saved.size(), saved_size<T>(call.batch, call.n_states), "saved");
+        if (call.saved) check(saved.size(), saved_size<T>(call.batch, call.n_states, wide), "saved");
         nb::gil_scoped_release unlocked;
-        const Shared<T> shared(circuit_, weights.data());
+        const Shared<T> shared(circuit_, weights.data(), !wide);
         shared.fill(call);
         const Kernel<T>& kernel = kernel_of<T>(*set_);
+        if (wide) {
+            in_rows(kernel, call, false, threads, [&](int64_t row, const Crew& crew, void* memory) {
+                kernel.wide_forward(call, row, crew, memory);
+            });
+            return;
+        }
         const size_t bytes = kernel.workspace(*call.program, call.n_states, false);
         const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
-        in_threads((blocks + chunk - 1) / chunk, threads, [&, call](int64_t c) {
+        in_threads((blocks + chunk - 1) / chunk, threads, [&, call](int64_t c, int64_t) {
             kernel.forward(call, c * chunk, std::min(blocks, (c + 1) * chunk), workspace(bytes));
         });
     }
@@ -158,37 +192,57 @@ class Simulator {
     template <class T>
     void reverse(Array<const T> inputs, Array<const T> weights, Array<const T> saved, Array<const T> grad_values,
                  Array<const T> grad_jacobian, Array<T> grad_inputs, Array<T> grad_weights, bool state,
-                 int threads) const {
-        Call<T> call = prepare<T>(inputs, weights, grad_jacobian.size() > 0, state);
+                 bool wide, int threads) const {
+        Call<T> call = prepare<T>(inputs, weights, grad_jacobian.size() > 0, state, wide);
         call.grad_values = grad_values.data(), call.grad_jacobian = grad_jacobian.data();
         call.saved = const_cast<T*>(saved.data()), call.grad_inputs = grad_inputs.data();
         check(grad_values.size(), call.batch * width_of(call), "grad_values");
         if (call.n_states > 1)
             check(grad_jacobian.size(), call.batch * width_of(call) * inputs.shape(1), "grad_jacobian");
-        check(saved.size(), saved_size<T>(call.batch, call.n_states), "saved");
+        check(saved.size(), saved_size<T>(call.batch, call.n_states, wide), "saved");
         check(grad_inputs.size(), inputs.size(), "grad_inputs");
         check(grad_weights.size(), weights.size(), "grad_weights");
         nb::gil_scoped_release unlocked;
-        const Shared<T> shared(circuit_, weights.data());
+        const Shared<T> shared(circuit_, weights.data(), !wide);
         shared.fill(call);
-        const Kernel<T>& kernel = kernel_of<T>(*set_);
-        const size_t bytes = kernel.workspace(*call.program, call.n_states, true), n = weights.size();
-        const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
-        const int64_t chunks = (blocks + chunk - 1) / chunk;
-        std::vector<double> parts(chunks * n);
-        in_threads(chunks, threads, [&, call](int64_t c) {
-            Call<T> mine = call;
-            mine.grad_weights = parts.data() + c * n;
-            kernel.reverse(mine, c * chunk, std::min(blocks, (c + 1) * chunk), workspace(bytes));
-        });
+        const std::vector<double> parts = wide ? reverse_rows(call, threads) : reverse_blocks(call, threads);
+        const size_t n = weights.size();
         for (size_t w = 0; w < n; ++w) {
             double sum = 0;
-            for (int64_t c = 0; c < chunks; ++c) sum += parts[c * n + w];
+            for (size_t at = w; at < parts.size(); at += n) sum += parts[at];
             grad_weights.data()[w] = static_cast<T>(sum);
         }
     }
 
   private:
+    template <class T>
+    std::vector<double> reverse_rows(const Call<T>& call, int threads) const {
+        const size_t n = call.program->n_weights;
+        const Kernel<T>& kernel = kernel_of<T>(*set_);
+        std::vector<double> parts(call.batch * n);
+        in_rows(kernel, call, true, threads, [&](int64_t row, const Crew& crew, void* memory) {
+            Call<T> mine = call;
+            mine.grad_weights = parts.data() + row * n;
+            kernel.wide_reverse(mine, row, crew, memory);
+        });
+        return parts;
+    }
+
+    template <class T>
+    std::vector<double> reverse_blocks(const Call<T>& call, int threads) const {
+        const Kernel<T>& kernel = kernel_of<T>(*set_);
+        const size_t bytes = kernel.workspace(*call.program, call.n_states, true), n = call.program->n_weights;
+        const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
+        const int64_t chunks = (blocks + chunk - 1) / chunk;
+        std::vector<double> parts(chunks * n);
+        in_threads(chunks, threads, [&](int64_t c, int64_t) {
+            Call<T> mine = call;
+            mine.grad_weights = parts.data() + c * n;
+            kernel.reverse(mine, c * chunk, std::min(blocks, (c + 1) * chunk), workspace(bytes));
+        });
+        return parts;
+    }
+
     // Weight gradients are summed chunk by chunk; the chunks depend on the batch only, never on the threads.
     static int64_t chunk_of(int64_t blocks) { return std::max<int64_t>(1, (blocks + 63) / 64); }
 
@@ -203,13 +257,16 @@ class Simulator {
     }
 
     template <class T>
-    Call<T> prepare(const Array<const T>& inputs, const Array<const T>& weights, bool tangents, bool state) const {
+    Call<T> prepare(const Array<const T>& inputs, const Array<const T>& weights, bool tangents, bool state,
+                    bool wide) const {
         const Program& p = circuit_.program();
         check(inputs.ndim(), 2, "the shape of inputs");
         check(inputs.shape(1), p.n_inputs, "inputs");
         check(weights.size(), p.n_weights, "weights");
         Call<T> call{};
-        call.program = &circuit_.with_tables();
+        if (wide && (tangents || p.n_bits < kernel_of<T>(*set_).wide_bits))
+            throw nb::value_error("amplitudes can fill the lanes only of a state that fills them, without tangents");
+        call.program = wide ? &p : &circuit_.with_tables();
         call.mode = state ? STATE : EXPECTATION;
         call.n_states = tangents ? 1 + p.n_inputs : 1;
         call.batch = static_cast<int64_t>(inputs.shape(0));
@@ -235,10 +292,10 @@ void define_calls(nb::class_<Simulator>& simulator) {
     auto exact = [](const char* name) { return nb::arg(name).noconvert(); };
     simulator
         .def("forward", &Simulator::forward<T>, exact("inputs"), exact("weights"), exact("values"), exact("jacobian"),
-             exact("saved"), nb::arg("state"), nb::arg("threads"))
+             exact("saved"), nb::arg("state"), nb::arg("wide"), nb::arg("threads"))
         .def("reverse", &Simulator::reverse<T>, exact("inputs"), exact("weights"), exact("saved"),
              exact("grad_values"), exact("grad_jacobian"), exact("grad_inputs"), exact("grad_weights"),
-             nb::arg("state"), nb::arg("threads"));
+             nb::arg("state"), nb::arg("wide"), nb::arg("threads"));
 }
 
 }  // namespace
@@ -268,6 +325,8 @@ NB_MODULE(_kernel, m) {
             nb::arg("term_start"), nb::arg("exchanges"), nb::arg("exchange_start"), nb::arg("words"),
             nb::arg("phase_re"), nb::arg("phase_im"), nb::arg("instruction_set"))
         .def_prop_ro("instruction_set", &Simulator::name)
+        .def_prop_ro("lanes_single", &Simulator::lanes<float>)
+        .def_prop_ro("lanes_double", &Simulator::lanes<double>)
         .def("saved_size_single", &Simulator::saved_size<float>)
         .def("saved_size_double", &Simulator::saved_size<double>);
     define_calls<float>(simulator);

@@ -31,6 +31,19 @@ struct Exchange {
     int32_t kind, a, b, c;
 };
 
+// Where an exchange takes basis state x.
+static inline uint32_t moved(const Exchange& e, uint32_t x) {
+    const uint32_t first = x >> e.a, second = x >> e.b;
+    switch (e.kind) {
+        case CNOT: return x ^ (first & 1) << e.b;
+        case SWAP: return x ^ ((first ^ second) & 1) << e.a ^ ((first ^ second) & 1) << e.b;
+        case TOFFOLI: return x ^ (first & second & 1) << e.c;
+        default: break;
+    }
+    const uint32_t differ = first & (second ^ x >> e.c) & 1;
+    return x ^ differ << e.b ^ differ << e.c;
+}
+
 // A run of rotations on `bit` in which `input` appears; `bit` is the position in the basis index.
 struct Link {
     int32_t bit, input;
@@ -92,6 +105,12 @@ struct Call {
     double* grad_weights;   // (n_weights): written, not added to
 };
 
+// How the parts of one large state are shared among threads: call(work, thread, item) for every item.
+struct Crew {
+    int32_t threads;
+    void (*share)(int32_t threads, int64_t items, void (*call)(const void*, int32_t, int64_t), const void* work);
+};
+
 // What one instruction set offers for one floating-point type.
 template <class T>
 struct Kernel {
@@ -99,6 +118,11 @@ struct Kernel {
     size_t (*workspace)(const Program&, int32_t n_states, bool reverse);
     void (*forward)(const Call<T>&, int64_t first, int64_t last, void* workspace);
     void (*reverse)(const Call<T>&, int64_t first, int64_t last, void* workspace);
+    // The same for one row whose amplitudes fill the lanes; `reverse` adds to the gradients of the weights.
+    int32_t wide_bits;  // the fewest bits of such a state
+    size_t (*wide_workspace)(const Call<T>&, bool reverse, int32_t threads);
+    void (*wide_forward)(const Call<T>&, int64_t row, const Crew&, void* workspace);
+    void (*wide_reverse)(const Call<T>&, int64_t row, const Crew&, void* workspace);
 };
 
 struct InstructionSet {

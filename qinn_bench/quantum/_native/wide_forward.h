@@ -1,0 +1,202 @@
+// One sample forwards: layer by layer over tiles and blocks, then its readout.
+#pragma once
+#include "wide.h"
+
+namespace qinn {
+namespace QINN_ISA {
+
+// Groups of bits beyond a block: the amplitudes of all their values go through a buffer, chunk by chunk.
+template <class T>
+struct Tile {
+    int first, last;          // bits
+    size_t tiles, step, low;  // how many; pairs of vectors between neighbours; chunks below the first bit
+
+    Tile(const Wide<T>& w, int tier) {
+        const int far = w.n - w.low_bits;
+        first = w.low_bits + tier * far / w.tiers, last = w.low_bits + (tier + 1) * far / w.tiers;
+        tiles = static_cast<size_t>(1) << (w.n - lane_bits<T> - Wide<T>::chunk_bits - (last - first));
+        step = static_cast<size_t>(1) << (first - lane_bits<T>);
+        low = step >> Wide<T>::chunk_bits;
+    }
+
+    size_t values() const { return static_cast<size_t>(1) << (last - first); }
+    size_t start(size_t tile) const { return tile / low * step * values() + ((tile % low) << Wide<T>::chunk_bits); }
+};
+
+template <class T>
+struct WideForward : Wide<T> {
+    using W = Wide<T>;
+    using V = Vec<T>;
+    using W::call;
+    using W::count;
+    using W::layer;
+    using W::n;
+    using W::p;
+    using W::results;
+    using W::turns;
+    using W::width;
+    static constexpr size_t chunk = static_cast<size_t>(1) << W::chunk_bits;
+
+    V *state, *spare;
+
+    WideForward(const Call<T>& call_, const Crew& crew_, Arena& arena) : W(call_, crew_, arena, false) {}
+
+    // The RY of the first layer give a real product state.
+    void product_tables(T* zero, T* one) {
+        for (int b = 0; b < n; ++b) {
+            const bool turning = p.kinds[b] == TURNING;
+            zero[b] = turning ? turns[b].c[0] : 1, one[b] = turning ? turns[b].s[0] : 0;
+        }
+        this->grow(this->product, zero, one, nothing());
+    }
+
+    static const T* nothing() {
+        static const T zeros[32] = {};
+        return zeros;
+    }
+
+    void forward_tile(const Tile<T>& t, const Turns<T>& turned, V* buffer, size_t tile) const {
+        T ones[32], re = 1, im = 0;
+        for (int b = 0; b < n; ++b) ones[b] = 1;
+        V* from = state + 2 * t.start(tile);
+        for (size_t i = 0; i < t.values(); ++i) {
+            if (layer.before) this->product_of(i, t.first, t.last, ones, layer.gr, layer.gi, re, im);
+            copy_times<T>(from + 2 * i * t.step, buffer + 2 * i * chunk, chunk, re, im);
+        }
+        turn_some<T>(buffer, W::chunk_bits + 1 + t.last - t.first, turned, 0, turned.count);
+        for (size_t i = 0; i < t.values(); ++i)
+            std::memcpy(static_cast<void*>(from + 2 * i * t.step), buffer + 2 * i * chunk, 2 * chunk * sizeof(V));
+    }
+
+    void forward_tiles() {
+        for (int tier = 0; tier < this->tiers; ++tier) {
+            const Tile<T> t(*this, tier);
+            const Turns<T> turned = this->turns_of(layer.at, t.first, t.last, W::chunk_bits, false);
+            if (turned.count == 0 && !layer.before) continue;
+            this->each(t.tiles, [&](V* mine, size_t tile) { forward_tile(t, turned, mine, tile); });
+        }
+    }
+
+    void finish_block(V* a, const V* table, T re, T im) const {
+        const V c = splat<T>(re), s = splat<T>(im);
+        for (size_t i = 0; i < 2 * count; i += 2) {
+            V x = a[i], y = a[i + 1];
+            if (layer.at > 0 && layer.lanes.any) turn_lanes<T>(x, y, layer.lanes);
+            if (layer.phases) multiply(x, y, table[i], table[i + 1]), multiply(x, y, c, s);
+            a[i] = x, a[i + 1] = y;
+        }
+    }
+
+    void forward_block(const T* zero, const T* one, V* mine, size_t block) const {
+        V* a = this->block_of(state, block);
+        T re = 1, im = 0;
+        if (layer.at == 0) {
+            this->product_of(block, this->low_bits, n, zero, one, nothing(), re, im);
+            copy_times<T>(this->product, a, count, re, im);
+        } else {
+            if (layer.before) times_table<T>(a, this->before, count, 1, 0);
+            turn_some<T>(a, this->low_bits - lane_bits<T> + 1, layer.low, 0, layer.low.count);
+        }
+        const V* table = layer.phases ? this->phases_of(block, mine, re, im) : nullptr;
+        finish_block(a, table, re, im);
+        if (layer.phases && layer.moves) scatter(a, block);
+    }
+
+    void scatter(const V* from, size_t block) const {
+        const T* a = reinterpret_cast<const T*>(from);
+        T* out = reinterpret_cast<T*>(spare);
+        const size_t base = place_of<T>(this->image(layer.at, static_cast<uint32_t>(block << this->low_bits)));
+        for (size_t v = 0; v < count; ++v)
+            for (size_t i = 0; i < static_cast<size_t>(width); ++i) {
+                const size_t at = base ^ this->to[v * width + i];
+                out[at] = a[2 * v * width + i], out[at + width] = a[(2 * v + 1) * width + i];
+            }
+    }
+
+    void forward_layer(int l) {
+        this->open(l, false);
+        T zero[32], one[32];
+        if (l == 0)
+            product_tables(zero, one);
+        else
+            forward_tiles();
+        this->each(this->blocks, [&](V* mine, size_t block) { forward_block(zero, one, mine, block); });
+        if (!layer.phases || !layer.moves) return;
+        exchange(state, spare);
+        for (int e = this->linear_until(l); e < p.exchange_start[l + 1]; ++e)
+            this->exchange_in_place(p.exchanges[e], state);
+    }
+
+    void forward(int64_t row) {
+        this->start(row);
+        int swaps = 0;
+        for (int l = 0; l < p.n_layers; ++l) swaps += this->moves(l) && (l + 1 < p.n_layers || this->last_phases());
+        V* kept = call.saved == nullptr ? nullptr : reinterpret_cast<V*>(call.saved) + 2 * row * this->blocks * count;
+        state = kept == nullptr ? this->states[0] : kept, spare = this->states[kept == nullptr];
+        // What is kept is where the last exchange leaves the state.
+        if (swaps % 2 == 1) exchange(state, spare);
+        for (int l = 0; l < p.n_layers; ++l) forward_layer(l);
+        if (call.mode == STATE)
+            store_state(call.values + 2 * row * (static_cast<int64_t>(1) << n));
+        else
+            read_words(call.values + row * p.n_words);
+    }
+
+    void store_state(T* to) const {
+        V re = splat<T>(static_cast<T>(p.phase_re)), im = splat<T>(static_cast<T>(p.phase_im));
+        for (int run = 0; run < p.n_layers * n; ++run)
+            if (p.kinds[run] != NONE) multiply(re, im, turns[run].ur, turns[run].ui);
+        this->each(this->blocks, [&](V*, size_t block) {
+            const V* a = this->block_of(state, block);
+            T* out = to + 2 * block * count * width;
+            for (size_t v = 0; v < count; ++v) {
+                V x = a[2 * v], y = a[2 * v + 1];
+                multiply(x, y, re, im);
+                for (int i = 0; i < width; ++i) out[2 * (v * width + i)] = x[i], out[2 * (v * width + i) + 1] = y[i];
+            }
+        });
+    }
+
+    void read_words(T* values) const {
+        this->each(this->blocks, [&](V* mine, size_t block) {
+            double* found = results + block * p.n_words;
+            if (p.diagonal_words)
+                read_signs(mine, block, found);
+            else
+                for (int w = 0; w < p.n_words; ++w) found[w] = read_word(p.words[w], block);
+        });
+        for (int w = 0; w < p.n_words; ++w) {
+            double sum = 0;
+            for (size_t block = 0; block < this->blocks; ++block) sum += results[block * p.n_words + w];
+            values[w] = static_cast<T>(sum);
+        }
+    }
+
+    void read_signs(V* sums, size_t block, double* found) const {
+        const V* a = this->block_of(state, block);
+        for (size_t v = 0; v < count; ++v) sums[v] = a[2 * v] * a[2 * v] + a[2 * v + 1] * a[2 * v + 1];
+        transform_signs<T>(sums, this->low_bits - lane_bits<T>);
+        for (int w = 0; w < p.n_words; ++w) {
+            const Split mask = this->sign_of(p.words[w]);
+            found[w] = W::sign(block, mask.high) * W::number(sums, mask.low);
+        }
+    }
+
+    // The share of one block in Re <state| word |state>.
+    double read_word(const Word& word, size_t block) const {
+        const Split flip = this->split(word.flip), minus = this->split(word.sign);
+        const V *a = this->block_of(state, block), *b = this->block_of(state, block ^ flip.high);
+        const V signs = lane_signs<T>(minus.low & (width - 1)) * W::sign(block, minus.high);
+        V sum = {};
+        for (size_t v = 0; v < count; ++v) {
+            const size_t u = v ^ flip.low / width;
+            const V x = flipped<T>(b[2 * u], flip.low & (width - 1)), y = flipped<T>(b[2 * u + 1], flip.low & (width - 1));
+            const V part = word.turns & 1 ? a[2 * v] * y - a[2 * v + 1] * x : a[2 * v] * x + a[2 * v + 1] * y;
+            sum += __builtin_parityll(v & minus.low / width) ? -signs * part : signs * part;
+        }
+        return (word.turns & 2 ? -1.0 : 1.0) * static_cast<double>(lane_sum<T>(sum));
+    }
+};
+
+}  // namespace QINN_ISA
+}  // namespace qinn
