@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import resource
 import selectors
-import subprocess
-import sys
-import tempfile
 import time
 import tomllib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from qinn_bench import matching, registry, run, store
 from qinn_bench.metrics._collect import all_metrics
@@ -22,6 +19,7 @@ from qinn_bench.quantum import backends
 from qinn_bench.reading import parse
 from qinn_bench.run import Order
 from qinn_bench.values import Budget, Cell, Dataset, Record, Refused, Row, Status, Study, Use
+from qinn_bench.worker import work
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -30,6 +28,8 @@ ONE_THREAD = {
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 """Two spinning thread pools on one core cost more than any model; cells run side by side instead."""
+PROCESSES = multiprocessing.get_context("forkserver")
+"""Workers are forked from one process that has imported what they need."""
 
 
 @dataclass(frozen=True)
@@ -175,18 +175,19 @@ def execute(orders: Sequence[Order], limits: Limits, show: Callable[[Event], Non
     """Run cells, each in a process of its own; whatever happens to one, the others go on and a record says why."""
     waiting, running = deque(orders), selectors.DefaultSelector()
     workers: dict[int, _Worker] = {}
+    PROCESSES.set_forkserver_preload(_modules(orders))
     try:
         while waiting or workers:
             while waiting and len(workers) < limits.workers:
                 worker = _Worker(waiting.popleft(), limits)
-                workers[worker.pipe.fileno()] = worker
-                running.register(worker.pipe, selectors.EVENT_READ)
+                workers[worker.steps.fileno()] = worker
+                running.register(worker.steps, selectors.EVENT_READ)
                 show(Event(worker.order))
             for key, _ in running.select(timeout=0.5):
                 workers[key.fd].read(show)
             for handle, worker in list(workers.items()):
                 if worker.over():
-                    running.unregister(worker.pipe)
+                    running.unregister(worker.steps)
                     del workers[handle]
                     show(Event(worker.order, record=worker.record()))
     finally:
@@ -194,56 +195,52 @@ def execute(orders: Sequence[Order], limits: Limits, show: Callable[[Event], Non
             worker.process.kill()
 
 
+def _modules(orders: Sequence[Order]) -> list[str]:
+    """What the cells import: loaded once, in the process that all workers are forked from."""
+    data = {registry.find("data", order.cell.data.name).__name__ for order in orders}
+    models = {registry.find("model", order.cell.model.name).__name__ for order in orders}
+    return ["qinn_bench.worker", "qinn_bench.preloaded", *sorted(data | models)]
+
+
 class _Worker:
     """One running cell."""
 
     def __init__(self, order: Order, limits: Limits) -> None:
         self.order, self.limits, self.started = order, limits, time.monotonic()
-        store.record_path(order.results, order.study, order.key).parent.mkdir(parents=True, exist_ok=True)
-        self.log = store.record_path(order.results, order.study, order.key).with_suffix(".log").open("w+b")
-        # A file and no pipe: a worker that dies at once must not break the campaign that writes to it.
-        with tempfile.TemporaryFile() as told:
-            told.write(f"{order.to_json()}\n".encode())
-            told.seek(0)
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "qinn_bench.run"],
-                stdin=told,
-                stdout=subprocess.PIPE,
-                stderr=self.log,
-                env=os.environ | ONE_THREAD,
-                preexec_fn=self._limit_memory,
-            )
-        self.pipe: IO[bytes] = self.process.stdout  # type: ignore[assignment]
-        os.set_blocking(self.pipe.fileno(), False)
+        self.log = store.record_path(order.results, order.study, order.key).with_suffix(".log")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.steps, steps = PROCESSES.Pipe(duplex=False)
+        told = (order.to_json(), steps, str(self.log), limits.memory)
+        self.process = PROCESSES.Process(target=work, args=told, daemon=True)
+        with _environment(ONE_THREAD):
+            self.process.start()
+        steps.close()
         self.timed_out = False
 
-    def _limit_memory(self) -> None:
-        if self.limits.memory is not None:
-            size = int(self.limits.memory * 2**30)
-            resource.setrlimit(resource.RLIMIT_DATA, (size, size))
-
     def read(self, show: Callable[[Event], None]) -> None:
-        lines = (self.pipe.read() or b"").split()
-        if lines:
-            show(Event(self.order, step=int(lines[-1])))
+        try:
+            while self.steps.poll():
+                step = int(self.steps.recv_bytes())
+                show(Event(self.order, step=step))
+        except EOFError:
+            self.process.join(timeout=1)
 
     def over(self) -> bool:
         spent = time.monotonic() - self.started
-        if self.limits.timeout is not None and spent > self.limits.timeout and self.process.poll() is None:
+        if self.limits.timeout is not None and spent > self.limits.timeout and self.process.exitcode is None:
             self.timed_out = True
             self.process.kill()
-            self.process.wait()
-        return self.process.poll() is not None
+            self.process.join()
+        return self.process.exitcode is not None
 
     def record(self) -> Record:
         """The record the worker wrote, or one that says how it ended without."""
-        self.log.seek(0)
-        last = self.log.read().decode(errors="replace").strip().splitlines()[-1:]
-        self.log.close()
-        self.pipe.close()
-        Path(self.log.name).unlink(missing_ok=True)
+        written = self.log.read_text(encoding="utf8", errors="replace") if self.log.exists() else ""
+        last = written.strip().splitlines()[-1:]
+        self.log.unlink(missing_ok=True)
+        self.steps.close()
         record = store.load(self.order.results, self.order.study, self.order.key)
-        if self.process.returncode == 0 and record:
+        if self.process.exitcode == 0 and record:
             return record
         status: Status = "timeout" if self.timed_out else "crashed"
         return run.save(self.order, {}, status=status, reason=self._reason(last))
@@ -251,7 +248,19 @@ class _Worker:
     def _reason(self, last: list[str]) -> str:
         if self.timed_out:
             return f"stopped after its limit of {self.limits.timeout:g} s"
-        code = self.process.returncode
-        if code < 0:
+        code = self.process.exitcode
+        if code is not None and code < 0:
             return f"killed by signal {-code}" + (" (9 is often a lack of memory)" if code == -9 else "")
         return last[0][:300] if last else f"the process ended with exit code {code} and no record"
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Variables that hold while a process is started."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

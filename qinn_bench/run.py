@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -258,28 +257,3 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
     )
     store.save(order.results, record, arrays)
     return record
-
-
-def main() -> int:
-    """The worker process: an order on standard input, the steps done on standard output, the record on disk."""
-    order = Order.from_json(sys.stdin.readline())
-    every = max(1, order.cell.budget.steps // 200)
-
-    def report(step: int) -> None:
-        if step % every == 0:
-            sys.stdout.write(f"{step}\n")
-            sys.stdout.flush()
-
-    try:
-        run_cell(order, report)
-    except MemoryError:
-        save(order, {}, status="out-of-memory", reason="an allocation was refused")
-    except RuntimeError as error:
-        if "not enough memory" not in str(error):
-            raise
-        save(order, {}, status="out-of-memory", reason=str(error).splitlines()[0][:200])
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

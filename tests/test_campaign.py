@@ -125,7 +125,7 @@ def test_a_timeout_is_a_record_that_says_so_and_can_be_retried(study, tmp_path, 
 
 def test_a_crash_is_a_record_that_says_why(study, tmp_path, monkeypatch):
     orders = campaign.plan(campaign.load_study(study), tmp_path)[:1]
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(campaign, "work", sys.exit)
     campaign.execute(orders, Limits(), lambda _: None)
     record = campaign.finished(orders)[0]
     assert record.status == "crashed" and "exit code 1" in record.reason

@@ -12,7 +12,7 @@ FLOORS = [
     {"values", "reading", "contracts", "seeds"},
     {"quantum", "statistics", "transforms"},
     {"training", "audit", "density_mass", "metrics", "data", "store", "registry", "provenance"},
-    {"run", "matching"},
+    {"run", "worker", "preloaded", "matching"},
     {"campaign", "report", "performance"},
     {"cli"},
 ]
