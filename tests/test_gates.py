@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, get_args
 
@@ -13,9 +14,24 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from qinn_bench.quantum import backends, native, statevector
-from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, GateName, Pauli, WeightBlock
+from qinn_bench.quantum.ansatz import Entangler, reuploading
+from qinn_bench.quantum.circuit import (
+    ANGLES,
+    WIRES,
+    AllZero,
+    Angle,
+    Circuit,
+    Gate,
+    GateName,
+    Observable,
+    Pauli,
+    Probabilities,
+    WeightBlock,
+    WeightedSum,
+)
 from qinn_bench.quantum.decompose import decompose
 from qinn_bench.seeds import torch_rng
+from qinn_bench.values import Refused
 
 NAMES: tuple[GateName, ...] = get_args(GateName)
 WEIGHTS = 5
@@ -93,13 +109,27 @@ def gates(draw: st.DrawFn, n: int) -> Gate:
     return Gate(name, tuple(wires), tuple(fed))
 
 
+def words(n: int) -> st.SearchStrategy[Pauli]:
+    return st.builds(Pauli, st.text("IXYZ", min_size=n, max_size=n), st.permutations(range(n)).map(tuple))
+
+
+def sums(n: int) -> st.SearchStrategy[WeightedSum]:
+    terms = st.lists(st.tuples(st.sampled_from([0.5, -1.25, 2.0]), words(n)), min_size=1, max_size=3)
+    return terms.map(lambda found: WeightedSum(*zip(*found, strict=True)))
+
+
+@st.composite
+def observables(draw: st.DrawFn, n: int) -> Observable:
+    wires = tuple(draw(st.permutations(range(n)))[: draw(st.integers(1, 3))])
+    return draw(st.one_of(words(n), sums(n), st.just(Probabilities(wires)), st.just(AllZero(wires))))
+
+
 @st.composite
 def circuits(draw: st.DrawFn, n: int, most: int = 20) -> Circuit:
-    """An upload of one input per wire, then gates of every kind, then as many random Pauli words as wires."""
+    """An upload of one input per wire, then gates of every kind, then as many random observables as wires."""
     upload = tuple(Gate("RY", (q,), (Angle(input=q, constant=0.2 * q),)) for q in range(n))
     others = tuple(draw(st.lists(gates(n), min_size=8, max_size=most)))
-    words = [draw(st.text("IXYZ", min_size=n, max_size=n)) for _ in range(n)]
-    readout = tuple(Pauli(word, tuple(draw(st.permutations(range(n))))) for word in words)
+    readout = tuple(draw(observables(n)) for _ in range(n))
     return Circuit(n, n, (WeightBlock("w", (WEIGHTS,)),), upload + others, readout)
 
 
@@ -190,7 +220,7 @@ def test_adjoint_inverts(circuit: Circuit) -> None:
 @pytest.mark.parametrize("n", [2, 5])
 def test_lightning_agrees(n: int) -> None:
     @settings(QUICK, max_examples=10)
-    @given(circuits(n))
+    @given(z_circuits(n))
     def check(circuit: Circuit) -> None:
         x, w = numbers(circuit)
         lightning = backends.get("lightning.qubit")
@@ -200,6 +230,64 @@ def test_lightning_agrees(n: int) -> None:
             close(a, b)
 
     check()
+
+
+READOUTS: dict[str, tuple[Observable, ...]] = {
+    "all wires": (Probabilities(tuple(range(6))),),
+    "wires out of order": (Probabilities((4, 1, 3)), AllZero((5, 0))),
+    "beside Z": (Pauli("Z", (2,)), Probabilities((2, 0)), Pauli("Z", (5,))),
+    "beside ZZ": (AllZero((1,)), Pauli("ZZ", (0, 3)), Probabilities((3,))),
+    "beside XY": (Probabilities((5, 4)), Pauli("XY", (0, 3)), Pauli("Z", (1,)), AllZero((0, 1, 2, 3, 4, 5))),
+    "a sum": (WeightedSum((0.5, -2.0, 3.0), (Pauli("XZ", (1, 2)), Pauli("Z", (0,)), Pauli("", ()))), Pauli("I", (0,))),
+    "an empty sum": (WeightedSum((), ()), AllZero((2,))),
+}
+
+
+@pytest.mark.skipif(not native.AVAILABLE, reason="it was not built")
+@pytest.mark.parametrize("kind", READOUTS)
+@pytest.mark.parametrize("entangler", ["cnot", "zz"])
+def test_the_kernel_reads_out_what_torch_does(kind: str, entangler: Entangler) -> None:
+    circuit = replace(reuploading(6, uploads=2, entangler=entangler), readout=READOUTS[kind])
+    rng = torch_rng("readout")
+    x, w = (
+        torch.randn(*shape, generator=rng, dtype=torch.float64).requires_grad_()
+        for shape in ((11, 6), (circuit.n_weights,))
+    )
+    results = []
+    for executor in (native, statevector):
+        y, (also, J) = executor.run(circuit, x, w), executor.run_with_jacobian(circuit, x, w)
+        by_both = gradients(also.sin().sum() + J.square().sum() + (also[..., None] * J).sum(), x, w)
+        results.append([y, also, J, *gradients(y.cos().sum(), x, w), *by_both])
+    for found, wanted in zip(*results, strict=True):
+        close(found, wanted)
+
+
+H = Gate("H", (0,))
+
+
+@pytest.mark.parametrize(
+    ("gates", "readout", "message"),
+    [
+        ((Gate("CNOT", (0, 2)),), (), r"CNOT was put on the wires \(0, 2\)"),
+        ((Gate("X", (-1,)),), (), "wires 0 to 1"),
+        ((Gate("RX", (0,), (Angle(weight=3),)),), (), "weight 3, but the circuit has 3 weights"),
+        ((Gate("RX", (0,), (Angle(scale=-1),)),), (), "weight -1"),
+        ((Gate("RX", (0,), (Angle(input=1),)),), (), "input 1, but the circuit has 1 inputs"),
+        ((H,), (Probabilities((0, 0)),), "different ones"),
+        ((H,), (AllZero((2,)),), "wires 0 to 1"),
+        ((H,), (AllZero(()),), "at least one wire"),
+        ((H,), (Pauli("ZZ", (1, 1)),), "different ones"),
+        ((H,), (Pauli("Z", (0, 1)),), "one letter"),
+        ((H,), (Pauli("P", (0,)),), "one letter"),
+        ((H,), (WeightedSum((1.0,), (Pauli("Z", (7,)),)),), r"\(7,\)"),
+        ((H,), (WeightedSum((1.0, 2.0), (Pauli("Z", (0,)),)),), "one coefficient"),
+    ],
+)
+def test_a_circuit_names_only_what_it_has(
+    gates: tuple[Gate, ...], readout: tuple[Observable, ...], message: str
+) -> None:
+    with pytest.raises(Refused, match=message):
+        Circuit(2, 1, (WeightBlock("w", (3,)),), gates, readout)
 
 
 def test_only_angles_that_vary_leave_a_phase_to_compute() -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from math import pi, prod
 from typing import Literal
 
+from qinn_bench.values import Refused
+
 GateName = Literal[
     "RX", "RY", "RZ", "PhaseShift", "Rot", "U3", "H", "X", "Y", "Z", "S", "T",
     "CNOT", "CZ", "CY", "SWAP", "CRX", "CRY", "CRZ", "CPhase", "IsingXX", "IsingYY", "IsingZZ",
@@ -114,6 +116,10 @@ class Circuit:
     """Gates applied to |0...0>, then what is read out, in order; wire 0 is the most significant bit.
 
     `weights` lays out the flat weight vector block by block.
+
+    Raises:
+        Refused: a gate or an observable names a wire, a weight or an input that is not there, a wire twice, a register
+            without wires, or letters other than I, X, Y and Z.
     """
 
     n_wires: int
@@ -121,6 +127,34 @@ class Circuit:
     weights: tuple[WeightBlock, ...]
     gates: tuple[Gate, ...]
     readout: tuple[Observable, ...] = ()
+
+    def __post_init__(self) -> None:
+        for gate in self.gates:
+            self._check_wires(gate.name, gate.wires)
+            for angle in gate.angles:
+                self._check_indices(gate.name, angle)
+        for observable in self.readout:
+            for item in observable.paulis if isinstance(observable, WeightedSum) else (observable,):
+                self._check_wires(str(item), item.wires)
+                if not isinstance(item, Pauli) and not item.wires:
+                    raise Refused(f"{item} was given, but a register has at least one wire")
+                if isinstance(item, Pauli) and (len(item.word) != len(item.wires) or set(item.word) - set("IXYZ")):
+                    raise Refused(f"{item} was given, but a word has one letter of I, X, Y, Z for each of its wires")
+            if isinstance(observable, WeightedSum) and len(observable.coefficients) != len(observable.paulis):
+                raise Refused(f"{observable} was given, but a sum has one coefficient for each of its words")
+
+    def _check_wires(self, name: str, wires: tuple[int, ...]) -> None:
+        if len(set(wires)) != len(wires) or any(not 0 <= wire < self.n_wires for wire in wires):
+            raise Refused(
+                f"{name} was put on the wires {wires}, but it takes different ones of the circuit's wires "
+                f"0 to {self.n_wires - 1}"
+            )
+
+    def _check_indices(self, name: str, angle: Angle) -> None:
+        kinds = ("weight", angle.weight, self.n_weights), ("weight", angle.scale, self.n_weights)
+        for kind, index, count in (*kinds, ("input", angle.input, self.n_inputs)):
+            if index is not None and not 0 <= index < count:
+                raise Refused(f"{name} was given {kind} {index}, but the circuit has {count} {kind}s, counted from 0")
 
     @property
     def n_weights(self) -> int:

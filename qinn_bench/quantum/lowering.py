@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 import numpy as np
 
-from qinn_bench.quantum.circuit import Angle, Circuit, Pauli
+from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Pauli, Probabilities, WeightedSum, width
 from qinn_bench.quantum.decompose import LINEAR, Exchange, Indices, Part, Phases, Turn, decompose, exchanged, times
 from qinn_bench.values import Refused
 
@@ -101,8 +102,7 @@ class _Layers:
             level += 1
         layer = self._open(bits, level, entangled=True)
         for angle, wires in part.terms:
-            mask = sum(1 << (self.n - 1 - wire) for wire in wires)
-            layer.terms.append((_moved(mask, layer.images), self._index(angle)))
+            layer.terms.append((_moved(_mask(wires, self.n), layer.images), self._index(angle)))
 
     def _exchange(self, part: Exchange, bits: list[int]) -> None:
         layer = self._open(bits, max(self.level[bit] for bit in bits), entangled=True)
@@ -127,22 +127,47 @@ def _moved(mask: int, images: Indices) -> int:
     return sum(((image & mask).bit_count() & 1) << bit for bit, image in enumerate(images.tolist()))
 
 
-def _words(circuit: Circuit) -> list[Pauli]:
-    found = [observable for observable in circuit.readout if isinstance(observable, Pauli)]
-    if len(found) < len(circuit.readout):
-        raise Refused("the compiled simulator reads out Pauli words only; 'torch' reads out everything")
+@dataclass
+class _Readout:
+    """What is read out, as the kernel has it: weighted Pauli words and registers, each with its (first) output."""
+
+    words: list[int] = field(default_factory=list)
+    coefficients: list[float] = field(default_factory=list)
+    registers: list[int] = field(default_factory=list)
+    register_bits: list[int] = field(default_factory=list)
+
+
+def _readout(circuit: Circuit) -> _Readout:
+    found, n, output = _Readout(), circuit.n_wires, 0
+    for item in circuit.readout:
+        if isinstance(item, Probabilities | AllZero):
+            counted = item.wires[::-1] if isinstance(item, Probabilities) else ()
+            zero = _mask(item.wires, n) if isinstance(item, AllZero) else 0
+            found.registers += [zero, output, len(counted)]
+            found.register_bits += [n - 1 - wire for wire in counted]
+        else:
+            terms = item if isinstance(item, WeightedSum) else WeightedSum((1.0,), (item,))
+            found.coefficients += terms.coefficients
+            found.words += [number for pauli in terms.paulis for number in (*_word(pauli, n), output)]
+        output += width(item)
     return found
 
 
-def _word(pauli: Pauli, n: int) -> list[int]:
-    pairs = list(zip(pauli.word, pauli.wires, strict=True))
-    flip = sum(1 << (n - 1 - wire) for letter, wire in pairs if letter in "XY")
-    sign = sum(1 << (n - 1 - wire) for letter, wire in pairs if letter in "YZ")
-    return [flip, sign, pauli.word.count("Y") % 4]
+def _word(pauli: Pauli, n: int) -> tuple[int, int, int]:
+    """Which bits a word flips, which give a sign, and the number of its factors i."""
+    flip, sign = (
+        _mask([wire for letter, wire in zip(pauli.word, pauli.wires, strict=True) if letter in letters], n)
+        for letters in ("XY", "YZ")
+    )
+    return flip, sign, pauli.word.count("Y") % 4
+
+
+def _mask(wires: Iterable[int], n: int) -> int:
+    return sum(1 << (n - 1 - wire) for wire in wires)
 
 
 def _compile(circuit: Circuit, instruction_set: str) -> _kernel.Simulator:
-    sorted_ = _Layers(circuit)
+    sorted_, readout = _Layers(circuit), _readout(circuit)
     layers, n = sorted_.layers, circuit.n_wires
     runs = [layer.runs.get(bit, []) for layer in layers for bit in range(n)]
     parts = [[-1 if i is None else i for i in (a.weight, a.input, a.scale)] for a in sorted_.angles]
@@ -158,7 +183,11 @@ def _compile(circuit: Circuit, instruction_set: str) -> _kernel.Simulator:
         term_start=[0, *accumulate(len(layer.terms) for layer in layers)],
         exchanges=[number for layer in layers for exchange in layer.exchanges for number in exchange],
         exchange_start=[0, *accumulate(len(layer.exchanges) for layer in layers)],
-        words=[number for pauli in _words(circuit) for number in _word(pauli, n)],
+        n_outputs=circuit.n_outputs,
+        words=readout.words,
+        coefficients=readout.coefficients,
+        registers=readout.registers,
+        register_bits=readout.register_bits,
         phase_re=sorted_.phase.real,
         phase_im=sorted_.phase.imag,
         instruction_set=instruction_set,

@@ -44,7 +44,7 @@ struct Block {
         half = arena.take<V>(2 * p.n_angles);
         sums = arena.take<V>(size);
         table = arena.take<V>(2 * size), other = arena.take<V>(2 * size), phase = arena.take<V>(size);
-        results = arena.take<V>(static_cast<size_t>(p.n_words) * n_states);
+        results = arena.take<V>(static_cast<size_t>(p.n_outputs) * n_states);
         turns = arena.take<Turn<T>>(static_cast<size_t>(p.n_layers) * p.n_bits);
         axes = arena.take<Axis3<T>>(2 * p.max_rotations), along = arena.take<Axis3<T>>(2 * p.max_links);
         states = arena.take<V*>(n_states);
@@ -93,7 +93,7 @@ struct Block {
 
     const Rotation* first_rotation(int run) const { return p.rotations + p.run_start[run]; }
     int count(int run) const { return p.run_start[run + 1] - p.run_start[run]; }
-    bool last_phases() const { return call.mode == STATE || !p.diagonal_words; }
+    bool last_phases() const { return call.mode == STATE || p.n_words > p.n_flat_words; }
     bool has_phases(int layer) const { return layer + 1 < p.n_layers || last_phases(); }
     Phases<T> phases() const { return {p, call, turns, inputs, table, other, phase}; }
 

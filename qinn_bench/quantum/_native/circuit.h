@@ -22,7 +22,11 @@ struct Tables {
     std::vector<int32_t> term_start;    // (n_layers + 1)
     std::vector<int32_t> exchanges;       // (n_exchanges, 4): kind, bits
     std::vector<int32_t> exchange_start;  // (n_layers + 1)
-    std::vector<int32_t> words;         // (n_words, 3): flip, sign, turns
+    int n_outputs;
+    std::vector<int32_t> words;         // (n_words, 4): flip, sign, turns, output
+    std::vector<double> coefficients;   // (n_words)
+    std::vector<int32_t> registers;     // (n_registers, 3): zero, first output, number of bits
+    std::vector<int32_t> register_bits;
     double phase_re, phase_im;
 };
 
@@ -40,9 +44,7 @@ class Circuit {
         for (size_t k = 0; k + 3 < given_.exchanges.size(); k += 4)
             exchanges_.push_back({given_.exchanges[k], given_.exchanges[k + 1], given_.exchanges[k + 2],
                                   given_.exchanges[k + 3]});
-        for (size_t k = 0; k + 2 < given_.words.size(); k += 3)
-            words_.push_back({static_cast<uint32_t>(given_.words[k]), static_cast<uint32_t>(given_.words[k + 1]),
-                              given_.words[k + 2]});
+        find_readout();
         find_kinds();
         find_links(n_layers);
         fill(n_angles, n_layers);
@@ -126,6 +128,21 @@ class Circuit {
         return static_cast<int64_t>(at);
     }
 
+    void find_readout() {
+        for (size_t k = 0; k < given_.coefficients.size(); ++k) {
+            const int32_t* row = given_.words.data() + 4 * k;
+            words_.push_back({static_cast<uint32_t>(row[0]), static_cast<uint32_t>(row[1]), row[2], row[3],
+                              given_.coefficients[k]});
+        }
+        std::stable_partition(words_.begin(), words_.end(), [](const Word& word) { return word.flip == 0; });
+        const int32_t* bits = given_.register_bits.data();
+        for (size_t k = 0; k + 2 < given_.registers.size(); k += 3) {
+            const int32_t* row = given_.registers.data() + k;
+            registers_.push_back({static_cast<uint32_t>(row[0]), row[1], row[2], bits});
+            bits += row[2];
+        }
+    }
+
     void find_kinds() {
         for (size_t run = 0; run + 1 < given_.run_start.size(); ++run) {
             int32_t kind = NONE;
@@ -162,15 +179,18 @@ class Circuit {
     void fill(size_t n_angles, size_t n_layers) {
         Program& p = program_;
         p.n_bits = given_.n_bits, p.n_inputs = given_.n_inputs, p.n_weights = given_.n_weights;
-        p.n_words = static_cast<int32_t>(words_.size());
+        p.n_outputs = given_.n_outputs, p.n_words = static_cast<int32_t>(words_.size());
+        p.n_registers = static_cast<int32_t>(registers_.size());
         p.n_layers = static_cast<int32_t>(n_layers), p.n_angles = static_cast<int32_t>(n_angles);
         p.angles = angles_.data(), p.rotations = rotations_.data(), p.run_start = given_.run_start.data();
         p.kinds = kinds_.data(), p.terms = terms_.data(), p.term_start = given_.term_start.data();
         p.links = links_.data(), p.link_start = link_start_.data(), p.birth = birth_.data();
-        p.exchanges = exchanges_.data(), p.exchange_start = given_.exchange_start.data(), p.words = words_.data();
-        p.diagonal_words = p.single_words = true;
+        p.exchanges = exchanges_.data(), p.exchange_start = given_.exchange_start.data();
+        p.words = words_.data(), p.registers = registers_.data();
+        p.single_words = true;
         for (const Word& word : words_) {
-            p.diagonal_words = p.diagonal_words && word.flip == 0;
+            if (word.flip != 0) continue;
+            ++p.n_flat_words;
             p.single_words = p.single_words && word.sign != 0 && (word.sign & (word.sign - 1)) == 0;
         }
         for (size_t layer = 0; layer < n_layers; ++layer) {
@@ -190,6 +210,7 @@ class Circuit {
     std::vector<Link> links_;
     std::vector<Word> words_;
     std::vector<Exchange> exchanges_;
+    std::vector<Register> registers_;
     std::vector<int32_t> link_start_, birth_;
     mutable std::once_flag tabled_once_;
     mutable Program tabled_{};

@@ -147,11 +147,11 @@ struct Forward : Block<T> {
             return;
         }
         this->readout().between(states[0], states[0], splat<T>(1), this->results, 1);
-        this->store(this->results, call.values, p.n_words);
+        this->store(this->results, call.values, p.n_outputs);
         if (call.n_states == 1) return;
         for (int j = 0; j < p.n_inputs; ++j)
             this->readout().between(states[0], states[1 + j], splat<T>(2), this->results + j, p.n_inputs);
-        this->store(this->results, call.jacobian, static_cast<int64_t>(p.n_words) * p.n_inputs);
+        this->store(this->results, call.jacobian, static_cast<int64_t>(p.n_outputs) * p.n_inputs);
     }
 
     void save(int64_t block) const {

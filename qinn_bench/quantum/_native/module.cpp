@@ -253,7 +253,7 @@ class Simulator {
     template <class T>
     size_t width_of(const Call<T>& call) const {
         const Program& p = circuit_.program();
-        return call.mode == STATE ? static_cast<size_t>(2) << p.n_bits : static_cast<size_t>(p.n_words);
+        return call.mode == STATE ? static_cast<size_t>(2) << p.n_bits : static_cast<size_t>(p.n_outputs);
     }
 
     template <class T>
@@ -312,17 +312,20 @@ NB_MODULE(_kernel, m) {
             "__init__",
             [](Simulator* self, int n_bits, int n_inputs, int n_weights, Ints angle_parts,
                std::vector<double> angle_numbers, Ints rotations, Ints run_start, Ints terms, Ints term_start,
-               Ints exchanges, Ints exchange_start, Ints words, double phase_re, double phase_im,
+               Ints exchanges, Ints exchange_start, int n_outputs, Ints words, std::vector<double> coefficients,
+               Ints registers, Ints register_bits, double phase_re, double phase_im,
                const std::string& instruction_set) {
                 new (self) Simulator({n_bits, n_inputs, n_weights, std::move(angle_parts), std::move(angle_numbers),
                                       std::move(rotations), std::move(run_start), std::move(terms),
                                       std::move(term_start), std::move(exchanges), std::move(exchange_start),
-                                      std::move(words), phase_re, phase_im},
+                                      n_outputs, std::move(words), std::move(coefficients), std::move(registers),
+                                      std::move(register_bits), phase_re, phase_im},
                                      instruction_set);
             },
             nb::arg("n_bits"), nb::arg("n_inputs"), nb::arg("n_weights"), nb::arg("angle_parts"),
             nb::arg("angle_numbers"), nb::arg("rotations"), nb::arg("run_start"), nb::arg("terms"),
-            nb::arg("term_start"), nb::arg("exchanges"), nb::arg("exchange_start"), nb::arg("words"),
+            nb::arg("term_start"), nb::arg("exchanges"), nb::arg("exchange_start"), nb::arg("n_outputs"),
+            nb::arg("words"), nb::arg("coefficients"), nb::arg("registers"), nb::arg("register_bits"),
             nb::arg("phase_re"), nb::arg("phase_im"), nb::arg("instruction_set"))
         .def_prop_ro("instruction_set", &Simulator::name)
         .def_prop_ro("lanes_single", &Simulator::lanes<float>)

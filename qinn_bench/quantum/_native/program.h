@@ -49,10 +49,19 @@ struct Link {
     int32_t bit, input;
 };
 
-// A Pauli word: O|x> = i^turns (-1)^|x & sign| |x ^ flip>.
+// A Pauli word, O|x> = i^turns (-1)^|x & sign| |x ^ flip>, that enters an output with a coefficient.
 struct Word {
     uint32_t flip, sign;
-    int32_t turns;
+    int32_t turns, output;
+    double coefficient;
+};
+
+// The outcomes of `count` bits while all bits of `zero` are 0: bits[k] is bit k of an outcome, whose probability is
+// output first + outcome.
+struct Register {
+    uint32_t zero;
+    int32_t first, count;
+    const int32_t* bits;
 };
 
 // What a run of rotations on one bit amounts to.
@@ -60,7 +69,7 @@ enum Kind : int32_t { NONE, DIAGONAL, TURNING };
 
 // A layer is: one run of rotations per bit, then a product of diagonal terms, then a permutation of the basis.
 struct Program {
-    int32_t n_bits, n_inputs, n_weights, n_words, n_layers, n_angles;
+    int32_t n_bits, n_inputs, n_weights, n_outputs, n_words, n_registers, n_layers, n_angles;
     const Angle* angles;
     const Rotation* rotations;
     const int32_t* run_start;    // (n_layers * n_bits + 1), bit fastest
@@ -74,9 +83,10 @@ struct Program {
     const int32_t* exchange_start;  // (n_layers + 1)
     const int32_t* perms;        // index x goes to perms[at + x]; only where the tables were asked for
     const int64_t* perm_at;      // (n_layers): offset into perms, or -1
-    const Word* words;
-    bool diagonal_words;         // no word flips a bit
-    bool single_words;           // every word is one Z
+    const Word* words;           // those that flip no bit first
+    const Register* registers;
+    int32_t n_flat_words;        // words that flip no bit
+    bool single_words;           // every one of these is one Z
     int32_t max_rotations, max_links;  // per layer
     double phase_re, phase_im;   // global phase left out of the gates
 };
@@ -96,8 +106,8 @@ struct Call {
     const T* half;          // (n_angles, 2): cos and sin of half the angle, where no input enters
     const T* tables;        // phases of the diagonal terms without inputs, (2^n, 2) at table_at[layer]
     const int64_t* table_at;  // (n_layers), -1 without such terms
-    T* values;              // (batch, n_words), or (batch, 2^n, 2)
-    T* jacobian;            // (batch, n_words, n_inputs) or null
+    T* values;              // (batch, n_outputs), or (batch, 2^n, 2)
+    T* jacobian;            // (batch, n_outputs, n_inputs) or null
     T* saved;               // final states block by block, or null
     const T* grad_values;
     const T* grad_jacobian;

@@ -1,4 +1,5 @@
-// Expectation values of Pauli words, their derivatives along tangents, and the dual states these give.
+// What is read out of final states: sums of Pauli words and probabilities, their derivatives along tangents, and the
+// dual states these give.
 #pragma once
 #include "phases.h"
 
@@ -35,39 +36,68 @@ static Vec<T> word_between(const Vec<T>* left, const Vec<T>* right, int n, const
     return cycle[word.turns & 3];
 }
 
-// Readout of the last layer: with diagonal words only, its phases drop out and its permutation is an index.
+// Readout of the last layer: where no word flips a bit, its phases drop out and its permutation is an index.
 template <class T>
 struct Readout {
+    using V = Vec<T>;
+
     const Program& p;
     const int32_t* to;  // last permutation, or null
     Vec<T>* sums;       // (2^n), scratch
 
-    // Re <left|word|right> for each word: result[word * stride]
-    void between(const Vec<T>* left, const Vec<T>* right, Vec<T> factor, Vec<T>* result, int stride) const {
-        if (!p.diagonal_words) {
-            for (int w = 0; w < p.n_words; ++w)
-                result[w * stride] = factor * word_between<T>(left, right, p.n_bits, p.words[w]);
-            return;
+    size_t size() const { return static_cast<size_t>(1) << p.n_bits; }
+    size_t index(size_t x) const { return to ? static_cast<size_t>(to[x]) : x; }
+
+    // visit(x, output) for each basis state that a register counts.
+    template <class Visit>
+    void for_outcomes(const Register& found, Visit visit) const {
+        for (size_t x = 0; x < size(); ++x) {
+            if (x & found.zero) continue;
+            int64_t output = found.first;
+            for (int k = 0; k < found.count; ++k) output += static_cast<int64_t>(x >> found.bits[k] & 1) << k;
+            visit(x, output);
         }
-        for (size_t x = 0; x < static_cast<size_t>(1) << p.n_bits; ++x)
-            sums[to ? to[x] : x] = left[2 * x] * right[2 * x] + left[2 * x + 1] * right[2 * x + 1];
-        if (p.single_words) {
-            Vec<T> by_bit[32];
-            fold(sums, p.n_bits, by_bit);
-            for (int w = 0; w < p.n_words; ++w)
-                result[w * stride] = factor * by_bit[__builtin_ctz(p.words[w].sign)];
-            return;
-        }
-        sign_transform(sums, p.n_bits);
-        for (int w = 0; w < p.n_words; ++w) result[w * stride] = factor * sums[p.words[w].sign];
     }
 
-    // sums[x] = sum over words of grads[word * stride] (-1)^|to[x] & sign|, before the permutation
-    void weigh(const Vec<T>* grads, int stride) const {
-        using V = Vec<T>;
-        const size_t size = static_cast<size_t>(1) << p.n_bits;
-        for (size_t x = 0; x < size; ++x) sums[x] = V{};
-        for (int w = 0; w < p.n_words; ++w) sums[p.words[w].sign] += grads[w * stride];
+    // factor Re <left|O|right> for each output O: result[output * stride]
+    void between(const V* left, const V* right, V factor, V* result, int64_t stride) const {
+        for (int64_t o = 0; o < p.n_outputs; ++o) result[o * stride] = V{};
+        auto add = [&](const Word& word, V value) {
+            result[word.output * stride] += factor * value * static_cast<T>(word.coefficient);
+        };
+        for (int w = p.n_flat_words; w < p.n_words; ++w)
+            add(p.words[w], word_between<T>(left, right, p.n_bits, p.words[w]));
+        if (p.n_flat_words + p.n_registers == 0) return;
+        for (size_t x = 0; x < size(); ++x)
+            sums[index(x)] = left[2 * x] * right[2 * x] + left[2 * x + 1] * right[2 * x + 1];
+        for (int r = 0; r < p.n_registers; ++r)
+            for_outcomes(p.registers[r], [&](size_t x, int64_t o) { result[o * stride] += factor * sums[x]; });
+        if (p.n_flat_words == 0) return;
+        V by_bit[32];
+        if (p.single_words)
+            fold(sums, p.n_bits, by_bit);
+        else
+            sign_transform(sums, p.n_bits);
+        for (int w = 0; w < p.n_flat_words; ++w) {
+            const uint32_t sign = p.words[w].sign;
+            add(p.words[w], p.single_words ? by_bit[__builtin_ctz(sign)] : sums[sign]);
+        }
+    }
+
+    // sums[x]: how much the outputs' gradients weigh the basis state x; words that flip bits are left out.
+    void weigh(const V* grads, int64_t stride) const {
+        for (size_t x = 0; x < size(); ++x) sums[x] = V{};
+        for (int w = 0; w < p.n_flat_words; ++w) sums[p.words[w].sign] += weight(p.words[w], grads, stride);
+        if (p.n_flat_words > 0) spread_signs();
+        for (int r = 0; r < p.n_registers; ++r)
+            for_outcomes(p.registers[r], [&](size_t x, int64_t o) { sums[x] += grads[o * stride]; });
+    }
+
+    V weight(const Word& word, const V* grads, int64_t stride) const {
+        return grads[word.output * stride] * static_cast<T>(word.coefficient);
+    }
+
+    void spread_signs() const {
         if (!p.single_words) {
             sign_transform(sums, p.n_bits);
             return;
@@ -82,46 +112,34 @@ struct Readout {
         }
     }
 
-    // Copies a final state and writes its dual, sum over words of grads[word * stride] word state.
-    void pull_back(const Vec<T>* from, Vec<T>* state, Vec<T>* dual, const Vec<T>* grads, int stride) const {
-        if (!p.diagonal_words) {
-            copy(from, state);
-            add_words(dual, state, grads, stride, true);
-            return;
-        }
+    // Copies a final state and writes its dual, sum over outputs of grads[output * stride] O state.
+    void pull_back(const V* from, V* state, V* dual, const V* grads, int64_t stride) const {
         weigh(grads, stride);
-        for (size_t x = 0; x < static_cast<size_t>(1) << p.n_bits; ++x) {
-            const Vec<T> o = sums[to ? to[x] : x], a = from[2 * x], b = from[2 * x + 1];
+        for (size_t x = 0; x < size(); ++x) {
+            const V o = sums[index(x)], a = from[2 * x], b = from[2 * x + 1];
             state[2 * x] = a, state[2 * x + 1] = b;
             dual[2 * x] = o * a, dual[2 * x + 1] = o * b;
         }
+        add_words(dual, state, grads, stride);
     }
 
     // The same for a tangent, which also adds to the dual of the state.
-    void pull_back_tangent(const Vec<T>* from, const Vec<T>* state, Vec<T>* tangent, Vec<T>* dual, Vec<T>* dual_tangent,
-                           const Vec<T>* grads, int stride) const {
-        if (!p.diagonal_words) {
-            copy(from, tangent);
-            add_words(dual, tangent, grads, stride, false);
-            add_words(dual_tangent, state, grads, stride, true);
-            return;
-        }
+    void pull_back_tangent(const V* from, const V* state, V* tangent, V* dual, V* dual_tangent, const V* grads,
+                           int64_t stride) const {
         weigh(grads, stride);
-        for (size_t x = 0; x < static_cast<size_t>(1) << p.n_bits; ++x) {
-            const Vec<T> o = sums[to ? to[x] : x], a = from[2 * x], b = from[2 * x + 1];
+        for (size_t x = 0; x < size(); ++x) {
+            const V o = sums[index(x)], a = from[2 * x], b = from[2 * x + 1];
             tangent[2 * x] = a, tangent[2 * x + 1] = b;
             dual[2 * x] += o * a, dual[2 * x + 1] += o * b;
             dual_tangent[2 * x] = o * state[2 * x], dual_tangent[2 * x + 1] = o * state[2 * x + 1];
         }
+        add_words(dual, tangent, grads, stride);
+        add_words(dual_tangent, state, grads, stride);
     }
 
-    void copy(const Vec<T>* from, Vec<T>* state) const {
-        std::memcpy(static_cast<void*>(state), from, (sizeof(Vec<T>) * 2) << p.n_bits);
-    }
-
-    void add_words(Vec<T>* dual, const Vec<T>* state, const Vec<T>* grads, int stride, bool fresh) const {
-        if (fresh) std::memset(static_cast<void*>(dual), 0, (sizeof(Vec<T>) * 2) << p.n_bits);
-        for (int w = 0; w < p.n_words; ++w) add_word<T>(dual, state, p.n_bits, p.words[w], grads[w * stride]);
+    void add_words(V* dual, const V* state, const V* grads, int64_t stride) const {
+        for (int w = p.n_flat_words; w < p.n_words; ++w)
+            add_word<T>(dual, state, p.n_bits, p.words[w], weight(p.words[w], grads, stride));
     }
 };
 

@@ -24,7 +24,7 @@ struct Reverse : Block<T> {
         : Block<T>(program, call_, n_states, arena, QINN_NEAR_REVERSE) {
         about_y = arena.take<V>(p.n_bits);
         generators = arena.take<Axis3<T>>(2 * p.n_bits);
-        grads = arena.take<V>(static_cast<size_t>(p.n_words) * (1 + p.n_inputs));
+        grads = arena.take<V>(static_cast<size_t>(p.n_outputs) * (1 + p.n_inputs));
         by_input = arena.take<V>(p.n_inputs), by_weight = arena.take<V>(p.n_weights);
         pulled = arena.take<Axis3<T>>(2 * p.max_links);
         duals = arena.take<V*>(n_states);
@@ -51,10 +51,10 @@ struct Reverse : Block<T> {
             return;
         }
         const Readout<T> readout = this->readout();
-        this->load_gradient(grads, call.grad_values, p.n_words);
+        this->load_gradient(grads, call.grad_values, p.n_outputs);
         readout.pull_back(kept(block, 0), states[0], duals[0], grads, 1);
         if (call.n_states == 1) return;
-        this->load_gradient(grads, call.grad_jacobian, static_cast<int64_t>(p.n_words) * p.n_inputs);
+        this->load_gradient(grads, call.grad_jacobian, static_cast<int64_t>(p.n_outputs) * p.n_inputs);
         for (int j = 0; j < p.n_inputs; ++j) {
             if (p.birth[j] >= p.n_layers) continue;
             readout.pull_back_tangent(kept(block, 1 + j), states[0], states[1 + j], duals[0], duals[1 + j], grads + j,
