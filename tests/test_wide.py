@@ -15,7 +15,20 @@ from torch import Tensor
 
 from qinn_bench.quantum import native, statevector
 from qinn_bench.quantum.ansatz import reuploading
-from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, GateName, Pauli, WeightBlock, z_on
+from qinn_bench.quantum.circuit import (
+    ANGLES,
+    WIRES,
+    AllZero,
+    Angle,
+    Circuit,
+    Gate,
+    GateName,
+    Pauli,
+    Probabilities,
+    WeightBlock,
+    WeightedSum,
+    z_on,
+)
 from qinn_bench.seeds import torch_rng
 from tests.test_gates import circuits, close, gradients, numbers
 
@@ -72,7 +85,9 @@ def test_random_circuits_agree_with_torch(n: int, name: str) -> None:
     @given(circuits(n))
     @QUICK
     def check(circuit: Circuit) -> None:
-        diagonal = tuple(Pauli(word.word.replace("X", "Z").replace("Y", "Z"), word.wires) for word in circuit.readout)
+        circuit = replace(circuit, readout=tuple(o for o in circuit.readout if isinstance(o, Pauli | WeightedSum)))
+        words = tuple(p for o in circuit.readout for p in (o.paulis if isinstance(o, WeightedSum) else (o,)))
+        diagonal = tuple(Pauli(word.word.replace("X", "Z").replace("Y", "Z"), word.wires) for word in words)
         for variant in (circuit, replace(circuit, readout=diagonal)):
             x, w = numbers(variant)
             ours = going(True, name, lambda: results(native, variant, x, w))  # noqa: B023
@@ -104,6 +119,14 @@ def test_single_precision_and_a_state_of_many_tiles(entangler: str) -> None:
         found.append([y, *gradients(y.sin().sum(), given_x, given_w)])
     for exact, single in zip(*found, strict=True):
         assert (exact - single).abs().max() < 2e-6
+
+
+def test_registers_are_read_from_the_amplitudes() -> None:
+    readout = (Probabilities((14, 2)), Pauli("XZ", (0, 3)), AllZero((1, 5)))
+    circuit = replace(random_circuit(15, 0), readout=readout)
+    x, w = numbers(circuit)
+    for found, wanted in zip(*(results(executor, circuit, x, w) for executor in (native, statevector)), strict=True):
+        close(found, wanted)
 
 
 def test_results_do_not_depend_on_threads() -> None:

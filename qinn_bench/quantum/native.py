@@ -11,15 +11,19 @@ import torch
 from torch import Tensor
 
 from qinn_bench.quantum import statevector
-from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.quantum.circuit import AllZero, Circuit, Probabilities
 from qinn_bench.quantum.forecast import mode_of, require_room
 from qinn_bench.quantum.lowering import AVAILABLE as AVAILABLE
 from qinn_bench.quantum.lowering import instruction_sets as instruction_sets
 from qinn_bench.quantum.lowering import simulator_of
+from qinn_bench.quantum.readout import read
 from qinn_bench.values import Refused
 
 if TYPE_CHECKING:
     from qinn_bench.quantum import _kernel
+
+ROW_BY_ROW = 15
+"""Wires from which rows always go one by one."""
 
 
 def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | None = None) -> Tensor:
@@ -31,6 +35,8 @@ def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | Non
     Raises:
         Refused: the kernel was not built, or the tensors are not on the CPU.
     """
+    if circuit.n_wires >= ROW_BY_ROW and _reads_registers(circuit):
+        return read(circuit, state(circuit, inputs, weights, threads=threads)[:, :, None, None])[:, 0]
     return _call(circuit, inputs, weights, _Shape(circuit.n_outputs), threads)[0]
 
 
@@ -58,7 +64,11 @@ def amplitudes_fill_lanes(n_wires: int, rows: int, lanes: int) -> bool:
     Otherwise a vector holds one row in each lane, which leaves lanes empty where rows are few and the cache where
     states are large. Jacobians are always computed like that.
     """
-    return n_wires >= 8 and (2 * rows <= lanes or n_wires >= 15)
+    return n_wires >= 8 and (2 * rows <= lanes or n_wires >= ROW_BY_ROW)
+
+
+def _reads_registers(circuit: Circuit) -> bool:
+    return any(isinstance(item, Probabilities | AllZero) for item in circuit.readout)
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,9 @@ class _Job:
         """Whether rows go one by one with their amplitudes in the lanes, or many together with a row in each lane."""
         single = inputs.dtype == torch.float32
         lanes = self.simulator.lanes_single if single else self.simulator.lanes_double
-        return not self.shape.tangents and amplitudes_fill_lanes(self.circuit.n_wires, len(inputs), lanes)
+        if self.shape.tangents or (_reads_registers(self.circuit) and not self.shape.state):
+            return False
+        return amplitudes_fill_lanes(self.circuit.n_wires, len(inputs), lanes)
 
     def saved(self, inputs: Tensor) -> Tensor:
         single = inputs.dtype == torch.float32

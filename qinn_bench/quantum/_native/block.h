@@ -93,7 +93,7 @@ struct Block {
 
     const Rotation* first_rotation(int run) const { return p.rotations + p.run_start[run]; }
     int count(int run) const { return p.run_start[run + 1] - p.run_start[run]; }
-    bool last_phases() const { return call.mode == STATE || p.n_words > p.n_flat_words; }
+    bool last_phases() const { return call.mode == STATE || !p.diagonal_words; }
     bool has_phases(int layer) const { return layer + 1 < p.n_layers || last_phases(); }
     Phases<T> phases() const { return {p, call, turns, inputs, table, other, phase}; }
 

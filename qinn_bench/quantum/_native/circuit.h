@@ -193,6 +193,7 @@ class Circuit {
             ++p.n_flat_words;
             p.single_words = p.single_words && word.sign != 0 && (word.sign & (word.sign - 1)) == 0;
         }
+        p.diagonal_words = p.n_flat_words == p.n_words;
         for (size_t layer = 0; layer < n_layers; ++layer) {
             const int32_t* runs = p.run_start + layer * p.n_bits;
             p.max_rotations = std::max(p.max_rotations, runs[p.n_bits] - runs[0]);

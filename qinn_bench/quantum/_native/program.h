@@ -86,6 +86,7 @@ struct Program {
     const Word* words;           // those that flip no bit first
     const Register* registers;
     int32_t n_flat_words;        // words that flip no bit
+    bool diagonal_words;         // all words are such
     bool single_words;           // every one of these is one Z
     int32_t max_rotations, max_links;  // per layer
     double phase_re, phase_im;   // global phase left out of the gates

@@ -139,7 +139,7 @@ struct WideForward : Wide<T> {
         if (call.mode == STATE)
             store_state(call.values + 2 * row * (static_cast<int64_t>(1) << n));
         else
-            read_words(call.values + row * p.n_words);
+            read_words(call.values + row * p.n_outputs);
     }
 
     void store_state(T* to) const {
@@ -165,10 +165,11 @@ struct WideForward : Wide<T> {
             else
                 for (int w = 0; w < p.n_words; ++w) found[w] = read_word(p.words[w], block);
         });
+        for (int o = 0; o < p.n_outputs; ++o) values[o] = 0;
         for (int w = 0; w < p.n_words; ++w) {
             double sum = 0;
             for (size_t block = 0; block < this->blocks; ++block) sum += results[block * p.n_words + w];
-            values[w] = static_cast<T>(sum);
+            values[p.words[w].output] += static_cast<T>(p.words[w].coefficient * sum);
         }
     }
 

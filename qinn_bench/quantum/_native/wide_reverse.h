@@ -32,7 +32,7 @@ struct WideReverse : Wide<T> {
     // Duals are half the gradient, so that d loss / d angle = Im <dual|axis.sigma|state>.
     void start_dual(int64_t row) {
         const V* kept = reinterpret_cast<const V*>(call.saved) + 2 * row * this->blocks * count;
-        const T* grads = call.grad_values + row * (call.mode == STATE ? 2 * (static_cast<int64_t>(1) << n) : p.n_words);
+        const T* grads = call.grad_values + row * (call.mode == STATE ? 2 * (static_cast<int64_t>(1) << n) : p.n_outputs);
         this->each(this->blocks, [&](V* mine, size_t block) {
             const V* from = kept + 2 * count * block;
             V* b = this->block_of(dual, block);
@@ -59,11 +59,13 @@ struct WideReverse : Wide<T> {
         }
     }
 
+    static T weight(const Word& word, const T* grads) { return static_cast<T>(word.coefficient) * grads[word.output]; }
+
     void weigh(const T* grads, size_t block, const V* from, V* to, V* sums) const {
         for (size_t v = 0; v < count; ++v) sums[v] = V{};
         for (int w = 0; w < p.n_words; ++w) {
             const Split mask = this->sign_of(p.words[w]);
-            W::number(sums, mask.low) += W::sign(block, mask.high) * grads[w];
+            W::number(sums, mask.low) += W::sign(block, mask.high) * weight(p.words[w], grads);
         }
         transform_signs<T>(sums, low_bits - lane_bits<T>);
         for (size_t v = 0; v < count; ++v) to[2 * v] = sums[v] * from[2 * v], to[2 * v + 1] = sums[v] * from[2 * v + 1];
@@ -75,7 +77,7 @@ struct WideReverse : Wide<T> {
             const Word& word = p.words[w];
             const Split flip = this->split(word.flip), minus = this->split(word.sign);
             const V* from = kept + 2 * count * (block ^ flip.high);
-            const T cycle[4] = {grads[w], 0, -grads[w], 0};
+            const T factor = weight(word, grads), cycle[4] = {factor, 0, -factor, 0};
             const T outer = W::sign(block, minus.high) * W::sign(word.flip, word.sign);
             const V signs = lane_signs<T>(minus.low & (width - 1)) * outer;
             const V re = signs * cycle[word.turns & 3], im = signs * cycle[(word.turns + 3) & 3];
