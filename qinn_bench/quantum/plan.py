@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from qinn_bench.quantum.circuit import Angle, Circuit
 from qinn_bench.quantum.decompose import Indices
@@ -298,6 +299,7 @@ def wire_groups(n_wires: int) -> tuple[range, ...]:
 
 
 @lru_cache(maxsize=256)
+@temporarily_clear_interpreter_stack()  # tensors made inside torch.func belong to that call; these are kept
 def plan(circuit: Circuit, tangents: bool, real: torch.dtype, device: torch.device) -> Plan:
     """The plan of a circuit, made once for each precision and device."""
     return Plan(circuit, tangents, Kind(real, device))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from qinn_bench.quantum.circuit import AllZero, Circuit, Observable, Pauli, Probabilities, WeightedSum
 from qinn_bench.quantum.plan import Kind
@@ -64,6 +65,7 @@ def _sums(rows: Tensor, words: _Words, kind: Kind) -> Tensor:
 
 
 @lru_cache(maxsize=256)
+@temporarily_clear_interpreter_stack()  # tensors made inside torch.func belong to that call; these are kept
 def _words(readout: tuple[Observable, ...], n_wires: int, kind: Kind) -> _Words:
     sums = [_as_sum(item) for item in readout if isinstance(item, Pauli | WeightedSum)]
     found = [word for item in sums for word in item.paulis]

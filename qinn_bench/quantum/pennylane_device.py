@@ -1,0 +1,225 @@
+"""The PennyLane device `qinn.native`: QNodes of anyone run on the compiled kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from pennylane.decomposition.gate_set import GateSet
+from pennylane.devices import Device, ExecutionConfig
+from pennylane.devices.default_qubit import accepted_analytic_measurement, accepted_sample_measurement
+from pennylane.devices.modifiers import simulator_tracking, single_tape_support
+from pennylane.devices.preprocess import (
+    decompose,
+    device_resolve_dynamic_wires,
+    no_sampling,
+    validate_device_wires,
+    validate_measurements,
+)
+from pennylane.exceptions import DeviceError
+from pennylane.gradients import param_shift
+from pennylane.math import Interface, get_interface, toarray
+from pennylane.measurements import ClassicalShadowMP, ShadowExpvalMP
+from pennylane.transforms import broadcast_expand, defer_measurements
+from pennylane.transforms.core import CompilePipeline, transform
+from torch import Tensor
+
+from qinn_bench.quantum import native
+from qinn_bench.quantum.tape_results import evaluate, sample
+from qinn_bench.quantum.tapes import NATIVE, Precision, decomposition, is_foreign, is_native
+
+REALS = {np.dtype(np.complex64): torch.float32, np.dtype(np.complex128): torch.float64}
+DERIVATIVES = ("best", "device", "backprop", "adjoint")
+
+
+@simulator_tracking
+@single_tape_support
+class NativeDevice(Device):  # type: ignore[misc]
+    """Simulation of QNodes by the compiled kernel; a batch of parameters are the rows of one call.
+
+    Derivatives are those of the kernel's reversible adjoint, for every exact measurement, states included: with the
+    torch interface through torch's graph, to any order; with the others as vector-Jacobian products of the device
+    (second order by parameter shifts). Finite shots are drawn from the final state; mid-circuit measurements are
+    deferred. Operations that have a matrix but no decomposition, and trained state preparations, are applied by
+    PennyLane, and so is what follows them.
+
+    Args:
+        wires: the labels of the wires or their number; None takes those of each circuit.
+        shots: the number of shots of circuits that name none; None is exact.
+        seed: seeds the draws of finite shots: the same seed and the same calls give the same bits.
+        c_dtype: complex128, or complex64 for speed.
+        threads: how many threads the kernel uses; None is as many as torch. Results do not depend on it.
+
+    Raises:
+        DeviceError: the kernel was not built, or the precision is neither complex64 nor complex128.
+    """
+
+    name = "qinn.native"
+
+    def __init__(
+        self,
+        wires: Any = None,
+        shots: Any = None,
+        *,
+        seed: Any = None,
+        c_dtype: Any = np.complex128,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__(wires=wires, shots=shots)
+        if not native.AVAILABLE:
+            raise DeviceError("qinn.native needs the compiled simulator, which was not built with this installation")
+        if np.dtype(c_dtype) not in REALS:
+            raise DeviceError(f"qinn.native computes in complex64 or complex128, not in {np.dtype(c_dtype)}")
+        self._precision = Precision(REALS[np.dtype(c_dtype)], threads)
+        self._rng = np.random.default_rng(seed)
+
+    def supports_derivatives(self, execution_config: ExecutionConfig | None = None, circuit: Any = None) -> bool:
+        """Whether the device differentiates: exact circuits, by best, device, backprop and adjoint."""
+        exact = circuit is None or not circuit.shots
+        return exact and (execution_config is None or execution_config.gradient_method in DERIVATIVES)
+
+    def supports_vjp(self, execution_config: ExecutionConfig | None = None, circuit: Any = None) -> bool:
+        """Whether the device has vector-Jacobian products: where it differentiates."""
+        return self.supports_derivatives(execution_config, circuit)
+
+    def setup_execution_config(self, config: ExecutionConfig | None = None, circuit: Any = None) -> ExecutionConfig:
+        """The configuration with all choices made.
+
+        Raises:
+            DeviceError: a method for mid-circuit measurements other than "deferred" was asked for.
+        """
+        config = config or ExecutionConfig()
+        method = config.mcm_config.mcm_method
+        if method not in (None, "deferred", "device"):
+            raise DeviceError(f"mcm_method {method} is not supported by qinn.native, which knows 'deferred'")
+        changes: dict[str, Any] = {"mcm_config": replace(config.mcm_config, mcm_method="deferred")}
+        if config.gradient_method in DERIVATIVES:
+            changes |= _differentiation(config, circuit)
+        return replace(config, **changes)
+
+    def preprocess_transforms(self, execution_config: ExecutionConfig | None = None) -> CompilePipeline:
+        """What turns any tape into tapes that `execute` takes."""
+        pipeline = CompilePipeline()
+        pipeline.add_transform(defer_measurements, allow_postselect=True)
+        pipeline.add_transform(
+            decompose,
+            stopping_condition=lambda operation: is_native(operation) or is_foreign(operation),
+            decomposer=decomposition,
+            device_wires=self.wires,
+            target_gates=GateSet(NATIVE),
+            name=self.name,
+        )
+        pipeline.add_transform(device_resolve_dynamic_wires, wires=self.wires, allow_resets=False)
+        pipeline.add_transform(validate_device_wires, self.wires, name=self.name)
+        pipeline.add_transform(
+            validate_measurements,
+            analytic_measurements=accepted_analytic_measurement,
+            sample_measurements=accepted_sample_measurement,
+            name=self.name,
+        )
+        pipeline.add_transform(rows_apart)
+        if execution_config is not None and execution_config.gradient_method in DERIVATIVES:
+            pipeline.add_transform(no_sampling, name=self.name)
+        return pipeline
+
+    def execute(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
+        """The results of each circuit: torch tensors where torch differentiates them, else NumPy arrays."""
+        config = execution_config or ExecutionConfig()
+        return tuple(self._execute(tape, config) for tape in circuits)
+
+    def _execute(self, tape: Any, config: ExecutionConfig) -> Any:
+        data = [value for operation in tape.operations for value in operation.data]
+        if tape.shots:
+            mode = config.mcm_config.postselect_mode
+            numbers = [toarray(value) for value in data]
+            return sample(tape, numbers, self._precision, rng=self._rng, postselect_mode=mode)
+        if config.interface == Interface.TORCH and config.gradient_method == "backprop":
+            return _one_or_all(evaluate(tape, data, self._precision))
+        with torch.no_grad():
+            return _one_or_all(tuple(map(_array, evaluate(tape, data, self._precision))))
+
+    def compute_vjp(self, circuits: Any, cotangents: Any, execution_config: ExecutionConfig | None = None) -> Any:
+        """For each circuit the products of its results' cotangents with their Jacobian along the trainable parameters.
+
+        There is one product for each parameter, in the parameter's shape.
+        """
+        return self.execute_and_compute_vjp(circuits, cotangents, execution_config)[1]
+
+    def execute_and_compute_vjp(
+        self,
+        circuits: Any,
+        cotangents: Any,
+        execution_config: ExecutionConfig | None = None,  # noqa: ARG002
+    ) -> tuple[Any, Any]:
+        """The results of each circuit, and what `compute_vjp` gives."""
+        pairs = [self._pull(tape, given) for tape, given in zip(circuits, cotangents, strict=True)]
+        return tuple(results for results, _ in pairs), tuple(products for _, products in pairs)
+
+    def _pull(self, tape: Any, cotangents: Any) -> tuple[Any, Any]:
+        results, leaves = self._traced(tape)
+        given = cotangents if len(results) > 1 or isinstance(cotangents, tuple | list) else (cotangents,)
+        pairs = [(r, _cotangent(r, g)) for r, g in zip(results, given, strict=True) if r.requires_grad]
+        return _one_or_all(tuple(map(_array, results))), _products(pairs, leaves)
+
+    def _traced(self, tape: Any) -> tuple[tuple[Tensor, ...], list[Tensor]]:
+        """The results of a tape as functions of its trainable parameters."""
+        values = tape.get_parameters(trainable_only=False)
+        for k in tape.trainable_params:
+            values[k] = torch.tensor(np.asarray(values[k])).requires_grad_()
+        n = sum(operation.num_params for operation in tape.operations)
+        observed = [k for k in tape.trainable_params if k >= n]
+        if observed:
+            tape = tape.bind_new_parameters([values[k] for k in observed], observed)
+        with torch.enable_grad():
+            return evaluate(tape, values[:n], self._precision), [values[k] for k in tape.trainable_params]
+
+
+@transform  # type: ignore[untyped-decorator]
+def rows_apart(tape: Any) -> tuple[Sequence[Any], Any]:
+    """Split a batch into its rows where PennyLane handles one at a time: shadows and postselection."""
+    shadows = any(isinstance(measurement, ClassicalShadowMP | ShadowExpvalMP) for measurement in tape.measurements)
+    if shadows or any(operation.name == "Projector" for operation in tape.operations):
+        rows: tuple[Sequence[Any], Any] = broadcast_expand(tape)
+        return rows
+    return (tape,), lambda results: results[0]
+
+
+def _differentiation(config: ExecutionConfig, circuit: Any) -> dict[str, Any]:
+    """Through torch's graph for torch, unless the adjoint is named, else products of the device or parameter shifts."""
+    interface = config.interface
+    if interface == Interface.AUTO and circuit is not None:
+        interface = Interface(get_interface(*circuit.get_parameters(trainable_only=False)))
+    by_torch = interface == Interface.TORCH and config.gradient_method != "adjoint"
+    shifted = not by_torch and config.derivative_order > 1
+    return {
+        "gradient_method": "backprop" if by_torch else param_shift if shifted else "adjoint",
+        "use_device_gradient": not shifted,
+        "use_device_jacobian_product": not by_torch and not shifted,
+        "grad_on_execution": False,
+    }
+
+
+def _one_or_all(results: tuple[Any, ...]) -> Any:
+    return results[0] if len(results) == 1 else results
+
+
+def _array(result: Any) -> Any:
+    return result.detach().numpy()[()] if isinstance(result, Tensor) else result
+
+
+def _cotangent(result: Tensor, given: Any) -> Tensor:
+    """PennyLane's cotangent of a result as torch's, which is its conjugate."""
+    return torch.as_tensor(np.asarray(given)).to(result.dtype).reshape(result.shape).conj()
+
+
+def _products(pairs: Sequence[tuple[Tensor, Tensor]], leaves: Sequence[Tensor]) -> tuple[Any, ...]:
+    """For each leaf the derivative of ``sum Re(conj(cotangent) result)``."""
+    found: Sequence[Tensor | None] = [None] * len(leaves)
+    if pairs and leaves:
+        outputs, cotangents = zip(*pairs, strict=True)
+        found = torch.autograd.grad(outputs, leaves, cotangents, allow_unused=True)
+    zipped = zip(leaves, found, strict=True)
+    return tuple(_array(torch.zeros_like(leaf) if gradient is None else gradient) for leaf, gradient in zipped)

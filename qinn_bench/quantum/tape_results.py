@@ -1,0 +1,155 @@
+"""What a PennyLane tape measures: Pauli sums by the kernel's readout, the rest by PennyLane from the final state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pennylane as qml
+import torch
+from pennylane.devices.qubit import get_final_state, measure, measure_final_state
+from pennylane.measurements import ExpectationMP
+from pennylane.ops.functions import bind_new_parameters
+from pennylane.tape import QuantumScript
+from torch import Tensor
+
+from qinn_bench.quantum import native
+from qinn_bench.quantum.circuit import Pauli
+from qinn_bench.quantum.tapes import Precision, compiled, is_native, places_of, stacked
+
+
+@dataclass(frozen=True)
+class PauliSum:
+    """``constant + sum_k coefficients[k] <words[places[k]]>``, with the words of a whole tape."""
+
+    places: tuple[int, ...]
+    coefficients: tuple[Any, ...]
+    constant: Any
+
+    def of(self, values: Tensor) -> Tensor:
+        """The sum from the words' values ``(..., n_words)``: ``(...)``."""
+        if self.coefficients == (1.0,) and self.constant == 0.0:
+            return values[..., self.places[0]]
+        constant = stacked([self.constant], values.dtype)[0].expand(values.shape[:-1])
+        if not self.places:
+            return constant
+        return constant + values[..., list(self.places)] @ stacked(self.coefficients, values.dtype)
+
+
+def evaluate(tape: Any, data: Sequence[Any], precision: Precision) -> tuple[Any, ...]:
+    """The exact results of a tape's measurements, differentiable, with a leading batch axis if the tape has one.
+
+    `data` are the parameters of the tape's operations in order, in place of those that they hold.
+    """
+    places = places_of(tape)
+    found = pauli_sums(tape.measurements, places) if all(map(is_native, tape.operations)) else None
+    if found is None:
+        script, state, batched = final_state(tape, data, precision)
+        return tuple(_measured(measurement, state, batched) for measurement in script.measurements)
+    words, sums = found
+    circuit, inputs, weights = compiled(tape.operations, data, places, words, precision)
+    values = native.run(circuit, inputs, weights, threads=precision.threads)
+    rows = values if circuit.n_inputs else values[0]
+    return tuple(item.of(rows) for item in sums)
+
+
+def sample(tape: Any, data: Sequence[Any], precision: Precision, **options: Any) -> Any:
+    """The results of a tape with finite shots; `options` are PennyLane's: rng and postselect_mode."""
+    with torch.no_grad():
+        script, state, batched = final_state(tape, data, precision, **options)
+    amplitudes = state.numpy()
+    axes = tuple(range(int(batched), amplitudes.ndim))
+    norms = np.sqrt((np.abs(amplitudes.astype(np.complex128)) ** 2).sum(axes, keepdims=True))
+    return measure_final_state(script, amplitudes / np.where(norms > 0, norms, 1), batched, **options)
+
+
+def pauli_sums(measurements: Sequence[Any], places: dict[Any, int]) -> tuple[tuple[Pauli, ...], list[PauliSum]] | None:
+    """The different Pauli words of the measurements, and each measurement as their sum; None if some are none."""
+    words: dict[Pauli, int] = {}
+    sums = []
+    for measurement in measurements:
+        sentence = measurement.obs.pauli_rep if _is_expectation(measurement) else None
+        if sentence is None or any(_is_complex(coefficient) for coefficient in sentence.values()):
+            return None
+        listed = [(_pauli(word, places), _real(factor)) for word, factor in sentence.items() if word]
+        taken = tuple(words.setdefault(pauli, len(words)) for pauli, _ in listed)
+        constant = sum(_real(factor) for word, factor in sentence.items() if not word)
+        sums.append(PauliSum(taken, tuple(factor for _, factor in listed), constant))
+    return tuple(words), sums
+
+
+def final_state(
+    tape: Any, data: Sequence[Any], precision: Precision, **options: Any
+) -> tuple[QuantumScript, Tensor, bool]:
+    """A script with the tape's measurements on wires 0, 1, ..., the final state and whether that has a batch axis.
+
+    The state is ``(2, ..., 2)`` or ``(B, 2, ..., 2)``. From the first operation on that the kernel has no gates for,
+    PennyLane applies them.
+    """
+    places = places_of(tape)
+    n_wires = max(1, len(places))
+    head = next((k for k, operation in enumerate(tape.operations) if not is_native(operation)), len(tape.operations))
+    if head == 0 and tape.operations:
+        tensors = [torch.as_tensor(value) for value in data]
+        bound = tape.bind_new_parameters(tensors, list(range(len(data))))
+        return _finished(bound.map_to_standard_wires().copy(), precision, options)
+    split = sum(operation.num_params for operation in tape.operations[:head])
+    circuit, inputs, weights = compiled(tape.operations[:head], data[:split], places, None, precision)
+    rows = native.state(circuit, inputs, weights, threads=precision.threads)
+    amplitudes = rows if circuit.n_inputs else rows[0]
+    measured = [_moved(measurement, places) for measurement in tape.measurements]
+    if head == len(tape.operations):
+        state = amplitudes.reshape(*amplitudes.shape[:-1], *[2] * n_wires)
+        return QuantumScript([], measured, shots=tape.shots), state, bool(circuit.n_inputs)
+    left = iter(data[split:])
+    rest = [
+        _moved(bind_new_parameters(operation, [torch.as_tensor(next(left)) for _ in operation.data]), places)
+        for operation in tape.operations[head:]
+    ]
+    start = qml.StatePrep(amplitudes, wires=range(n_wires), validate_norm=False)
+    return _finished(QuantumScript([start, *rest], measured, shots=tape.shots), precision, options)
+
+
+def _finished(
+    script: QuantumScript, precision: Precision, options: dict[str, Any]
+) -> tuple[QuantumScript, Tensor, bool]:
+    """PennyLane's simulation of a script."""
+    state, batched = get_final_state(script, interface="torch", **options)
+    return script, state.to(precision.real.to_complex()), batched
+
+
+def _is_expectation(measurement: Any) -> bool:
+    return type(measurement) is ExpectationMP and measurement.mv is None and measurement.obs is not None
+
+
+def _is_complex(number: Any) -> bool:
+    return bool(qml.math.any(qml.math.imag(number) != 0)) if not isinstance(number, float | int) else False
+
+
+def _real(number: Any) -> Any:
+    return number if isinstance(number, float | int) else qml.math.real(number)
+
+
+def _pauli(word: Any, places: dict[Any, int]) -> Pauli:
+    return Pauli("".join(word.values()), tuple([places[wire] for wire in word]))
+
+
+def _moved(item: Any, places: dict[Any, int]) -> Any:
+    """An operation or measurement on the wires 0, 1, ..."""
+    if all(wire == place for wire, place in places.items()):
+        return item
+    return qml.map_wires(item, places)
+
+
+def _measured(measurement: Any, state: Tensor, batched: bool) -> Any:
+    """A measurement of a state; PennyLane's own is not differentiable for sparse observables."""
+    if getattr(measurement.obs, "name", "") != "SparseHamiltonian":
+        return measure(measurement, state, is_state_batched=batched)
+    n = state.ndim - batched
+    rows = state.reshape(-1, 2**n)
+    moved = measurement.obs.sparse_matrix(wire_order=range(n)) @ rows.detach().numpy().T
+    products = 2 * (torch.from_numpy(moved.T).conj() * rows).real.sum(-1)
+    values = products - products.detach() / 2
+    return values if batched else values[0]
