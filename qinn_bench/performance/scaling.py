@@ -173,6 +173,7 @@ def _end(excess: Callable[[float], float], middle: float, far: float) -> float:
 
 def _offset(excess: Callable[[float], float], a: float, scale: float) -> Interval:
     """The interval of a, which cannot be negative; its profile is looked at in units of `scale`."""
+    a = a if a > FLOOR else 0.0
     low = 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, a, xtol=1e-12))
     high = _end(excess, a, 1024 * max(a, 1.0))
     return Interval(value=scale * a, low=scale * low, high=_finite(scale * high))

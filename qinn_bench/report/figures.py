@@ -1,4 +1,4 @@
-"""Figures for a paper: observables of generated events over the truth with their ratio, and loss curves."""
+"""Figures for a paper: observables of generated events over the truth, loss curves, and scaling in qubits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from qinn_bench.metrics.histograms import counts, ratio
+from qinn_bench.performance.scan import Row, Scan
 from qinn_bench.values import Array, Dataset, Observable, Refused
 
 COLUMN, PAGE, CELL = 3.4, 7.0, 2.8
@@ -96,15 +97,53 @@ def loss_figure(curves: Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]) -> F
     return figure
 
 
+def scaling_figure(scan: Scan) -> Figure:
+    """Time of a step against the number of qubits, a panel a mode: medians with quartiles, and the fitted curves."""
+    modes, backends = scan.request.modes, list(dict.fromkeys(row.backend for row in scan.rows if row.seconds))
+    pens = dict(zip(backends, _pens(len(backends)), strict=True))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(COLUMN if len(modes) == 1 else PAGE, 3.0), layout="constrained")
+        panels = figure.subplots(1, len(modes), sharey=True, squeeze=False)[0]
+        for axes, mode in zip(panels, modes, strict=True):
+            for backend, (colour, dash) in pens.items():
+                rows = [row for row in scan.rows if (row.backend, row.mode) == (backend, mode) and row.seconds]
+                _draw_points(axes, rows, colour)
+                for growth in scan.fits:
+                    if growth.fit and (growth.backend, growth.mode, growth.quantity) == (backend, mode, "seconds"):
+                        n = np.linspace(rows[0].n_qubits, rows[-1].n_qubits, 200)
+                        axes.plot(n, [1e3 * growth.fit.at(at) for at in n], color=colour, linestyle=dash)
+            axes.set_yscale("log")
+            axes.set_xlabel("qubits")
+            axes.set_title(mode, fontsize=8.5)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        panels[0].set_ylabel("time of a step [ms]")
+        handles = _line_handles(backends)
+        figure.legend(
+            handles=handles, loc="outside upper center", ncols=_even(len(handles), 2 if len(modes) == 1 else 5)
+        )
+    return figure
+
+
+def _draw_points(axes: Axes, rows: Sequence[Row], colour: str) -> None:
+    """Medians as points with bars from quartile to quartile."""
+    middle = np.array([1e3 * (row.seconds or 0) for row in rows])
+    low, high = (np.array([1e3 * (getattr(row, end) or 0) for row in rows]) for end in ("low", "high"))
+    bars = np.maximum([middle - low, high - middle], 0)
+    axes.errorbar([row.n_qubits for row in rows], middle, bars, fmt="o", color=colour, markersize=2.5, elinewidth=0.7)
+
+
+def save_as(figure: Figure, path: Path) -> None:
+    """Write one file in the format that its name ends with, the same bytes for the same figure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rc_context(STYLE):
+        figure.savefig(path, metadata=METADATA[path.suffix.removeprefix(".")])
+
+
 def save(figure: Figure, path: Path) -> list[Path]:
     """Write ``path.png`` and ``path.pdf``, the same bytes for the same figure, and say where they are."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = []
-    with rc_context(STYLE):
-        for ending, metadata in METADATA.items():
-            target = path.with_name(f"{path.name}.{ending}")
-            figure.savefig(target, metadata=metadata)
-            written.append(target)
+    written = [path.with_name(f"{path.name}.{ending}") for ending in METADATA]
+    for target in written:
+        save_as(figure, target)
     return written
 
 

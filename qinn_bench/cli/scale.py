@@ -1,0 +1,102 @@
+"""``qinn-bench scale``: how time and memory of the simulators grow with the number of qubits."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from qinn_bench import store
+from qinn_bench.performance import engine
+from qinn_bench.performance.scan import Request, Row, Scan, parse_qubits, scan
+from qinn_bench.report import figures
+from qinn_bench.report.scaling import digits, notes, tables
+from qinn_bench.values import Refused
+
+WIDTH = 120
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to measure, how long, and where the results go."""
+    parser.add_argument("--backends", default="all", help="names separated by commas, or all")
+    parser.add_argument("--qubits", default="4:16", help="such as 8, 4:16, 4:16:2 or 4,8,12")
+    parser.add_argument("--batch", type=int, default=64, help="samples a step")
+    parser.add_argument("--mode", default="gradient", help=f"{', '.join(engine.MODES)}, several with commas, or all")
+    parser.add_argument("--layers", type=int, default=engine.LAYERS, help="layers of the circuit")
+    parser.add_argument("--budget", type=float, default=2.0, help="seconds to sample a point, and a step may take")
+    parser.add_argument("--threads", type=int, default=1, help="threads of every simulator")
+    parser.add_argument("--json", action="store_true", help="print the rows and fits as JSON")
+    parser.add_argument("--out", type=Path, help="JSON file (default: RESULTS/scale/TIME.json)")
+    parser.add_argument("--figure", type=Path, help="draw into this file (PNG or PDF)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, write the JSON file and the figure, print tables; 3 if a simulator crashed."""
+    request = _request(options)
+    # Libraries that are loaded from here on read their number of threads from the environment.
+    os.environ |= {"OMP_NUM_THREADS": str(request.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    log = Console(stderr=True)
+    total = len(request.backends) * len(set(request.qubits)) * len(request.modes)
+    watch = _Watch(log, total)
+    found = scan(request, watch)
+    path = options.out or options.results / "scale" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    text = found.model_dump_json(indent=1)
+    store.write_whole(path, lambda file: file.write(text.encode()))
+    if options.json:
+        print(text)
+    else:
+        _print(found)
+    log.print(f"written: {path}", soft_wrap=True)
+    if options.figure:
+        figures.save_as(figures.scaling_figure(found), options.figure)
+        log.print(f"figure: {options.figure}", soft_wrap=True)
+    return 3 if any(row.status == "crashed" for row in found.rows) else 0
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """The arguments as a request.
+
+    Raises:
+        Refused: an argument that is out of range or names what does not exist.
+    """
+    if options.figure and options.figure.suffix not in (".png", ".pdf"):
+        raise Refused(f"--figure is '{options.figure}'; expected a name that ends with .png or .pdf")
+    modes = engine.MODES if options.mode == "all" else tuple(options.mode.split(","))
+    backends = engine.candidates() if options.backends == "all" else tuple(options.backends.split(","))
+    engine.check_names(backends)
+    if wrong := [mode for mode in modes if mode not in engine.MODES]:
+        raise Refused(f"--mode is '{wrong[0]}'; there are: {', '.join(engine.MODES)}, all")
+    numbers = {name: getattr(options, name) for name in ("batch", "layers", "budget", "threads")}
+    try:
+        return Request(backends=backends, qubits=parse_qubits(options.qubits), modes=modes, **numbers)
+    except ValidationError as error:
+        name = error.errors()[0]["loc"][0]
+        raise Refused(f"--{name} is {numbers[str(name)]}; expected a positive number") from None
+
+
+def _print(found: Scan) -> None:
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    for title, table in tables(found):
+        console.print(title, markup=False, highlight=False)
+        console.print(table)
+    for note in notes(found):
+        console.print(note, markup=False, highlight=False)
+
+
+class _Watch:
+    """One line for each point that is done."""
+
+    def __init__(self, log: Console, total: int) -> None:
+        self.log, self.total, self.done = log, total, 0
+
+    def __call__(self, row: Row) -> None:
+        self.done += 1
+        said = f"{digits(row.seconds * 1e3)} ms" if row.seconds is not None else f"{row.status}: {row.reason}"
+        name = f"{row.mode}, {row.n_qubits} qubits, {row.backend}"
+        self.log.print(f"[{self.done}/{self.total}] {name}: {said}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,95 @@
+"""A scan of the engine as tables for a terminal: time and memory against qubits, the fits, and what did not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich import box
+from rich.table import Table
+
+from qinn_bench.performance.scaling import Interval
+from qinn_bench.performance.scan import OPTIONAL, Growth, Quantity, Row, Scan
+from qinn_bench.report.layout import MISSING
+
+UNITS: dict[Quantity, tuple[str, float]] = {"seconds": ("ms", 1e-3), "peak_bytes": ("MiB", 2**20)}
+TITLES: dict[Quantity, str] = {"seconds": "median time of a step", "peak_bytes": "peak memory of a step"}
+LIBRARIES = ("torch", "pennylane", *OPTIONAL)
+
+
+def tables(scan: Scan) -> Iterator[tuple[str, Table]]:
+    """For each mode the times and the memory, a line a backend and a column a number of qubits; then the fits.
+
+    Each table comes with its title.
+    """
+    for mode in scan.request.modes:
+        rows = [row for row in scan.rows if row.mode == mode]
+        for quantity in TITLES:
+            yield _grid(scan, mode, rows, quantity)
+    for quantity in TITLES:
+        fits = [growth for growth in scan.fits if growth.quantity == quantity and growth.fit]
+        if fits:
+            yield _fits(fits, quantity)
+
+
+def _grid(scan: Scan, mode: str, rows: Sequence[Row], quantity: Quantity) -> tuple[str, Table]:
+    unit, size = UNITS[quantity]
+    qubits = sorted({row.n_qubits for row in rows})
+    request = scan.request
+    shape = f"batch {request.batch}, {request.layers} layers, {request.threads} thread{'s'[: request.threads > 1]}"
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("qubits")
+    for n in qubits:
+        table.add_column(str(n), justify="right")
+    for backend, found in groupby(rows, lambda row: row.backend):
+        values = {row.n_qubits: getattr(row, quantity) for row in found}
+        cells = (MISSING if values.get(n) is None else digits(values[n] / size) for n in qubits)
+        table.add_row(backend, *cells)
+    return f"{mode}: {TITLES[quantity]} [{unit}], {shape}", table
+
+
+def _fits(fits: Sequence[Growth], quantity: Quantity) -> tuple[str, Table]:
+    unit, size = UNITS[quantity]
+    small = {"ms": "µs", "MiB": "KiB"}[unit]
+    step = {"ms": 1e3, "MiB": 2**10}[unit]
+    title = f"{TITLES[quantity]} fitted as a + b 2^(c n), with 95 % intervals"
+    table = Table("backend", "mode", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for heading in (f"a [{unit}]", f"b [{small}]", "c", "scatter", "R²"):
+        table.add_column(heading, justify="right")
+    for growth in fits:
+        if found := growth.fit:
+            numbers = (_interval(found.a, size), _interval(found.b, size / step), _interval(found.c, 1.0))
+            table.add_row(growth.backend, growth.mode, *numbers, f"{found.scatter:.0%}", f"{found.r2:.4f}")
+    return title, table
+
+
+def _interval(found: Interval, size: float) -> str:
+    low, high = (MISSING if end is None else digits(end / size) for end in (found.low, found.high))
+    return f"{digits(found.value / size)} [{low}, {high}]"
+
+
+def digits(value: float) -> str:
+    """A number with three significant digits, without an exponent where that is readable."""
+    if value and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.1e}"
+    places = max(0, 3 - len(f"{abs(value):.0f}")) if abs(value) >= 1 else 3
+    return f"{value:.{places}f}" if value else "0"
+
+
+def notes(scan: Scan) -> Iterator[str]:
+    """What was not measured and why, how the numbers were taken, and where."""
+    absent = [row for row in scan.rows if row.status != "ok"]
+    for (mode, backend, _, reason), found in groupby(absent, lambda r: (r.mode, r.backend, r.status, r.reason)):
+        rows = list(found)
+        qubits = f"{rows[0].n_qubits}" if len(rows) == 1 else f"{rows[0].n_qubits} to {rows[-1].n_qubits}"
+        yield f"{backend}, {mode}, {qubits} qubits: {rows[0].status}: {reason}"
+    yield (
+        "Times: medians over rounds in which all backends take turns in one process; CPU time with one thread, else "
+        "wall time. Memory: above the base, in a fresh process, with what is planned or compiled at the first step."
+    )
+    facts = scan.provenance
+    versions = ", ".join(f"{name} {facts[name]}" for name in LIBRARIES if name in facts)
+    yield (
+        f"Machine: {facts['processor']}, {facts['cores']} cores, load {facts['load_at_start']:.1f} at the start and "
+        f"{facts['load_at_end']:.1f} at the end; kernel: {facts.get('instruction_sets', 'not built')}; {versions}."
+    )
