@@ -13,7 +13,7 @@ from rich.console import Console
 
 from qinn_bench import store
 from qinn_bench.performance import engine
-from qinn_bench.performance.scan import Request, Row, Scan, parse_qubits, scan
+from qinn_bench.performance.scan import Request, Row, Scan, scan
 from qinn_bench.report import figures
 from qinn_bench.report.scaling import digits, notes, tables
 from qinn_bench.values import Refused
@@ -78,6 +78,22 @@ def _request(options: argparse.Namespace) -> Request:
     except ValidationError as error:
         name = error.errors()[0]["loc"][0]
         raise Refused(f"--{name} is {numbers[str(name)]}; expected a positive number") from None
+
+
+def parse_qubits(text: str) -> tuple[int, ...]:
+    """Read ``4``, ``4:16`` (both ends included), ``4:16:2`` or ``4,6,8``.
+
+    Raises:
+        Refused: another form, or numbers that are not between 1 and 30.
+    """
+    try:
+        parts = [int(part) for part in text.split(":")] if ":" in text else []
+        found = tuple(range(parts[0], parts[1] + 1, *parts[2:])) if parts else tuple(map(int, text.split(",")))
+    except (ValueError, TypeError):
+        found = ()
+    if not found or not all(1 <= n <= 30 for n in found):
+        raise Refused(f"--qubits is '{text}'; expected numbers from 1 to 30 such as 8, 4:16, 4:16:2 or 4,8,12")
+    return found
 
 
 def _print(found: Scan) -> None:

@@ -20,7 +20,8 @@ from qinn_bench.performance.measure import Clock, Scouted, Timing, interleaved, 
 from qinn_bench.performance.scaling import FEWEST, Fit, fit
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import native
-from qinn_bench.values import Knob, Positive, Refused, Status, Use, Value
+from qinn_bench.quantum.forecast import RATES, forecast
+from qinn_bench.values import Knob, Positive, Status, Use, Value
 
 Quantity = Literal["seconds", "peak_bytes"]
 SYSTEMATIC: dict[Quantity, float] = {"seconds": 0.03, "peak_bytes": 0.05}
@@ -144,7 +145,10 @@ def _size(request: Request, mode: Mode, n: int, before: Sequence[Row], stopped: 
     scouted: dict[str, Scouted] = {}
     for name in request.backends:
         past = [row for row in before if (row.backend, row.mode) == (name, mode)]
-        found = _held_back(request, n, past, stopped.get(name)) or _scouted(request, name, mode, n)
+        held = (
+            _stopped(stopped[name]) if name in stopped else _held_back(request, _expected(request, name, mode, n, past))
+        )
+        found = held or _scouted(request, name, mode, n)
         if found.status == "ok":
             scouted[name] = found
             continue
@@ -154,24 +158,35 @@ def _size(request: Request, mode: Mode, n: int, before: Sequence[Row], stopped: 
     yield from _timed(request, mode, n, scouted)
 
 
-def _held_back(request: Request, n: int, past: Sequence[Row], stopped: Row | None) -> Scouted | None:
+def _stopped(row: Row) -> Scouted:
+    """A backend that stopped at a smaller size for this reason."""
+    return Scouted("unsupported" if row.status == "unsupported" else "skipped", row.reason)
+
+
+def _expected(request: Request, name: str, mode: Mode, n: int, past: Sequence[Row]) -> tuple[float, float]:
+    """Seconds and bytes that a step is expected to take; 0 where nothing is known.
+
+    The forecast of a simulator's first size is an order of magnitude, so a tenth of its seconds is taken.
+    """
+    if past:
+        columns = [(row.n_qubits, row.seconds or 0.0, float(row.peak_bytes or 0)) for row in past]
+        return _predicted([(n, t) for n, t, _ in columns], n), _predicted([(n, peak) for n, _, peak in columns], n)
+    chosen = engine.candidate(name)
+    if chosen.simulator not in RATES:
+        return 0.0, 0.0
+    real = torch.float32 if chosen.precision == "complex64" else torch.float64
+    cost = forecast(chosen.simulator, engine.circuit(n, request.layers), request.batch, real, mode)
+    return cost.seconds / 10, float(cost.bytes)
+
+
+def _held_back(request: Request, expected: tuple[float, float]) -> Scouted | None:
     """Why a point is not run at all; None if it is."""
-    if stopped:
-        return Scouted("unsupported" if stopped.status == "unsupported" else "skipped", stopped.reason)
-    seconds, size = (_predicted([(row.n_qubits, value(row)) for row in past], n) for value in (_seconds, _peak))
+    (seconds, size), allowed = expected, _allowed(request)
     if seconds > request.budget:
         return Scouted("skipped", f"predicted {seconds:.2g} s a step, more than the budget of {request.budget:g} s")
-    if size > (allowed := _allowed(request)):
+    if allowed and size > allowed:
         return Scouted("skipped", f"predicted {size / 2**20:.0f} MiB, more than the allowed {allowed / 2**20:.0f} MiB")
     return None
-
-
-def _seconds(row: Row) -> float:
-    return row.seconds or 0.0
-
-
-def _peak(row: Row) -> float:
-    return float(row.peak_bytes or 0)
 
 
 def _predicted(points: Sequence[tuple[int, float]], n: int) -> float:
@@ -280,19 +295,3 @@ def growths(rows: Sequence[Row]) -> Iterator[Growth]:
             scatter = error if quantity == "seconds" else np.zeros_like(t)
             errors = np.array([hypot(one, systematic * value) for one, value in zip(scatter, t, strict=True)])
             yield Growth.model_validate(facts | {"fit": fit(n, t, errors)})
-
-
-def parse_qubits(text: str) -> tuple[int, ...]:
-    """Read ``4``, ``4:16`` (both ends included), ``4:16:2`` or ``4,6,8``.
-
-    Raises:
-        Refused: another form, or numbers that are not between 1 and 30.
-    """
-    try:
-        parts = [int(part) for part in text.split(":")] if ":" in text else []
-        found = tuple(range(parts[0], parts[1] + 1, *parts[2:])) if parts else tuple(map(int, text.split(",")))
-    except (ValueError, TypeError):
-        found = ()
-    if not found or not all(1 <= n <= 30 for n in found):
-        raise Refused(f"--qubits is '{text}'; expected numbers from 1 to 30 such as 8, 4:16, 4:16:2 or 4,8,12")
-    return found
