@@ -73,8 +73,7 @@ def _check_names(study: Study) -> None:
     for row in study.models:
         registry.spell_out("model", Use(name=row.model, knobs=row.knobs))
     for backend in study.backends:
-        if backend not in backends.names():
-            raise Refused(f"no backend is called '{backend}'; there are: {', '.join(backends.names())}")
+        backends.parse(backend)
     known = all_metrics()
     for name in study.metrics:
         if name not in known:

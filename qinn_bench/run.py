@@ -20,9 +20,10 @@ from qinn_bench import audit, registry, store
 from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.provenance import provenance
+from qinn_bench.quantum import backends
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
 from qinn_bench.training import Fit, fit
-from qinn_bench.values import Array, Cell, Certificate, Dataset, Estimate, Evidence, Record, Status
+from qinn_bench.values import Array, Cell, Certificate, Dataset, Estimate, Evidence, Record, Refused, Status
 
 CHUNK = 1024
 WEIGHT = "weight:"
@@ -94,9 +95,7 @@ def run_cell(order: Order, on_step: Callable[[int], None] = lambda _: None) -> R
 
 
 def _unsupported(cell: Cell) -> str:
-    if cell.device == "cuda" and not torch.cuda.is_available():
-        return "device 'cuda' was asked for, but torch finds no CUDA device"
-    return ""
+    return backends.why_not("torch" if cell.backend == "none" else cell.backend, cell.device)
 
 
 def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], None]) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_quantum import close, gradients, random_circuit, tensors
+from test_quantum import close, gradients, here, random_circuit, tensors
 from torch import Tensor
 
 from qinn_bench.quantum import backends
@@ -22,7 +22,7 @@ READOUT = (
 CIRCUITS = [
     Circuit(3, 3, circuit.weights, circuit.gates, READOUT) for circuit in (random_circuit(3, 24, k) for k in range(4))
 ]
-PENNYLANE = ("default.qubit", "lightning.qubit")
+PENNYLANE = here("default.qubit", "default.qubit:unitary", "lightning.qubit", "lightning.kokkos", "lightning.gpu")
 
 
 def derivatives(backend: backends.Backend, circuit: Circuit, x: Tensor, w: Tensor) -> list[Tensor]:

@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 from torch import Tensor
 
 from qinn_bench.quantum import backends, statevector
@@ -176,6 +177,15 @@ def same_derivatives(circuit: Circuit, reference: object, batch: int = 3) -> Non
         close(ours, theirs)
 
 
+def here(*names: str) -> list[ParameterSet]:
+    """Names of backends as parameters; those that cannot run here are skipped with the reason."""
+    reasons = {name: backends.why_not(name) for name in names}
+    return [
+        pytest.param(name, marks=pytest.mark.skipif(bool(reason), reason=reason or "it runs"))
+        for name, reason in reasons.items()
+    ]
+
+
 ANSATZE = [
     reuploading(n, copies=copies, uploads=2, layers=layers, entangler=entangler)  # type: ignore[arg-type]
     for n, copies, layers in ((1, 1, 1), (2, 1, 1), (3, 1, 2), (2, 2, 1), (5, 1, 1))
@@ -256,7 +266,7 @@ def test_lightning_agrees_and_refuses_to_train_through_a_jacobian(circuit: Circu
         jacobian.sum().backward()
 
 
-@pytest.mark.parametrize("name", backends.names())
+@pytest.mark.parametrize("name", here(*backends.names()))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_every_backend_honours_the_interface(name: str, dtype: torch.dtype) -> None:
     layer = CircuitLayer(reuploading(2, uploads=2, entangler="cnot"), name).to(dtype)

@@ -27,14 +27,21 @@ def run(options: argparse.Namespace) -> int:
     for kind, entries in found.items():
         print(kind)
         for name, about in entries.items():
-            print(f"  {name:<20} {about}".rstrip())
+            print(f"  {name:<22} {about}".rstrip())
     return 0
+
+
+def _backend(name: str, about: str) -> str:
+    """What a backend is, and why it cannot run here where it cannot."""
+    about = f"{about} (here: {backends.resolve(name)})" if name == "auto" else about
+    reason = backends.why_not(name)
+    return f"{about}; not here: {reason}" if reason else about
 
 
 def _entries(kind: str) -> dict[str, str]:
     if kind == "metrics":
         return {name: metric.title for name, metric in sorted(all_metrics().items())}
     if kind == "backends":
-        return dict.fromkeys(backends.names(), "")
+        return {name: _backend(name, about) for name, about in backends.NAMES.items()} | backends.FAMILIES
     what: registry.Kind = "model" if kind == "models" else "data"
     return {name: (registry.find(what, name).__doc__ or "").splitlines()[0] for name in registry.names(what)}

@@ -55,7 +55,7 @@ def run_with_jacobian(
 def state(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | None = None) -> Tensor:
     """The amplitudes ``(B, 2^n_wires)``, complex, global phase included."""
     flat = _call(circuit, inputs, weights, _Shape(2 << circuit.n_wires, state=True), threads)[0]
-    return torch.view_as_complex(flat.view(len(inputs), -1, 2))
+    return torch.view_as_complex(flat.view(len(inputs), 1 << circuit.n_wires, 2))
 
 
 def amplitudes_fill_lanes(n_wires: int, rows: int, lanes: int) -> bool:
