@@ -117,13 +117,13 @@ def _cells(study: Study, model: Use, data: Use, budget: Budget) -> list[Cell]:
             model=model,
             data=data,
             budget=budget,
-            backend=backends.resolve(backend, device),
+            backend=backends.resolve(backend, device) if quantum else "none",
             device=device,
             seed=seed,
             samples=study.samples,
             mass_draws=study.mass_draws,
         )
-        for backend in (study.backends if quantum else ("none",))
+        for backend in (study.backends if quantum else study.backends[:1])
         for device in study.devices
         for seed in range(study.seeds)
     ]
