@@ -23,7 +23,7 @@ from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
 from qinn_bench.training import Fit, fit
-from qinn_bench.values import Array, Cell, Certificate, Dataset, Estimate, Evidence, Record, Refused, Status
+from qinn_bench.values import Array, Cell, Certificate, Dataset, Estimate, Evidence, Record, Status
 
 CHUNK = 1024
 WEIGHT = "weight:"

@@ -7,6 +7,7 @@ import resource
 from multiprocessing.connection import Connection
 
 from qinn_bench.run import Order, run_cell, save
+from qinn_bench.values import Refused
 
 
 def work(told: str, steps: Connection, log: str, memory: float | None) -> None:
@@ -24,6 +25,8 @@ def work(told: str, steps: Connection, log: str, memory: float | None) -> None:
 
     try:
         run_cell(order, report)
+    except Refused as refusal:
+        save(order, {}, status="unsupported", reason=str(refusal))
     except MemoryError:
         save(order, {}, status="out-of-memory", reason="an allocation was refused")
     except RuntimeError as error:

@@ -31,6 +31,11 @@ model = "truth"
 model = "spline_inn"
 knobs = {{ blocks = 2, hidden = 4, bins = 3 }}
 """
+QINN = """
+[[models]]
+model = "qinn"
+knobs = { uploads = 2, fidelity = 0.0 }
+"""
 
 
 @pytest.fixture
@@ -140,6 +145,20 @@ def test_a_missing_device_is_unsupported_with_its_reason(study, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
+    ("backend", "says"),
+    [("lightning.gpu", "lightning.gpu"), ("shots:64", "cannot train through a Jacobian")],
+)
+def test_a_backend_that_cannot_run_a_cell_is_unsupported_with_its_reason(backend, says, tmp_path, monkeypatch):
+    monkeypatch.setattr(run.backends, "why_not", lambda name, device: name * (name == "lightning.gpu"))
+    path = tmp_path / "small.toml"
+    path.write_text(STUDY.format(steps=20).replace("seeds = 2", f'seeds = 1\nbackends = ["{backend}"]') + QINN)
+    orders = campaign.plan(campaign.load_study(path), tmp_path)[2:]
+    campaign.execute(orders, Limits(), lambda _: None)
+    record = campaign.finished(orders)[0]
+    assert record.status == "unsupported" and says in record.reason
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ('"spline_inn"', '"spline_in"', "no model is called 'spline_in'; there are: "),
@@ -148,6 +167,7 @@ def test_a_missing_device_is_unsupported_with_its_reason(study, tmp_path, monkey
         ('"swd"', '"swdd"', "no metric is called 'swdd'; there are: "),
         ("seeds = 2", "sseeds = 2", "no key is called 'sseeds'; there are: "),
         ("seeds = 2", 'backends = ["tpu"]', "no backend is called 'tpu'; there are: "),
+        ("seeds = 2", 'backends = ["shots:0"]', "expected a positive whole number such as shots:1024"),
         ('name = "small"', "name = small", "is not valid TOML"),
         ("bins = 3", "bin = 3", "has no knob 'bin'"),
         ("seeds = 2", "[match]\nparameters = 7", "the study asks for 7"),
