@@ -216,9 +216,9 @@ def mmd2(x: Tensor, y: Tensor) -> Tensor:
 def _undo(preparation: Circuit, circuit: Circuit) -> Circuit:
     """Prepare a state from (first inputs), then undo all of the circuit but its first upload at (second inputs)."""
     n, later = circuit.n_inputs, circuit.gates[circuit.n_wires :]
-    shifted = replace(circuit, gates=tuple(moved(gate, 0, n, preparation.n_weights) for gate in later))
+    undone = replace(circuit, gates=later).adjoint().gates
     renamed = tuple(replace(block, name=f"undone.{block.name}") for block in circuit.weights)
-    gates = preparation.gates + shifted.adjoint().gates
+    gates = preparation.gates + tuple(moved(gate, 0, n, preparation.n_weights) for gate in undone)
     return replace(circuit, n_inputs=2 * n, weights=preparation.weights + renamed, gates=gates)
 
 
