@@ -5,7 +5,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test test-slow toys sample clean
+.PHONY: run test test-slow toys sample engine-table scaling clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -27,6 +27,15 @@ toys: .venv/installed
 sample: .venv/installed-test
 	$(BIN)/qinn-bench data make zjets --events 80000 --seed 1 --quality fast --cuts lhc -j $(JOBS)
 
+# The speed table of the engine against PennyLane, JAX and qulacs (about ten minutes; leave the machine alone meanwhile).
+engine-table: .venv/installed-peers
+	$(BIN)/python benchmarks/engine_table.py --page docs/engine.md
+
+# How every simulator grows with the number of qubits (about half an hour).
+scaling: .venv/installed-peers
+	$(BIN)/qinn-bench scale --backends all --qubits 4:16 --batch 64 --mode all \
+	  --out results/engine/scaling.json --figure docs/figures/scaling.png
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "qinn-bench needs Python 3.11 or newer, found " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
@@ -37,6 +46,10 @@ sample: .venv/installed-test
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,hep]'
+	touch $@
+
+.venv/installed-peers: .venv/installed-test
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,hep,peers,bench]'
 	touch $@
 
 clean:

@@ -1,0 +1,56 @@
+"""Make the speed table of the engine: every simulator at a few sizes, interleaved on one thread; Markdown and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+from qinn_bench import store
+from qinn_bench.performance import engine
+from qinn_bench.performance.scan import Request, Row, environment, scan
+from qinn_bench.report.speed import COLUMNS, GRADIENT, NLL, markdown
+
+MARKS = ("<!-- engine table: written by make engine-table -->", "<!-- end of the engine table -->")
+POINTS = [("gradient", *place) for place in GRADIENT] + [("nll", *place) for place in NLL]
+
+
+def main() -> int:
+    """Measure all points, write ``engine.md`` and ``engine.json`` into a folder, and print the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--budget", type=float, default=10.0, help="seconds to sample each simulator at each point")
+    parser.add_argument("--points", type=int, default=len(POINTS), help="only so many points, smallest first")
+    parser.add_argument("--out", type=Path, default=Path("results/engine"), help="folder of the results")
+    parser.add_argument("--page", type=Path, help="put the tables between the marks of this Markdown file too")
+    options = parser.parse_args()
+    known = {*engine.candidates()}
+    names = tuple(name for name in COLUMNS if engine.candidate(name).simulator in known)
+    points = sorted(POINTS, key=lambda point: (point[1], point[2]))[: options.points]
+    load, rows = os.getloadavg()[0], list[Row]()
+    for mode, n_qubits, batch in points:
+        request = Request(backends=names, qubits=(n_qubits,), batch=batch, modes=(mode,), budget=options.budget)
+        rows += scan(request, _say).rows
+    facts = environment() | {"load_at_start": load, "load_at_end": os.getloadavg()[0]}
+    page = markdown(rows, [], facts)
+    document = {"rows": [row.model_dump() for row in rows], "arithmetic": [], "provenance": facts}
+    for name, text in (("engine.md", page), ("engine.json", json.dumps(document, indent=1))):
+        store.write_whole(options.out / name, lambda file, text=text: file.write(text.encode()))
+    if options.page:
+        before, _, rest = options.page.read_text(encoding="utf8").partition(MARKS[0])
+        filled = f"{before}{MARKS[0]}\n\n{page}\n{MARKS[1]}{rest.partition(MARKS[1])[2]}"
+        store.write_whole(options.page, lambda file: file.write(filled.encode()))
+    sys.stdout.write(page)
+    return 0
+
+
+def _say(row: Row) -> None:
+    said = f"{1e3 * row.seconds:.3g} ms" if row.seconds else f"{row.status}: {row.reason}"
+    sys.stderr.write(f"{row.mode} at {row.n_qubits} / {row.batch}, {row.backend}: {said}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
