@@ -1,0 +1,74 @@
+"""``qinn-bench doctor``: what this installation can do, and whether its simulators agree."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from qinn_bench.provenance import provenance
+from qinn_bench.quantum import backends, native
+from qinn_bench.quantum.checkup import SHOTS, TOLERANCE, Finding, checkup
+from qinn_bench.quantum.forecast import free_bytes
+from qinn_bench.values import Knob
+
+QUANTITIES = ("values", "gradients", "jacobian", "nll")
+VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How to print."""
+    parser.add_argument("--json", action="store_true", help="print what is found as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Examine machine and backends; 4 if a backend disagrees with the reference or breaks its word on seeds."""
+    machine, found = _machine(), checkup()
+    sound = all(finding.sound for finding in found)
+    if options.json:
+        rows = [asdict(finding) | {"sound": finding.sound} for finding in found]
+        print(json.dumps({"sound": sound, "machine": machine, "backends": rows}, indent=1))
+        return 0 if sound else 4
+    for name, value in machine.items():
+        print(f"{name:<18} {value}")
+    Console().print(_table(found))
+    print(f"largest difference to default.qubit, complex128, every gate and readout; at most {TOLERANCE:g} is right")
+    print(f"seeds: what two runs with one seed give; shots:{SHOTS} is judged in standard errors (σ)")
+    print("all is well" if sound else "a backend is not right: see the rows marked ✗")
+    return 0 if sound else 4
+
+
+def _machine() -> dict[str, Knob]:
+    sets, free = native.instruction_sets(), free_bytes()
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    here: dict[str, Knob] = {
+        "cores": os.cpu_count() or 1,
+        "free memory": "unknown" if free is None else f"{free / 2**30:.1f} GiB",
+        "GPU": gpu,
+        "instruction sets": ", ".join(sets) if sets else "none: the compiled simulator was not built",
+        "backend auto": backends.resolve("auto"),
+    }
+    return provenance() | here | {name: os.environ.get(name, "not set") for name in VARIABLES}
+
+
+def _table(found: tuple[Finding, ...]) -> Table:
+    table = Table("backend", *QUANTITIES, "seeds", "", title="backends")
+    for finding in found:
+        if finding.reason:
+            table.add_row(escape(finding.backend), *["–"] * len(QUANTITIES), "–", escape(finding.reason))
+            continue
+        figures = (_figure(getattr(finding, name), finding.exact) for name in QUANTITIES)
+        table.add_row(escape(finding.backend), *figures, finding.seeds, "✓" if finding.sound else "✗")
+    return table
+
+
+def _figure(value: float | None, exact: bool) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1e}" if exact else f"{value:.1f} σ"
