@@ -8,6 +8,7 @@ import os
 from dataclasses import asdict
 
 import torch
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -38,6 +39,9 @@ def run(options: argparse.Namespace) -> int:
     for name, value in machine.items():
         print(f"{name:<18} {value}")
     Console().print(_table(found))
+    for finding in found:
+        if finding.reason:
+            print(f"not here: {finding.reason}")
     print(f"largest difference to default.qubit, complex128, every gate and readout; at most {TOLERANCE:g} is right")
     print(f"seeds: what two runs with one seed give; shots:{SHOTS} is judged in standard errors (σ)")
     print("all is well" if sound else "a backend is not right: see the rows marked ✗")
@@ -54,17 +58,18 @@ def _machine() -> dict[str, Knob]:
         "instruction sets": ", ".join(sets) if sets else "none: the compiled simulator was not built",
         "backend auto": backends.resolve("auto"),
     }
-    return provenance() | here | {name: os.environ.get(name, "not set") for name in VARIABLES}
+    made = {name: value for name, value in provenance().items() if name != "finished_utc"}
+    return made | here | {name: os.environ.get(name, "not set") for name in VARIABLES}
 
 
 def _table(found: tuple[Finding, ...]) -> Table:
-    table = Table("backend", *QUANTITIES, "seeds", "", title="backends")
+    table = Table("backend", *QUANTITIES, "seeds", "", box=SIMPLE, padding=(0, 1))
+    for column in table.columns:
+        column.no_wrap = True
     for finding in found:
-        if finding.reason:
-            table.add_row(escape(finding.backend), *["–"] * len(QUANTITIES), "–", escape(finding.reason))
-            continue
-        figures = (_figure(getattr(finding, name), finding.exact) for name in QUANTITIES)
-        table.add_row(escape(finding.backend), *figures, finding.seeds, "✓" if finding.sound else "✗")
+        if not finding.reason:
+            figures = (_figure(getattr(finding, name), finding.exact) for name in QUANTITIES)
+            table.add_row(escape(finding.backend), *figures, finding.seeds, "✓" if finding.sound else "✗")
     return table
 
 

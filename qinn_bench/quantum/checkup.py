@@ -31,7 +31,7 @@ REFERENCE = "default.qubit"
 TOLERANCE = 1e-10
 SHOTS = 4096
 SIGMAS = 5.0
-"""Beyond so many standard errors the mean of a sampled readout is called wrong; chance does that once in 10^5 checks."""
+"""Beyond so many standard errors a sampled readout is called wrong; by chance that happens once in 10^5 checks."""
 ASKED = (f"shots:{SHOTS}", "noisy:depolarizing=0.0")
 """Checked beside the simulators that need no options."""
 
@@ -40,7 +40,7 @@ ASKED = (f"shots:{SHOTS}", "noisy:depolarizing=0.0")
 class Finding:
     """What is found of one backend; differences are the largest absolute ones to the reference in complex128.
 
-    A difference is None where the backend cannot give the quantity. For sampled readouts `values` is in standard errors.
+    A difference is None where the backend cannot give the quantity. Of sampled readouts `values` is in standard errors.
     """
 
     backend: str
@@ -77,8 +77,8 @@ def _examine(name: str, circuit: Circuit, inputs: Tensor, weights: Tensor, refer
     if name.startswith("shots"):
         return Finding(name, "", _standard_errors(name, circuit, inputs, weights), seeds=seeds, exact=False)
     found = _answers(name, circuit, inputs, weights)
-    differences = {what: _difference(found[what], reference[what]) for what in reference}
-    return Finding(name, "", **differences, seeds=seeds)
+    values, gradients, jacobian, nll = (_difference(found[what], reference[what]) for what in reference)
+    return Finding(name, "", values, gradients, jacobian, nll, seeds)
 
 
 def _difference(a: Tensor | None, b: Tensor | None) -> float | None:
