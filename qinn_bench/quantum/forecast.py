@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.quantum.lowering import amplitudes_fill_lanes
 from qinn_bench.quantum.program import Locals, compile_circuit
 from qinn_bench.values import Refused
 
@@ -93,7 +94,9 @@ def _passes(circuit: Circuit, mode: Mode) -> int:
 
 
 def _native_copies(circuit: Circuit, batch: int, mode: Mode) -> float:
-    """The final states of all samples are kept for a gradient; all else is held for one vector of samples."""
+    """The final states of all samples are kept for a gradient; all else is held for one sample or vector of samples."""
+    if mode in ("forward", "gradient") and amplitudes_fill_lanes(circuit.n_wires, batch, 16):
+        return 2 / batch if mode == "forward" else 1 + 4 / batch
     states = 1 + circuit.n_inputs if mode in ("jacobian", "nll") else 1
     kept, reverse = (states, 2) if mode in ("gradient", "nll") else (0, 1)
     return kept + (states * reverse + 3 * reverse) * min(1.0, 16 / batch)

@@ -49,6 +49,15 @@ def instruction_sets() -> tuple[str, ...]:
     return tuple(_kernel.instruction_sets()) if AVAILABLE else ()
 
 
+def amplitudes_fill_lanes(n_wires: int, rows: int, lanes: int) -> bool:
+    """Whether values and states are computed row by row, each with its amplitudes in the lanes of the vectors.
+
+    Otherwise a vector holds one row in each lane, which leaves lanes empty where rows are few and the cache where
+    states are large. Jacobians are always computed like that.
+    """
+    return n_wires >= 8 and (2 * rows <= lanes or n_wires >= 15)
+
+
 @dataclass
 class _Layer:
     """Runs of (axis, angle) per bit, then diagonal (mask, angle) terms, then exchanges (kind, bits).

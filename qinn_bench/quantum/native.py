@@ -11,19 +11,15 @@ import torch
 from torch import Tensor
 
 from qinn_bench.quantum import statevector
-from qinn_bench.quantum.circuit import AllZero, Circuit, Probabilities
+from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.forecast import mode_of, require_room
 from qinn_bench.quantum.lowering import AVAILABLE as AVAILABLE
+from qinn_bench.quantum.lowering import amplitudes_fill_lanes, simulator_of
 from qinn_bench.quantum.lowering import instruction_sets as instruction_sets
-from qinn_bench.quantum.lowering import simulator_of
-from qinn_bench.quantum.readout import read
 from qinn_bench.values import Refused
 
 if TYPE_CHECKING:
     from qinn_bench.quantum import _kernel
-
-ROW_BY_ROW = 15
-"""Wires from which rows always go one by one."""
 
 
 def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | None = None) -> Tensor:
@@ -35,8 +31,6 @@ def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | Non
     Raises:
         Refused: the kernel was not built, or the tensors are not on the CPU.
     """
-    if circuit.n_wires >= ROW_BY_ROW and _reads_registers(circuit):
-        return read(circuit, state(circuit, inputs, weights, threads=threads)[:, :, None, None])[:, 0]
     return _call(circuit, inputs, weights, _Shape(circuit.n_outputs), threads)[0]
 
 
@@ -56,19 +50,6 @@ def state(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | N
     """The amplitudes ``(B, 2^n_wires)``, complex, global phase included."""
     flat = _call(circuit, inputs, weights, _Shape(2 << circuit.n_wires, state=True), threads)[0]
     return torch.view_as_complex(flat.view(len(inputs), 1 << circuit.n_wires, 2))
-
-
-def amplitudes_fill_lanes(n_wires: int, rows: int, lanes: int) -> bool:
-    """Whether values and states are computed row by row, each with its amplitudes in the lanes of the vectors.
-
-    Otherwise a vector holds one row in each lane, which leaves lanes empty where rows are few and the cache where
-    states are large. Jacobians are always computed like that.
-    """
-    return n_wires >= 8 and (2 * rows <= lanes or n_wires >= ROW_BY_ROW)
-
-
-def _reads_registers(circuit: Circuit) -> bool:
-    return any(isinstance(item, Probabilities | AllZero) for item in circuit.readout)
 
 
 @dataclass(frozen=True)
@@ -109,9 +90,7 @@ class _Job:
         """Whether rows go one by one with their amplitudes in the lanes, or many together with a row in each lane."""
         single = inputs.dtype == torch.float32
         lanes = self.simulator.lanes_single if single else self.simulator.lanes_double
-        if self.shape.tangents or (_reads_registers(self.circuit) and not self.shape.state):
-            return False
-        return amplitudes_fill_lanes(self.circuit.n_wires, len(inputs), lanes)
+        return not self.shape.tangents and amplitudes_fill_lanes(self.circuit.n_wires, len(inputs), lanes)
 
     def saved(self, inputs: Tensor) -> Tensor:
         single = inputs.dtype == torch.float32

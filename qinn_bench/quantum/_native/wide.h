@@ -36,7 +36,7 @@ struct Wide {
     size_t scratch_each;       // vectors of scratch per thread
     Turn<T>* turns;
     uint32_t* to;              // where the exchanges take the basis states of a block
-    double* results;
+    double *results, *outputs;
     V* states[4];
     WideLayer<T> layer;
 
@@ -51,7 +51,7 @@ struct Wide {
         to = arena.take<uint32_t>(count * width);
         scratch_each = 3 * count + (tiers > 0 ? 4 << (tile_bits + chunk_bits) : 0) + 20;
         scratch = arena.take<V>(scratch_each * crew.threads);
-        results = arena.take<double>(most_results());
+        results = arena.take<double>(most_results()), outputs = arena.take<double>(p.n_outputs);
         const int wanted = reverse ? 2 + 2 * any_moves() : (call.saved == nullptr) + any_moves();
         for (int s = 0; s < 4; ++s) states[s] = s < wanted ? arena.take<V>(2 * blocks * count) : nullptr;
     }
@@ -124,7 +124,8 @@ struct Wide {
 
     // With diagonal words only, the last phases drop out, and linear exchanges are looked through.
     bool last_phases() const {
-        return call.mode == STATE || !p.diagonal_words || linear_until(p.n_layers - 1) < p.exchange_start[p.n_layers];
+        return call.mode == STATE || !p.diagonal_words || p.n_registers > 0 ||
+               linear_until(p.n_layers - 1) < p.exchange_start[p.n_layers];
     }
 
     Split split(uint32_t mask) const { return {mask & ((1u << low_bits) - 1), mask >> low_bits}; }
@@ -136,6 +137,12 @@ struct Wide {
         for (int b = 0; b < n; ++b)
             mask |= static_cast<uint32_t>(__builtin_parity(image(p.n_layers - 1, 1u << b) & word.sign)) << b;
         return split(mask);
+    }
+
+    static int64_t output_of(const Register& found, size_t x) {
+        int64_t output = found.first;
+        for (int k = 0; k < found.count; ++k) output += static_cast<int64_t>(x >> found.bits[k] & 1) << k;
+        return output;
     }
 
     static T& number(V* a, uint32_t x) { return reinterpret_cast<T*>(a)[x]; }

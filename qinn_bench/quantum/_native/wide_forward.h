@@ -31,6 +31,7 @@ struct WideForward : Wide<T> {
     using W::count;
     using W::layer;
     using W::n;
+    using W::outputs;
     using W::p;
     using W::results;
     using W::turns;
@@ -139,7 +140,7 @@ struct WideForward : Wide<T> {
         if (call.mode == STATE)
             store_state(call.values + 2 * row * (static_cast<int64_t>(1) << n));
         else
-            read_words(call.values + row * p.n_outputs);
+            read(call.values + row * p.n_outputs);
     }
 
     void store_state(T* to) const {
@@ -157,19 +158,27 @@ struct WideForward : Wide<T> {
         });
     }
 
-    void read_words(T* values) const {
+    void read(T* values) const {
         this->each(this->blocks, [&](V* mine, size_t block) {
             double* found = results + block * p.n_words;
-            if (p.diagonal_words)
-                read_signs(mine, block, found);
-            else
-                for (int w = 0; w < p.n_words; ++w) found[w] = read_word(p.words[w], block);
+            if (p.n_flat_words > 0) read_signs(mine, block, found);
+            for (int w = p.n_flat_words; w < p.n_words; ++w) found[w] = read_word(p.words[w], block);
         });
-        for (int o = 0; o < p.n_outputs; ++o) values[o] = 0;
+        for (int o = 0; o < p.n_outputs; ++o) outputs[o] = 0;
+        for (int r = 0; r < p.n_registers; ++r) read_register(p.registers[r]);
         for (int w = 0; w < p.n_words; ++w) {
             double sum = 0;
             for (size_t block = 0; block < this->blocks; ++block) sum += results[block * p.n_words + w];
-            values[p.words[w].output] += static_cast<T>(p.words[w].coefficient * sum);
+            outputs[p.words[w].output] += p.words[w].coefficient * sum;
+        }
+        for (int o = 0; o < p.n_outputs; ++o) values[o] = static_cast<T>(outputs[o]);
+    }
+
+    void read_register(const Register& found) const {
+        const T* a = reinterpret_cast<const T*>(state);
+        for (size_t x = 0; x >> n == 0; ++x) {
+            const double re = a[place_of<T>(x)], im = a[place_of<T>(x) + width];
+            if ((x & found.zero) == 0) outputs[W::output_of(found, x)] += re * re + im * im;
         }
     }
 
@@ -177,7 +186,7 @@ struct WideForward : Wide<T> {
         const V* a = this->block_of(state, block);
         for (size_t v = 0; v < count; ++v) sums[v] = a[2 * v] * a[2 * v] + a[2 * v + 1] * a[2 * v + 1];
         transform_signs<T>(sums, this->low_bits - lane_bits<T>);
-        for (int w = 0; w < p.n_words; ++w) {
+        for (int w = 0; w < p.n_flat_words; ++w) {
             const Split mask = this->sign_of(p.words[w]);
             found[w] = W::sign(block, mask.high) * W::number(sums, mask.low);
         }

@@ -39,10 +39,8 @@ struct WideReverse : Wide<T> {
             std::memcpy(static_cast<void*>(this->block_of(state, block)), from, 2 * count * sizeof(V));
             if (call.mode == STATE)
                 load(grads + 2 * block * count * width, b);
-            else if (p.diagonal_words)
-                weigh(grads, block, from, b, mine);
             else
-                add_words(grads, kept, block, b);
+                weigh(grads, block, from, b, mine), add_words(grads, kept, block, b);
         });
     }
 
@@ -63,17 +61,21 @@ struct WideReverse : Wide<T> {
 
     void weigh(const T* grads, size_t block, const V* from, V* to, V* sums) const {
         for (size_t v = 0; v < count; ++v) sums[v] = V{};
-        for (int w = 0; w < p.n_words; ++w) {
+        for (int w = 0; w < p.n_flat_words; ++w) {
             const Split mask = this->sign_of(p.words[w]);
             W::number(sums, mask.low) += W::sign(block, mask.high) * weight(p.words[w], grads);
         }
         transform_signs<T>(sums, low_bits - lane_bits<T>);
+        const size_t first = block << low_bits;
+        for (int r = 0; r < p.n_registers; ++r)
+            for (size_t x = first; x < first + count * width; ++x)
+                if ((x & p.registers[r].zero) == 0)
+                    W::number(sums, static_cast<uint32_t>(x - first)) += grads[W::output_of(p.registers[r], x)];
         for (size_t v = 0; v < count; ++v) to[2 * v] = sums[v] * from[2 * v], to[2 * v + 1] = sums[v] * from[2 * v + 1];
     }
 
     void add_words(const T* grads, const V* kept, size_t block, V* to) const {
-        for (size_t i = 0; i < 2 * count; ++i) to[i] = V{};
-        for (int w = 0; w < p.n_words; ++w) {
+        for (int w = p.n_flat_words; w < p.n_words; ++w) {
             const Word& word = p.words[w];
             const Split flip = this->split(word.flip), minus = this->split(word.sign);
             const V* from = kept + 2 * count * (block ^ flip.high);
