@@ -21,24 +21,20 @@ from qinn_bench.run import Order
 from qinn_bench.values import Budget, Cell, Dataset, Record, Refused, Row, Status, Study, Use
 from qinn_bench.worker import work
 
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
-"""Two spinning thread pools on one core cost more than any model; cells run side by side instead."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Set for workers: two spinning thread pools on one core cost more than any model; cells run side by side instead."""
 PROCESSES = multiprocessing.get_context("forkserver")
 """Workers are forked from one process that has imported what they need."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What each cell may use: wall seconds and GiB of memory (None: no limit), and how many cells run at once."""
+    """What each cell may use: wall seconds and GiB of memory (None: no limit), threads; how many cells run at once."""
 
     workers: int = 1
     timeout: float | None = None
     memory: float | None = None
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -209,9 +205,9 @@ class _Worker:
         self.log = store.record_path(order.results, order.study, order.key).with_suffix(".log")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.steps, steps = PROCESSES.Pipe(duplex=False)
-        told = (order.to_json(), steps, str(self.log), limits.memory)
+        told = (order.to_json(), steps, str(self.log), limits.memory, limits.threads)
         self.process = PROCESSES.Process(target=work, args=told, daemon=True)
-        with _environment(ONE_THREAD):
+        with _environment(dict.fromkeys(THREADS, str(limits.threads)) | {"OMP_WAIT_POLICY": "PASSIVE"}):
             self.process.start()
         steps.close()
         self.timed_out = False

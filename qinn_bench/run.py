@@ -77,13 +77,13 @@ class _Clock:
             self.seconds[f"{name}_cpu_s"] = time.process_time() - cpu
 
 
-def run_cell(order: Order, on_step: Callable[[int], None] = lambda _: None) -> Record:
+def run_cell(order: Order, on_step: Callable[[int], None] = lambda _: None, threads: int = 1) -> Record:
     """Train and measure one cell and write its record; a cell that was trained before is only measured again.
 
     Everything random is seeded by names: the initial weights by (data, model, seed); the order of batches and the
     latents of the samples by (data, seed), so that all models of a study meet the same batches and the same latents.
     """
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     if reason := _unsupported(order.cell):
         return save(order, {}, status="unsupported", reason=reason)

@@ -10,8 +10,8 @@ from qinn_bench.run import Order, run_cell, save
 from qinn_bench.values import Refused
 
 
-def work(told: str, steps: Connection, log: str, memory: float | None) -> None:
-    """Run the cell of an order (its JSON) with at most `memory` GiB; the record is on disk when this returns."""
+def work(told: str, steps: Connection, log: str, memory: float | None, threads: int) -> None:
+    """Run the cell of an order (its JSON) with at most `memory` GiB; its record is on disk when this returns."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(output, 1), os.dup2(output, 2)
     if memory is not None:
@@ -24,7 +24,7 @@ def work(told: str, steps: Connection, log: str, memory: float | None) -> None:
             steps.send_bytes(str(step).encode())
 
     try:
-        run_cell(order, report)
+        run_cell(order, report, threads)
     except Refused as refusal:
         save(order, {}, status="unsupported", reason=str(refusal))
     except MemoryError:

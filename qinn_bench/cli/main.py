@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 
 from qinn_bench import __version__
@@ -21,10 +22,15 @@ VERBS = {
     "scale": "how time and memory of the simulators grow with the number of qubits",
 }
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+"""Read by the libraries when they are loaded: threads that spin cost more than they give. Verbs have ``--threads``."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return its exit code: 0 ok, 2 usage, 3 some cells failed."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for variable, value in ONE_THREAD.items():
+        os.environ.setdefault(variable, value)
     parser = argparse.ArgumentParser(prog="qinn-bench", description="At equal capacity, is a quantum model better?")
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)

@@ -20,7 +20,10 @@ from qinn_bench.run import Order
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A study, filters, and limits."""
     _study.add_arguments(parser)
-    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cells at once (one thread each)")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cells at once")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="threads of each cell; more than one pays for many qubits"
+    )
     parser.add_argument("--timeout", type=float, help="wall seconds a cell may take")
     parser.add_argument("--memory", type=float, help="GiB a cell may allocate")
     parser.add_argument("--fresh", action="store_true", help="run finished cells again")
@@ -37,7 +40,9 @@ def run(options: argparse.Namespace) -> int:
     log = Console(stderr=True)
     log.print(f"{study.name}: {len(orders)} cells, {len(orders) - len(todo)} finished, {len(todo)} to run")
     with _Watch(todo, log) as watch:
-        campaign.execute(todo, Limits(max(1, options.jobs), options.timeout, options.memory), watch)
+        campaign.execute(
+            todo, Limits(max(1, options.jobs), options.timeout, options.memory, max(1, options.threads)), watch
+        )
     records = campaign.finished(orders)
     shown = table(records, study.columns or None)
     print(shown.json() if options.json else shown.text())
