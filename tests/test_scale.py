@@ -17,8 +17,9 @@ import pytest
 from qinn_bench.cli.main import main
 from qinn_bench.cli.scale import parse_qubits
 from qinn_bench.performance import measure, scan, workloads
-from qinn_bench.performance.measure import Scouted, interleaved, scout
+from qinn_bench.performance.measure import interleaved
 from qinn_bench.performance.scan import Request, Row, Scan, growths
+from qinn_bench.performance.scout import Scouted, Scouts, answer
 from qinn_bench.performance.workloads import WORKLOADS
 from qinn_bench.report import figures
 from qinn_bench.report.scaling import digits, notes, tables
@@ -67,27 +68,29 @@ def hungry(monkeypatch):
 
 def test_the_peak_of_a_step_is_seen_after_it_is_gone(hungry):
     order = {"use": hungry.model_dump(), "warm": None, "clock": "cpu", "threads": 1, "limit": 0}
-    found = measure._answer(json.dumps(order))
+    found = answer(order)
     assert found.status == "ok"
     assert 63 < found.peak_bytes / 2**20 < 80
 
 
 def test_scouts_tell_times_memory_and_reasons():
-    found = scout(engine_use("torch", 10, 64, "gradient"), warm=engine_use("torch", 2, 2, "gradient"))
-    assert (found.status, found.reason) == ("ok", "")
-    assert found.seconds > 0
-    assert 2 * 2**10 * 64 * 8 < found.peak_bytes < 2**30
-    assert scout(engine_use("lightning.qubit", mode="nll")).status == "unsupported"
-    assert scout(engine_use("torch"), seconds=0.01) == Scouted(
-        "timeout", "two steps did not end within 0 s of wall time"
-    )
-    assert scout(engine_use("torch", 14, 64, "gradient"), limit=2**20).status == "out-of-memory"
+    with Scouts() as scouts:
+        found = scouts.run(engine_use("torch", 10, 64, "gradient"), warm=engine_use("torch", 2, 2, "gradient"))
+        assert (found.status, found.reason) == ("ok", "")
+        assert found.seconds > 0
+        assert 2 * 2**10 * 64 * 8 < found.peak_bytes < 2**30
+        assert scouts.run(engine_use("lightning.qubit", mode="nll")).status == "unsupported"
+        assert scouts.run(engine_use("torch", 14, 64, "gradient"), limit=2**20).status == "out-of-memory"
+        assert scouts.run(engine_use("torch", n=-1)).status == "crashed"
+        late = scouts.run(engine_use("torch", 14, 64, "gradient"), seconds=0.001)
+        assert late == Scouted("timeout", "two steps did not end within 0.001 s of wall time")
+        assert scouts.run(engine_use("torch")).status == "ok", "a new server takes the place of the one that was ended"
 
 
 def fake_scan(monkeypatch, seconds, backends=("torch", "native"), qubits=tuple(range(3, 12)), **more):
     """A scan whose scouts and timings are `seconds(backend, n)`; the growth of memory is exactly twofold a qubit."""
 
-    def scouted(request, name, mode, n):
+    def scouted(request, scouts, name, mode, n):
         return Scouted("ok", "", seconds(name, n), 2 * seconds(name, n), 2**20 * 2**n)
 
     def timed(steps, budget, clock):
@@ -172,11 +175,18 @@ def test_three_digits(value, text):
     assert digits(value) == text
 
 
+def test_what_does_not_grow_has_no_fit(monkeypatch):
+    found = fake_scan(monkeypatch, exponential)
+    (flat,) = [growth for growth in found.fits if (growth.backend, growth.quantity) == ("native", "seconds")]
+    assert (flat.fit, flat.note) == (None, "no growth to be seen yet")
+    assert any("native gradient: no growth to be seen yet" in note for note in notes(found))
+
+
 def test_the_figure_has_a_panel_a_mode_and_a_curve_a_fit(monkeypatch, tmp_path):
     found = fake_scan(monkeypatch, exponential, modes=("forward", "gradient"))
     drawn = figures.scaling_figure(found)
     assert [axes.get_title() for axes in drawn.axes] == ["forward", "gradient"]
-    assert all(len([line for line in axes.lines if len(line.get_xdata()) == 200]) == 2 for axes in drawn.axes)
+    assert all(len([line for line in axes.lines if len(line.get_xdata()) == 200]) == 1 for axes in drawn.axes)
     figures.save_as(drawn, tmp_path / "deep" / "scale.png")
     assert (tmp_path / "deep" / "scale.png").stat().st_size > 10_000
 

@@ -25,6 +25,9 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 SINGLE = ("native", "torch", "jax")
 """Simulators that compute in complex64; the others know complex128 only."""
 FORMS = ("rot", "complex64", "complex128", "cuda")
+EXTRA_FORMS = ("native:complex128", "default.qubit:rot")
+"""Forms that ``all`` contains beside the simulators as they are."""
+SAMPLED = ("shots:", "noisy:")
 LAYERS = 4
 
 
@@ -69,9 +72,10 @@ def candidate(name: str) -> Candidate:
 
 def candidates() -> tuple[str, ...]:
     """What ``all`` stands for: every exact simulator of the suite, PennyLane's in each form, and the peers."""
-    own = [name for name in backends.names() if name != "auto"]
-    forms = ["native:complex128", "default.qubit:rot"]
-    return tuple(dict.fromkeys([*own, *forms, *peers.PEERS]))
+    found: list[str] = []
+    for name in backends.names()[1:]:
+        found += [name, *(form for form in EXTRA_FORMS if candidate(form).simulator == name)]
+    return (*found, *peers.PEERS)
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -80,9 +84,11 @@ def check_names(names: Sequence[str]) -> None:
     Raises:
         Refused: an unknown name; the message lists those that exist.
     """
-    known = {*backends.names(), *peers.PEERS}
     for name in names:
-        if candidate(name).simulator not in known:
+        simulator = candidate(name).simulator
+        if simulator.startswith(SAMPLED):
+            backends.parse(simulator)
+        elif simulator not in (*backends.names(), *peers.PEERS):
             raise Refused(f"no backend is called '{name}'; there are: {', '.join(candidates())}")
 
 
@@ -131,13 +137,13 @@ def step(backend: str, n_qubits: int, batch: int, mode: Mode, layers: int = LAYE
     posed = problem(n_qubits, batch, layers)
     if chosen.simulator in peers.PEERS:
         return peers.step(chosen.simulator, posed, mode, chosen.precision)
-    if mode == "nll" and chosen.simulator.startswith("lightning."):
-        raise Refused(f"{chosen.simulator} gives first derivatives only, so it has no gradient of a Jacobian")
     return _torch_step(chosen, posed, mode)
 
 
 def _torch_step(chosen: Candidate, posed: Problem, mode: Mode) -> Step:
     simulator: Any = backends.get(chosen.simulator)
+    if mode == "nll" and chosen.simulator.startswith("lightning."):
+        raise Refused(f"{chosen.simulator} gives first derivatives only, so it has no gradient of a Jacobian")
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise Refused("device 'cuda' was asked for, but torch finds no CUDA device")
     n_layers, n_qubits = posed.scale.shape

@@ -153,7 +153,8 @@ class Curve:
             return self.slopes(*filled(x))[:, places]
 
         # Where a tends to 0 the steps of its root never end; the misfit is flat there. Full output does not warn.
-        return filled(leastsq(residuals, start[places], Dfun=slopes, maxfev=500, full_output=True)[0])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return filled(leastsq(residuals, start[places], Dfun=slopes, maxfev=500, full_output=True)[0])
 
 
 def _ends(excess: Callable[[float], float], middle: float, far: float) -> tuple[float, float]:

@@ -16,8 +16,9 @@ from pydantic import Field
 
 from qinn_bench.performance import engine, workloads
 from qinn_bench.performance.engine import Mode, Step
-from qinn_bench.performance.measure import Clock, Scouted, Timing, interleaved, scout
+from qinn_bench.performance.measure import Clock, Timing, interleaved
 from qinn_bench.performance.scaling import FEWEST, Fit, fit
+from qinn_bench.performance.scout import Scouted, Scouts
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import native
 from qinn_bench.quantum.forecast import RATES, forecast
@@ -114,13 +115,13 @@ def scan(request: Request, watch: Watch = lambda _: None) -> Scan:
     torch.set_num_threads(request.threads)
     started = os.getloadavg()[0]
     rows: list[Row] = []
-    for mode in request.modes:
-        stopped: dict[str, Row] = {}
-        for n in sorted(set(request.qubits)):
-            found = list(_size(request, mode, n, rows, stopped))
-            rows += found
-            for row in found:
-                watch(row)
+    with Scouts(request.threads) as scouts:
+        for mode in request.modes:
+            stopped: dict[str, Row] = {}
+            for n in sorted(set(request.qubits)):
+                for row in list(_size(request, scouts, mode, n, rows, stopped)):
+                    rows.append(row)
+                    watch(row)
     facts = environment() | {"load_at_start": started, "load_at_end": os.getloadavg()[0]}
     order = {name: place for place, name in enumerate(request.backends)}
     rows.sort(key=lambda row: (request.modes.index(row.mode), order[row.backend], row.n_qubits))
@@ -140,7 +141,9 @@ def environment() -> dict[str, Knob]:
     return facts | {"cores": os.cpu_count() or 1, "memory_bytes": _memory("MemTotal")}
 
 
-def _size(request: Request, mode: Mode, n: int, before: Sequence[Row], stopped: dict[str, Row]) -> Iterator[Row]:
+def _size(
+    request: Request, scouts: Scouts, mode: Mode, n: int, before: Sequence[Row], stopped: dict[str, Row]
+) -> Iterator[Row]:
     """All backends at one size; `stopped` remembers those that go no further, and why."""
     scouted: dict[str, Scouted] = {}
     for name in request.backends:
@@ -148,7 +151,7 @@ def _size(request: Request, mode: Mode, n: int, before: Sequence[Row], stopped: 
         held = (
             _stopped(stopped[name]) if name in stopped else _held_back(request, _expected(request, name, mode, n, past))
         )
-        found = held or _scouted(request, name, mode, n)
+        found = held or _scouted(request, scouts, name, mode, n)
         if found.status == "ok":
             scouted[name] = found
             continue
@@ -215,12 +218,11 @@ def _use(request: Request, name: str, mode: Mode, n: int, batch: int) -> Use:
     return Use(name="engine", knobs=knobs)
 
 
-def _scouted(request: Request, name: str, mode: Mode, n: int) -> Scouted:
-    return scout(
+def _scouted(request: Request, scouts: Scouts, name: str, mode: Mode, n: int) -> Scouted:
+    return scouts.run(
         _use(request, name, mode, n, request.batch),
         warm=_use(request, name, mode, 2, 2),
         clock=clock_of(name, request.threads),
-        threads=request.threads,
         seconds=GRACE + 20 * request.budget,
         limit=_allowed(request),
     )
@@ -294,4 +296,6 @@ def growths(rows: Sequence[Row]) -> Iterator[Growth]:
             n, t, error = (np.array(column, dtype=np.float64) for column in zip(*points, strict=True))
             scatter = error if quantity == "seconds" else np.zeros_like(t)
             errors = np.array([hypot(one, systematic * value) for one, value in zip(scatter, t, strict=True)])
-            yield Growth.model_validate(facts | {"fit": fit(n, t, errors)})
+            found_fit = fit(n, t, errors)
+            grows = found_fit.c.low is not None
+            yield Growth.model_validate(facts | ({"fit": found_fit} if grows else {"note": "no growth to be seen yet"}))

@@ -107,7 +107,7 @@ def scaling_figure(scan: Scan) -> Figure:
         for axes, mode in zip(panels, modes, strict=True):
             for backend, (colour, dash) in pens.items():
                 rows = [row for row in scan.rows if (row.backend, row.mode) == (backend, mode) and row.seconds]
-                _draw_points(axes, rows, colour)
+                _draw_points(axes, rows, colour, filled=dash == DASHES[0])
                 for growth in scan.fits:
                     if growth.fit and (growth.backend, growth.mode, growth.quantity) == (backend, mode, "seconds"):
                         n = np.linspace(rows[0].n_qubits, rows[-1].n_qubits, 200)
@@ -124,12 +124,18 @@ def scaling_figure(scan: Scan) -> Figure:
     return figure
 
 
-def _draw_points(axes: Axes, rows: Sequence[Row], colour: str) -> None:
+def _draw_points(axes: Axes, rows: Sequence[Row], colour: str, *, filled: bool) -> None:
     """Medians as points with bars from quartile to quartile."""
     middle = np.array([1e3 * (row.seconds or 0) for row in rows])
     low, high = (np.array([1e3 * (getattr(row, end) or 0) for row in rows]) for end in ("low", "high"))
     bars = np.maximum([middle - low, high - middle], 0)
-    axes.errorbar([row.n_qubits for row in rows], middle, bars, fmt="o", color=colour, markersize=2.5, elinewidth=0.7)
+    look: dict[str, Any] = {
+        "color": colour,
+        "markersize": 2.5,
+        "markerfacecolor": colour if filled else "white",
+        "elinewidth": 0.7,
+    }
+    axes.errorbar([row.n_qubits for row in rows], middle, bars, fmt="o", **look)
 
 
 def save_as(figure: Figure, path: Path) -> None:

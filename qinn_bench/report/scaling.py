@@ -78,11 +78,20 @@ def digits(value: float) -> str:
 
 def notes(scan: Scan) -> Iterator[str]:
     """What was not measured and why, how the numbers were taken, and where."""
-    absent = [row for row in scan.rows if row.status != "ok"]
-    for (mode, backend, _, reason), found in groupby(absent, lambda r: (r.mode, r.backend, r.status, r.reason)):
-        rows = list(found)
-        qubits = f"{rows[0].n_qubits}" if len(rows) == 1 else f"{rows[0].n_qubits} to {rows[-1].n_qubits}"
-        yield f"{backend}, {mode}, {qubits} qubits: {rows[0].status}: {reason}"
+    absent: dict[tuple[str, str], list[str]] = {}
+    order = sorted(
+        (row for row in scan.rows if row.status != "ok"), key=lambda row: scan.request.backends.index(row.backend)
+    )
+    for (backend, mode, status, reason), found in groupby(order, lambda r: (r.backend, r.mode, r.status, r.reason)):
+        qubits = [row.n_qubits for row in found]
+        where = f"{mode} {qubits[0]}" if len(qubits) == 1 else f"{mode} {qubits[0]} to {qubits[-1]}"
+        absent.setdefault((backend, f"{status}: {reason}"), []).append(where)
+    yield from (f"{backend}, {', '.join(where)} qubits: {why}." for (backend, why), where in absent.items())
+    unfitted: dict[str, list[str]] = {}
+    for growth in scan.fits:
+        if growth.note and growth.quantity == "seconds":
+            unfitted.setdefault(growth.note, []).append(f"{growth.backend} {growth.mode}")
+    yield from (f"Times without a fit: {', '.join(names)}: {note}." for note, names in unfitted.items())
     yield (
         "Times: medians over rounds in which all backends take turns in one process; CPU time with one thread, else "
         "wall time. Memory: above the base, in a fresh process, with what is planned or compiled at the first step."
