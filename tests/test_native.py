@@ -265,8 +265,9 @@ def test_jacobian_is_the_derivative_of_run_and_weights_at_zero_are_no_special_ca
     torch.testing.assert_close(found, dense, rtol=0, atol=1e-13)
 
 
-def test_result_depends_neither_on_threads_nor_on_other_rows() -> None:
-    circuit = reuploading(3, 2)
+@pytest.mark.parametrize("n", [3, 7])
+def test_result_depends_neither_on_threads_nor_on_other_rows(n: int) -> None:
+    circuit = reuploading(n, 2)
     x, w = numbers(circuit, 700, torch.float32)
     results = []
     for threads in (1, 3):

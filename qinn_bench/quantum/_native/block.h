@@ -36,6 +36,7 @@ struct Block {
     int near;         // a piece is 2^near vectors
     int64_t row = 0;  // first sample of the block
     int rows = 0;     // samples in it
+    double drift = 0;
 
     Block(const Program& program, const Call<T>& call_, int n_states, Arena& arena, int near_)
         : p(program), call(call_), near(near_) {
@@ -89,6 +90,26 @@ struct Block {
         }
         for (int run = 0; run < p.n_layers * p.n_bits; ++run)
             if (p.kinds[run] != NONE) split_run<T>(first_rotation(run), count(run), half, turns[run]);
+    }
+
+    void note_drift(V deviation) {
+        for (int i = 0; i < width; ++i) {
+            const double found = static_cast<double>(deviation[i] < 0 ? -deviation[i] : deviation[i]);
+            if (found > drift) drift = found;
+        }
+    }
+
+    // The RY of the first layer give a real product state.
+    void product_state(V* real) const {
+        real[0] = splat<T>(1);
+        for (int b = 0; b < p.n_bits; ++b) {
+            const size_t half = static_cast<size_t>(1) << b;
+            const bool turning = p.kinds[b] == TURNING;
+            for (size_t x = 0; x < half; ++x) {
+                real[half + x] = turning ? real[x] * turns[b].s : V{};
+                if (turning) real[x] *= turns[b].c;
+            }
+        }
     }
 
     const Rotation* first_rotation(int run) const { return p.rotations + p.run_start[run]; }

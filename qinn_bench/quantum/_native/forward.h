@@ -26,20 +26,9 @@ struct Forward : Block<T> {
     Forward(const Program& program, const Call<T>& call_, int n_states, Arena& arena)
         : B(program, call_, n_states, arena, QINN_NEAR_FORWARD) {}
 
-    // The RY of the first layer give a real product state.
-    void product_state(V* state) const {
-        for (size_t i = 0; i < 2 * size; ++i) state[i] = V{};
-        state[0] = splat<T>(1);
-        for (int b = 0; b < p.n_bits; ++b) {
-            const bool turning = p.kinds[b] == TURNING;
-            if (!turning) continue;
-            const size_t half_size = static_cast<size_t>(2) << b;
-            const V c = turns[b].c, s = turns[b].s;
-            for (size_t i = 0; i < half_size; i += 2) {
-                state[half_size + i] = state[i] * s;
-                state[i] *= c;
-            }
-        }
+    void start_state(V* state) {
+        this->product_state(this->sums);
+        for (size_t x = 0; x < size; ++x) state[2 * x] = this->sums[x], state[2 * x + 1] = V{};
     }
 
     void inject_terms(V* tangent, const V* state) const {
@@ -122,7 +111,7 @@ struct Forward : Block<T> {
     void forward_layer(int layer) {
         const Turns<T> t = this->turns_of(layer, false);
         if (layer == 0)
-            product_state(states[0]);
+            start_state(states[0]);
         else
             turn_some<T>(states[0], p.n_bits + 1, t, t.low, t.count);
         if (has_phases(layer)) phases().build(layer);
@@ -146,7 +135,7 @@ struct Forward : Block<T> {
             store_state();
             return;
         }
-        this->readout().between(states[0], states[0], splat<T>(1), this->results, 1);
+        this->note_drift(this->readout().between(states[0], states[0], splat<T>(1), this->results, 1) - splat<T>(1));
         this->store(this->results, call.values, p.n_outputs);
         if (call.n_states == 1) return;
         for (int j = 0; j < p.n_inputs; ++j)
@@ -163,7 +152,14 @@ struct Forward : Block<T> {
     void store_state() {
         V re, im;
         this->total_phase(re, im);
-        for (size_t x = 0; x < size; ++x) multiply(states[0][2 * x], states[0][2 * x + 1], re, im);
+        for (size_t x = 0; x < size; ++x) {
+            V &a = states[0][2 * x], &b = states[0][2 * x + 1];
+            multiply(a, b, re, im);
+            this->sums[x] = a * a + b * b;
+        }
+        V by_bit[32];
+        fold(this->sums, p.n_bits, by_bit);
+        this->note_drift(this->sums[0] - splat<T>(1));
         this->store(states[0], call.values, static_cast<int64_t>(2 * size));
     }
 };

@@ -1,4 +1,6 @@
 // The kernel for one instruction set; compiled once per set with QINN_ISA, QINN_BYTES and QINN_DEEP set by the build.
+#include <chrono>
+
 #include "forward.h"
 #include "reverse.h"
 #include "wide_reverse.h"
@@ -30,6 +32,7 @@ static void forward(const Call<T>& call, int64_t first, int64_t last, void* memo
     Forward<T> block(*call.program, call, call.n_states, arena);
     block.fill_shared();
     for (int64_t b = first; b < last; ++b) block.forward(b);
+    *call.drift = block.drift;
     leave();
 }
 
@@ -42,6 +45,7 @@ static void reverse(const Call<T>& call, int64_t first, int64_t last, void* memo
     for (int64_t b = first; b < last; ++b) block.reverse(b);
     for (int w = 0; w < call.program->n_weights; ++w)
         call.grad_weights[w] = static_cast<double>(lane_sum<T>(block.by_weight[w]));
+    *call.drift = block.drift;
     leave();
 }
 
@@ -70,9 +74,37 @@ static void wide_reverse(const Call<T>& call, int64_t row, const Crew& crew, voi
     leave();
 }
 
+// Rounds of independent multiply-adds in registers, so many that their latency does not show; best of several.
 template <class T>
-constexpr Kernel<T> kernel = {Lanes<T>::width,   workspace<T>,      forward<T>,      reverse<T>,
-                              lane_bits<T>,      wide_workspace<T>, wide_forward<T>, wide_reverse<T>};
+static double peak() {
+    using V = Vec<T>;
+    constexpr int chains = 12, rounds = 1 << 14, tries = 400;
+    using Clock = std::chrono::steady_clock;
+    volatile T factor = static_cast<T>(0.999), shift = static_cast<T>(0.001), sink;
+    double best = 0;
+    for (int attempt = 0; attempt < tries; ++attempt) {
+        const V x = splat<T>(factor), y = splat<T>(shift);
+        V a[chains];
+        for (int k = 0; k < chains; ++k) a[k] = splat<T>(static_cast<T>(k));
+        const Clock::time_point start = Clock::now();
+        for (int round = 0; round < rounds; ++round)
+#pragma GCC unroll 12
+            for (int k = 0; k < chains; ++k) a[k] = a[k] * x + y;
+        V sum = {};
+        for (int k = 0; k < chains; ++k) sum += a[k];
+        sink = lane_sum<T>(sum);
+        const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        const double rate = 2.0 * chains * rounds * Lanes<T>::width / seconds;
+        if (rate > best) best = rate;
+    }
+    static_cast<void>(sink);
+    leave();
+    return best;
+}
+
+template <class T>
+constexpr Kernel<T> kernel = {Lanes<T>::width,   workspace<T>,    forward<T>,      reverse<T>, lane_bits<T>,
+                              wide_workspace<T>, wide_forward<T>, wide_reverse<T>, peak<T>};
 
 }  // namespace QINN_ISA
 

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "arithmetic.h"
 #include "circuit.h"
 
 namespace nb = nanobind;
@@ -163,8 +164,8 @@ class Simulator {
     }
 
     template <class T>
-    void forward(Array<const T> inputs, Array<const T> weights, Array<T> values, Array<T> jacobian, Array<T> saved,
-                 bool state, bool wide, int threads) const {
+    double forward(Array<const T> inputs, Array<const T> weights, Array<T> values, Array<T> jacobian, Array<T> saved,
+                   bool state, bool wide, int threads) const {
         Call<T> call = prepare<T>(inputs, weights, jacobian.size() > 0, state, wide);
         call.values = values.data();
         call.jacobian = jacobian.size() > 0 ? jacobian.data() : nullptr;
@@ -175,24 +176,29 @@ class Simulator {
         nb::gil_scoped_release unlocked;
         const Shared<T> shared(circuit_, weights.data(), !wide);
         shared.fill(call);
+        threads = worth(call, false, threads);
         const Kernel<T>& kernel = kernel_of<T>(*set_);
         if (wide) {
             in_rows(kernel, call, false, threads, [&](int64_t row, const Crew& crew, void* memory) {
                 kernel.wide_forward(call, row, crew, memory);
             });
-            return;
+            return 0;
         }
         const size_t bytes = kernel.workspace(*call.program, call.n_states, false);
         const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
-        in_threads((blocks + chunk - 1) / chunk, threads, [&, call](int64_t c, int64_t) {
-            kernel.forward(call, c * chunk, std::min(blocks, (c + 1) * chunk), workspace(bytes));
+        std::vector<double> drifts((blocks + chunk - 1) / chunk);
+        in_threads(drifts.size(), threads, [&, call](int64_t c, int64_t) {
+            Call<T> mine = call;
+            mine.drift = drifts.data() + c;
+            kernel.forward(mine, c * chunk, std::min(blocks, (c + 1) * chunk), workspace(bytes));
         });
+        return largest(drifts);
     }
 
     template <class T>
-    void reverse(Array<const T> inputs, Array<const T> weights, Array<const T> saved, Array<const T> grad_values,
-                 Array<const T> grad_jacobian, Array<T> grad_inputs, Array<T> grad_weights, bool state,
-                 bool wide, int threads) const {
+    double reverse(Array<const T> inputs, Array<const T> weights, Array<const T> saved, Array<const T> grad_values,
+                   Array<const T> grad_jacobian, Array<T> grad_inputs, Array<T> grad_weights, bool state,
+                   bool wide, int threads) const {
         Call<T> call = prepare<T>(inputs, weights, grad_jacobian.size() > 0, state, wide);
         call.grad_values = grad_values.data(), call.grad_jacobian = grad_jacobian.data();
         call.saved = const_cast<T*>(saved.data()), call.grad_inputs = grad_inputs.data();
@@ -205,13 +211,23 @@ class Simulator {
         nb::gil_scoped_release unlocked;
         const Shared<T> shared(circuit_, weights.data(), !wide);
         shared.fill(call);
-        const std::vector<double> parts = wide ? reverse_rows(call, threads) : reverse_blocks(call, threads);
+        threads = worth(call, true, threads);
+        double drift = 0;
+        const std::vector<double> parts = wide ? reverse_rows(call, threads) : reverse_blocks(call, threads, drift);
         const size_t n = weights.size();
         for (size_t w = 0; w < n; ++w) {
             double sum = 0;
             for (size_t at = w; at < parts.size(); at += n) sum += parts[at];
             grad_weights.data()[w] = static_cast<T>(sum);
         }
+        return drift;
+    }
+
+    double peak_flops(bool single) const { return single ? set_->single_.peak() : set_->double_.peak(); }
+
+    // Floating-point operations of one row, in the path with a row in each lane.
+    double flops(bool reverse, bool tangents, bool state) const {
+        return Arithmetic(circuit_.program(), tangents, state).total(reverse);
     }
 
   private:
@@ -229,18 +245,32 @@ class Simulator {
     }
 
     template <class T>
-    std::vector<double> reverse_blocks(const Call<T>& call, int threads) const {
+    std::vector<double> reverse_blocks(const Call<T>& call, int threads, double& drift) const {
         const Kernel<T>& kernel = kernel_of<T>(*set_);
         const size_t bytes = kernel.workspace(*call.program, call.n_states, true), n = call.program->n_weights;
         const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
         const int64_t chunks = (blocks + chunk - 1) / chunk;
-        std::vector<double> parts(chunks * n);
+        std::vector<double> parts(chunks * n), drifts(chunks);
         in_threads(chunks, threads, [&](int64_t c, int64_t) {
             Call<T> mine = call;
-            mine.grad_weights = parts.data() + c * n;
+            mine.grad_weights = parts.data() + c * n, mine.drift = drifts.data() + c;
             kernel.reverse(mine, c * chunk, std::min(blocks, (c + 1) * chunk), workspace(bytes));
         });
+        drift = largest(drifts);
         return parts;
+    }
+
+    static double largest(const std::vector<double>& drifts) {
+        return drifts.empty() ? 0 : *std::max_element(drifts.begin(), drifts.end());
+    }
+
+    // As many threads as have something to do: to start one takes as long as many operations.
+    template <class T>
+    static int worth(const Call<T>& call, bool reverse, int threads) {
+        constexpr double each = 1e7;
+        if (threads <= 1) return 1;
+        const Arithmetic count(*call.program, call.n_states > 1, call.mode == STATE);
+        return static_cast<int>(std::min<double>(threads, 1 + count.total(reverse) * call.batch / each));
     }
 
     // Weight gradients are summed chunk by chunk; the chunks depend on the batch only, never on the threads.
@@ -328,6 +358,8 @@ NB_MODULE(_kernel, m) {
             nb::arg("words"), nb::arg("coefficients"), nb::arg("registers"), nb::arg("register_bits"),
             nb::arg("phase_re"), nb::arg("phase_im"), nb::arg("instruction_set"))
         .def_prop_ro("instruction_set", &Simulator::name)
+        .def("peak_flops", &Simulator::peak_flops, nb::arg("single"))
+        .def("flops", &Simulator::flops, nb::arg("reverse"), nb::arg("tangents"), nb::arg("state"))
         .def_prop_ro("lanes_single", &Simulator::lanes<float>)
         .def_prop_ro("lanes_double", &Simulator::lanes<double>)
         .def("saved_size_single", &Simulator::saved_size<float>)

@@ -114,6 +114,7 @@ struct Call {
     const T* grad_jacobian;
     T* grad_inputs;         // (batch, n_inputs)
     double* grad_weights;   // (n_weights): written, not added to
+    double* drift;          // the largest of its rows: | |state|^2 - 1 | forwards, |state - start| backwards
 };
 
 // How the parts of one large state are shared among threads: call(work, thread, item) for every item.
@@ -134,6 +135,7 @@ struct Kernel {
     size_t (*wide_workspace)(const Call<T>&, bool reverse, int32_t threads);
     void (*wide_forward)(const Call<T>&, int64_t row, const Crew&, void* workspace);
     void (*wide_reverse)(const Call<T>&, int64_t row, const Crew&, void* workspace);
+    double (*peak)();  // operations per second of independent fused multiply-adds; each counts as two
 };
 
 struct InstructionSet {

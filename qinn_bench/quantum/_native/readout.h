@@ -59,20 +59,18 @@ struct Readout {
         }
     }
 
-    // factor Re <left|O|right> for each output O: result[output * stride]
-    void between(const V* left, const V* right, V factor, V* result, int64_t stride) const {
+    // factor Re <left|O|right> for each output O: result[output * stride]; gives Re <left|right>.
+    V between(const V* left, const V* right, V factor, V* result, int64_t stride) const {
         for (int64_t o = 0; o < p.n_outputs; ++o) result[o * stride] = V{};
         auto add = [&](const Word& word, V value) {
             result[word.output * stride] += factor * value * static_cast<T>(word.coefficient);
         };
         for (int w = p.n_flat_words; w < p.n_words; ++w)
             add(p.words[w], word_between<T>(left, right, p.n_bits, p.words[w]));
-        if (p.n_flat_words + p.n_registers == 0) return;
         for (size_t x = 0; x < size(); ++x)
             sums[index(x)] = left[2 * x] * right[2 * x] + left[2 * x + 1] * right[2 * x + 1];
         for (int r = 0; r < p.n_registers; ++r)
             for_outcomes(p.registers[r], [&](size_t x, int64_t o) { result[o * stride] += factor * sums[x]; });
-        if (p.n_flat_words == 0) return;
         V by_bit[32];
         if (p.single_words)
             fold(sums, p.n_bits, by_bit);
@@ -82,6 +80,7 @@ struct Readout {
             const uint32_t sign = p.words[w].sign;
             add(p.words[w], p.single_words ? by_bit[__builtin_ctz(sign)] : sums[sign]);
         }
+        return sums[0];
     }
 
     // sums[x]: how much the outputs' gradients weigh the basis state x; words that flip bits are left out.

@@ -291,6 +291,18 @@ struct Reverse : Block<T> {
         for (int j = 0; j < p.n_inputs; ++j) by_input[j] = V{};
         for (int layer = p.n_layers - 1; layer >= 0; --layer) reverse_layer(layer);
         this->store(by_input, call.grad_inputs, p.n_inputs);
+        measure_drift();
+    }
+
+    // How far the un-computed state is from where the sweep forwards started.
+    void measure_drift() {
+        this->product_state(sums);
+        V re = {}, im = {};
+        for (size_t x = 0; x < size; ++x) {
+            const V a = states[0][2 * x] - sums[x], b = states[0][2 * x + 1];
+            re += a * a, im += b * b;
+        }
+        this->note_drift(root(re + im));
     }
 };
 
