@@ -37,8 +37,12 @@ class Measurement:
     constant: NDArray[np.float64]
 
     def outputs(self, frequencies: Sequence[Tensor], rows: Tensor) -> Tensor:
-        """Outputs ``(B, n_outputs)`` like `rows` ``(B, .)`` from the ``(B, 2^wires)`` of each setting."""
-        total = rows.new_tensor(self.constant).expand(len(rows), -1)
+        """Outputs ``(..., n_outputs)`` like `rows` ``(..., .)`` from the ``(..., 2^wires)`` of each setting."""
+        return self.slopes(frequencies, rows) + rows.new_tensor(self.constant)
+
+    def slopes(self, frequencies: Sequence[Tensor], rows: Tensor) -> Tensor:
+        """The same without the constant, as derivatives of frequencies need it."""
+        total = rows.new_zeros(*rows.shape[:-1], len(self.constant))
         for setting, found in zip(self.settings, frequencies, strict=True):
             total = total + found @ rows.new_tensor(setting.mix)
         return total
