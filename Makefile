@@ -5,7 +5,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test test-slow toys sample engine-table scaling clean
+.PHONY: run test test-slow device-test toys sample engine-table scaling clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -19,6 +19,10 @@ test: .venv/installed-test
 
 test-slow: .venv/installed-test
 	$(BIN)/pytest -n $(JOBS) -m slow
+
+# PennyLane's own device tests, on qinn.native and on default.qubit.
+device-test: .venv/installed-test
+	$(BIN)/pytest tests/test_pennylane_suite.py
 
 toys: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/toys.toml -j $(JOBS)
