@@ -358,6 +358,24 @@ def layer_probs(x: Any) -> Any:
     return qml.probs(wires=[0, 1])
 
 
+@pytest.mark.parametrize("batch", [(), (4,)])
+def test_jax(batch: tuple[int, ...]) -> None:
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+
+    def program(x: Any) -> Any:
+        layer(x)
+        return qml.expval(LETTERS[0])
+
+    x = jax.numpy.array(numpy_rng("jax").normal(size=(*batch, 3)))
+    nodes = [qml.QNode(program, device(name)) for name in ("qinn.native", "default.qubit")]
+    for derive in (lambda node: jax.grad(lambda y: (node(y) ** 2).sum()), jax.jacobian):
+        close(*(derive(node)(x) for node in nodes))
+        close(*(jax.jit(derive(node))(x) for node in nodes))
+    if not batch:
+        close(*(jax.vmap(jax.grad(node))(jax.numpy.stack((x, 2 * x))) for node in nodes))
+
+
 def test_a_torch_layer_trains() -> None:
     def train(name: str) -> Any:
         def program(inputs: Any, weights: Any) -> Any:

@@ -161,8 +161,7 @@ class NativeDevice(Device):  # type: ignore[misc]
     def _pull(self, tape: Any, cotangents: Any) -> tuple[Any, Any]:
         results, leaves = self._traced(tape)
         given = cotangents if len(results) > 1 or isinstance(cotangents, tuple | list) else (cotangents,)
-        pairs = [(r, _cotangent(r, g)) for r, g in zip(results, given, strict=True) if r.requires_grad]
-        return _one_or_all(tuple(map(_array, results))), _products(pairs, leaves)
+        return _one_or_all(tuple(map(_array, results))), _products(results, leaves, list(map(np.asarray, given)))
 
     def _traced(self, tape: Any) -> tuple[tuple[Tensor, ...], list[Tensor]]:
         """The results of a tape as functions of its trainable parameters."""
@@ -199,6 +198,8 @@ def _differentiation(config: ExecutionConfig, circuit: Any) -> dict[str, Any]:
         "use_device_gradient": not shifted,
         "use_device_jacobian_product": not by_torch and not shifted,
         "grad_on_execution": False,
+        # PennyLane asks for products under jax.jit only where it leaves the parameters to the device.
+        "convert_to_numpy": by_torch or shifted or interface != Interface.JAX_JIT,
     }
 
 
@@ -210,16 +211,25 @@ def _array(result: Any) -> Any:
     return result.detach().numpy()[()] if isinstance(result, Tensor) else result
 
 
-def _cotangent(result: Tensor, given: Any) -> Tensor:
-    """PennyLane's cotangent of a result as torch's, which is its conjugate."""
-    return torch.as_tensor(np.asarray(given)).to(result.dtype).reshape(result.shape).conj()
+def _products(results: Sequence[Tensor], leaves: Sequence[Tensor], cotangents: Sequence[Any]) -> tuple[Any, ...]:
+    """For each leaf the product with the Jacobian; many where cotangents have one more axis, which comes first."""
+    counts = [len(given) for r, given in zip(results, cotangents, strict=True) if given.ndim > r.ndim]
+    if not counts:
+        return tuple(map(_array, _pulled(results, leaves, cotangents)))
+    pairs = zip(results, cotangents, strict=True)
+    stacks = [given if given.ndim > r.ndim else np.broadcast_to(given, (counts[0], *r.shape)) for r, given in pairs]
+    columns = zip(*(_pulled(results, leaves, row) for row in zip(*stacks, strict=True)), strict=True)
+    return tuple(_array(torch.stack(column)) for column in columns)
 
 
-def _products(pairs: Sequence[tuple[Tensor, Tensor]], leaves: Sequence[Tensor]) -> tuple[Any, ...]:
-    """For each leaf the derivative of ``sum Re(conj(cotangent) result)``."""
+def _pulled(results: Sequence[Tensor], leaves: Sequence[Tensor], cotangents: Sequence[Any]) -> list[Tensor]:
+    """One product for each leaf; torch's cotangents are the conjugates of PennyLane's."""
+    pairs = [
+        (r, torch.tensor(np.broadcast_to(given, r.shape)).to(r.dtype).conj())
+        for r, given in zip(results, cotangents, strict=True)
+    ]
     found: Sequence[Tensor | None] = [None] * len(leaves)
-    if pairs and leaves:
-        outputs, cotangents = zip(*pairs, strict=True)
-        found = torch.autograd.grad(outputs, leaves, cotangents, allow_unused=True)
-    zipped = zip(leaves, found, strict=True)
-    return tuple(_array(torch.zeros_like(leaf) if gradient is None else gradient) for leaf, gradient in zipped)
+    if leaves and any(r.requires_grad for r in results):
+        outputs, given = zip(*(pair for pair in pairs if pair[0].requires_grad), strict=True)
+        found = torch.autograd.grad(outputs, leaves, given, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
