@@ -131,6 +131,16 @@ def test_a_backend_goes_no_further_than_its_budget(monkeypatch):
     assert all(row.status == "ok" for row in found.rows if row.backend == "native")
 
 
+def test_an_interrupted_scan_keeps_what_is_finished(monkeypatch):
+    def interrupted(name, n):
+        if n == 6:
+            raise KeyboardInterrupt
+        return exponential(name, n)
+
+    found = fake_scan(monkeypatch, interrupted)
+    assert {row.n_qubits for row in found.rows} == {3, 4, 5}
+
+
 def test_what_cannot_fit_is_not_tried(monkeypatch):
     monkeypatch.setattr(scan, "_allowed", lambda request: 2**25)
     request = Request(backends=("torch",), qubits=(6,))

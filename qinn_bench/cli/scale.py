@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, write the JSON file and the figure, print tables; 3 if a simulator crashed."""
+    """Measure, write the JSON file and the figure, print tables; 3 if a simulator crashed, 130 if interrupted."""
     request = _request(options)
     # Libraries that are loaded from here on read their number of threads from the environment.
     os.environ |= {"OMP_NUM_THREADS": str(request.threads), "OMP_WAIT_POLICY": "PASSIVE"}
@@ -56,6 +56,9 @@ def run(options: argparse.Namespace) -> int:
     if options.figure:
         figures.save_as(figures.scaling_figure(found), options.figure)
         log.print(f"figure: {options.figure}", soft_wrap=True)
+    if len(found.rows) < total:
+        log.print(f"stopped after {len(found.rows)} of {total} points")
+        return 130
     return 3 if any(row.status == "crashed" for row in found.rows) else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from math import hypot
 from pathlib import Path
@@ -106,7 +107,7 @@ def scan(request: Request, watch: Watch = lambda _: None) -> Scan:
     """Measure everything that was asked for, smallest circuits first; what cannot be measured is a row with its reason.
 
     Each point is first run in a process of its own, which tells its memory and whether it ends; then all backends of
-    one size are timed interleaved in this process.
+    one size are timed interleaved in this process. An interrupt ends the scan early; what is finished is returned.
 
     Raises:
         Refused: a backend that does not exist.
@@ -115,7 +116,7 @@ def scan(request: Request, watch: Watch = lambda _: None) -> Scan:
     torch.set_num_threads(request.threads)
     started = os.getloadavg()[0]
     rows: list[Row] = []
-    with Scouts(request.threads) as scouts:
+    with Scouts(request.threads) as scouts, suppress(KeyboardInterrupt):
         for mode in request.modes:
             stopped: dict[str, Row] = {}
             for n in sorted(set(request.qubits)):
