@@ -12,10 +12,13 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 from qinn_bench import store
 from qinn_bench.performance import engine
+from qinn_bench.performance.arithmetic import arithmetic
 from qinn_bench.performance.scan import Request, Row, environment, scan
+from qinn_bench.quantum import native
 from qinn_bench.report.speed import COLUMNS, GRADIENT, NLL, markdown
 
 MARKS = ("<!-- engine table: written by make engine-table -->", "<!-- end of the engine table -->")
+ARITHMETIC = ((8, 512), (10, 512), (12, 64))
 POINTS = [("gradient", *place) for place in GRADIENT] + [("nll", *place) for place in NLL]
 
 
@@ -34,9 +37,15 @@ def main() -> int:
     for mode, n_qubits, batch in points:
         request = Request(backends=names, qubits=(n_qubits,), batch=batch, modes=(mode,), budget=options.budget)
         rows += scan(request, _say).rows
+    sizes = [(n, batch, kind) for n, batch in ARITHMETIC for kind in ("complex64", "complex128")]
+    reached = [arithmetic(*size, options.budget) for size in sizes] if native.AVAILABLE else []
     facts = environment() | {"load_at_start": load, "load_at_end": os.getloadavg()[0]}
-    page = markdown(rows, [], facts)
-    document = {"rows": [row.model_dump() for row in rows], "arithmetic": [], "provenance": facts}
+    page = markdown(rows, reached, facts)
+    document = {
+        "rows": [row.model_dump() for row in rows],
+        "arithmetic": [one._asdict() | {"share": one.share} for one in reached],
+        "provenance": facts,
+    }
     for name, text in (("engine.md", page), ("engine.json", json.dumps(document, indent=1))):
         store.write_whole(options.out / name, lambda file, text=text: file.write(text.encode()))
     if options.page:

@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from qinn_bench.performance.arithmetic import Arithmetic, arithmetic
 from qinn_bench.performance.scan import Row
-from qinn_bench.report.speed import COLUMNS, GRADIENT, NLL, Arithmetic, markdown
+from qinn_bench.quantum import native
+from qinn_bench.report.speed import COLUMNS, GRADIENT, NLL, markdown
 
 FACTS = {"processor": "a processor", "cores": 2, "load_at_start": 0.1, "load_at_end": 0.2, "torch": "2.13.0"}
 SECONDS = {"default.qubit": 0.4, "default.qubit:rot": 0.3, "default.qubit:unitary": 0.2, "lightning.qubit": 1.0}
@@ -50,7 +52,7 @@ def test_ratios_stand_beside_their_targets():
 
 def test_every_missed_target_is_named():
     page = markdown(everything(peak_bytes=30 * 10**6), [Arithmetic(10, 512, "complex64", 5e9, 0.1, 1e11)], FACTS)
-    said = re.search(r"Targets missed: (.*)", page).group(1)
+    said = re.search(r"Targets missed or not measured: (.*)", page).group(1)
     assert "gradient at 12 / 64 over default.qubit as written: 40× of 300×" in said
     assert "nll at 8 / 512 over default.qubit as written: 40× of 120×" in said
     assert "memory at 10 / 512: 30.0 MB of 20 MB" in said
@@ -59,7 +61,9 @@ def test_every_missed_target_is_named():
         one.model_copy(update={"seconds": 1e-4, "error": 0.0}) if one.backend == "native" else one
         for one in everything()
     ]
-    assert "Targets missed: none." in markdown(fast, [Arithmetic(10, 512, "complex64", 8e9, 0.1, 1e11)], FACTS)
+    assert "Targets missed or not measured: none." in markdown(
+        fast, [Arithmetic(10, 512, "complex64", 8e9, 0.1, 1e11)], FACTS
+    )
 
 
 def test_what_was_not_measured_is_named_with_its_reason():
@@ -76,6 +80,11 @@ def test_what_was_not_measured_is_named_with_its_reason():
     assert cells(page, "10 / 512")[4] == "–"
 
 
+def test_a_target_without_a_measurement_is_not_met():
+    rows = [one for one in everything() if (one.backend, one.n_qubits) != ("native", 12)]
+    assert "gradient at 12 / 64 over torch: not measured" in markdown(rows, [], FACTS)
+
+
 @pytest.mark.parametrize("rows", [[], everything()[:4]])
 def test_a_part_of_the_table_is_a_table(rows):
     page = markdown(rows, [], FACTS)
@@ -84,3 +93,11 @@ def test_a_part_of_the_table_is_a_table(rows):
     }
     assert all(len(counts) == 1 for counts in widths.values())
     assert "Targets missed" in page
+
+
+@pytest.mark.skipif(not native.AVAILABLE, reason="the kernel was not built")
+@pytest.mark.parametrize("precision", ["complex64", "complex128"])
+def test_the_kernel_counts_its_operations(precision):
+    small, large = (arithmetic(6, batch, precision, 0.01) for batch in (16, 32))
+    assert large.operations == 2 * small.operations
+    assert 0 < small.share < 1.5

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import hypot
 from typing import NamedTuple
 
+from qinn_bench.performance.arithmetic import Arithmetic
 from qinn_bench.performance.scan import Row
 from qinn_bench.report.layout import MISSING, number
 from qinn_bench.report.scaling import digits
@@ -39,22 +40,6 @@ MEMORY_TARGET = 20.0
 SHARE_TARGET = 0.6
 
 
-class Arithmetic(NamedTuple):
-    """One step of the kernel: floating-point operations, seconds, and the operations a second the machine can do."""
-
-    n_qubits: int
-    batch: int
-    precision: str
-    operations: float
-    seconds: float
-    peak: float
-
-    @property
-    def share(self) -> float:
-        """The share of the peak that is reached."""
-        return self.operations / self.seconds / self.peak
-
-
 class _Ratio(NamedTuple):
     value: float
     error: float
@@ -83,7 +68,7 @@ def markdown(rows: Sequence[Row], arithmetic: Sequence[Arithmetic], facts: Mappi
             blocks += [f"### {title}", _times(points), _ratios(points, targets, missed), _first(points)]
     blocks += [*_memory(_at(rows, "gradient", MEMORY_AT), missed), *_arithmetic(arithmetic, missed)]
     verdict = "; ".join(missed) if missed else "none"
-    notes = [f"- Targets missed: {verdict}.", *(f"- {gap}" for gap in _gaps(rows)), *_how(facts)]
+    notes = [f"- Targets missed or not measured: {verdict}.", *(f"- {gap}" for gap in _gaps(rows)), *_how(facts)]
     return "\n\n".join([*blocks, "\n".join(notes)]) + "\n"
 
 
@@ -137,6 +122,11 @@ def _ratios(points: Mapping[Place, Mapping[str, Row]], targets: Mapping[Place, T
             for head, cell in zip(heads, cells, strict=True)
             if cell and cell.missed
         ]
+        missed += [
+            f"{mode} at {_named(place)} over {head}: not measured"
+            for head, cell, target in zip(heads, cells, wanted, strict=False)
+            if target and not cell
+        ]
     kept = [k for k in range(len(lines[0])) if any(line[k] != MISSING for line in lines[1:])]
     return _table([[line[k] for k in kept] for line in lines])
 
@@ -177,7 +167,7 @@ def _memory(at: Mapping[str, Row], missed: list[str]) -> Iterator[str]:
 def _arithmetic(found: Sequence[Arithmetic], missed: list[str]) -> Iterator[str]:
     if not found:
         return
-    yield "### Arithmetic of the kernel"
+    yield "### Arithmetic of the kernel alone, values and gradients"
     lines = [["n / batch", "precision", "operations a step", "GFlop/s", "peak of the machine [GFlop/s]", "share"]]
     for one in found:
         rate, peak = (f"{value / 1e9:.0f}" for value in (one.operations / one.seconds, one.peak))
