@@ -31,7 +31,7 @@ toys: .venv/installed
 sample: .venv/installed-test
 	$(BIN)/qinn-bench data make zjets --events 80000 --seed 1 --quality fast --cuts lhc -j $(JOBS)
 
-# The speed table of the engine against PennyLane, JAX and qulacs (about ten minutes; leave the machine alone meanwhile).
+# The speed table of the engine against PennyLane, JAX and qulacs (about 20 minutes; leave the machine alone meanwhile).
 engine-table: .venv/installed-peers
 	$(BIN)/python benchmarks/engine_table.py --page docs/engine.md
 

@@ -125,7 +125,7 @@ def step(backend: str, n_qubits: int, batch: int, mode: Mode, layers: int = LAYE
     to the weights (flat, in the order of `circuit`) and the inputs; ``nll`` the mean of z^2/2 - log|det dz/dx| for
     values z, from the exact n x n Jacobian, and its gradient with respect to the weights.
 
-    The number of threads is that of ``torch.set_num_threads``; JAX and qulacs are held to one.
+    The number of threads is that of ``torch.set_num_threads`` and of ``OMP_NUM_THREADS``; JAX is held to one.
 
     Raises:
         Refused: no such backend or mode, one that cannot run here, or one that does not know the mode.

@@ -96,6 +96,8 @@ def notes(scan: Scan) -> Iterator[str]:
         "Times: medians over rounds in which all backends take turns in one process; CPU time with one thread, else "
         "wall time. Memory: above the base, in a fresh process, with what is planned or compiled at the first step."
     )
+    if scan.request.threads > 1 and any(row.backend.startswith("jax") for row in scan.rows):
+        yield "jax runs on one thread here, whatever was asked for."
     facts = scan.provenance
     versions = ", ".join(f"{name} {facts[name]}" for name in LIBRARIES if name in facts)
     yield (
