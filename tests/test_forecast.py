@@ -65,11 +65,16 @@ def test_what_cannot_fit_is_refused(engine, monkeypatch):
         engine.run(circuit, torch.zeros(4096, 0), torch.zeros(0))
 
 
-def test_a_small_circuit_is_let_through_even_if_nothing_is_free(monkeypatch):
+@pytest.mark.parametrize("name", ["torch", "native", "default.qubit", "lightning.qubit"])
+def test_every_simulator_looks_first(monkeypatch, name):
+    if reason := backends.why_not(name):
+        pytest.skip(reason)
     monkeypatch.setattr(forecast, "free_bytes", lambda: 0)
-    forecast.require_room("native", reuploading(8, uploads=2), 512, torch.float32, "gradient")
-    with pytest.raises(Refused, match="are free"):
-        forecast.require_room("native", reuploading(16, uploads=2), 512, torch.float32, "gradient")
+    monkeypatch.setattr(forecast, "UNNOTICED", 2**18)
+    small, large = reuploading(4, uploads=1), reuploading(14, uploads=1)
+    backends.get(name).run(small, torch.zeros(8, 4), torch.zeros(small.n_weights))
+    with pytest.raises(Refused, match=f"on '{name}'.*are free"):
+        backends.get(name).run(large, torch.zeros(64, 14), torch.zeros(large.n_weights))
 
 
 def test_every_simulator_of_pure_states_has_a_forecast():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
+from torch import Tensor
 
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.lowering import amplitudes_fill_lanes
@@ -16,8 +17,8 @@ from qinn_bench.values import Refused
 
 Mode = Literal["forward", "gradient", "jacobian", "nll"]
 """Values; values and a gradient; values and their Jacobian along the inputs; these and a gradient of both."""
-UNNOTICED = 1 << 28
-"""States of fewer bytes than this are never refused."""
+SMALL, UNNOTICED = 1 << 22, 1 << 28
+"""Bytes of all states below which no forecast is made, and bytes of a forecast below which nothing is refused."""
 
 
 class Cost(NamedTuple):
@@ -60,25 +61,24 @@ def forecast(backend: str, circuit: Circuit, batch: int, dtype: torch.dtype, mod
     return Cost(int(copies * amplitudes * (16 if double else 8)), rate.call + batch * rate.sample + work)
 
 
-def require_room(backend: str, circuit: Circuit, batch: int, dtype: torch.dtype, mode: Mode) -> None:
-    """Let a circuit pass that fits into the memory that is free.
+def require_room(backend: str, circuit: Circuit, inputs: Tensor, weights: Tensor, *, jacobian: bool = False) -> None:
+    """Let a call pass that fits into the memory that is free; other devices than the CPU are not looked at.
 
     Raises:
         Refused: it does not fit; what it needs and what is free are named.
     """
-    if batch << (circuit.n_wires + 4) < UNNOTICED:
+    batch = len(inputs)
+    if batch << (circuit.n_wires + 4) < SMALL or inputs.device.type != "cpu":
         return
-    cost, free = forecast(backend, circuit, batch, dtype, mode), free_bytes()
+    gradient = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
+    mode: Mode = ("nll" if gradient else "jacobian") if jacobian else ("gradient" if gradient else "forward")
+    cost = forecast(backend, circuit, batch, inputs.dtype, mode)
+    free = free_bytes() if cost.bytes > UNNOTICED else None
     if free is not None and cost.bytes > free:
         raise Refused(
             f"{circuit.n_wires} wires and {batch} samples need about {_gibibytes(cost.bytes)} on '{backend}' "
-            f"({mode}, {str(dtype).removeprefix('torch.')}), and {_gibibytes(free)} are free"
+            f"({mode}, {str(inputs.dtype).removeprefix('torch.')}), and {_gibibytes(free)} are free"
         )
-
-
-def mode_of(jacobian: bool, gradient: bool) -> Mode:
-    """The name of what is asked."""
-    return ("nll" if gradient else "jacobian") if jacobian else ("gradient" if gradient else "forward")
 
 
 def free_bytes() -> int | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from qinn_bench.quantum import statevector
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.forecast import mode_of, require_room
+from qinn_bench.quantum.forecast import require_room
 from qinn_bench.quantum.lowering import AVAILABLE as AVAILABLE
 from qinn_bench.quantum.lowering import amplitudes_fill_lanes, simulator_of
 from qinn_bench.quantum.lowering import instruction_sets as instruction_sets
@@ -74,7 +74,7 @@ def _call(circuit: Circuit, inputs: Tensor, weights: Tensor, shape: _Shape, thre
             f"{circuit.n_inputs} inputs and {circuit.n_weights} weights"
         )
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
-    require_room("native", circuit, len(inputs), inputs.dtype, mode_of(shape.tangents > 0, keep))
+    require_room("native", circuit, inputs, weights, jacobian=shape.tangents > 0)
     job = _Job(circuit, shape, threads or torch.get_num_threads(), simulator_of(circuit))
     inputs, weights = inputs.contiguous(), weights.to(inputs).contiguous()
     results: tuple[Tensor, ...] = _Simulate.apply(inputs, weights, job, keep)  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ from pennylane.exceptions import DeviceError
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.quantum.forecast import require_room
 from qinn_bench.quantum.jacobian import by_backward_passes, untrainable
 from qinn_bench.quantum.pennylane_circuits import expectations, folded, measurements, natural, one_angled
 from qinn_bench.quantum.plan import Kind
@@ -34,6 +35,7 @@ class DefaultQubit:
 
     def run(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
         """The readout, ``(B, n_outputs)``, differentiable."""
+        require_room("default.qubit", circuit, inputs, weights)
         operators = self._form(circuit, _double(inputs)).operators(inputs.double(), weights)
         results = _executed(circuit, operators, measurements(circuit.readout), inputs)
         batch = (len(inputs),)
@@ -42,10 +44,12 @@ class DefaultQubit:
 
     def run_with_jacobian(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The readout and its derivatives along the inputs, ``(B, n_outputs, n_inputs)``, both differentiable."""
+        require_room("default.qubit", circuit, inputs, weights, jacobian=True)
         return by_backward_passes(lambda leaf: self.run(circuit, leaf, weights), inputs)
 
     def state(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
         """The complex amplitudes, ``(B, 2^n_wires)``; the form is always the natural one, which keeps the phase."""
+        require_room("default.qubit", circuit, inputs, weights)
         operators = natural(circuit, _double(inputs)).operators(inputs.double(), weights)
         (amplitudes,) = _executed(circuit, operators, [qml.state()], inputs)
         return amplitudes.expand(len(inputs), 2**circuit.n_wires).to(inputs.dtype.to_complex())
@@ -77,6 +81,7 @@ class Lightning:
 
     def run(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
         """The readout, ``(B, n_outputs)``, once differentiable."""
+        require_room("lightning.qubit", circuit, inputs, weights)
         columns = one_angled(circuit, _double(inputs)).angles.rows(inputs.double(), weights)
         values: Tensor = _Adjoint.apply(columns, circuit, self.name)  # type: ignore[no-untyped-call]
         return values.to(inputs)
@@ -88,6 +93,7 @@ class Lightning:
 
     def state(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
         """The complex amplitudes, ``(B, 2^n_wires)``, as values."""
+        require_room("lightning.qubit", circuit, inputs, weights)
         written = one_angled(circuit, _double(inputs))
         with torch.no_grad():
             rows = written.angles.rows(inputs.double(), weights).tolist()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.forecast import mode_of, require_room
+from qinn_bench.quantum.forecast import require_room
 from qinn_bench.quantum.plan import plan
 from qinn_bench.quantum.readout import read
 
@@ -32,9 +31,7 @@ def state(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
 
 def _evolve(circuit: Circuit, inputs: Tensor, weights: Tensor, *, tangents: bool) -> Tensor:
     """The final psi and, if asked for, d psi / d x_j beside it: ``(B, high, 1 + n or 1, low)``."""
-    gradient = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
-    if inputs.device.type == "cpu":
-        require_room("torch", circuit, len(inputs), inputs.dtype, mode_of(tangents, gradient))
+    require_room("torch", circuit, inputs, weights, jacobian=tangents)
     laid = plan(circuit, tangents, inputs.dtype, inputs.device)
     states = laid.start.expand(len(inputs), *laid.start.shape[1:])
     for operation, operand in zip(laid.operations, laid.operands(inputs, weights), strict=True):
