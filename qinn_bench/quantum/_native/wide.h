@@ -1,7 +1,7 @@
 // One sample at a time: its state in blocks that stay in the cache, its tables, and the gates of one layer on a block.
 #pragma once
 #include "block.h"
-#include "wide_passes.h"
+#include "wide_moves.h"
 
 namespace qinn {
 namespace QINN_ISA {
@@ -25,7 +25,7 @@ template <class T>
 struct Wide {
     using V = Vec<T>;
     static constexpr int width = Lanes<T>::width;
-    static constexpr int block_bits = sizeof(T) == 4 ? 12 : 11, tile_bits = 7, chunk_bits = 3;
+    static constexpr int block_bits = sizeof(T) == 4 ? 13 : 12, tile_bits = 9, chunk_bits = 3;
 
     const Program& p;
     const Call<T>& call;
@@ -35,7 +35,8 @@ struct Wide {
     V *inputs, *half, *table, *before, *product, *scratch;
     size_t scratch_each;       // vectors of scratch per thread
     Turn<T>* turns;
-    uint32_t* to;              // where the exchanges take the basis states of a block
+    uint32_t* places;          // of the map of indices in `draw`
+    Draw<T> draw;
     double *results, *outputs;
     V* states[4];
     WideLayer<T> layer;
@@ -48,11 +49,11 @@ struct Wide {
         inputs = arena.take<V>(p.n_inputs), half = arena.take<V>(2 * p.n_angles);
         table = arena.take<V>(2 * count), before = arena.take<V>(2 * count), product = arena.take<V>(2 * count);
         turns = arena.take<Turn<T>>(static_cast<size_t>(p.n_layers) * n);
-        to = arena.take<uint32_t>(count * width);
+        places = arena.take<uint32_t>(count);
         scratch_each = 3 * count + (tiers > 0 ? 4 << (tile_bits + chunk_bits) : 0) + 20;
         scratch = arena.take<V>(scratch_each * crew.threads);
         results = arena.take<double>(most_results()), outputs = arena.take<double>(p.n_outputs);
-        const int wanted = reverse ? 2 + 2 * any_moves() : (call.saved == nullptr) + any_moves();
+        const int wanted = reverse ? 2 + 2 * any_draws(p) : (call.saved == nullptr) + any_draws(p);
         for (int s = 0; s < 4; ++s) states[s] = s < wanted ? arena.take<V>(2 * blocks * count) : nullptr;
     }
 
@@ -67,12 +68,6 @@ struct Wide {
         const size_t of_blocks = blocks * static_cast<size_t>(most < p.n_words ? p.n_words : most);
         const size_t of_tiles = blocks * count >> chunk_bits;
         return of_blocks < of_tiles ? of_tiles : of_blocks;
-    }
-
-    int any_moves() const {
-        int any = 0;
-        for (int l = 0; l < p.n_layers; ++l) any |= moves(l);
-        return any;
     }
 
     template <class Work>
@@ -93,6 +88,16 @@ struct Wide {
         crew.share(crew.threads, static_cast<int64_t>(items), call_one, &task);
     }
 
+    // The highest bits of a block change first: exchanges that take amplitudes far mostly take them there.
+    template <class Work>
+    void each_block(const Work& work) const {
+        each(blocks, [&](V* mine, size_t i) {
+            size_t block = 0;
+            for (int b = 0; b < n - low_bits; ++b) block |= (i >> b & 1) << (n - low_bits - 1 - b);
+            work(mine, block);
+        });
+    }
+
     void start(int64_t row) {
         for (int k = 0; k < p.n_inputs; ++k) inputs[k] = splat<T>(call.inputs[row * p.n_inputs + k]);
         for (int k = 0; k < p.n_angles; ++k) {
@@ -108,24 +113,10 @@ struct Wide {
 
     const Rotation* first_rotation(int run) const { return p.rotations + p.run_start[run]; }
     int run_length(int run) const { return p.run_start[run + 1] - p.run_start[run]; }
-    bool moves(int l) const { return p.exchange_start[l + 1] > p.exchange_start[l]; }
-
-    // The exchanges up to here are linear over the bits.
-    int linear_until(int l) const {
-        int e = p.exchange_start[l];
-        while (e < p.exchange_start[l + 1] && p.exchanges[e].c < 0) ++e;
-        return e;
-    }
-
-    uint32_t image(int l, uint32_t x) const {
-        for (int e = p.exchange_start[l], end = linear_until(l); e < end; ++e) x = moved(p.exchanges[e], x);
-        return x;
-    }
-
     // With diagonal words only, the last phases drop out, and linear exchanges are looked through.
     bool last_phases() const {
         return call.mode == STATE || !p.diagonal_words || p.n_registers > 0 ||
-               linear_until(p.n_layers - 1) < p.exchange_start[p.n_layers];
+               linear_until(p, p.n_layers - 1) < p.exchange_start[p.n_layers];
     }
 
     Split split(uint32_t mask) const { return {mask & ((1u << low_bits) - 1), mask >> low_bits}; }
@@ -135,7 +126,7 @@ struct Wide {
         if (last_phases()) return split(word.sign);
         uint32_t mask = 0;
         for (int b = 0; b < n; ++b)
-            mask |= static_cast<uint32_t>(__builtin_parity(image(p.n_layers - 1, 1u << b) & word.sign)) << b;
+            mask |= static_cast<uint32_t>(__builtin_parity(image(p, p.n_layers - 1, 1u << b) & word.sign)) << b;
         return split(mask);
     }
 
@@ -181,8 +172,8 @@ struct Wide {
     }
 
     void open(int l, bool inverse) {
-        layer.at = l, layer.moves = moves(l), layer.phases = l + 1 < p.n_layers || last_phases();
-        layer.before = l > 0 && moves(l - 1);
+        layer.at = l, layer.moves = moves(p, l), layer.phases = l + 1 < p.n_layers || last_phases();
+        layer.before = l > 0 && moves(p, l - 1);
         layer.varying = false;
         for (int k = p.term_start[l]; k < p.term_start[l + 1]; ++k) {
             const Split mask = split(p.terms[k].mask);
@@ -204,11 +195,6 @@ struct Wide {
         if (layer.phases) {
             grow(table, ones, layer.ar, layer.ai);
             if (add_terms(0, false, scratch)) times_phases(table, scratch);
-        }
-        to[0] = 0;
-        for (int b = 0; layer.moves && layer.phases && b < low_bits; ++b) {
-            const uint32_t far = static_cast<uint32_t>(place_of<T>(image(l, 1u << b)));
-            for (uint32_t x = 0; x < 1u << b; ++x) to[x | 1u << b] = to[x] ^ far;
         }
     }
 
@@ -287,7 +273,7 @@ struct Wide {
     // Swaps the amplitudes that an exchange of three bits swaps.
     void exchange_in_place(const Exchange& e, V* state) const {
         T* a = reinterpret_cast<T*>(state);
-        each(blocks, [&](V*, size_t block) {
+        each_block([&](V*, size_t block) {
             for (size_t x = block << low_bits; x < (block + 1) << low_bits; ++x) {
                 const size_t y = moved(e, static_cast<uint32_t>(x));
                 if (y <= x) continue;

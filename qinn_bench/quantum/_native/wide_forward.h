@@ -39,6 +39,7 @@ struct WideForward : Wide<T> {
     static constexpr size_t chunk = static_cast<size_t>(1) << W::chunk_bits;
 
     V *state, *spare;
+    int pending = -1;  // the layer whose linear exchanges are still to be drawn
 
     WideForward(const Call<T>& call_, const Crew& crew_, Arena& arena) : W(call_, crew_, arena, false) {}
 
@@ -56,26 +57,43 @@ struct WideForward : Wide<T> {
         return zeros;
     }
 
-    void forward_tile(const Tile<T>& t, const Turns<T>& turned, V* buffer, size_t tile) const {
+    // Draws pairs of vectors from where the exchanges of the layer before took them.
+    void redraw(size_t first, size_t size, V* to) const {
+        const uint32_t x = static_cast<uint32_t>(first * width);
+        this->draw(state, to, size, preimage(p, pending, x));
+    }
+
+    void forward_tile(const Tile<T>& t, const Turns<T>& turned, bool drawn, V* buffer, size_t tile) const {
         T ones[32], re = 1, im = 0;
         for (int b = 0; b < n; ++b) ones[b] = 1;
-        V* from = state + 2 * t.start(tile);
         for (size_t i = 0; i < t.values(); ++i) {
+            const size_t first = t.start(tile) + i * t.step;
+            V* piece = buffer + 2 * i * chunk;
             if (layer.before) this->product_of(i, t.first, t.last, ones, layer.gr, layer.gi, re, im);
-            copy_times<T>(from + 2 * i * t.step, buffer + 2 * i * chunk, chunk, re, im);
+            if (drawn) redraw(first, chunk, piece);
+            copy_times<T>(drawn ? piece : state + 2 * first, piece, chunk, re, im);
         }
         turn_some<T>(buffer, W::chunk_bits + 1 + t.last - t.first, turned, 0, turned.count);
+        V* to = (drawn ? spare : state) + 2 * t.start(tile);
         for (size_t i = 0; i < t.values(); ++i)
-            std::memcpy(static_cast<void*>(from + 2 * i * t.step), buffer + 2 * i * chunk, 2 * chunk * sizeof(V));
+            std::memcpy(static_cast<void*>(to + 2 * i * t.step), buffer + 2 * i * chunk, 2 * chunk * sizeof(V));
     }
 
     void forward_tiles() {
-        for (int tier = 0; tier < this->tiers; ++tier) {
+        // From above: what a ring of CNOTs takes far takes it to the highest bits, and so into the same tile.
+        for (int tier = this->tiers - 1; tier >= 0; --tier) {
             const Tile<T> t(*this, tier);
             const Turns<T> turned = this->turns_of(layer.at, t.first, t.last, W::chunk_bits, false);
-            if (turned.count == 0 && !layer.before) continue;
-            this->each(t.tiles, [&](V* mine, size_t tile) { forward_tile(t, turned, mine, tile); });
+            const bool drawn = pending >= 0;
+            if (turned.count == 0 && !layer.before && !drawn) continue;
+            this->each(t.tiles, [&](V* mine, size_t tile) { forward_tile(t, turned, drawn, mine, tile); });
+            if (drawn) settle();
         }
+    }
+
+    void settle() {
+        exchange(state, spare);
+        pending = -1;
     }
 
     void finish_block(V* a, const V* table, T re, T im) const {
@@ -89,8 +107,9 @@ struct WideForward : Wide<T> {
     }
 
     void forward_block(const T* zero, const T* one, V* mine, size_t block) const {
-        V* a = this->block_of(state, block);
+        V* a = this->block_of(pending < 0 ? state : spare, block);
         T re = 1, im = 0;
+        if (pending >= 0) redraw(block * count, count, a);
         if (layer.at == 0) {
             this->product_of(block, this->low_bits, n, zero, one, nothing(), re, im);
             copy_times<T>(this->product, a, count, re, im);
@@ -100,18 +119,6 @@ struct WideForward : Wide<T> {
         }
         const V* table = layer.phases ? this->phases_of(block, mine, re, im) : nullptr;
         finish_block(a, table, re, im);
-        if (layer.phases && layer.moves) scatter(a, block);
-    }
-
-    void scatter(const V* from, size_t block) const {
-        const T* a = reinterpret_cast<const T*>(from);
-        T* out = reinterpret_cast<T*>(spare);
-        const size_t base = place_of<T>(this->image(layer.at, static_cast<uint32_t>(block << this->low_bits)));
-        for (size_t v = 0; v < count; ++v)
-            for (size_t i = 0; i < static_cast<size_t>(width); ++i) {
-                const size_t at = base ^ this->to[v * width + i];
-                out[at] = a[2 * v * width + i], out[at + width] = a[(2 * v + 1) * width + i];
-            }
     }
 
     void forward_layer(int l) {
@@ -121,17 +128,26 @@ struct WideForward : Wide<T> {
             product_tables(zero, one);
         else
             forward_tiles();
-        this->each(this->blocks, [&](V* mine, size_t block) { forward_block(zero, one, mine, block); });
-        if (!layer.phases || !layer.moves) return;
-        exchange(state, spare);
-        for (int e = this->linear_until(l); e < p.exchange_start[l + 1]; ++e)
-            this->exchange_in_place(p.exchanges[e], state);
+        this->each_block([&](V* mine, size_t block) { forward_block(zero, one, mine, block); });
+        if (pending >= 0) settle();
+        if (layer.phases && layer.moves) move(l);
+    }
+
+    // The next layer draws its amplitudes from where linear exchanges took them; others are done here and now.
+    void move(int l) {
+        const int first = linear_until(p, l), last = p.exchange_start[l + 1];
+        if (draws(p, l)) open_draw<T>(this->draw, p, l, true, this->low_bits, this->places), pending = l;
+        if (pending >= 0 && (first < last || l + 1 == p.n_layers)) {
+            this->each_block([&](V*, size_t b) { redraw(b * count, count, this->block_of(spare, b)); });
+            settle();
+        }
+        for (int e = first; e < last; ++e) this->exchange_in_place(p.exchanges[e], state);
     }
 
     void forward(int64_t row) {
         this->start(row);
         int swaps = 0;
-        for (int l = 0; l < p.n_layers; ++l) swaps += this->moves(l) && (l + 1 < p.n_layers || this->last_phases());
+        for (int l = 0; l < p.n_layers; ++l) swaps += draws(p, l) && (l + 1 < p.n_layers || this->last_phases());
         V* kept = call.saved == nullptr ? nullptr : reinterpret_cast<V*>(call.saved) + 2 * row * this->blocks * count;
         state = kept == nullptr ? this->states[0] : kept, spare = this->states[kept == nullptr];
         // What is kept is where the last exchange leaves the state.
@@ -147,7 +163,7 @@ struct WideForward : Wide<T> {
         V re = splat<T>(static_cast<T>(p.phase_re)), im = splat<T>(static_cast<T>(p.phase_im));
         for (int run = 0; run < p.n_layers * n; ++run)
             if (p.kinds[run] != NONE) multiply(re, im, turns[run].ur, turns[run].ui);
-        this->each(this->blocks, [&](V*, size_t block) {
+        this->each_block([&](V*, size_t block) {
             const V* a = this->block_of(state, block);
             T* out = to + 2 * block * count * width;
             for (size_t v = 0; v < count; ++v) {
@@ -159,7 +175,7 @@ struct WideForward : Wide<T> {
     }
 
     void read(T* values) const {
-        this->each(this->blocks, [&](V* mine, size_t block) {
+        this->each_block([&](V* mine, size_t block) {
             double* found = results + block * p.n_words;
             if (p.n_flat_words > 0) read_signs(mine, block, found);
             for (int w = p.n_flat_words; w < p.n_words; ++w) found[w] = read_word(p.words[w], block);
@@ -197,10 +213,11 @@ struct WideForward : Wide<T> {
         const Split flip = this->split(word.flip), minus = this->split(word.sign);
         const V *a = this->block_of(state, block), *b = this->block_of(state, block ^ flip.high);
         const V signs = lane_signs<T>(minus.low & (width - 1)) * W::sign(block, minus.high);
+        const auto lanes = lane_numbers<T>() ^ static_cast<int32_t>(flip.low & (width - 1));
         V sum = {};
         for (size_t v = 0; v < count; ++v) {
             const size_t u = v ^ flip.low / width;
-            const V x = flipped<T>(b[2 * u], flip.low & (width - 1)), y = flipped<T>(b[2 * u + 1], flip.low & (width - 1));
+            const V x = permuted<T>(b[2 * u], lanes), y = permuted<T>(b[2 * u + 1], lanes);
             const V part = word.turns & 1 ? a[2 * v] * y - a[2 * v + 1] * x : a[2 * v] * x + a[2 * v + 1] * y;
             sum += __builtin_parityll(v & minus.low / width) ? -signs * part : signs * part;
         }

@@ -27,11 +27,23 @@ QINN_INLINE Vec<T> flipped(Vec<T> a) {
     return flipped_<T, mask>(a, std::make_index_sequence<Lanes<T>::width>());
 }
 
+// Lane i gets lane at[i].
 template <class T>
-QINN_INLINE Vec<T> flipped(Vec<T> a, int mask) {
+QINN_INLINE Vec<T> permuted(Vec<T> a, typename Lanes<T>::I at) {
+#ifdef __clang__
     Vec<T> b;
-    for (int i = 0; i < Lanes<T>::width; ++i) b[i] = a[i ^ mask];
+    for (int i = 0; i < Lanes<T>::width; ++i) b[i] = a[at[i]];
     return b;
+#else
+    return __builtin_shuffle(a, at);
+#endif
+}
+
+template <class T>
+QINN_INLINE typename Lanes<T>::I lane_numbers() {
+    typename Lanes<T>::I numbers;
+    for (int i = 0; i < Lanes<T>::width; ++i) numbers[i] = i;
+    return numbers;
 }
 
 // -1 to the number of bits that the lane and the mask share

@@ -32,8 +32,9 @@ struct WideReverse : Wide<T> {
     // Duals are half the gradient, so that d loss / d angle = Im <dual|axis.sigma|state>.
     void start_dual(int64_t row) {
         const V* kept = reinterpret_cast<const V*>(call.saved) + 2 * row * this->blocks * count;
-        const T* grads = call.grad_values + row * (call.mode == STATE ? 2 * (static_cast<int64_t>(1) << n) : p.n_outputs);
-        this->each(this->blocks, [&](V* mine, size_t block) {
+        const int64_t outputs = call.mode == STATE ? static_cast<int64_t>(2) << n : p.n_outputs;
+        const T* grads = call.grad_values + row * outputs;
+        this->each_block([&](V* mine, size_t block) {
             const V* from = kept + 2 * count * block;
             V* b = this->block_of(dual, block);
             std::memcpy(static_cast<void*>(this->block_of(state, block)), from, 2 * count * sizeof(V));
@@ -83,26 +84,15 @@ struct WideReverse : Wide<T> {
             const T outer = W::sign(block, minus.high) * W::sign(word.flip, word.sign);
             const V signs = lane_signs<T>(minus.low & (width - 1)) * outer;
             const V re = signs * cycle[word.turns & 3], im = signs * cycle[(word.turns + 3) & 3];
+            const auto lanes = lane_numbers<T>() ^ static_cast<int32_t>(flip.low & (width - 1));
             for (size_t v = 0; v < count; ++v) {
                 const size_t u = v ^ flip.low / width;
-                V x = flipped<T>(from[2 * u], flip.low & (width - 1));
-                V y = flipped<T>(from[2 * u + 1], flip.low & (width - 1));
+                V x = permuted<T>(from[2 * u], lanes), y = permuted<T>(from[2 * u + 1], lanes);
                 const bool odd = __builtin_parityll(v & minus.low / width);
                 multiply(x, y, odd ? -re : re, odd ? -im : im);
                 to[2 * v] += x, to[2 * v + 1] += y;
             }
         }
-    }
-
-    void gather(const V* from, V* to, size_t block) const {
-        const T* a = reinterpret_cast<const T*>(from);
-        T* out = reinterpret_cast<T*>(to);
-        const size_t base = place_of<T>(this->image(layer.at, static_cast<uint32_t>(block << low_bits)));
-        for (size_t v = 0; v < count; ++v)
-            for (size_t i = 0; i < static_cast<size_t>(width); ++i) {
-                const size_t at = base ^ this->to[v * width + i];
-                out[2 * v * width + i] = a[at], out[(2 * v + 1) * width + i] = a[at + width];
-            }
     }
 
     // Takes phases and the turns of lanes back; sums[x] = Im(dual* state), which the phases do not change.
@@ -127,10 +117,12 @@ struct WideReverse : Wide<T> {
     int n_terms() const { return p.term_start[layer.at + 1] - p.term_start[layer.at]; }
     size_t n_results() const { return static_cast<size_t>(n_terms() + n + 2 * low_bits); }
 
-    void reverse_block(V* mine, size_t block) const {
-        const bool moves = layer.phases && layer.moves;
-        V *a = this->block_of(moves ? spare : state, block), *b = this->block_of(moves ? dual_spare : dual, block);
-        if (moves) gather(state, a, block), gather(dual, b, block);
+    void reverse_block(bool drawn, V* mine, size_t block) const {
+        V *a = this->block_of(drawn ? spare : state, block), *b = this->block_of(drawn ? dual_spare : dual, block);
+        if (drawn) {
+            const uint32_t base = image(p, layer.at, static_cast<uint32_t>(block << low_bits));
+            this->draw(state, a, count, base), this->draw(dual, b, count, base);
+        }
         V x[32] = {}, y[32] = {};
         T re = 1, im = 0;
         const V* table = layer.phases ? this->phases_of(block, mine, re, im) : nullptr;
@@ -191,14 +183,16 @@ struct WideReverse : Wide<T> {
     }
 
     void reverse_blocks(Axis3<T>* generators) {
-        this->each(this->blocks, [&](V* mine, size_t block) { reverse_block(mine, block); });
+        const bool drawn = layer.phases && draws(p, layer.at);
+        if (drawn) open_draw<T>(this->draw, p, layer.at, false, this->low_bits, this->places);
+        this->each_block([&](V* mine, size_t block) { reverse_block(drawn, mine, block); });
         const int terms = n_terms();
         const auto sum = [&](int k) { return splat<T>(static_cast<T>(total(results + k, this->blocks, n_results()))); };
         for (int k = 0; k < terms; ++k) hand_on<T>(p, p.terms[p.term_start[layer.at] + k].angle, sum(k), gathered());
         for (int b = 0; b < n; ++b) generators[b] = {V{}, V{}, sum(terms + b)};
         for (int b = 0; b < low_bits; ++b)
             generators[b].x = sum(terms + n + 2 * b), generators[b].y = sum(terms + n + 2 * b + 1);
-        if (layer.phases && layer.moves) exchange(state, spare), exchange(dual, dual_spare);
+        if (drawn) exchange(state, spare), exchange(dual, dual_spare);
     }
 
     void reverse_tiles(Axis3<T>* generators) {
@@ -220,7 +214,7 @@ struct WideReverse : Wide<T> {
     void reverse_layer(int l) {
         this->open(l, true);
         Axis3<T> generators[32];
-        for (int e = p.exchange_start[l + 1] - 1; layer.phases && e >= this->linear_until(l); --e)
+        for (int e = p.exchange_start[l + 1] - 1; layer.phases && e >= linear_until(p, l); --e)
             this->exchange_in_place(p.exchanges[e], state), this->exchange_in_place(p.exchanges[e], dual);
         reverse_blocks(generators);
         reverse_tiles(generators);
