@@ -301,3 +301,20 @@ def test_refuses_what_does_not_fit() -> None:
         native.run(circuit, torch.zeros(3, 5), torch.zeros(circuit.n_weights))
     with pytest.raises(Refused, match="float32 or float64"):
         native.run(circuit, torch.zeros(3, 2, dtype=torch.float16), torch.zeros(circuit.n_weights))
+
+
+@pytest.mark.parametrize(("n", "layers"), [(5, 2), (10, 4)])
+def test_operations_are_counted_as_by_hand(n: int, layers: int) -> None:
+    simulator = native.simulator_of(reuploading(n, layers, "CNOT"))
+    # Per amplitude: the tables of phases take three products of complex numbers, their application one or two.
+    forward = 2 + (layers - 1) * (18 + 6 + 6 * n) + 6
+    inner = 18 + (4 + 12) + 16 * n + 6
+    reverse = 3 + (16 * n + 3) + (layers - 2) * inner + (inner - 8 * n) + 7
+    assert simulator.flops(reverse=False, tangents=False, state=False) == forward * 2**n
+    assert simulator.flops(reverse=True, tangents=False, state=False) == reverse * 2**n
+    assert simulator.flops(reverse=True, tangents=True, state=False) > n * reverse * 2 ** (n - 1)
+
+
+def test_the_peak_of_the_machine_is_a_rate() -> None:
+    simulator = native.simulator_of(reuploading(2, 1))
+    assert all(simulator.peak_flops(single) > 0 for single in (True, False))

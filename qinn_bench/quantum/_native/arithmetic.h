@@ -42,18 +42,11 @@ class Arithmetic {
     double fold() const { return 3 * size; }
     double transform() const { return p.n_bits * size; }
 
-    // Doubling a table over the bits that have phases.
-    double grow(int layer) const {
-        double sum = 0;
-        for (int b = 0; b < p.n_bits; ++b)
-            if (p.kinds[layer * p.n_bits + b] != NONE) sum += product * static_cast<double>(static_cast<int64_t>(1) << b);
-        return sum;
-    }
-
     double build(int layer) const {
         if (!has_phases(layer)) return 0;
-        double sum = grow(layer);
-        if (layer + 1 < p.n_layers && moves(layer)) sum += grow(layer + 1) + product * size;
+        // The tables of the low and of the high bits are multiplied; those of the next layer's phases too, and on.
+        double sum = product * size;
+        if (layer + 1 < p.n_layers && moves(layer)) sum += 2 * product * size;
         bool shared = false, fed = false;
         for (int k = p.term_start[layer]; k < p.term_start[layer + 1]; ++k) {
             const bool input = p.angles[p.terms[k].angle].input >= 0;

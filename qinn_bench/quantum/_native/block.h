@@ -28,7 +28,7 @@ struct Block {
     const Program& p;
     const Call<T>& call;
     size_t size;  // 2^n
-    V *inputs, *half, *sums, *table, *other, *phase, *results;
+    V *inputs, *half, *sums, *table, *factors, *phase, *results;
     Turn<T>* turns;
     Axis3<T>*axes, *along;  // of one layer: per rotation, per link; twice, for even and odd layers
     V** states;
@@ -44,7 +44,7 @@ struct Block {
         inputs = arena.take<V>(p.n_inputs);
         half = arena.take<V>(2 * p.n_angles);
         sums = arena.take<V>(size);
-        table = arena.take<V>(2 * size), other = arena.take<V>(2 * size), phase = arena.take<V>(size);
+        table = arena.take<V>(2 * size), factors = arena.take<V>(Phases<T>::factor_size(p.n_bits)), phase = arena.take<V>(size);
         results = arena.take<V>(static_cast<size_t>(p.n_outputs) * n_states);
         turns = arena.take<Turn<T>>(static_cast<size_t>(p.n_layers) * p.n_bits);
         axes = arena.take<Axis3<T>>(2 * p.max_rotations), along = arena.take<Axis3<T>>(2 * p.max_links);
@@ -116,7 +116,7 @@ struct Block {
     int count(int run) const { return p.run_start[run + 1] - p.run_start[run]; }
     bool last_phases() const { return call.mode == STATE || !p.diagonal_words; }
     bool has_phases(int layer) const { return layer + 1 < p.n_layers || last_phases(); }
-    Phases<T> phases() const { return {p, call, turns, inputs, table, other, phase}; }
+    Phases<T> phases() const { return {p, call, turns, inputs, table, factors, phase}; }
 
     Readout<T> readout() const {
         return {p, last_phases() ? nullptr : phases().permutation(p.n_layers - 1), sums};

@@ -52,7 +52,7 @@ struct Forward : Block<T> {
     void forward_state(int layer, V*& state) {
         if (!has_phases(layer)) return;
         const int32_t* to = phases().permutation(layer);
-        phases().apply(to, state, to ? spare : state, 0, size);
+        phases().apply(layer, state, to ? spare : state, 0, size);
         if (to) exchange(state, spare);
     }
 
@@ -80,7 +80,7 @@ struct Forward : Block<T> {
         // Over n + 1 bits the first group of indices pairs the piece at x with the one `apart` from it.
         if (apart) inject_links(layer, s - 1, n, p.n_bits, states[s] + 2 * x, states[0] + 2 * x, n + 1);
         for (size_t at = x; at <= x + apart; at += apart + (apart == 0))
-            phases().apply(to, states[s], to ? spare : states[s], at, piece());
+            phases().apply(layer, states[s], to ? spare : states[s], at, piece());
     }
 
     void forward_in_pieces(int layer, int s, const Turns<T>& t, bool turning) {

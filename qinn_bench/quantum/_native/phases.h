@@ -70,86 +70,120 @@ struct Phases {
     const Call<T>& call;
     const Turn<T>* turns;  // (n_layers * n_bits)
     const Vec<T>* inputs;
-    Vec<T>*table, *other;  // (2^n, 2)
-    Vec<T>* phase;         // (2^n)
+    Vec<T>* table;  // (2^n, 2), or less where one state goes piece by piece
+    Vec<T>* low;    // (factor_size(n))
+    Vec<T>* phase;  // (2^n)
 
     const int32_t* permutation(int layer) const {
         return p.perm_at[layer] < 0 ? nullptr : p.perms + p.perm_at[layer];
     }
 
+    int low_bits() const { return p.n_bits / 2; }
+    static size_t factor_size(int n) {
+        return 4 * ((static_cast<size_t>(1) << n / 2) + (static_cast<size_t>(1) << (n - n / 2)));
+    }
+    Vec<T>* high() const { return low + (static_cast<size_t>(2) << low_bits()); }
+    Vec<T>* next_low() const { return high() + (static_cast<size_t>(2) << (p.n_bits - low_bits())); }
+    Vec<T>* next_high() const { return next_low() + (static_cast<size_t>(2) << low_bits()); }
+
+    // Tables over the low and over the high bits, from which `fill` makes those of all bits: in whole for many states,
+    // piece by piece for one.
     void build(int layer) const {
         using V = Vec<T>;
-        const int n = p.n_bits, here = layer * n, next = here + n;
+        const int n = p.n_bits, here = layer * n, next = here + n, k = low_bits();
         const bool more = layer + 1 < p.n_layers, apart = permutation(layer) != nullptr;
-        table[0] = splat<T>(1), table[1] = V{};
+        low[0] = high()[0] = splat<T>(1), low[1] = high()[1] = V{};
+        if (more && apart) next_low()[0] = next_high()[0] = splat<T>(1), next_low()[1] = next_high()[1] = V{};
         for (int b = 0; b < n; ++b) {
-            const bool after = p.kinds[here + b] != NONE, before = more && !apart && p.kinds[next + b] != NONE;
+            const bool after = p.kinds[here + b] != NONE, before = more && p.kinds[next + b] != NONE;
             V qr = splat<T>(1), qi = {};
             if (after) qr = turns[here + b].ar, qi = turns[here + b].ai;
-            if (before) multiply(qr, qi, turns[next + b].gr, turns[next + b].gi);
-            double_table<T>(table, b, !after && !before, qr, qi);
+            if (before && !apart) multiply(qr, qi, turns[next + b].gr, turns[next + b].gi);
+            double_table<T>(b < k ? low : high(), b < k ? b : b - k, !after && (!before || apart), qr, qi);
+            if (more && apart)
+                double_table<T>(b < k ? next_low() : next_high(), b < k ? b : b - k, !before, turns[next + b].gr,
+                                turns[next + b].gi);
         }
-        if (call.table_at[layer] >= 0) times_shared(call.tables + call.table_at[layer]);
-        times_lane_terms(layer);
-        if (more && apart) times_next(next, permutation(layer));
+        if (has_fed_terms(layer)) add_fed_terms(layer);
+        if (call.n_states > 1) fill(layer, 0, static_cast<size_t>(1) << n);
     }
 
-    void times_shared(const T* shared) const {
-        const size_t size = static_cast<size_t>(2) << p.n_bits;
-        for (size_t i = 0; i < size; i += 2)
-            multiply(table[i], table[i + 1], splat<T>(shared[i]), splat<T>(shared[i + 1]));
-    }
-
-    void times_lane_terms(int layer) const {
-        using V = Vec<T>;
-        const size_t size = static_cast<size_t>(1) << p.n_bits;
+    bool has_fed_terms(int layer) const {
         bool any = false;
+        for (int k = p.term_start[layer]; k < p.term_start[layer + 1]; ++k)
+            any = any || p.angles[p.terms[k].angle].input >= 0;
+        return any;
+    }
+
+    void add_fed_terms(int layer) const {
+        using V = Vec<T>;
+        for (size_t x = 0; x < static_cast<size_t>(1) << p.n_bits; ++x) phase[x] = V{};
         for (int k = p.term_start[layer]; k < p.term_start[layer + 1]; ++k) {
             const Term& term = p.terms[k];
             const Angle& a = p.angles[term.angle];
             if (a.input < 0) continue;
-            if (!any)
-                for (size_t x = 0; x < size; ++x) phase[x] = V{};
-            any = true;
             V angle = inputs[a.input] * call.slope[term.angle] + call.base[term.angle];
             phase[term.mask] -= angle * static_cast<T>(0.5);
         }
-        if (!any) return;
         sign_transform(phase, p.n_bits);
-        for (size_t x = 0; x < size; ++x) {
-            V s, c;
-            sine_cosine<T>(phase[x], s, c);
-            multiply(table[2 * x], table[2 * x + 1], c, s);
+    }
+
+    // table[x - first]: the phase of the basis state x
+    void fill(int layer, size_t first, size_t count) const {
+        const int k = low_bits();
+        const size_t mask = (static_cast<size_t>(1) << k) - 1;
+        const int32_t* to = layer + 1 < p.n_layers ? permutation(layer) : nullptr;
+        const T* shared = call.table_at[layer] < 0 ? nullptr : call.tables + call.table_at[layer];
+        const bool fed = has_fed_terms(layer);
+        const Vec<T>*high = this->high(), *next_low = this->next_low(), *next_high = this->next_high();
+        for (size_t x = first; x < first + count; ++x) {
+            Vec<T> re = low[2 * (x & mask)], im = low[2 * (x & mask) + 1];
+            multiply(re, im, high[2 * (x >> k)], high[2 * (x >> k) + 1]);
+            if (to) {
+                const size_t i = 2 * (to[x] & mask), j = 2 * (static_cast<size_t>(to[x]) >> k);
+                Vec<T> c = next_low[i], s = next_low[i + 1];
+                multiply(c, s, next_high[j], next_high[j + 1]);
+                multiply(re, im, c, s);
+            }
+            if (shared) multiply(re, im, splat<T>(shared[2 * x]), splat<T>(shared[2 * x + 1]));
+            if (fed) {
+                Vec<T> s, c;
+                sine_cosine<T>(phase[x], s, c);
+                multiply(re, im, c, s);
+            }
+            table[2 * (x - first)] = re, table[2 * (x - first) + 1] = im;
         }
     }
 
-    void times_next(int next, const int32_t* to) const {
-        const size_t size = static_cast<size_t>(1) << p.n_bits;
-        other[0] = splat<T>(1), other[1] = Vec<T>{};
-        for (int b = 0; b < p.n_bits; ++b)
-            double_table<T>(other, b, p.kinds[next + b] == NONE, turns[next + b].gr, turns[next + b].gi);
-        for (size_t x = 0; x < size; ++x)
-            multiply(table[2 * x], table[2 * x + 1], other[2 * to[x]], other[2 * to[x] + 1]);
+    // The phases of the basis states from `first` on.
+    const Vec<T>* from(int layer, size_t first, size_t count) const {
+        if (call.n_states > 1) return table + 2 * first;
+        fill(layer, first, count);
+        return table;
     }
 
     // out[to[x]] = table[x] in[x] for `count` amplitudes from `first`; in place where there is no permutation.
-    void apply(const int32_t* to, const Vec<T>* in, Vec<T>* out, size_t first, size_t count) const {
+    void apply(int layer, const Vec<T>* in, Vec<T>* out, size_t first, size_t count) const {
+        const int32_t* to = permutation(layer);
+        const Vec<T>* phases = from(layer, first, count) - 2 * first;
         for (size_t x = first; x < first + count; ++x) {
             Vec<T> re = in[2 * x], im = in[2 * x + 1];
-            multiply(re, im, table[2 * x], table[2 * x + 1]);
+            multiply(re, im, phases[2 * x], phases[2 * x + 1]);
             const size_t at = 2 * (to ? static_cast<size_t>(to[x]) : x);
             out[at] = re, out[at + 1] = im;
         }
     }
 
     // The reverse of apply for a state and its dual; sums[x] += Im(dual* state), which the phases do not change.
-    void unapply(const int32_t* to, const Vec<T>* state, const Vec<T>* dual, Vec<T>* state_out, Vec<T>* dual_out,
-                 Vec<T>* sums, size_t first, size_t count) const {
+    void unapply(int layer, const Vec<T>* state, const Vec<T>* dual, Vec<T>* state_out, Vec<T>* dual_out, Vec<T>* sums,
+                 size_t first, size_t count) const {
         using V = Vec<T>;
+        const int32_t* to = permutation(layer);
+        const V* phases = from(layer, first, count) - 2 * first;
         for (size_t x = first; x < first + count; ++x) {
             const size_t at = 2 * (to ? static_cast<size_t>(to[x]) : x);
             V ar = state[at], ai = state[at + 1], br = dual[at], bi = dual[at + 1];
-            const V c = table[2 * x], s = -table[2 * x + 1];
+            const V c = phases[2 * x], s = -phases[2 * x + 1];
             sums[x] += br * ai - bi * ar;
             multiply(ar, ai, c, s);
             multiply(br, bi, c, s);

@@ -101,7 +101,7 @@ struct Reverse : Block<T> {
         if (!this->has_phases(layer)) return;
         const int32_t* to = this->phases().permutation(layer);
         V *a = to ? this->spare : states[s], *b = to ? dual_spare : duals[s];
-        this->phases().unapply(to, states[s], duals[s], a, b, sums, 0, size);
+        this->phases().unapply(layer, states[s], duals[s], a, b, sums, 0, size);
         if (to) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
     }
 
@@ -161,8 +161,7 @@ struct Reverse : Block<T> {
         const size_t apart = far == this->within ? 0 : static_cast<size_t>(1) << far;
         if (x & apart) return;
         for (size_t at = x; at <= x + apart; at += apart + (apart == 0)) {
-            this->phases().unapply(this->phases().permutation(layer), states[s], duals[s], state, dual, sums, at,
-                                   this->piece());
+            this->phases().unapply(layer, states[s], duals[s], state, dual, sums, at, this->piece());
             if (s > 0) eject_piece(layer, s, 0, n, state, dual, at, n);
         }
         if (apart) eject_piece(layer, s, n, p.n_bits, state, dual, x, n + 1);
