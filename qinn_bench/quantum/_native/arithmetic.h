@@ -98,7 +98,8 @@ class Arithmetic {
 
     double registers() const {
         double sum = 0;
-        for (int r = 0; r < p.n_registers; ++r) sum += size / static_cast<double>(1u << __builtin_popcount(p.registers[r].zero));
+        for (int r = 0; r < p.n_registers; ++r)
+            sum += size / static_cast<double>(int64_t{1} << __builtin_popcount(p.registers[r].zero));
         return sum;
     }
 

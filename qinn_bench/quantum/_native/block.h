@@ -44,7 +44,8 @@ struct Block {
         inputs = arena.take<V>(p.n_inputs);
         half = arena.take<V>(2 * p.n_angles);
         sums = arena.take<V>(size);
-        table = arena.take<V>(2 * size), factors = arena.take<V>(Phases<T>::factor_size(p.n_bits)), phase = arena.take<V>(size);
+        table = arena.take<V>(2 * size), phase = arena.take<V>(size);
+        factors = arena.take<V>(Phases<T>::factor_size(p.n_bits));
         results = arena.take<V>(static_cast<size_t>(p.n_outputs) * n_states);
         turns = arena.take<Turn<T>>(static_cast<size_t>(p.n_layers) * p.n_bits);
         axes = arena.take<Axis3<T>>(2 * p.max_rotations), along = arena.take<Axis3<T>>(2 * p.max_links);
