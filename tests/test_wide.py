@@ -120,6 +120,18 @@ def test_single_precision_and_a_state_of_many_tiles(entangler: str) -> None:
         assert (exact - single).abs().max() < 2e-6
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_states_of_two_tiers_of_tiles_agree_with_torch(seed: int) -> None:
+    circuit = random_circuit(22, seed, n_gates=12)
+    x, w = numbers(circuit)
+    x = x.detach()[:1].requires_grad_()
+    found = [native.run(circuit, x, w), statevector.run(circuit, x, w)]
+    close(*found)
+    for ours, wanted in zip(*(gradients(y.sin().sum(), x, w) for y in found), strict=True):
+        close(ours, wanted)
+
+
 def test_registers_sums_and_words_together() -> None:
     mixed = WeightedSum((0.5, -2.0), (Pauli("ZZ", (13, 1)), Pauli("YX", (4, 13))))
     readout = (Probabilities((13, 2)), Pauli("XZ", (0, 3)), mixed, AllZero((1, 5)), Pauli("Z", (0,)))
