@@ -40,9 +40,11 @@ struct Wide {
     double *results, *outputs;
     V* states[4];
     WideLayer<T> layer;
+    T ones[32], zeros[32];
 
     Wide(const Call<T>& call_, const Crew& crew_, Arena& arena, bool reverse)
         : p(*call_.program), call(call_), crew(crew_), n(p.n_bits) {
+        for (int b = 0; b < 32; ++b) ones[b] = 1, zeros[b] = 0;
         low_bits = n < block_bits ? n : block_bits;
         tiers = (n - low_bits + tile_bits - 1) / tile_bits;
         count = static_cast<size_t>(1) << (low_bits - lane_bits<T>), blocks = static_cast<size_t>(1) << (n - low_bits);
@@ -180,14 +182,13 @@ struct Wide {
             layer.varying = layer.varying || (mask.low != 0 && mask.high != 0);
         }
         set_turns(l, inverse);
-        T ones[32];
         for (int b = 0; b < n; ++b) {
             const int here = l * n + b, next = here + n;
             const bool merged = !layer.moves && l + 1 < p.n_layers && p.kinds[next] != NONE;
             T re = 1, im = 0;
             if (p.kinds[here] != NONE) re = turns[here].ar[0], im = turns[here].ai[0];
             if (merged) multiply(re, im, turns[next].gr[0], turns[next].gi[0]);
-            ones[b] = 1, layer.ar[b] = re, layer.ai[b] = im;
+            layer.ar[b] = re, layer.ai[b] = im;
             const bool turned = p.kinds[here] != NONE;
             layer.gr[b] = turned ? turns[here].gr[0] : 1, layer.gi[b] = turned ? turns[here].gi[0] : 0;
         }
@@ -244,7 +245,7 @@ struct Wide {
 
     void times_phases(V* a, const V* field) const {
         for (size_t v = 0; v < count; ++v) {
-            V s, c;
+            V s = {}, c = {};
             sine_cosine<T>(field[v], s, c);
             multiply(a[2 * v], a[2 * v + 1], c, s);
         }
@@ -252,8 +253,6 @@ struct Wide {
 
     // The phases of a block: a table, and a number that goes with it.
     const V* phases_of(size_t block, V* mine, T& re, T& im) const {
-        T ones[32];
-        for (int b = 0; b < n; ++b) ones[b] = 1;
         product_of(block, low_bits, n, ones, layer.ar, layer.ai, re, im);
         double angle = 0;
         for (int k = p.term_start[layer.at]; k < p.term_start[layer.at + 1]; ++k) {

@@ -49,12 +49,7 @@ struct WideForward : Wide<T> {
             const bool turning = p.kinds[b] == TURNING;
             zero[b] = turning ? turns[b].c[0] : 1, one[b] = turning ? turns[b].s[0] : 0;
         }
-        this->grow(this->product, zero, one, nothing());
-    }
-
-    static const T* nothing() {
-        static const T zeros[32] = {};
-        return zeros;
+        this->grow(this->product, zero, one, this->zeros);
     }
 
     // Draws pairs of vectors from where the exchanges of the layer before took them.
@@ -64,12 +59,11 @@ struct WideForward : Wide<T> {
     }
 
     void forward_tile(const Tile<T>& t, const Turns<T>& turned, bool drawn, V* buffer, size_t tile) const {
-        T ones[32], re = 1, im = 0;
-        for (int b = 0; b < n; ++b) ones[b] = 1;
+        T re = 1, im = 0;
         for (size_t i = 0; i < t.values(); ++i) {
             const size_t first = t.start(tile) + i * t.step;
             V* piece = buffer + 2 * i * chunk;
-            if (layer.before) this->product_of(i, t.first, t.last, ones, layer.gr, layer.gi, re, im);
+            if (layer.before) this->product_of(i, t.first, t.last, this->ones, layer.gr, layer.gi, re, im);
             if (drawn) redraw(first, chunk, piece);
             copy_times<T>(drawn ? piece : state + 2 * first, piece, chunk, re, im);
         }
@@ -111,10 +105,10 @@ struct WideForward : Wide<T> {
         T re = 1, im = 0;
         if (pending >= 0) redraw(block * count, count, a);
         if (layer.at == 0) {
-            this->product_of(block, this->low_bits, n, zero, one, nothing(), re, im);
+            this->product_of(block, this->low_bits, n, zero, one, this->zeros, re, im);
             copy_times<T>(this->product, a, count, re, im);
         } else {
-            if (layer.before) times_table<T>(a, this->before, count, 1, 0);
+            if (layer.before) times_table<T>(a, this->before, count);
             turn_some<T>(a, this->low_bits - lane_bits<T> + 1, layer.low, 0, layer.low.count);
         }
         const V* table = layer.phases ? this->phases_of(block, mine, re, im) : nullptr;

@@ -153,14 +153,10 @@ static void pull_both(Vec<T>* a, Vec<T>* b, int n, const Turns<T>& t, Vec<T>* x,
     for (; k < t.count; ++k) pull_both_group<T, 1>(a, b, n, t.bits + k, t.p + k, t.s + k, x + k, y + k);
 }
 
-// (a + ib) *= table * (re + i im), over `count` pairs of vectors
+// (a + ib) *= table, over `count` pairs of vectors
 template <class T>
-static void times_table(Vec<T>* a, const Vec<T>* table, size_t count, T re, T im) {
-    const Vec<T> c = splat<T>(re), s = splat<T>(im);
-    for (size_t i = 0; i < 2 * count; i += 2) {
-        multiply(a[i], a[i + 1], table[i], table[i + 1]);
-        multiply(a[i], a[i + 1], c, s);
-    }
+static void times_table(Vec<T>* a, const Vec<T>* table, size_t count) {
+    for (size_t i = 0; i < 2 * count; i += 2) multiply(a[i], a[i + 1], table[i], table[i + 1]);
 }
 
 // Copies pairs of vectors, times a number.

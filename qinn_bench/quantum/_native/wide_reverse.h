@@ -164,10 +164,9 @@ struct WideReverse : Wide<T> {
             std::memcpy(static_cast<void*>(b + 2 * i * chunk), dual + start + 2 * i * t.step, 2 * chunk * sizeof(V));
         }
         pull_both<T>(a, b, W::chunk_bits + t.last - t.first, turned, x, y);
-        T ones[32], re = 1, im = 0;
-        for (int k = 0; k < n; ++k) ones[k] = 1;
+        T re = 1, im = 0;
         for (size_t i = 0; i < t.values(); ++i) {
-            if (layer.before) this->product_of(i, t.first, t.last, ones, layer.gr, layer.gi, re, im);
+            if (layer.before) this->product_of(i, t.first, t.last, this->ones, layer.gr, layer.gi, re, im);
             copy_times<T>(a + 2 * i * chunk, state + start + 2 * i * t.step, chunk, re, -im);
             copy_times<T>(b + 2 * i * chunk, dual + start + 2 * i * t.step, chunk, re, -im);
         }
