@@ -72,12 +72,9 @@ struct Wide {
         return of_blocks < of_tiles ? of_tiles : of_blocks;
     }
 
+    // Through one compiled function whatever the number of threads: a copy that is inlined may round otherwise.
     template <class Work>
     void each(size_t items, const Work& work) const {
-        if (crew.threads <= 1 || items <= 1) {
-            for (size_t i = 0; i < items; ++i) work(scratch, i);
-            return;
-        }
         struct Task {
             const Work& work;
             V* scratch;
