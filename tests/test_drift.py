@@ -121,3 +121,19 @@ def test_each_sweep_has_its_own_guard(which: str, monkeypatch: pytest.MonkeyPatc
     seen.clear()
     native.run(circuit, x.detach().double().requires_grad_(), w).sum().backward()
     assert set(seen) == {torch.float64}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_single_circuits_report_their_drift_too(dtype: torch.dtype) -> None:
+    circuit = reuploading(9, uploads=40, entangler="cnot")
+    job = job_of(circuit)
+    x, w, mix = (t.to(dtype) for t in numbers(circuit, 1))
+    assert job.wide(x)
+    saved = job.saved(x)
+    _, norm = job.sweep(x, w, saved)
+    _, start = job.sweep_back(x, w, saved, mix)
+    smallest, largest = (1e-8, native.DRIFT) if dtype == torch.float32 else (0.0, 1e-13)
+    assert smallest <= norm < largest
+    assert smallest < start < largest
+    saved *= 1.01
+    assert job.sweep_back(x, w, saved, mix)[1] == pytest.approx(0.01, rel=0.01)

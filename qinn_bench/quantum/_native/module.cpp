@@ -99,17 +99,20 @@ class Simulator {
         call.saved = saved.size() > 0 ? saved.data() : nullptr;
         check(values.size(), call.batch * width_of(call), "values");
         if (call.n_states > 1) check(jacobian.size(), call.batch * width_of(call) * inputs.shape(1), "jacobian");
-        if (call.saved) check(saved.size(), saved_size<T>(call.batch, call.n_states, wide), "saved");
+        if (call.saved) check_saved(saved.data(), saved.size(), saved_size<T>(call.batch, call.n_states, wide));
         nb::gil_scoped_release unlocked;
         const Shared<T> shared(circuit_, weights.data(), !wide);
         shared.fill(call);
         threads = worth(call, false, threads);
         const Kernel<T>& kernel = kernel_of<T>(*set_);
         if (wide) {
+            std::vector<double> drifts(call.batch);
             in_rows(kernel, call, false, threads, [&](int64_t row, const Crew& crew, void* memory) {
-                kernel.wide_forward(call, row, crew, memory);
+                Call<T> mine = call;
+                mine.drift = drifts.data() + row;
+                kernel.wide_forward(mine, row, crew, memory);
             });
-            return 0;
+            return largest(drifts);
         }
         const size_t bytes = kernel.workspace(*call.program, call.n_states, false);
         const int64_t blocks = (call.batch + kernel.lanes - 1) / kernel.lanes, chunk = chunk_of(blocks);
@@ -132,7 +135,7 @@ class Simulator {
         check(grad_values.size(), call.batch * width_of(call), "grad_values");
         if (call.n_states > 1)
             check(grad_jacobian.size(), call.batch * width_of(call) * inputs.shape(1), "grad_jacobian");
-        check(saved.size(), saved_size<T>(call.batch, call.n_states, wide), "saved");
+        check_saved(saved.data(), saved.size(), saved_size<T>(call.batch, call.n_states, wide));
         check(grad_inputs.size(), inputs.size(), "grad_inputs");
         check(grad_weights.size(), weights.size(), "grad_weights");
         nb::gil_scoped_release unlocked;
@@ -140,7 +143,7 @@ class Simulator {
         shared.fill(call);
         threads = worth(call, true, threads);
         double drift = 0;
-        const std::vector<double> parts = wide ? reverse_rows(call, threads) : reverse_blocks(call, threads, drift);
+        const std::vector<double> parts = wide ? reverse_rows(call, threads, drift) : reverse_blocks(call, threads, drift);
         const size_t n = weights.size();
         for (size_t w = 0; w < n; ++w) {
             double sum = 0;
@@ -159,15 +162,16 @@ class Simulator {
 
   private:
     template <class T>
-    std::vector<double> reverse_rows(const Call<T>& call, int threads) const {
+    std::vector<double> reverse_rows(const Call<T>& call, int threads, double& drift) const {
         const size_t n = call.program->n_weights;
         const Kernel<T>& kernel = kernel_of<T>(*set_);
-        std::vector<double> parts(call.batch * n);
+        std::vector<double> parts(call.batch * n), drifts(call.batch);
         in_rows(kernel, call, true, threads, [&](int64_t row, const Crew& crew, void* memory) {
             Call<T> mine = call;
-            mine.grad_weights = parts.data() + row * n;
+            mine.grad_weights = parts.data() + row * n, mine.drift = drifts.data() + row;
             kernel.wide_reverse(mine, row, crew, memory);
         });
+        drift = largest(drifts);
         return parts;
     }
 
@@ -205,6 +209,11 @@ class Simulator {
 
     static void check(size_t given, size_t wanted, const char* what) {
         if (given != wanted) throw nb::value_error((std::string(what) + " has the wrong size").c_str());
+    }
+
+    static void check_saved(const void* at, size_t given, size_t wanted) {
+        check(given, wanted, "saved");
+        if (reinterpret_cast<uintptr_t>(at) % 64 != 0) throw nb::value_error("saved must lie at a multiple of 64 bytes");
     }
 
     template <class T>

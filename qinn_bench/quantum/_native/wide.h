@@ -1,5 +1,7 @@
 // One sample at a time: its state in blocks that stay in the cache, its tables, and the gates of one layer on a block.
 #pragma once
+#include <cmath>
+
 #include "block.h"
 #include "wide_moves.h"
 
@@ -57,6 +59,19 @@ struct Wide {
         results = arena.take<double>(most_results()), outputs = arena.take<double>(p.n_outputs);
         const int wanted = reverse ? 2 + 2 * any_draws(p) : (call.saved == nullptr) + any_draws(p);
         for (int s = 0; s < 4; ++s) states[s] = s < wanted ? arena.take<V>(2 * blocks * count) : nullptr;
+    }
+
+    // The squared norm of a state.
+    double norm_of(const V* state) const {
+        each_block([&](V*, size_t block) {
+            const V* a = state + 2 * block * count;
+            V sum = {};
+            for (size_t i = 0; i < 2 * count; ++i) sum += a[i] * a[i];
+            results[block] = lane_sum<T>(sum);
+        });
+        double sum = 0;
+        for (size_t block = 0; block < blocks; ++block) sum += results[block];
+        return sum;
     }
 
     // Per block: the words, or the terms of a layer, n signs and two numbers for each bit; per tile two for each bit.

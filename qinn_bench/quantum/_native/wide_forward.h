@@ -147,6 +147,7 @@ struct WideForward : Wide<T> {
         // What is kept is where the last exchange leaves the state.
         if (swaps % 2 == 1) exchange(state, spare);
         for (int l = 0; l < p.n_layers; ++l) forward_layer(l);
+        *call.drift = std::fabs(this->norm_of(state) - 1);
         if (call.mode == STATE)
             store_state(call.values + 2 * row * (static_cast<int64_t>(1) << n));
         else

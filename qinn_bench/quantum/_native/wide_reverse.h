@@ -232,6 +232,9 @@ struct WideReverse : Wide<T> {
         for (int w = 0; w < p.n_weights; ++w) by_weight[w] = V{};
         start_dual(row);
         for (int l = p.n_layers - 1; l >= 0; --l) reverse_layer(l);
+        // How far the un-computed state is from |0...0>.
+        state[0][0] -= 1;
+        *call.drift = std::sqrt(this->norm_of(state));
         for (int k = 0; k < p.n_inputs; ++k) call.grad_inputs[row * p.n_inputs + k] = by_input[k][0];
         for (int w = 0; w < p.n_weights; ++w) call.grad_weights[w] += by_weight[w][0];
     }
