@@ -11,8 +11,10 @@ from typing import Literal, NamedTuple
 
 from qinn_bench.performance.engine import Step
 
-SAMPLE_SECONDS = 0.005
+SAMPLE_SECONDS = 0.02
 """Steps are repeated within a sample until it lasts about this long."""
+WARMED_SECONDS = 0.25
+"""Steps shorter than this run once untimed before each sample: in training a step follows its like, not another's."""
 ROUNDS = (3, 101)
 """The fewest and the most samples of a step."""
 Clock = Literal["cpu", "wall"]
@@ -45,6 +47,8 @@ def interleaved(steps: Mapping[str, Step], budget: float, clock: Clock = "cpu") 
     running, forward = list(steps), True
     while running:
         for name in running if forward else reversed(running):
+            if samples[name][-1:] < [WARMED_SECONDS]:
+                steps[name]()
             samples[name].append(seconds_of(steps[name], repeats[name], clock))
         running = [name for name in running if _goes_on(samples[name], repeats[name], budget)]
         forward = not forward
