@@ -43,7 +43,7 @@ def main() -> int:
     page = markdown(rows, reached, facts)
     document = {
         "rows": [row.model_dump() for row in rows],
-        "arithmetic": [one._asdict() | {"share": one.share} for one in reached],
+        "arithmetic": [one._asdict() | {"share": one.share, "dense_share": one.dense_share} for one in reached],
         "provenance": facts,
     }
     for name, text in (("engine.md", page), ("engine.json", json.dumps(document, indent=1))):

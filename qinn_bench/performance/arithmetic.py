@@ -16,6 +16,8 @@ from qinn_bench.values import Array
 
 PEAKS = 5
 """How often the peak is measured; the median is taken."""
+DENSE = 28 + 88
+"""Operations of a dense 2x2 matrix on a pair of amplitudes, forwards and backwards with its gradient."""
 
 
 class Arithmetic(NamedTuple):
@@ -32,6 +34,12 @@ class Arithmetic(NamedTuple):
     def share(self) -> float:
         """The share of the peak that is reached."""
         return self.operations / self.seconds / self.peak
+
+    @property
+    def dense_share(self) -> float:
+        """The share of a kernel that takes as long but multiplies dense matrices, one for each wire and layer."""
+        pairs = self.batch * engine.LAYERS * self.n_qubits << (self.n_qubits - 1)
+        return DENSE * pairs / self.seconds / self.peak
 
 
 def arithmetic(n_qubits: int, batch: int, precision: str, budget: float) -> Arithmetic:

@@ -168,11 +168,13 @@ def _arithmetic(found: Sequence[Arithmetic], missed: list[str]) -> Iterator[str]
     if not found:
         return
     yield "### Arithmetic of the kernel alone, values and gradients"
-    lines = [["n / batch", "precision", "operations a step", "GFlop/s", "peak of the machine [GFlop/s]", "share"]]
+    heads = ("operations a step", "GFlop/s", "peak of the machine [GFlop/s]", "share", "share if gates were dense")
+    lines = [["n / batch", "precision", *heads]]
     for one in found:
         rate, peak = (f"{value / 1e9:.0f}" for value in (one.operations / one.seconds, one.peak))
         where = _named((one.n_qubits, one.batch))
-        lines.append([where, one.precision, f"{one.operations:.3g}", rate, peak, f"{one.share:.0%}"])
+        shares = (f"{share:.0%}" for share in (one.share, one.dense_share))
+        lines.append([where, one.precision, f"{one.operations:.3g}", rate, peak, *shares])
         if one.n_qubits >= 10 and one.share < SHARE_TARGET:
             missed.append(f"arithmetic at {where} in {one.precision}: {one.share:.0%} of {SHARE_TARGET:.0%}")
     yield _table(lines)
