@@ -35,9 +35,9 @@ sample: .venv/installed-test
 engine-table: .venv/installed-peers
 	$(BIN)/python benchmarks/engine_table.py --page docs/engine.md
 
-# How every simulator grows with the number of qubits (about half an hour).
+# How every simulator grows with the number of qubits (about ten minutes).
 scaling: .venv/installed-peers
-	$(BIN)/qinn-bench scale --backends all --qubits 4:16 --batch 64 --mode all \
+	$(BIN)/qinn-bench scale --backends all --qubits 4:16 --batch 64 --budget 1 \
 	  --out results/engine/scaling.json --figure docs/figures/scaling.png
 
 .venv/bin/python:
