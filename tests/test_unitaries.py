@@ -1,6 +1,7 @@
 """A 2x2 unitary as gates is that unitary, phase included, and its derivatives are those of the matrix, everywhere."""
 
-from math import pi
+import cmath
+from math import cos, hypot, pi, sin
 
 import pytest
 import torch
@@ -38,7 +39,9 @@ def product(gates, inputs=None):
 @settings(max_examples=60, deadline=None)
 @given(st.tuples(ANGLE, ANGLE, ANGLE), ANGLE)
 def test_the_gates_are_the_matrix(vector, phase):
-    matrix = exponential(torch.tensor(vector, dtype=torch.float64), phase)
+    size = hypot(*vector) or 1.0
+    axis = sum(v / size * letter for v, letter in zip(vector, (X, Y, Z), strict=True))
+    matrix = cmath.exp(1j * phase) * (cos(size / 2) * I2 - 1j * sin(size / 2) * axis) if any(vector) else I2
     torch.testing.assert_close(product(fixed_unitary(matrix, 0))[0], matrix, rtol=0, atol=1e-12)
     rows = torch.stack([matrix, matrix @ X, I2])
     torch.testing.assert_close(product(sampled_unitary(0), angles_of(rows)), rows, rtol=0, atol=1e-12)

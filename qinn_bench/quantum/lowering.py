@@ -55,7 +55,7 @@ def amplitudes_fill_lanes(n_wires: int, rows: int, lanes: int) -> bool:
     Otherwise a vector holds one row in each lane, which leaves lanes empty where rows are few and the cache where
     states are large. Jacobians are always computed like that.
     """
-    return n_wires >= 8 and (2 * rows <= lanes or n_wires >= 15)
+    return n_wires >= 8 and (2 * rows <= lanes or n_wires >= 14)
 
 
 @dataclass
