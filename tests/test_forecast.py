@@ -24,7 +24,8 @@ CASES = [
     ("lightning.qubit", 18, 1, "float64", "gradient", 1),
 ]
 STEP = """
-import resource, sys, torch
+import sys, torch
+from pathlib import Path
 from qinn_bench.quantum import backends
 from qinn_bench.quantum.ansatz import reuploading
 name, n, batch, dtype, mode, uploads = sys.argv[1:]
@@ -37,7 +38,9 @@ def step(circuit, batch):
         torch.autograd.grad(simulator.run(circuit, inputs, weights).sum(), (inputs, weights))
     else:
         torch.autograd.grad(simulator.run_with_jacobian(circuit, inputs, weights)[1].square().sum(), weights)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    listed = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in listed if line.startswith("VmHWM:"))
 
 base = step(reuploading(2, uploads=1, entangler="cnot"), 2)
 print(step(reuploading(int(n), uploads=int(uploads), entangler="cnot"), int(batch)) - base)
@@ -45,6 +48,7 @@ print(step(reuploading(int(n), uploads=int(uploads), entangler="cnot"), int(batc
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_bytes_are_those_of_a_fresh_process(case):
     name, n, batch, dtype, mode, uploads = case
@@ -70,7 +74,7 @@ def test_every_simulator_looks_first(monkeypatch, name):
     if reason := backends.why_not(name):
         pytest.skip(reason)
     monkeypatch.setattr(forecast, "free_bytes", lambda: 0)
-    monkeypatch.setattr(forecast, "UNNOTICED", 2**18)
+    monkeypatch.setattr(forecast, "UNNOTICED", 2**16)
     small, large = reuploading(4, uploads=1), reuploading(14, uploads=1)
     backends.get(name).run(small, torch.zeros(8, 4), torch.zeros(small.n_weights))
     with pytest.raises(Refused, match=f"on '{name}'.*are free"):
