@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from qinn_bench.contracts import DensityModel
+from qinn_bench.dataset import Dataset
 from qinn_bench.density_mass import LogDensity, Mass, estimate_mass, fit_proposal, grid_mass, sharpen
-from qinn_bench.values import Array, Certificate, Dataset, Estimate, Verdict
+from qinn_bench.values import Array, Certificate, Estimate, Verdict
 
 TOLERANCE = 0.03
 """How far from 1 the mass may be: the NLL is then off by at most 0.03 nats, below the seed-to-seed spread."""

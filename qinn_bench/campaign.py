@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qinn_bench import matching, registry, run, store
+from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
 from qinn_bench.reading import parse
 from qinn_bench.run import Order
-from qinn_bench.values import Budget, Cell, Dataset, Record, Refused, Row, Status, Study, Use
+from qinn_bench.values import Budget, Cell, Record, Refused, Row, Status, Study, Use
 from qinn_bench.worker import work
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -8,7 +8,8 @@ from typing import Literal
 
 from qinn_bench import registry
 from qinn_bench.contracts import count_parameters
-from qinn_bench.values import Dataset, Knob, Match, Parameters, Refused, Row, Use, Value
+from qinn_bench.dataset import Dataset
+from qinn_bench.values import Knob, Match, Parameters, Refused, Row, Use, Value
 
 Depth = Literal["shallow", "balanced", "deep"]
 

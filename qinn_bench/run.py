@@ -18,12 +18,13 @@ import torch
 
 from qinn_bench import audit, registry, store
 from qinn_bench.contracts import Generator, count_parameters
+from qinn_bench.dataset import Dataset, Evidence
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
 from qinn_bench.training import Fit, fit
-from qinn_bench.values import Array, Cell, Certificate, Dataset, Estimate, Evidence, Record, Status
+from qinn_bench.values import Array, Cell, Certificate, Estimate, Record, Status
 
 CHUNK = 1024
 WEIGHT = "weight:"

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 from scipy.special import expit, ndtr, ndtri
 
-from qinn_bench.values import Array, Transform
+from qinn_bench.dataset import Transform
+from qinn_bench.values import Array
 
 # Exponents are cut off here on the way back, so that finite features always give finite rows; e^100 is far outside.
 LIMIT = 100.0

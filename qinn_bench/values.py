@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +13,11 @@ Knob = bool | int | float | str
 Knobs = dict[str, Knob]
 Direction = Literal["lower", "higher", "zero", "one", "none"]
 Status = Literal["ok", "diverged", "not-converged", "timeout", "out-of-memory", "crashed", "unsupported", "skipped"]
-Role = Literal["model", "floor", "ceiling"]
+Role = Literal["model", "control", "floor", "ceiling"]
 Verdict = Literal["pass", "fail", "undecided"]
+Outcome = Literal["better", "equal", "worse", "undecided"]
+Control = Literal["", "frozen", "unentangled", "fourier", "tanh", "untrained"]
+Source = Literal["all", "initialisation", "batches", "split", "shots"]
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -77,7 +78,9 @@ class Use(Value):
 class Cell(Value):
     """One unit of work: one model on one data set under one budget, on one backend and device, with one seed.
 
-    `samples` rows are drawn from the trained model; `mass_draws` is the most that its certificate may draw.
+    `samples` rows are drawn from the trained model; `mass_draws` is the most that its certificate may draw. With a
+    `control` the circuits of the model are replaced before training. The seed moves every source of randomness, or
+    only the one that `varies`; the others then stay at seed 0.
     """
 
     model: Use
@@ -88,6 +91,8 @@ class Cell(Value):
     seed: int
     samples: Positive
     mass_draws: Positive
+    control: Control = ""
+    varies: Source = "all"
 
 
 class Row(Value):
@@ -110,7 +115,12 @@ class Match(Value):
 
 
 class Study(Value):
-    """A comparison as data: a grid of data sets x models x budgets x backends x devices x seeds."""
+    """A comparison as data: a grid of data sets x models x sizes x budgets x backends x devices x seeds.
+
+    With `controls`, every model that has a circuit comes with its controls; with `sizes`, every row that names a
+    shape is matched to each of these parameter counts in turn; with `variance`, every source of randomness is also
+    varied alone.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     title: str = ""
@@ -125,6 +135,9 @@ class Study(Value):
     metrics: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     match: Match | None = None
+    sizes: tuple[Positive, ...] = ()
+    controls: bool = False
+    variance: bool = False
 
 
 class Parameters(Value):
@@ -171,8 +184,47 @@ class Training(Value):
     stopped: str
 
 
+class Resources(Value):
+    """What a model costs beside its parameters.
+
+    `circuit_evaluations` and `step_flops` are those of one training step (a circuit on one sample counts once);
+    `cpu_to_best_s` are CPU seconds of training until the kept weights; `rank` is the numerical rank of the derivative
+    of the model's outputs with respect to its trained parameters at `rank_rows` test rows, at most their number.
+    """
+
+    circuit_evaluations: int
+    step_flops: int | None
+    cpu_to_best_s: float | None
+    peak_memory_mb: float | None
+    rank: int | None = None
+    rank_rows: int = 0
+
+
+class Comparison(Value):
+    """What paired replicates say of a first against a second row.
+
+    `effect` is the mean by which the first is better, in the unit of the metric, with its standard error; `interval`
+    is its 95 % confidence interval. The p-values are those of "first is better", "first is worse" and, with a
+    `margin`, "the two differ by less than the margin".
+    """
+
+    outcome: Outcome
+    reason: str
+    effect: Estimate
+    interval: tuple[float, float] | None = None
+    p_better: float | None = None
+    p_worse: float | None = None
+    p_equal: float | None = None
+    margin: float | None = None
+    replicates: int = 0
+    method: str = ""
+
+
 class Record(Value):
     """All that is known of one finished cell; one JSON file.
+
+    `family` is the label of the study's row; `row` adds what sets the cell apart in a grid: its size, its budget, its
+    control. `control_of` names the row that a control belongs to.
 
     `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
     it, so that a new or changed metric is taken again without training.
@@ -182,6 +234,9 @@ class Record(Value):
     key: str
     study: str
     row: str
+    family: str = ""
+    size: int = 0
+    control_of: str = ""
     role: Role
     cell: Cell
     status: Status
@@ -190,115 +245,8 @@ class Record(Value):
     measured: dict[str, str] = {}
     certificate: Certificate | None = None
     parameters: Parameters | None = None
+    resources: Resources | None = None
     training: Training | None = None
     cost: dict[str, float] = {}
     seeds: dict[str, int] = {}
     provenance: dict[str, Knob] = {}
-
-
-class Transform(Protocol):
-    """An invertible map from physical rows to the features a model sees."""
-
-    def forward(self, rows: Array) -> tuple[Array, Array]:
-        """``(n, dim) -> (n, dim), (n,)``: features and ``log |d features / d rows|`` in nats."""
-
-    def inverse(self, features: Array) -> Array:
-        """``(n, dim) -> (n, dim)``: the physical rows."""
-
-
-class Density(Protocol):
-    """A distribution over physical rows that is known exactly."""
-
-    entropy: float
-
-    def log_density(self, rows: Array) -> Array:
-        """``(n, dim) -> (n,)`` in nats; minus infinity outside the support."""
-
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """``n`` independent rows, ``(n, dim)``."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One coordinate of a physical row."""
-
-    name: str
-    label: str
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Observable:
-    """A quantity computed from rows and compared by histogram on ``bins`` equal bins in [low, high]."""
-
-    name: str
-    label: str
-    low: float
-    high: float
-    unit: str = ""
-    bins: int = 50
-
-
-@dataclass(frozen=True)
-class Resonance:
-    """A peak in an observable: nominal position and full width at half maximum, fitted within [low, high]."""
-
-    observable: str
-    mass: float
-    width: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Physical rows split into train, valid and test, with the map to features and what is known about them.
-
-    `observables` maps rows ``(n, dim)`` to ``{name: (n,)}`` for every name in `plots`; `support` tells which rows
-    lie inside the selection. `fingerprint` is the SHA-256 of the content.
-    """
-
-    name: str
-    columns: tuple[Column, ...]
-    train: Array
-    valid: Array
-    test: Array
-    transform: Transform
-    observables: Callable[[Array], dict[str, Array]]
-    plots: tuple[Observable, ...]
-    support: Callable[[Array], NDArray[np.bool_]]
-    fingerprint: str
-    density: Density | None = None
-    resonance: Resonance | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def dim(self) -> int:
-        """Number of coordinates of a row."""
-        return int(self.train.shape[1])
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a metric may look at: equally many true and generated physical rows, and log-densities of the test rows.
-
-    `log_prob` ``(n_test,)`` is the model's claimed log-density of `data.test` in physical space, None without a
-    density; `mass` is the integral of that density.
-    """
-
-    data: Dataset
-    truth: Array
-    generated: Array
-    log_prob: Array | None
-    mass: Estimate | None
-    rng: np.random.Generator
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A named quality figure; `compute` returns one estimate per column, each column name starting with `name`."""
-
-    name: str
-    title: str
-    needs: Literal["density", "samples"]
-    compute: Callable[[Evidence], dict[str, Estimate]]

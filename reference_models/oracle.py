@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from qinn_bench.contracts import Generator
-from qinn_bench.values import Dataset, Density, Refused, Role, Transform
+from qinn_bench.dataset import Dataset, Density, Transform
+from qinn_bench.values import Refused, Role
 
 CITATION = "the known density of the data set"
 PUBLISHED: dict[str, str] = {}

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from qinn_bench.contracts import Generator
-from qinn_bench.values import Dataset, Refused, Role
+from qinn_bench.dataset import Dataset
+from qinn_bench.values import Refused, Role
 
 CITATION = "the test rows of the data set"
 PUBLISHED: dict[str, str] = {}

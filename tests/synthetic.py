@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 from scipy.special import ndtri
 
-from qinn_bench.values import Array, Column, Dataset, Estimate, Evidence, Observable, Resonance
+from qinn_bench.dataset import Column, Dataset, Evidence, Observable, Resonance
+from qinn_bench.values import Array, Estimate
 
 MASS, WIDTH = 91.2, 2.5
 LOW, HIGH = 71.0, 111.0

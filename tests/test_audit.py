@@ -12,8 +12,8 @@ from torch import nn
 
 from qinn_bench.audit import autodiff, certify, judge_mass
 from qinn_bench.contracts import LOG_2PI, DensityModel
+from qinn_bench.dataset import Column, Dataset
 from qinn_bench.density_mass import Mass, Proposal, estimate_mass, fit_proposal, grid_mass, sharpen
-from qinn_bench.values import Column, Dataset
 
 DRAWS = 40_000
 

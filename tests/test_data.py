@@ -9,8 +9,9 @@ import pytest
 from qinn_bench import registry
 from qinn_bench.cli.main import main
 from qinn_bench.data import _kinematics, _samples, bwexp, gmm8, moons, rings3, toy_zj, zjets
+from qinn_bench.dataset import Dataset
 from qinn_bench.metrics.resonance import fit
-from qinn_bench.values import Dataset, Refused, Use
+from qinn_bench.values import Refused, Use
 
 VARIANTS = [
     "zjets[features=9]",

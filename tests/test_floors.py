@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"values", "reading", "contracts", "seeds"},
+    {"values", "dataset", "reading", "contracts", "seeds"},
     {"quantum", "statistics", "transforms"},
     {"training", "audit", "density_mass", "metrics", "data", "store", "registry", "provenance"},
     {"run", "worker", "preloaded", "matching"},

@@ -10,9 +10,10 @@ import synthetic
 from scipy.special import ndtr
 from scipy.stats import wasserstein_distance
 
+from qinn_bench.dataset import Evidence, Observable
 from qinn_bench.metrics import classifier, histograms, likelihood, mmd, resonance, wasserstein
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.values import Estimate, Evidence, Observable, Refused
+from qinn_bench.values import Estimate, Refused
 
 SAMPLES = ("mmd", "w1", "swd", "chi2", "sep", "peak", "c2st")
 UNITS = {"w1": "sd", "swd": "sd", "peak": "GeV", "c2st": "AUC", "mmd": "", "chi2": "", "sep": ""}

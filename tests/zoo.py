@@ -10,8 +10,9 @@ from torch import Tensor
 
 from qinn_bench import registry
 from qinn_bench.contracts import count_parameters
+from qinn_bench.dataset import Column, Dataset
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
-from qinn_bench.values import Array, Column, Dataset, Knobs, Use
+from qinn_bench.values import Array, Knobs, Use
 
 NAMES = registry.names("model")
 BACKEND = "torch"

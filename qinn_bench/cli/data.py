@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from qinn_bench import registry
 from qinn_bench.data import _samples
 from qinn_bench.data._samples import Request
-from qinn_bench.values import Dataset, Use
+from qinn_bench.dataset import Dataset
+from qinn_bench.values import Use
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

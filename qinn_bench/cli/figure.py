@@ -11,9 +11,10 @@ import numpy as np
 
 from qinn_bench import campaign, registry, store
 from qinn_bench.cli import _study
+from qinn_bench.dataset import Dataset
 from qinn_bench.report import figures
 from qinn_bench.run import Order
-from qinn_bench.values import Dataset, Record, Refused
+from qinn_bench.values import Record, Refused
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qinn_bench.dataset import Column, Dataset, Density, Observable, Resonance, Transform
 from qinn_bench.transforms import fitted
-from qinn_bench.values import Array, Column, Dataset, Density, Knobs, Observable, Refused, Resonance, Transform
+from qinn_bench.values import Array, Knobs, Refused
 
 # Train, validation and test shares of arXiv:2302.12906.
 TRAIN, VALID = 0.375, 0.125

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qinn_bench.dataset import Observable
 from qinn_bench.transforms import LIMIT
-from qinn_bench.values import Array, Observable, Refused
+from qinn_bench.values import Array, Refused
 
 Z_MASS = 91.1876
 Z_WIDTH = 2.4952

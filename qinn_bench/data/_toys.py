@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.data._assemble import FEWEST, assemble
+from qinn_bench.dataset import Column, Dataset, Density, Observable
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.transforms import Columnwise, Identity
-from qinn_bench.values import Array, Column, Dataset, Density, Knobs, Observable, Refused
+from qinn_bench.values import Array, Knobs, Refused
 
 PLANE = (Column("x", "$x$"), Column("y", "$y$"))
 

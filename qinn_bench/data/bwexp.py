@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from qinn_bench.data._kinematics import Z_MASS, Z_WIDTH
 from qinn_bench.data._toys import toy
+from qinn_bench.dataset import Column, Dataset, Observable, Resonance
 from qinn_bench.transforms import Columnwise, Logit, LogShift
-from qinn_bench.values import Array, Column, Dataset, Observable, Resonance
+from qinn_bench.values import Array
 
 LOW, HIGH = 66.0, 116.0
 PT_MIN, PT_MEAN = 20.0, 25.0

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from qinn_bench.data._toys import log_normal_density, plane_toy
-from qinn_bench.values import Array, Dataset
+from qinn_bench.dataset import Dataset
+from qinn_bench.values import Array
 
 SIGMA = 0.2
 ANGLES = np.arange(8) * np.pi / 4

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from qinn_bench.data._toys import log_normal_density, plane_toy
-from qinn_bench.values import Array, Dataset
+from qinn_bench.dataset import Dataset
+from qinn_bench.values import Array
 
 RADII = np.array([1.0, 2.0, 3.0])
 SIGMA = 0.1

@@ -18,8 +18,9 @@ from qinn_bench.data._kinematics import (
     wrap,
 )
 from qinn_bench.data._toys import log_normal_density, toy
+from qinn_bench.dataset import Column, Dataset, Resonance, Transform
 from qinn_bench.transforms import Columnwise, Identity, Logit, LogShift, Probit
-from qinn_bench.values import Array, Column, Dataset, Resonance, Transform
+from qinn_bench.values import Array
 
 LOW, HIGH = 66.0, 116.0
 WINDOW = Cuts(pt_mu=0.0, eta_mu=np.inf, pt_jet=0.0, eta_jet=np.inf, mass=(LOW, HIGH))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from qinn_bench.data import _kinematics, _samples
 from qinn_bench.data._assemble import assemble
 from qinn_bench.data._kinematics import CUTS, Z_MASS, Z_WIDTH, Cuts, DileptonMass, Event, check_coordinates, wrap
+from qinn_bench.dataset import Column, Dataset, Observable, Resonance, Transform
 from qinn_bench.transforms import Columnwise, Identity, Logit, LogShift, Map
-from qinn_bench.values import Array, Column, Dataset, Observable, Refused, Resonance, Transform
+from qinn_bench.values import Array, Refused
 
 # A jet of a single photon has no mass: the logarithm is taken of the mass plus this, in GeV.
 MASS_FLOOR = 1.0

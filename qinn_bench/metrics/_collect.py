@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from qinn_bench import registry
-from qinn_bench.values import Metric, Refused
+from qinn_bench.dataset import Metric
+from qinn_bench.values import Refused
 
 
 def all_metrics() -> dict[str, Metric]:

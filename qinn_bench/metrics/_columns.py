@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from qinn_bench.values import Array, Direction, Estimate, Evidence
+from qinn_bench.dataset import Evidence
+from qinn_bench.values import Array, Direction, Estimate
 
 FEWEST = 20
 Pair = tuple[Array, Array]

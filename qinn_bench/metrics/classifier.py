@@ -6,8 +6,9 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics._columns import features, missing, observables, undefined
-from qinn_bench.values import Array, Estimate, Evidence, Metric
+from qinn_bench.values import Array, Estimate
 
 
 def c2st(evidence: Evidence) -> dict[str, Estimate]:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qinn_bench.dataset import Evidence, Metric, Observable
 from qinn_bench.metrics._columns import Pair, missing, observables, undefined
 from qinn_bench.statistics import degenerate_error, garwood
-from qinn_bench.values import Array, Estimate, Evidence, Metric, Observable
+from qinn_bench.values import Array, Estimate
 
 
 class Divergence(NamedTuple):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics._columns import undefined
-from qinn_bench.values import Array, Estimate, Evidence, Metric
+from qinn_bench.values import Array, Estimate
 
 
 def nll(evidence: Evidence) -> dict[str, Estimate]:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist, pdist
 
+from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics._columns import features, missing, observables, undefined
 from qinn_bench.statistics import degenerate_error, permutation_p
-from qinn_bench.values import Array, Estimate, Evidence, Metric
+from qinn_bench.values import Array, Estimate
 
 MOST = 2000
 PERMUTATIONS = 200

@@ -11,8 +11,9 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.func import grad_and_value, hessian, jacfwd
 
+from qinn_bench.dataset import Evidence, Metric, Resonance
 from qinn_bench.metrics._columns import missing, observables
-from qinn_bench.values import Array, Direction, Estimate, Evidence, Metric, Resonance
+from qinn_bench.values import Array, Direction, Estimate
 
 GRID = 1001
 FEWEST = 100

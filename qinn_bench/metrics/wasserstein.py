@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics._columns import features, missing, observables, undefined
 from qinn_bench.statistics import resampling_counts
-from qinn_bench.values import Array, Estimate, Evidence, Metric
+from qinn_bench.values import Array, Estimate
 
 DIRECTIONS = 200
 REPLICATES = 50

@@ -18,9 +18,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from qinn_bench.dataset import Dataset, Observable
 from qinn_bench.metrics.histograms import counts, ratio
 from qinn_bench.performance.scan import Row, Scan
-from qinn_bench.values import Array, Dataset, Observable, Refused
+from qinn_bench.values import Array, Refused
 
 COLUMN, PAGE, CELL = 3.4, 7.0, 2.8
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")

@@ -1,0 +1,120 @@
+"""What a data set is, and what a metric may look at: plain frozen values that hold arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qinn_bench.values import Array, Estimate
+
+
+class Transform(Protocol):
+    """An invertible map from physical rows to the features a model sees."""
+
+    def forward(self, rows: Array) -> tuple[Array, Array]:
+        """``(n, dim) -> (n, dim), (n,)``: features and ``log |d features / d rows|`` in nats."""
+
+    def inverse(self, features: Array) -> Array:
+        """``(n, dim) -> (n, dim)``: the physical rows."""
+
+
+class Density(Protocol):
+    """A distribution over physical rows that is known exactly."""
+
+    entropy: float
+
+    def log_density(self, rows: Array) -> Array:
+        """``(n, dim) -> (n,)`` in nats; minus infinity outside the support."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """``n`` independent rows, ``(n, dim)``."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One coordinate of a physical row."""
+
+    name: str
+    label: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A quantity computed from rows and compared by histogram on ``bins`` equal bins in [low, high]."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    unit: str = ""
+    bins: int = 50
+
+
+@dataclass(frozen=True)
+class Resonance:
+    """A peak in an observable: nominal position and full width at half maximum, fitted within [low, high]."""
+
+    observable: str
+    mass: float
+    width: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Physical rows split into train, valid and test, with the map to features and what is known about them.
+
+    `observables` maps rows ``(n, dim)`` to ``{name: (n,)}`` for every name in `plots`; `support` tells which rows
+    lie inside the selection. `fingerprint` is the SHA-256 of the content.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    train: Array
+    valid: Array
+    test: Array
+    transform: Transform
+    observables: Callable[[Array], dict[str, Array]]
+    plots: tuple[Observable, ...]
+    support: Callable[[Array], NDArray[np.bool_]]
+    fingerprint: str
+    density: Density | None = None
+    resonance: Resonance | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates of a row."""
+        return int(self.train.shape[1])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a metric may look at: equally many true and generated physical rows, and log-densities of the test rows.
+
+    `log_prob` ``(n_test,)`` is the model's claimed log-density of `data.test` in physical space, None without a
+    density; `mass` is the integral of that density.
+    """
+
+    data: Dataset
+    truth: Array
+    generated: Array
+    log_prob: Array | None
+    mass: Estimate | None
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named quality figure; `compute` returns one estimate per column, each column name starting with `name`."""
+
+    name: str
+    title: str
+    needs: Literal["density", "samples"]
+    compute: Callable[[Evidence], dict[str, Estimate]]
