@@ -224,7 +224,8 @@ class Record(Value):
     """All that is known of one finished cell; one JSON file.
 
     `family` is the label of the study's row; `row` adds what sets the cell apart in a grid: its size, its budget, its
-    control. `control_of` names the row that a control belongs to.
+    control. `control_of` names the row that a control belongs to. `flags` say, each as ``name: sentence``, why a
+    number is too good to be believed; a flagged row never wins.
 
     `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
     it, so that a new or changed metric is taken again without training.
@@ -244,6 +245,7 @@ class Record(Value):
     metrics: dict[str, Estimate] = {}
     measured: dict[str, str] = {}
     certificate: Certificate | None = None
+    flags: tuple[str, ...] = ()
     parameters: Parameters | None = None
     resources: Resources | None = None
     training: Training | None = None
