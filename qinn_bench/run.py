@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from qinn_bench import audit, registry, store
+from qinn_bench import audit, registry, resources, store
 from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.dataset import Dataset, Evidence
 from qinn_bench.metrics._collect import all_metrics
@@ -24,11 +24,14 @@ from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
 from qinn_bench.training import Fit, fit
-from qinn_bench.values import Array, Cell, Certificate, Estimate, Record, Status
+from qinn_bench.values import Array, Cell, Certificate, Estimate, Record, Resources, Status
 
 CHUNK = 1024
 WEIGHT = "weight:"
-MEASURING = ("qinn_bench.metrics", "qinn_bench.statistics", "qinn_bench.density_mass")
+MEASURING = (
+    *("qinn_bench.metrics", "qinn_bench.statistics", "qinn_bench.density_mass"),
+    *("qinn_bench.resources", "qinn_bench.quantum.tally"),
+)
 """Modules whose change makes a measured number stale."""
 
 
@@ -106,7 +109,7 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
     with clock.phase("train"):
         outcome = _train(model, cell, data, on_step)
     facts: dict[str, Any] = {"parameters": count_parameters(model), "training": outcome.training}
-    clock.seconds |= _step_cost(outcome)
+    clock.seconds |= _step_cost(outcome) | {"train_peak_mb": _peak_memory()}
     arrays = _curves(outcome)
     if outcome.status != "ok":
         return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=clock.seconds, **facts)
@@ -120,6 +123,9 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
         facts["certificate"] = _certify(model, cell, data, arrays)
     with clock.phase("metrics"):
         facts["metrics"] = _measure(order.metrics, cell, data, arrays, facts["certificate"])
+    with clock.phase("resources"):
+        used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": clock.seconds["train_peak_mb"]}
+        facts["resources"] = _resources(model, cell, data).model_copy(update=used)
     return save(order, arrays, cost=clock.seconds, measured=fingerprints(order.metrics), **facts)
 
 
@@ -185,9 +191,22 @@ def _measure(
     return found
 
 
+def _resources(model: Generator, cell: Cell, data: Dataset) -> Resources:
+    """What the trained model costs; a step is taken on the first rows, as many as its budget has in a batch."""
+    batch, rows = (
+        torch.as_tensor(data.transform.forward(part)[0])
+        for part in (data.train[: cell.budget.batch], data.test[: resources.OUTPUTS])
+    )
+    return resources.measure(model, rows, batch, torch_rng("resources", str(cell.data), cell.seed))
+
+
 def fingerprints(metrics: tuple[str, ...]) -> dict[str, str]:
-    """The source hash of the certificate and of each of these metrics; a record with others is measured again."""
-    makers = {name: all_metrics()[name].compute.__module__ for name in metrics} | {"certificate": audit.__name__}
+    """The source hashes of what measures a record: of the certificate, the resources and each of these metrics.
+
+    A record with others is measured again.
+    """
+    makers = {name: all_metrics()[name].compute.__module__ for name in metrics}
+    makers |= {"certificate": audit.__name__, "resources": resources.__name__}
     return {name: _fingerprint(module) for name, module in makers.items()}
 
 
@@ -206,11 +225,23 @@ def _measure_again(order: Order, data: Dataset, done: Record) -> Record:
         certificate = _certify(trained(order.cell, data, arrays), order.cell, data, arrays)
         stale |= {name for name in order.metrics if all_metrics()[name].needs == "density"}
     again = tuple(name for name in order.metrics if name in stale)
-    metrics = done.metrics | _measure(again, order.cell, data, arrays, certificate)
-    measured = done.measured | fingerprints(order.metrics)
-    record = done.model_copy(update={"metrics": metrics, "certificate": certificate, "measured": measured})
+    found: dict[str, Any] = {
+        "certificate": certificate,
+        "metrics": done.metrics | _measure(again, order.cell, data, arrays, certificate),
+        "measured": done.measured | fingerprints(order.metrics),
+    }
+    if "resources" in stale:
+        found["resources"] = _resources_again(order.cell, data, arrays, done)
+    record = done.model_copy(update=found)
     store.save(order.results, record, arrays)
     return record
+
+
+def _resources_again(cell: Cell, data: Dataset, arrays: store.Arrays, done: Record) -> Resources:
+    """The resources of a finished cell; what only its training could tell is kept as it was measured then."""
+    before, peak = done.resources, done.cost.get("train_peak_mb")
+    used = {"cpu_to_best_s": before.cpu_to_best_s if before else None, "peak_memory_mb": peak}
+    return _resources(trained(cell, data, arrays), cell, data).model_copy(update=used)
 
 
 def trained(cell: Cell, data: Dataset, arrays: store.Arrays) -> Generator:
@@ -242,7 +273,6 @@ def _step_cost(outcome: Fit) -> dict[str, float]:
 def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: Any) -> Record:
     """Write the record of a cell with what is known of it, and its provenance."""
     cost = facts.pop("cost", {})
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     record = Record(
         key=order.key,
         study=order.study,
@@ -250,10 +280,15 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
         role=registry.role(order.cell.model.name),
         cell=order.cell,
         status=status,
-        cost=cost | {"peak_memory_mb": peak},
+        cost=cost | {"peak_memory_mb": _peak_memory()},
         seeds={"seed": order.cell.seed},
         provenance=provenance() | {"data_hash": order.data_hash, "code_hash": order.code_hash},
         **facts,
     )
     store.save(order.results, record, arrays)
     return record
+
+
+def _peak_memory() -> float:
+    """The most memory that this process has held so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -18,7 +18,8 @@ from qinn_bench.values import Budget, Status, Training
 
 @dataclass(frozen=True)
 class Fit:
-    """How a training went: its outcome, the loss curves by step, and the seconds of each step."""
+    """How a training went: its outcome, the loss curves by step, the seconds of each step, and the CPU seconds until
+    the weights that were kept."""
 
     status: Status
     reason: str
@@ -27,6 +28,7 @@ class Fit:
     train_loss: list[float] = field(default_factory=list)
     valid_loss: list[float] = field(default_factory=list)
     step_seconds: list[float] = field(default_factory=list)
+    cpu_to_best_s: float | None = None
 
 
 def fit(
@@ -60,6 +62,7 @@ class _Loop:
         self.schedule = _schedule(self.optimiser, budget)
         self.best: dict[str, Tensor] = {}
         self.best_step, self.best_loss = 0, math.inf
+        self.started, self.cpu_to_best = time.process_time(), 0.0
         self.steps: list[int] = []
         self.train_loss: list[float] = []
         self.valid_loss: list[float] = []
@@ -109,6 +112,7 @@ class _Loop:
         self.valid_loss.append(loss)
         if math.isfinite(loss) and loss < self.best_loss:
             self.best_step, self.best_loss = step, loss
+            self.cpu_to_best = time.process_time() - self.started
             self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
     def _out_of_patience(self, step: int) -> bool:
@@ -119,7 +123,8 @@ class _Loop:
         best = self.best_loss if math.isfinite(self.best_loss) else None
         training = Training(steps=steps, best_step=self.best_step, best_loss=best, stopped=stopped)
         reason = stopped if status != "ok" else ""
-        return Fit(status, reason, training, self.steps, self.train_loss, self.valid_loss, self.seconds)
+        curves = self.steps, self.train_loss, self.valid_loss, self.seconds
+        return Fit(status, reason, training, *curves, cpu_to_best_s=self.cpu_to_best if self.best else None)
 
 
 def _batches(rows: Tensor, size: int, rng: torch.Generator) -> Iterator[Tensor]:

@@ -187,9 +187,11 @@ class Training(Value):
 class Resources(Value):
     """What a model costs beside its parameters.
 
-    `circuit_evaluations` and `step_flops` are those of one training step (a circuit on one sample counts once);
-    `cpu_to_best_s` are CPU seconds of training until the kept weights; `rank` is the numerical rank of the derivative
-    of the model's outputs with respect to its trained parameters at `rank_rows` test rows, at most their number.
+    `circuit_evaluations` and `step_flops` are those of one training step (a circuit on one sample counts once, its
+    Jacobian along n inputs n times more); `cpu_to_best_s` are CPU seconds of training until the kept weights, and
+    `peak_memory_mb` the most that the process held until training ended. `rank` is the numerical rank of the derivative
+    of the model's outputs with respect to its trained parameters at `rank_rows` test rows; `rank_is_bound` says that
+    all outputs at these rows were independent, so that more rows would show more.
     """
 
     circuit_evaluations: int
@@ -198,6 +200,7 @@ class Resources(Value):
     peak_memory_mb: float | None
     rank: int | None = None
     rank_rows: int = 0
+    rank_is_bound: bool = False
 
 
 class Comparison(Value):

@@ -193,3 +193,18 @@ def test_rows_of_the_same_label_are_refused(study):
     study.write_text(study.read_text() + '[[models]]\nmodel = "spline_inn"\n')
     with pytest.raises(Refused, match="give each its own label"):
         campaign.load_study(study)
+
+
+def test_a_record_says_what_its_model_costs(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(STUDY.format(steps=20) + QINN)
+    order = next(o for o in campaign.plan(campaign.load_study(path), tmp_path) if o.cell.model.name == "qinn")
+    record = run.run_cell(order)
+    spent = record.resources
+    # The batch and the points of the barrier, each with the circuit and its two tangents.
+    assert spent.circuit_evaluations == 2 * 64 * 3
+    assert 0 < spent.rank <= record.parameters.total and spent.rank_rows > 0
+    assert spent.cpu_to_best_s > 0 and spent.peak_memory_mb > 50
+    stale = record.model_copy(update={"measured": record.measured | {"resources": "old"}, "resources": None})
+    store.save(tmp_path, stale, store.load_arrays(tmp_path, record))
+    assert run.run_cell(order).resources == spent.model_copy(update={"cpu_to_best_s": None})

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds"},
     {"quantum", "statistics", "transforms"},
-    {"training", "audit", "density_mass", "metrics", "data", "store", "registry", "provenance"},
+    {"training", "audit", "density_mass", "resources", "metrics", "data", "store", "registry", "provenance"},
     {"run", "worker", "preloaded", "matching"},
     {"campaign", "report", "performance"},
     {"cli"},

@@ -20,7 +20,7 @@ from synthetic import MASS, dataset, rows
 from qinn_bench.report import figures
 from qinn_bench.report.layout import number, tex
 from qinn_bench.report.table import table
-from qinn_bench.values import Budget, Cell, Certificate, Estimate, Parameters, Record, Refused, Use
+from qinn_bench.values import Budget, Cell, Certificate, Estimate, Parameters, Record, Refused, Resources, Use
 
 NLL = {"unit": "nats", "better": "lower"}
 
@@ -384,3 +384,31 @@ def test_figures_leave_the_settings_of_the_user_alone(data, samples, tmp_path):
     before = dict(rcParams)
     figures.save(figures.observable_figure(data, samples, "x"), tmp_path / "x")
     assert dict(rcParams) == before
+
+
+def spent(rank, seconds, *, bound=False, flops=897_767_697):
+    return Resources(
+        circuit_evaluations=2304,
+        step_flops=flops,
+        cpu_to_best_s=seconds,
+        peak_memory_mb=512.0,
+        rank=rank,
+        rank_rows=52,
+        rank_is_bound=bound,
+    )
+
+
+def test_columns_of_what_a_model_costs():
+    columns = ("circuits", "flops", "cpu_best_s", "memory_mb", "rank", "frozen")
+    records = [
+        record("qinn", 0, resources=spent(301, 20.0)),
+        record("qinn", 1, resources=spent(302, 30.0)),
+        record("bounded", 0, resources=spent(468, 1.0, bound=True)),
+        record("bounded", 1, resources=spent(468, 1.0, bound=True)),
+        record("elsewhere", 0, resources=spent(None, None, flops=None)),
+        record("elsewhere", 1, resources=None),
+    ]
+    by_row = {line.model: [str(entry) for entry in line.entries] for line in table(records, columns).rows}
+    assert by_row["qinn"][1:3] == ["2304", "8.978e8"] and by_row["qinn"][5:] == ["302", "0"]
+    assert by_row["bounded"][5] == "≥ 468" and by_row["elsewhere"][2:4] == ["–", "–"]
+    assert "25(5)" in table(records, columns).text() and r"$\geq$ 468" in table(records, columns).latex()

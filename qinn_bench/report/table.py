@@ -15,8 +15,13 @@ DEFAULT = (
     *("peak_mass", "peak_width", "train_s", "seeds"),
 )
 DENSITY = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
-COUNTS = frozenset({"parameters", "quantum", "seeds"})
-COMPUTED = COUNTS | {"mass", "train_s"}
+COUNTS = frozenset({"parameters", "quantum", "frozen", "seeds"})
+SPENT = {"circuits": "circuit_evaluations", "flops": "step_flops", "cpu_best_s": "cpu_to_best_s", "rank": "rank"} | {
+    "memory_mb": "peak_memory_mb"
+}
+"""Columns of what a model costs, each with the field of `Resources` that it shows."""
+UNITS = {"cpu_best_s": "s", "memory_mb": "MiB"}
+COMPUTED = COUNTS | {"mass", "train_s", *SPENT}
 TITLES = {
     "parameters": "param.",
     "quantum": "quant.",
@@ -39,6 +44,12 @@ TITLES = {
     "peak_mass_shift": "peak ΔM",
     "peak_width_shift": "peak ΔΓ",
     "train_s": "train",
+    "frozen": "frozen",
+    "circuits": "circuits/step",
+    "flops": "flop/step",
+    "cpu_best_s": "CPU to best",
+    "memory_mb": "memory",
+    "rank": "rank",
     "seeds": "seeds",
 }
 FAMILIES = {"w1_": "W₁ ", "chi2_": "χ²/n ", "sep_": "sep "}
@@ -58,6 +69,12 @@ MEANINGS = {
     "peak_mass": "fitted position of the resonance",
     "peak_width": "fitted width of the resonance",
     "train_s": "wall time of training",
+    "frozen": "parameters that are held fixed",
+    "circuits": "circuit evaluations of a training step, a circuit and each of its tangents on one row being one",
+    "flops": "floating-point operations of a training step",
+    "cpu_best_s": "CPU time of training until the kept weights",
+    "memory_mb": "most memory that the process held until training ended",
+    "rank": "numerical rank of the derivative of latents and log-det by the parameters at some test rows",
     "seeds": "finished cells of those planned",
 }
 ROLES: tuple[Role, ...] = ("floor", "model", "ceiling")
@@ -93,7 +110,8 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None) -> Ta
 
     Rows are grouped by data set: floors first with the truth on top, then the compared models, ceilings last. The
     numbers of a row are those of its finished seeds, combined; a cell that failed or is missing is named below its row.
-    `columns` are names of metrics or of: parameters, quantum, mass, train_s, seeds.
+    `columns` are names of metrics or of: parameters, quantum, frozen, mass, circuits, flops, cpu_best_s, memory_mb,
+    rank, train_s, seeds.
 
     Raises:
         Refused: no records, two records of one row, data set and seed, or a column that does not exist.
@@ -162,6 +180,8 @@ def _cell(name: str, group: _Group) -> Estimate | str | None:
     """What a row says in a column; None if nothing."""
     if name in COUNTS:
         return _count(name, group)
+    if name in SPENT:
+        return _spent(name, group)
     if name == "mass":
         found = [record.certificate.mass for record in group.ok if record.certificate]
     elif name == "train_s":
@@ -178,7 +198,25 @@ def _count(name: str, group: _Group) -> str | None:
     found = [record.parameters for record in group.records if record.parameters]
     if not found:
         return None
-    return str(found[0].total if name == "parameters" else found[0].quantum)
+    return str({"parameters": found[0].total, "quantum": found[0].quantum, "frozen": found[0].frozen}[name])
+
+
+def _spent(name: str, group: _Group) -> Estimate | str | None:
+    """What a row costs: counts of a step as they are, seconds and memory as the mean over seeds, the largest rank."""
+    resources = [record.resources for record in group.ok if record.resources]
+    found = [value for value in (getattr(spent, SPENT[name]) for spent in resources) if value is not None]
+    if not found:
+        return None
+    if name in UNITS:
+        return combine([Estimate(value=value, unit=UNITS[name]) for value in found])
+    return _rank(group) if name == "rank" else Estimate(value=found[0]) if name == "flops" else str(found[0])
+
+
+def _rank(group: _Group) -> str:
+    """The largest rank over the seeds, marked where it is a lower bound."""
+    ranked = [r.resources for r in group.ok if r.resources and r.resources.rank is not None]
+    best = max(ranked, key=lambda spent: spent.rank or 0)
+    return f"{'≥ ' * best.rank_is_bound}{best.rank}"
 
 
 def _remarks(group: _Group) -> list[str]:

@@ -1,0 +1,180 @@
+"""What a model costs beside its parameters: circuits and operations of a training step, the rank of its Jacobian."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, vmap
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from qinn_bench.contracts import DensityModel, Generator
+from qinn_bench.quantum.tally import tallied
+from qinn_bench.values import Resources
+
+TOLERANCE = 1e-8
+"""Singular values below this share of the largest, of a Jacobian with columns of length one, count as zero: far above
+rounding in float64, whose share is about 1e-14."""
+OUTPUTS, SPARE = 1024, 1.25
+"""The Jacobian has at most this many lines, and no more than needed to see every parameter with some to spare."""
+NUMBERS = 8_000_000
+"""Entries of the Jacobian at most, which takes a few times 64 MB."""
+RANK_FLOPS = 1e10
+"""Operations that the rank may cost, from those of a training step; large circuits get fewer rows."""
+FEWEST_ROWS = 8
+
+
+class Step(NamedTuple):
+    """One training step: evaluations of circuits, and floating-point operations where they can be counted."""
+
+    circuits: int
+    flops: int | None
+
+
+def measure(model: Generator, rows: Tensor, batch: Tensor, rng: torch.Generator) -> Resources:
+    """The resources of a model in float64 on the CPU: its Jacobian at `rows`, a step on `batch`, both ``(n, dim)``.
+
+    CPU time and memory are left open.
+    """
+    step = step_cost(model, batch, rng)
+    rank, n = jacobian_rank(model, rows, step, len(batch))
+    return Resources(
+        circuit_evaluations=step.circuits,
+        step_flops=step.flops,
+        cpu_to_best_s=None,
+        peak_memory_mb=None,
+        rank=rank,
+        rank_rows=n,
+        rank_is_bound=rank == n * (model.dim + 1),
+    )
+
+
+def step_cost(model: Generator, batch: Tensor, rng: torch.Generator) -> Step:
+    """What the loss of a batch ``(n, dim)`` and its gradient cost; the optimiser is not counted.
+
+    Counted are: matrix products and convolutions as `torch.utils.flop_counter` has them; one operation for each number
+    that an elementwise function or a sum writes or reads (complex numbers: two, their products six); factorisations
+    by their leading term; and both sweeps of the compiled kernel as it states them. The operations of other compiled
+    simulators are not known, and the flops are then None. A model without trained parameters takes no steps.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        return Step(0, 0)
+    with tallied(model) as tally, _Operations() as operations:
+        torch.autograd.grad(model.loss(batch, 0.0, rng), trained, allow_unused=True)
+    return Step(tally.evaluations, None if tally.hidden else round(operations.total + tally.kernel_flops))
+
+
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the floating-point operations of all that torch executes."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0.0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **kwargs or {})
+        self.total += _operations(func, args, kwargs or {}, result)
+        return result
+
+
+def _operations(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> float:
+    """The operations of one call of torch."""
+    packet = func.overloadpacket
+    written = [r for r in (result if isinstance(result, (tuple, list)) else (result,)) if isinstance(r, Tensor)]
+    if not written or not args:
+        return 0.0
+    if packet in flop_registry:
+        factor = 4 if written[0].is_complex() else 1
+        return factor * float(flop_registry[packet](*args, **kwargs, out_val=result))
+    if packet.__name__ in FACTORISATIONS:
+        return FACTORISATIONS[packet.__name__](*args)
+    if torch.Tag.pointwise in func.tags:
+        return sum(_weight(r, packet.__name__) * r.numel() for r in written if _counts(r))
+    if packet.__name__ in SUMS and isinstance(args[0], Tensor) and _counts(args[0]):
+        return _weight(args[0], "") * args[0].numel()
+    return 0.0
+
+
+def _counts(numbers: Tensor) -> bool:
+    return numbers.is_floating_point() or numbers.is_complex()
+
+
+def _weight(numbers: Tensor, name: str) -> int:
+    return (6 if name.startswith("mul") else 2) if numbers.is_complex() else 1
+
+
+def _cubed(share: float) -> Callable[..., float]:
+    """Operations of a factorisation of matrices ``(..., n, n)``: a share of n^3 each."""
+    return lambda a, *_: share * a.numel() * a.shape[-1]
+
+
+FACTORISATIONS: dict[str, Callable[..., float]] = {
+    "_linalg_slogdet": _cubed(2 / 3),
+    "_linalg_det": _cubed(2 / 3),
+    "linalg_lu_factor_ex": _cubed(2 / 3),
+    "linalg_cholesky_ex": _cubed(1 / 3),
+    "_linalg_eigh": _cubed(9),
+    "linalg_inv_ex": _cubed(2),
+    "_linalg_solve_ex": lambda a, b, *_: 2 / 3 * a.numel() * a.shape[-1] + 2 * b.numel() * a.shape[-1],
+    "linalg_lu_solve": lambda a, _, b, *__: 2 * b.numel() * a.shape[-1],
+    "linalg_solve_triangular": lambda a, b, *_: b.numel() * a.shape[-1],
+}
+"""Leading terms of Golub and Van Loan, Matrix Computations; eigenvalues without their vectors cost less than stated."""
+SUMS = frozenset({"sum", "mean", "cumsum", "cumprod", "prod", "logsumexp", "_softmax", "_log_softmax", "amax", "amin"})
+
+
+def jacobian_rank(model: Generator, rows: Tensor, step: Step, batch: int) -> tuple[int | None, int]:
+    """The numerical rank of d(z, log-det) / d(parameters) at rows ``(n, dim)``, and at how many of them it was taken.
+
+    The rows are as many as `OUTPUTS`, `SPARE`, `NUMBERS` and, from the cost of a training step on `batch` rows,
+    `RANK_FLOPS` allow. The rank is a lower bound of that at more rows: it cannot exceed ``rows * (dim + 1)``. None
+    where the model has no map or trains nothing, where the operations of its simulator are not known, and where a
+    derivative is not finite or cannot be taken row by row.
+    """
+    parameters = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    if not parameters or step.flops is None or not isinstance(model, DensityModel):
+        return None, 0
+    n_parameters = sum(p.numel() for p in parameters.values())
+    affordable = RANK_FLOPS * batch / max(step.flops, 1)
+    lines = min(OUTPUTS, SPARE * n_parameters + model.dim, NUMBERS / n_parameters, affordable)
+    n = min(len(rows), max(FEWEST_ROWS, int(lines / (model.dim + 1))))
+    try:
+        jacobian = row_gradients(model, parameters, rows[:n])
+    except RuntimeError:
+        return None, 0
+    return (numerical_rank(jacobian), n) if torch.isfinite(jacobian).all() else (None, 0)
+
+
+def row_gradients(model: Generator, parameters: dict[str, Tensor], rows: Tensor) -> Tensor:
+    """d(z_i, log-det) / d(parameters) at each row, ``(n, dim) -> (n (dim + 1), n_parameters)``."""
+
+    def output(given: dict[str, Tensor], row: Tensor, which: Tensor) -> Tensor:
+        z, logdet = functional_call(model, given, (row[None],))
+        return (torch.cat((z[0], logdet)) * which).sum()
+
+    components = torch.eye(model.dim + 1, dtype=rows.dtype)
+    parts = []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        for which in components:
+            found = vmap(grad(output), (None, 0, None))(parameters, rows, which)
+            parts.append(torch.cat([part.reshape(len(rows), prod(part.shape[1:])) for part in found.values()], 1))
+    return torch.cat(parts)
+
+
+def numerical_rank(matrix: Tensor) -> int:
+    """How many singular values, after every column has got length one, exceed `TOLERANCE` times the largest."""
+    lengths = matrix.norm(dim=0)
+    scaled = matrix[:, lengths > 0] / lengths[lengths > 0]
+    if scaled.shape[1] > scaled.shape[0]:
+        scaled = torch.linalg.qr(scaled.T, mode="r")[1]
+    values = torch.linalg.svdvals(scaled)
+    return int((values > TOLERANCE * values.max()).sum()) if len(values) else 0
