@@ -1,4 +1,4 @@
-"""The capacity matcher: which shapes of a model family meet a parameter budget, counted by building them."""
+"""The capacity matcher: which shapes of a model family meet a budget of one kind, counted by building them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,33 @@ import itertools
 from bisect import bisect_left
 from typing import Literal
 
-from qinn_bench import registry
-from qinn_bench.contracts import count_parameters
+import torch
+
+from qinn_bench import registry, resources
+from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.dataset import Dataset
-from qinn_bench.values import Knob, Match, Parameters, Refused, Row, Use, Value
+from qinn_bench.resources import Step
+from qinn_bench.seeds import seed_of, torch_rng
+from qinn_bench.values import Axis, Knob, Match, Parameters, Refused, Row, Use, Value
 
 Depth = Literal["shallow", "balanced", "deep"]
+MOVED = 0.1
+"""The rank is taken with normal noise of this size on the weights, because many models start where it is degenerate."""
+ROWS = 4096
+"""Training rows that a model to be measured is initialised on; those of its step and of its Jacobian are among them."""
+LARGEST_RANK = int(resources.OUTPUTS / resources.SPARE)
 
 
 class Shape(Value):
-    """A model with all its knobs, its parameters, its signed relative distance from the asked total, its depth.
+    """A model with all its knobs, its parameters, its size on the matched axis, how far (relative, signed) that is
+    from the one that was asked for, and its depth.
 
     Of the depths that meet the budget, the lowest third is shallow and the highest third is deep.
     """
 
     model: Use
     parameters: Parameters
+    size: int
     residual: float
     depth: Depth = "balanced"
 
@@ -31,6 +42,7 @@ class Matching(Value):
 
     family: str
     data: str
+    axis: Axis
     asked: int
     tolerance: float
     searched: int
@@ -40,33 +52,43 @@ class Matching(Value):
 
 
 def search(family: Use, data: Dataset, match: Match) -> Matching:
-    """Find all shapes of a model family that meet a parameter budget.
+    """Find all shapes of a model family that meet a budget.
 
     The knobs in `family` are held; every other knob that the model's KNOBS list is searched. Along the knob with the
-    most values the count never falls, so it is bisected; all combinations of the others are visited.
+    most values the size never falls, so it is bisected; all combinations of the others are visited.
 
     Raises:
-        Refused: the model states no KNOBS, so its size cannot be chosen.
+        Refused: the model states no KNOBS, so its size cannot be chosen; or a size that cannot be measured.
     """
     free = _free_knobs(family)
     if not free:
-        raise Refused(f"model '{family}' leaves no knob open to the matcher: its size is {_count(family, data).total}")
+        raise Refused(
+            f"model '{family}' leaves no knob open to the matcher: its size is {_size(family, data, match)[1]}"
+        )
+    if match.rank > LARGEST_RANK:
+        raise Refused(f"rank = {match.rank} was asked for; ranks are measured up to {LARGEST_RANK}")
     longest = max(free, key=lambda knob: len(free[knob]))
     rest = {knob: values for knob, values in free.items() if knob != longest}
-    counts = _Counts(data)
+    counts = _Counts(data, match)
     for combination in itertools.product(*rest.values()):
         held = Use(name=family.name, knobs=family.knobs | dict(zip(rest, combination, strict=True)))
-        counts.visit(held, longest, free[longest], match)
+        counts.visit(held, longest, free[longest])
     shapes = [
-        Shape(model=registry.spell_out("model", use), parameters=count, residual=count.total / match.parameters - 1)
-        for use, count in counts.found.values()
+        Shape(
+            model=registry.spell_out("model", use),
+            parameters=count,
+            size=size,
+            residual=size / match.target - 1,
+        )
+        for use, count, size in counts.found.values()
     ]
     by_distance = sorted(shapes, key=lambda shape: (abs(shape.residual), str(shape.model)))
     fitting = [shape for shape in by_distance if abs(shape.residual) <= match.tolerance]
     return Matching(
         family=str(family),
         data=data.name,
-        asked=match.parameters,
+        axis=match.axis,
+        asked=match.target,
         tolerance=match.tolerance,
         searched=len(shapes),
         verdict="feasible" if fitting else "infeasible",
@@ -85,34 +107,65 @@ def _free_knobs(family: Use) -> dict[str, tuple[Knob, ...]]:
 
 
 class _Counts:
-    """The parameters of every use that a search has built, each built once."""
+    """The size of every use that a search has built, each built once."""
 
-    def __init__(self, data: Dataset) -> None:
-        self.data = data
-        self.found: dict[str, tuple[Use, Parameters]] = {}
+    def __init__(self, data: Dataset, match: Match) -> None:
+        self.data, self.match = data, match
+        self.found: dict[str, tuple[Use, Parameters, int]] = {}
 
-    def visit(self, held: Use, knob: str, values: tuple[Knob, ...], match: Match) -> None:
+    def visit(self, held: Use, knob: str, values: tuple[Knob, ...]) -> None:
         """Count, along one knob, the uses within the tolerance and the two that bracket the budget."""
+        match = self.match
 
         def total(value: Knob) -> int:
             return self.total(Use(name=held.name, knobs=held.knobs | {knob: value}))
 
-        low = bisect_left(values, match.parameters * (1 - match.tolerance), key=total)
+        low = bisect_left(values, match.target * (1 - match.tolerance), key=total)
         for value in values[low:]:
-            if total(value) > match.parameters * (1 + match.tolerance):
+            if total(value) > match.target * (1 + match.tolerance):
                 break
         if low > 0:
             total(values[low - 1])
 
     def total(self, use: Use) -> int:
-        """How many parameters a use has."""
+        """How large a use is."""
         if str(use) not in self.found:
-            self.found[str(use)] = use, _count(use, self.data)
-        return self.found[str(use)][1].total
+            self.found[str(use)] = use, *_size(use, self.data, self.match)
+        return self.found[str(use)][-1]
 
 
-def _count(use: Use, data: Dataset) -> Parameters:
-    return count_parameters(registry.make("model", use, data.dim, data=data))
+def _size(use: Use, data: Dataset, match: Match) -> tuple[Parameters, int]:
+    """The parameters of a model, and how much it has of what is matched."""
+    count = count_parameters(registry.make("model", use, data.dim, data=data))
+    if match.axis in ("parameters", "quantum"):
+        return count, count.quantum if match.axis == "quantum" else count.total
+    step, rank = measure(use, data, match.batch, rank=match.axis == "rank")
+    size = {"circuits": step.circuits, "flops": step.flops, "rank": rank}[match.axis]
+    if size is None:
+        raise Refused(f"the {match.axis} of model '{use}' cannot be measured; match its parameters instead")
+    return count, size
+
+
+def measure(use: Use, data: Dataset, batch: int, *, rank: bool) -> tuple[Step, int | None]:
+    """One training step of an untrained model on `batch` rows and, if asked for, the rank of its Jacobian."""
+    use = registry.spell_out("model", use)
+    features = torch.as_tensor(data.transform.forward(data.train[:ROWS])[0])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("init", data.name, str(use)))
+        model: Generator = registry.make("model", use, data.dim, data=data).double()
+    model.initialise(features, torch_rng("initialise", data.name))
+    step = resources.step_cost(model, features[:batch], torch_rng("resources", data.name))
+    if not rank:
+        return step, None
+    _move(model, torch_rng("move", data.name, str(use)))
+    return step, resources.jacobian_rank(model, features[: resources.OUTPUTS], step, batch)[0]
+
+
+@torch.no_grad()
+def _move(model: Generator, rng: torch.Generator) -> None:
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.add_(MOVED * torch.randn(parameter.shape, generator=rng, dtype=parameter.dtype))
 
 
 def _classify(shapes: list[Shape]) -> list[Shape]:
@@ -132,7 +185,7 @@ def _classify(shapes: list[Shape]) -> list[Shape]:
 
 
 def resolve(row: Row, data: Dataset, match: Match | None) -> Use:
-    """The model of a study's row with every knob set, checked against the study's parameter budget.
+    """The model of a study's row with every knob set, checked against the study's budget.
 
     A row with a `shape` gets the closest match of that depth class. A compared model (role ``model``) without one must
     meet the budget as it is; floors and ceilings need not.
@@ -147,11 +200,11 @@ def resolve(row: Row, data: Dataset, match: Match | None) -> Use:
         raise Refused(f"row '{row.label or row.model}' asks for a {row.shape} shape, but the study has no [match]")
     use = registry.spell_out("model", given)
     if match and registry.role(row.model) == "model":
-        residual = _count(use, data).total / match.parameters - 1
-        if abs(residual) > match.tolerance:
+        size = _size(use, data, match)[1]
+        if abs(size / match.target - 1) > match.tolerance:
             raise Refused(
-                f"'{use}' has {_count(use, data).total} parameters on {data.name}, "
-                f"the study asks for {match.parameters} within {match.tolerance:.1%}; set its shape or its knobs"
+                f"'{use}' has {match.axis} = {size} on {data.name}, "
+                f"the study asks for {match.target} within {match.tolerance:.1%}; set its shape or its knobs"
             )
     return use
 
@@ -159,8 +212,8 @@ def resolve(row: Row, data: Dataset, match: Match | None) -> Use:
 def _closest(found: Matching, depth: str) -> Use:
     if found.verdict == "infeasible":
         raise Refused(
-            f"no shape of '{found.family}' has {found.asked} parameters within {found.tolerance:.1%} on {found.data}; "
-            f"the nearest is {found.nearest.model} with {found.nearest.parameters.total}"
+            f"no shape of '{found.family}' has {found.asked} {found.axis} within {found.tolerance:.1%} on "
+            f"{found.data}; the nearest is {found.nearest.model} with {found.nearest.size}"
         )
     fitting = [shape for shape in found.shapes if shape.depth == depth] or list(found.shapes)
     return fitting[0].model

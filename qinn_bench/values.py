@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Array = NDArray[np.float64]
 Knob = bool | int | float | str
@@ -18,7 +18,9 @@ Verdict = Literal["pass", "fail", "undecided"]
 Outcome = Literal["better", "equal", "worse", "undecided"]
 Control = Literal["", "frozen", "unentangled", "fourier", "tanh", "untrained"]
 Source = Literal["all", "initialisation", "batches", "split", "shots"]
+Axis = Literal["parameters", "quantum", "circuits", "flops", "rank"]
 Positive = Annotated[int, Field(gt=0)]
+NotNegative = Annotated[int, Field(ge=0)]
 
 
 class Refused(ValueError):
@@ -108,10 +110,39 @@ class Row(Value):
 
 
 class Match(Value):
-    """The parameter budget that every compared model of a study meets, within a relative tolerance."""
+    """What every compared model of a study has the same amount of, within a relative tolerance: one of the axes.
 
-    parameters: Positive
+    `parameters` are all trained ones and `quantum` those in circuits; `circuits` and `flops` are those of one training
+    step of `batch` rows; `rank` is that of the Jacobian of the parameters near the start of training. An axis of 0 is
+    not asked for; with none, a study's sizes are its parameters.
+    """
+
+    parameters: NotNegative = 0
+    quantum: NotNegative = 0
+    circuits: NotNegative = 0
+    flops: NotNegative = 0
+    rank: NotNegative = 0
+    batch: Positive = 128
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
+
+    @model_validator(mode="after")
+    def _one_axis(self) -> Self:
+        if len(self._asked()) > 1:
+            raise ValueError(f"models are matched on one axis, but these are given: {', '.join(self._asked())}")
+        return self
+
+    def _asked(self) -> list[Axis]:
+        return [axis for axis in get_args(Axis) if getattr(self, axis)]
+
+    @property
+    def axis(self) -> Axis:
+        """What is matched."""
+        return next(iter(self._asked()), "parameters")
+
+    @property
+    def target(self) -> int:
+        """How much of it is asked for."""
+        return int(getattr(self, self.axis))
 
 
 class Study(Value):

@@ -66,7 +66,7 @@ def test_an_impossible_budget_is_infeasible_and_names_the_nearest(moons):
 
 def test_a_row_that_misses_the_budget_is_refused(moons):
     row = Row(model="spline_inn", knobs={"hidden": 64})
-    with pytest.raises(Refused, match="the study asks for 100"):
+    with pytest.raises(Refused, match=r"has parameters = \d+ on moons, the study asks for 100"):
         matching.resolve(row, moons, Match(parameters=100))
     assert matching.resolve(row, moons, None).knobs["hidden"] == 64
 
@@ -82,3 +82,43 @@ def test_quantum_and_classical_parameters_add_up(moons):
     assert shape.parameters.quantum > 0
     assert shape.parameters.total == shape.parameters.quantum + shape.parameters.classical
     assert np.isfinite(shape.residual)
+
+
+@pytest.mark.parametrize(
+    ("family", "asked"),
+    [
+        (Use(name="spline_inn", knobs={"blocks": 2, "hidden_layers": 1, "bins": 4}), {"flops": 30_000}),
+        (Use(name="hybrid_qinn", knobs={"construction": "conditioner", "bins": 2}), {"quantum": 80}),
+        (Use(name="hybrid_qinn", knobs={"construction": "conditioner", "uploads": 1, "bins": 2}), {"circuits": 64}),
+        (Use(name="spline_inn", knobs={"blocks": 2, "hidden_layers": 1, "bins": 2}), {"rank": 60}),
+    ],
+    ids=lambda value: str(value) if isinstance(value, Use) else next(iter(value)),
+)
+def test_every_axis_can_be_matched(moons, family, asked):
+    match = Match(**asked, batch=16, tolerance=0.1)
+    found = matching.search(family, moons, match)
+    assert found.axis == match.axis == next(iter(asked)) and found.asked == match.target
+    assert found.verdict == "feasible"
+    for shape in found.shapes[:3]:
+        assert abs(shape.size / match.target - 1) <= 0.1
+        step, rank = matching.measure(shape.model, moons, 16, rank=True)
+        again = {"flops": step.flops, "circuits": step.circuits, "rank": rank, "quantum": shape.parameters.quantum}
+        assert again[match.axis] == shape.size
+
+
+def test_the_rank_is_taken_away_from_a_degenerate_start(moons):
+    """The coupling networks start with a last layer of zeros, where the weights before it change nothing."""
+    use = registry.spell_out("model", Use(name="spline_inn", knobs={"blocks": 2, "hidden": 2, "bins": 2}))
+    rank = matching.measure(use, moons, 16, rank=True)[1]
+    assert rank is not None and rank > count(use, moons) / 2
+
+
+def test_models_are_matched_on_one_axis():
+    with pytest.raises(ValueError, match="matched on one axis, but these are given: parameters, flops"):
+        Match(parameters=300, flops=1000)
+    assert (Match(parameters=300).axis, Match(flops=7).axis, Match().target) == ("parameters", "flops", 0)
+
+
+def test_a_rank_beyond_what_is_measured_is_refused(moons):
+    with pytest.raises(Refused, match="ranks are measured up to 819"):
+        matching.search(Use(name="spline_inn"), moons, Match(rank=5000))

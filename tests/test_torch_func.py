@@ -60,3 +60,15 @@ def test_double_backward_of_a_training_step():
 
     for by_kernel, by_torch in zip(penalty(native), penalty(statevector), strict=True):
         torch.testing.assert_close(by_kernel, by_torch, rtol=0, atol=1e-10)
+
+
+def test_rows_that_do_not_lie_together():
+    """Columns of a wider array under vmap, as a coupling block passes them on."""
+    circuit = reuploading(1, uploads=2)
+    wide = torch.randn(5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    weights = torch.linspace(-1, 1, circuit.n_weights, dtype=torch.float64)
+
+    def gradients(made):
+        return vmap(grad(lambda x, w: made.run(circuit, x[None, :1], w).sum(), 1), (0, None))(wide, weights)
+
+    torch.testing.assert_close(gradients(native), gradients(statevector), rtol=0, atol=1e-10)

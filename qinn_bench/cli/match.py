@@ -1,4 +1,4 @@
-"""``qinn-bench match``: shapes of model families that meet a parameter budget."""
+"""``qinn-bench match``: shapes of model families that meet a budget of parameters, circuits, operations or rank."""
 
 from __future__ import annotations
 
@@ -11,14 +11,27 @@ from rich.markup import escape
 from rich.table import Table
 
 from qinn_bench import matching, registry, store
+from qinn_bench.dataset import Dataset
 from qinn_bench.matching import Matching
-from qinn_bench.values import Match, Refused, Use
+from qinn_bench.values import Axis, Match, Refused, Use
+
+AXES: dict[Axis, str] = {
+    "parameters": "how many trained parameters",
+    "quantum": "how many trained parameters in circuits",
+    "circuits": "how many circuit evaluations in a training step",
+    "flops": "how many floating-point operations in a training step",
+    "rank": "what rank of the Jacobian of the parameters",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The data set, the budget, and the families."""
     parser.add_argument("-d", "--data", required=True, help="data set[knob=value]")
-    parser.add_argument("--params", type=int, required=True, help="how many trained parameters")
+    axes = parser.add_mutually_exclusive_group(required=True)
+    for axis, meaning in AXES.items():
+        names = ("--params", "--parameters") if axis == "parameters" else (f"--{axis}",)
+        axes.add_argument(*names, dest=axis, type=int, metavar="N", help=meaning)
+    parser.add_argument("--batch", type=int, default=128, metavar="N", help="rows of the training step, for the above")
     parser.add_argument("--tol", default="2%", help="relative tolerance, such as 2%% or 0.02")
     parser.add_argument("-m", "--model", action="append", required=True, help="model[knob=value]; given knobs are held")
     parser.add_argument("--most", type=int, default=9, help="rows a family in the table")
@@ -29,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Search every family; the exit code is 0 if all can meet the budget, 2 otherwise."""
     data = registry.make("data", registry.spell_out("data", registry.parse_use(options.data)))
-    if options.params <= 0:
-        raise Refused(f"--params is {options.params}; a parameter budget is a positive whole number")
-    match = Match(parameters=options.params, tolerance=_tolerance(options.tol))
+    match = _match(options)
     found = [matching.search(_family(text), data, match) for text in options.model]
     certificates = json.dumps([matched.model_dump() for matched in found], indent=1)
     if options.out:
@@ -40,8 +51,16 @@ def run(options: argparse.Namespace) -> int:
         print(certificates)
     else:
         for matched in found:
-            _show(matched, options.most)
+            _show(matched, options.most, data, match.batch)
     return 0 if all(matched.verdict == "feasible" for matched in found) else 2
+
+
+def _match(options: argparse.Namespace) -> Match:
+    axis, asked = next((axis, getattr(options, axis)) for axis in AXES if getattr(options, axis) is not None)
+    for name, number in ((axis, asked), ("batch", options.batch)):
+        if number <= 0:
+            raise Refused(f"--{name} is {number}; a positive whole number was expected")
+    return Match(**{axis: asked}, batch=options.batch, tolerance=_tolerance(options.tol))
 
 
 def _family(text: str) -> Use:
@@ -60,22 +79,26 @@ def _tolerance(text: str) -> float:
     return value
 
 
-def _show(found: Matching, most: int) -> None:
+def _show(found: Matching, most: int, data: Dataset, batch: int) -> None:
     if found.verdict == "infeasible":
         nearest = found.nearest
         print(
-            f"{found.family}: infeasible, no shape has {found.asked} parameters within {found.tolerance:.1%}; "
-            f"the nearest of {found.searched} is {nearest.model} with {nearest.parameters.total}"
+            f"{found.family}: infeasible, no shape has {found.asked} {found.axis} within {found.tolerance:.1%}; "
+            f"the nearest of {found.searched} is {nearest.model} with {nearest.size}"
         )
         return
     title = (
         f"{found.family} on {found.data}: {len(found.shapes)} shapes of {found.searched} within {found.tolerance:.1%}"
     )
-    table = Table("depth", "total", "quantum", "classical", "off", title=escape(title))
+    columns = ("depth", "total", "quantum", "circuits", "flop", *["rank"] * (found.axis == "rank"), "off")
+    table = Table(*columns, title=escape(title))
     table.add_column("shape", overflow="fold")
     for shape in _spread(found, most):
         count = shape.parameters
-        figures = (str(count.total), str(count.quantum), str(count.classical), f"{shape.residual:+.2%}")
+        step = matching.measure(shape.model, data, batch, rank=False)[0]
+        spent = (str(step.circuits), "–" if step.flops is None else f"{step.flops:.2e}")
+        rank = [str(shape.size)] * (found.axis == "rank")
+        figures = (str(count.total), str(count.quantum), *spent, *rank, f"{shape.residual:+.2%}")
         table.add_row(shape.depth, *figures, escape(_terse(shape.model)))
     Console().print(table)
 

@@ -205,7 +205,7 @@ class _Simulate(torch.autograd.Function):
         inputs, weights, job, _ = given
         if in_dims[1] is not None:
             return _one_by_one(_Simulate.apply, info.batch_size, in_dims, given)
-        rows = inputs.movedim(in_dims[0], 0)
+        rows = inputs.movedim(in_dims[0], 0).contiguous()
         *results, saved = _Simulate.apply(rows.flatten(0, 1), weights, job, False)  # type: ignore[no-untyped-call]
         split = (result.unflatten(0, rows.shape[:2]) for result in results)
         return (*split, saved), (*[0] * len(results), None)
