@@ -193,12 +193,14 @@ def resolve(row: Row, data: Dataset, match: Match | None) -> Use:
     Raises:
         Refused: the row misses the budget, or no shape meets it; the message names the nearest shape.
     """
-    given = Use(name=row.model, knobs=row.knobs)
     if match and row.shape:
-        return _closest(search(given, data, match), row.shape)
+        use, missed = nearest(row, data, match)
+        if missed:
+            raise Refused(missed)
+        return use
     if row.shape:
         raise Refused(f"row '{row.label or row.model}' asks for a {row.shape} shape, but the study has no [match]")
-    use = registry.spell_out("model", given)
+    use = registry.spell_out("model", Use(name=row.model, knobs=row.knobs))
     if match and registry.role(row.model) == "model":
         size = _size(use, data, match)[1]
         if abs(size / match.target - 1) > match.tolerance:
@@ -209,11 +211,13 @@ def resolve(row: Row, data: Dataset, match: Match | None) -> Use:
     return use
 
 
-def _closest(found: Matching, depth: str) -> Use:
+def nearest(row: Row, data: Dataset, match: Match) -> tuple[Use, str]:
+    """The closest match of a row, of the depth that it asks for where there is one; and, where none fits, why not."""
+    found = search(Use(name=row.model, knobs=row.knobs), data, match)
     if found.verdict == "infeasible":
-        raise Refused(
-            f"no shape of '{found.family}' has {found.asked} {found.axis} within {found.tolerance:.1%} on "
-            f"{found.data}; the nearest is {found.nearest.model} with {found.nearest.size}"
+        return found.nearest.model, (
+            f"no shape of '{found.family}' has {found.asked} {found.axis} within {found.tolerance:.1%} on {found.data}; "
+            f"the nearest is {found.nearest.model} with {found.nearest.size}"
         )
-    fitting = [shape for shape in found.shapes if shape.depth == depth] or list(found.shapes)
-    return fitting[0].model
+    fitting = [shape for shape in found.shapes if shape.depth == row.shape] or list(found.shapes)
+    return fitting[0].model, ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
-from qinn_bench.values import Knob, Knobs, Refused, Role, Use
+from qinn_bench.values import Control, Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
 PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data", "metric": "qinn_bench.metrics"}
@@ -123,10 +123,17 @@ def _read(text: str) -> Knob:
     return text
 
 
-def code_fingerprint(name: str) -> str:
-    """SHA-256 of a model's source, of the modules beside it that it imports, directly or not, and of its ansatz."""
+def code_fingerprint(name: str, control: Control = "") -> str:
+    """SHA-256 of a model's source, of the modules beside it that it imports, directly or not, and of its ansatz.
+
+    That of a control covers what replaces the circuits too.
+    """
     module = find("model", name).__name__
-    return source_fingerprint(module, (module.rpartition(".")[0] + ".", "qinn_bench.quantum.ansatz"))
+    own = source_fingerprint(module, (module.rpartition(".")[0] + ".", "qinn_bench.quantum.ansatz"))
+    if not control:
+        return own
+    made_by = source_fingerprint("qinn_bench.quantum.controls", ("qinn_bench.quantum.stand_ins",))
+    return hashlib.sha256(f"{own} {made_by}".encode()).hexdigest()
 
 
 def source_fingerprint(module: str, follow: tuple[str, ...]) -> str:

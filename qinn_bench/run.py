@@ -21,10 +21,10 @@ from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.dataset import Dataset, Evidence
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.provenance import provenance
-from qinn_bench.quantum import backends
+from qinn_bench.quantum import backends, controls
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
 from qinn_bench.training import Fit, fit
-from qinn_bench.values import Array, Cell, Certificate, Estimate, Record, Resources, Status
+from qinn_bench.values import Array, Cell, Certificate, Estimate, Record, Resources, Status, Training
 
 CHUNK = 1024
 WEIGHT = "weight:"
@@ -40,6 +40,7 @@ class Order:
     """What a worker process is asked to do: one cell of a study, where its record goes, which metrics it needs.
 
     `data_hash` and `code_hash` are the fingerprints of the data and of the model's source, which the key covers.
+    `family`, `size` and `control_of` are those of the record. A cell with a reason to `skip` it is only recorded.
     """
 
     cell: Cell
@@ -50,6 +51,10 @@ class Order:
     metrics: tuple[str, ...]
     data_hash: str
     code_hash: str
+    family: str = ""
+    size: int = 0
+    control_of: str = ""
+    skip: str = ""
 
     def to_json(self) -> str:
         """One line of JSON, read back by `from_json`."""
@@ -89,6 +94,8 @@ def run_cell(order: Order, on_step: Callable[[int], None] = lambda _: None, thre
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    if order.skip:
+        return save(order, {}, status="skipped", reason=order.skip)
     if reason := _unsupported(order.cell):
         return save(order, {}, status="unsupported", reason=reason)
     data: Dataset = registry.make("data", order.cell.data)
@@ -130,9 +137,16 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
 
 
 def build(cell: Cell, data: Dataset) -> Generator:
-    """The untrained model of a cell, its weights drawn from the seed of its names, in the precision of its budget."""
+    """The untrained model of a cell, its weights drawn from the seed of its names, in the precision of its budget.
+
+    A control starts from the weights that its model would start from.
+
+    Raises:
+        Refused: the model has no such control.
+    """
     torch.manual_seed(seed_of("init", str(cell.data), str(cell.model), cell.seed))
     model: Generator = registry.make("model", cell.model, data.dim, data=data, backend=cell.backend)
+    controls.apply(model, cell.control, torch_rng("control", cell.control, str(cell.data), str(cell.model), cell.seed))
     return model.to(device=cell.device, dtype=getattr(torch, cell.budget.precision))
 
 
@@ -141,6 +155,8 @@ def _train(model: Generator, cell: Cell, data: Dataset, on_step: Callable[[int],
     train = torch.as_tensor(data.transform.forward(data.train)[0]).to(**kind)
     valid = torch.as_tensor(data.transform.forward(data.valid)[0]).to(**kind)
     model.initialise(train, torch_rng("initialise", str(cell.data), cell.seed))
+    if cell.control == "untrained":
+        return Fit("ok", "", Training(steps=0, best_step=0, best_loss=None, stopped="untrained control"))
     return fit(model, train, valid, cell.budget, (str(cell.data), cell.seed), on_step)
 
 
@@ -277,7 +293,10 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
         key=order.key,
         study=order.study,
         row=order.row,
-        role=registry.role(order.cell.model.name),
+        family=order.family,
+        size=order.size,
+        control_of=order.control_of,
+        role="control" if order.cell.control else registry.role(order.cell.model.name),
         cell=order.cell,
         status=status,
         cost=cost | {"peak_memory_mb": _peak_memory()},

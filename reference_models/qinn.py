@@ -9,6 +9,7 @@ that, which is why its likelihood needs a certificate.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import cast
 
 import torch
@@ -79,7 +80,6 @@ class QINN(DensityModel):
         self.circuit = CircuitLayer(circuit, backend)
         self.to_latent = ToLatent(dim)
         self.preparation = CircuitLayer(preparation, backend) if terms.fidelity > 0 else None
-        self.undo = _undo(preparation, circuit)
         self.register_buffer("anchors", torch.zeros(ANCHORS, dim))
 
     def start_near_identity(self, spread: float) -> None:
@@ -119,7 +119,8 @@ class QINN(DensityModel):
         angles = torch.arccos(self.to_latent.inverse(z))
         if self.preparation is not None:
             weights = torch.cat((self.preparation.weights, self.circuit.weights))
-            cosines = self.circuit.backend.run(self.undo, torch.cat((angles, angles), 1), weights)
+            undo = _undo(self.preparation.circuit, self.circuit.circuit)
+            cosines = self.circuit.backend.run(undo, torch.cat((angles, angles), 1), weights)
             angles = self._decode(cosines)
         rows: Tensor = self.to_angles.inverse(angles)
         return rows
@@ -213,6 +214,7 @@ def mmd2(x: Tensor, y: Tensor) -> Tensor:
     return kernel[:n, :n].sum() / (n * (n - 1)) + kernel[n:, n:].sum() / (m * (m - 1)) - 2 * kernel[:n, n:].mean()
 
 
+@lru_cache
 def _undo(preparation: Circuit, circuit: Circuit) -> Circuit:
     """Prepare a state from (first inputs), then undo all of the circuit but its first upload at (second inputs)."""
     n, later = circuit.n_inputs, circuit.gates[circuit.n_wires :]

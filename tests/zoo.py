@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,10 +11,14 @@ from torch import Tensor
 from qinn_bench import registry
 from qinn_bench.contracts import count_parameters
 from qinn_bench.dataset import Column, Dataset
+from qinn_bench.quantum import controls
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
-from qinn_bench.values import Array, Knobs, Use
+from qinn_bench.values import Array, Control, Knobs, Use
 
 NAMES = registry.names("model")
+CONTROLS: tuple[Control, ...] = ("frozen", "unentangled", "fourier", "tanh")
+QUANTUM = [name for name in NAMES if registry.takes("model", name, "backend")]
+CONTROLLED = [f"{name}+{control}" for name in QUANTUM for control in CONTROLS]
 BACKEND = "torch"
 
 
@@ -64,11 +68,19 @@ def toy(dim: int, *, known: bool = True) -> Dataset:
 
 
 def tiny(name: str, dim: int, *, jolt: float = 0.0, dtype: torch.dtype = torch.float64) -> Any:
-    """The smallest instance of a model, initialised; its weights, where `jolt` is set, moved by that much noise."""
+    """The smallest instance of a model, initialised; its weights, where `jolt` is set, moved by that much noise.
+
+    ``model+control`` is a control of the model; where it is classical, the model compares no states.
+    """
+    name, _, control = name.partition("+")
     torch.manual_seed(seed_of("init", name, dim))
-    data = toy(dim)
-    use = registry.spell_out("model", Use(name=name, knobs=registry.find("model", name).TINY))
-    model = registry.make("model", use, dim, data=data, backend=BACKEND).to(dtype)
+    data, knobs = toy(dim), dict(registry.find("model", name).TINY)
+    if control in ("fourier", "tanh") and "fidelity" in knobs:
+        knobs["fidelity"] = 0.0
+    use = registry.spell_out("model", Use(name=name, knobs=knobs))
+    model = registry.make("model", use, dim, data=data, backend=BACKEND)
+    controls.apply(model, cast("Control", control), torch_rng("control", name, dim))
+    model = model.to(dtype)
     model.initialise(features(dim, dtype), torch_rng("initialise", name))
     rng = torch_rng("jolt", name)
     with torch.no_grad():

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study, the folder of its results, and the filters by model, data set and seed."""
     parser.add_argument("study", type=Path, help="a study file (TOML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
-    parser.add_argument("-m", "--model", action="append", default=[], help="only this row or model[knob=value]")
+    parser.add_argument("-m", "--model", action="append", default=[], help="only this row, family or model[knob=value]")
     parser.add_argument("-d", "--data", action="append", default=[], help="only this data set[knob=value]")
     parser.add_argument("-s", "--seed", action="append", default=[], type=int, help="only this seed")
 
@@ -38,9 +38,10 @@ def planned(options: argparse.Namespace) -> tuple[Study, list[Order]]:
 
 def _wanted(order: Order, options: argparse.Namespace) -> bool:
     cell = order.cell
-    model = not options.model or order.row in options.model or any(_fits(text, cell.model) for text in options.model)
+    named = {order.row, order.family} & set(options.model)
+    model = not options.model or named or any(_fits(text, cell.model) for text in options.model)
     data = not options.data or any(_fits(text, cell.data) for text in options.data)
-    return model and data and (not options.seed or cell.seed in options.seed)
+    return bool(model) and data and (not options.seed or cell.seed in options.seed)
 
 
 def _fits(text: str, use: Use) -> bool:

@@ -25,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write, for each data set, the observables against the truth and the loss curves; print the paths."""
+    """Write, for each data set, the observables against the truth and the loss curves; print the paths.
+
+    Controls are left out unless the filters keep nothing else.
+    """
     study, orders = _study.planned(options)
     folder = options.out or options.results / "figures" / study.name
     by_data: dict[str, list[Order]] = defaultdict(list)
@@ -33,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
         by_data[str(order.cell.data)].append(order)
     for group in by_data.values():
         data: Dataset = registry.make("data", group[0].cell.data)
-        records = [record for record in campaign.finished(group) if record.status == "ok"]
+        finished = [record for record in campaign.finished(group) if record.status == "ok"]
+        records = [record for record in finished if not record.control_of] or finished
         if not records:
             raise Refused(f"'{study.name}' has no finished cell on {data.name} yet; run it first")
         for path in _draw(data, records, options.results, options.observable, folder):

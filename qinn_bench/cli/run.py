@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     shown = table(records, study.columns or None)
     print(shown.json() if options.json else shown.text())
     log.print(f"records: {options.results / 'records' / study.name}")
-    return 0 if all(record.status == "ok" for record in records) else 3
+    return 3 if any(campaign.failed(record) for record in records) else 0
 
 
 class _Watch(AbstractContextManager["_Watch"]):

@@ -17,16 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print how many cells have which status, and why those that failed did; 3 if some failed."""
+    """Print how many cells have which status, and why those that gave no result did not; 3 if some failed."""
     study, orders = _study.planned(options)
     records = campaign.finished(orders)
     counts = Counter(str(record.status) for record in records)
     counts["to run"] = len(campaign.pending(orders))
-    failed = [record for record in records if record.status != "ok"]
-    reasons = [f"{r.row} seed {r.cell.seed} on {r.cell.data}: {r.status}: {r.reason}" for r in failed]
+    without = [record for record in records if record.status != "ok"]
+    reasons = [f"{r.row} seed {r.cell.seed} on {r.cell.data}: {r.status}: {r.reason}" for r in without]
     if options.json:
         print(json.dumps({"study": study.name, "cells": len(orders), "status": counts, "failed": reasons}, indent=1))
     else:
         print(f"{study.name}: {len(orders)} cells; " + ", ".join(f"{n} {what}" for what, n in counts.items()))
         print("".join(f"  {reason}\n" for reason in reasons), end="")
-    return 3 if failed else 0
+    return 3 if any(campaign.failed(record) for record in records) else 0

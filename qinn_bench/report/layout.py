@@ -16,6 +16,8 @@ from qinn_bench.values import Estimate, Role
 
 WIDTH = 120
 MISSING = "–"
+INDENT = "  "
+"""What the label of a control starts with."""
 VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
 TEX = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
@@ -99,6 +101,7 @@ class Table:
             for row in rows:
                 cells = [f"**{entry}**" if entry.best else _plain(str(entry)) for entry in row.entries]
                 cells[0] = cells[0] if row.role == "model" else f"*{cells[0]}*"
+                cells[0] = f"&emsp;{cells[0]}" if _nested(row) else cells[0]
                 lines.append(_pipes(cells))
                 lines += [_pipes([f"↳ {_plain(remark)}"] + [""] * (width - 1)) for remark in row.remarks]
         notes = "\n".join(f"- {_plain(note)}" for note in self.footnotes)
@@ -116,7 +119,7 @@ class Table:
         lines.append(" & ".join(tex(str(heading)) for heading in self.header) + r" \\")
         for data, of_data in groupby(self.rows, lambda row: row.data):
             lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{tex(data)}}}}} \\"]
-            for _, rows in groupby(of_data, lambda row: row.role):
+            for _, rows in groupby(of_data, _section):
                 lines += [r"\midrule", *(line for row in rows for line in _tex_lines(row))]
         lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip\footnotesize\raggedright"]
         lines += [f"{tex(note)}\\par" for note in self.footnotes]
@@ -146,6 +149,15 @@ class Table:
             "footnotes": self.footnotes,
         }
         return json.dumps(plain, indent=1, ensure_ascii=False)
+
+
+def _nested(row: Line) -> bool:
+    return str(row.entries[0]).startswith(INDENT)
+
+
+def _section(row: Line) -> Role:
+    """What a row is set off with from others: controls stay with the models."""
+    return "model" if row.role == "control" else row.role
 
 
 def number(value: float, error: float | None) -> str:
@@ -185,7 +197,8 @@ def tex(text: str) -> str:
 
 
 def _tex_lines(row: Line) -> Iterator[str]:
-    yield " & ".join(_tex_entry(entry) for entry in row.entries) + r" \\"
+    start = r"\quad " if _nested(row) else ""
+    yield start + " & ".join(_tex_entry(entry) for entry in row.entries) + r" \\"
     for remark in row.remarks:
         yield rf"\multicolumn{{{len(row.entries)}}}{{l}}{{\quad\footnotesize {tex(remark)}}} \\"
 
@@ -274,7 +287,7 @@ def _block(table: Table, block: list[tuple[Heading, list[str]]]) -> Iterator[str
         if previous is None or previous.data != row.data:
             yield "─" * total
             yield row.data
-        elif previous.role != row.role:
+        elif _section(previous) != _section(row):
             yield "┈" * total
         yield _aligned([cells[i] for _, cells in block], widths)
         for remark in row.remarks:

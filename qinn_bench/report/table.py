@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from qinn_bench.report.layout import MISSING, VERDICTS, Entry, Heading, Line, Table
+from qinn_bench.report.layout import INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
 from qinn_bench.statistics import combine
-from qinn_bench.values import Estimate, Record, Refused, Role, Verdict
+from qinn_bench.values import Control, Estimate, Record, Refused, Role, Verdict
 
 DEFAULT = (
     *("parameters", "quantum", "nll", "mass", "mmd", "w1_mean", "w1_m_ll", "sep_mean", "c2st"),
@@ -77,7 +77,14 @@ MEANINGS = {
     "rank": "numerical rank of the derivative of latents and log-det by the parameters at some test rows",
     "seeds": "finished cells of those planned",
 }
-ROLES: tuple[Role, ...] = ("floor", "model", "ceiling")
+ROLES: dict[Role, int] = {"floor": 0, "model": 1, "control": 1, "ceiling": 2}
+CONTROLS: dict[Control, str] = {
+    "frozen": "circuits held at their random start, the rest trained",
+    "unentangled": "circuits without gates on two wires",
+    "fourier": "circuits replaced by bounded trigonometric polynomials with the circuits' frequencies",
+    "tanh": "circuits replaced by dense layers of tanh",
+    "untrained": "the model as it starts",
+}
 WORST: tuple[Verdict, ...] = ("fail", "undecided", "pass")
 
 
@@ -95,8 +102,18 @@ class _Group:
         return self.records[0].role
 
     @property
+    def owner(self) -> str:
+        """The row that a control belongs to."""
+        return self.records[0].control_of
+
+    @property
     def ok(self) -> list[Record]:
         return [record for record in self.records if record.status == "ok"]
+
+    @property
+    def skipped(self) -> bool:
+        """Whether the row was not to be run."""
+        return self.records[0].status == "skipped"
 
     @property
     def verdict(self) -> Verdict | None:
@@ -108,10 +125,10 @@ class _Group:
 def table(records: Sequence[Record], columns: Sequence[str] | None = None) -> Table:
     """The table of the records of a study, in the order of the study.
 
-    Rows are grouped by data set: floors first with the truth on top, then the compared models, ceilings last. The
-    numbers of a row are those of its finished seeds, combined; a cell that failed or is missing is named below its row.
-    `columns` are names of metrics or of: parameters, quantum, frozen, mass, circuits, flops, cpu_best_s, memory_mb,
-    rank, train_s, seeds.
+    Rows are grouped by data set: floors first with the truth on top, then the compared models, each followed by its
+    controls, ceilings last. The numbers of a row are those of its finished seeds, combined; a cell that failed or is
+    missing is named below its row. `columns` are names of metrics or of: parameters, quantum, frozen, mass, circuits,
+    flops, cpu_best_s, memory_mb, rank, train_s, seeds.
 
     Raises:
         Refused: no records, two records of one row, data set and seed, or a column that does not exist.
@@ -122,7 +139,8 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None) -> Ta
     asked = tuple(dict.fromkeys(columns or DEFAULT))
     _check_columns(asked, records)
     kept = [name for name in asked if any(_cell(name, group) is not None for group in groups)]
-    lines = _with_best([_line(group, kept) for group in groups], kept)
+    owners = {group.row for group in groups}
+    lines = _with_best([_line(group, kept, nested=group.owner in owners) for group in groups], kept)
     header = (Heading("model", "model"), *(_heading(name, i + 1, lines) for i, name in enumerate(kept)))
     studies = ", ".join(dict.fromkeys(record.study for record in records))
     absent = [name for name in asked if name not in kept]
@@ -144,8 +162,14 @@ def _groups(records: Sequence[Record]) -> list[_Group]:
         if count > 1:
             raise Refused(f"row '{row}' on '{data}' has {count} records of seed {seed}; one record a seed was expected")
     groups = [_Group(data, row, tuple(part), len(seeds[data])) for (data, row), part in parts.items()]
-    order = list(seeds)
-    return sorted(groups, key=lambda g: (order.index(g.data), ROLES.index(g.role), not _is_truth(g)))
+    order, rows = list(seeds), list(dict.fromkeys(group.row for group in groups))
+
+    def place(group: _Group) -> tuple[int, int, bool, int, bool]:
+        nested = group.owner in rows
+        at = rows.index(group.owner if nested else group.row)
+        return order.index(group.data), ROLES[group.role], not _is_truth(group), at, nested
+
+    return sorted(groups, key=place)
 
 
 def _is_truth(group: _Group) -> bool:
@@ -166,9 +190,10 @@ def _check_columns(asked: Sequence[str], records: Sequence[Record]) -> None:
             raise Refused(f"no column is called '{name}'; there are: {', '.join(sorted(known))}")
 
 
-def _line(group: _Group, kept: Sequence[str]) -> Line:
+def _line(group: _Group, kept: Sequence[str], *, nested: bool) -> Line:
+    """The row of a group; a control below the row that it belongs to is called by its kind alone."""
     mark = VERDICTS[group.verdict] if group.verdict else ""
-    entries = [Entry(group.row)]
+    entries = [Entry(INDENT + group.records[0].cell.control if nested else group.row)]
     for name in kept:
         content = _cell(name, group)
         has_mark = name in DENSITY and isinstance(content, Estimate) and content.value is not None
@@ -193,6 +218,8 @@ def _cell(name: str, group: _Group) -> Estimate | str | None:
 
 
 def _count(name: str, group: _Group) -> str | None:
+    if name == "seeds" and group.skipped:
+        return None
     if name == "seeds":
         return f"{len(group.ok)}/{group.seeds}"
     found = [record.parameters for record in group.records if record.parameters]
@@ -226,6 +253,8 @@ def _remarks(group: _Group) -> list[str]:
         f"{count} of {group.seeds} seeds: {status}" + (f": {reason}" if reason else "")
         for (status, reason), count in failed.items()
     ]
+    if group.skipped:
+        return [f"skipped: {group.records[0].reason}"]
     if missing := group.seeds - len(group.records):
         found.append(f"{missing} of {group.seeds} seeds: not run yet")
     return found
@@ -303,6 +332,9 @@ def _role_notes(groups: Sequence[_Group]) -> list[str]:
             f" The row '{truth}' has other true events in the place of generated ones: its numbers are what a perfect "
             "model would score with samples of this size."
         )
+    if controls := dict.fromkeys(group.records[0].cell.control for group in groups if group.role == "control"):
+        meanings = "; ".join(f"{control}: {CONTROLS[control]}" for control in controls)
+        notes.append(f"Controls of a quantum model, below it, not compared: {meanings}.")
     return notes + (
         [f"Ceilings, not compared: {', '.join(ceilings)}; they know what a model has to learn."] if ceilings else []
     )

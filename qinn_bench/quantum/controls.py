@@ -1,0 +1,150 @@
+"""Controls of a quantum model: the model with its circuits frozen, without entanglers, or with classical stand-ins.
+
+``frozen`` holds each circuit at its own seeded random start; ``unentangled`` takes out every gate on two or more wires;
+``fourier`` and ``tanh`` put classical layers of about as many parameters in the place of the circuits. What beats none
+of these shows no effect of its circuits. ``untrained`` changes nothing here: no training step is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from qinn_bench.contracts import Generator
+from qinn_bench.quantum import stand_ins, statevector
+from qinn_bench.quantum.circuit import Angle, Circuit, Gate, Observable, WeightBlock, WeightedSum
+from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.values import Control, Refused
+
+ROWS, SPREAD = 1024, 1.5
+"""Stand-ins are fitted where the circuits are met when the model is given so many rows of so wide a normal."""
+
+
+def apply(model: Generator, control: Control, rng: torch.Generator) -> None:
+    """Turn a newly built model into one of its controls, in place; `rng` decides what stand-ins draw.
+
+    Every control starts where the model starts, stand-ins as nearly as a least-squares fit comes.
+
+    Raises:
+        Refused: the model has no circuit, or a stand-in is asked for a circuit whose states the model compares.
+    """
+    if control in ("", "untrained"):
+        return
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, CircuitLayer)}
+    if not layers:
+        raise Refused(f"control '{control}' is for models with circuits, but {type(model).__name__} has none")
+    if control == "frozen":
+        for layer in layers.values():
+            layer.weights.requires_grad_(False)
+    elif control == "unentangled":
+        for layer in layers.values():
+            layer.circuit, kept = unentangled(layer.circuit)
+            layer.weights = nn.Parameter(layer.weights.detach()[kept])
+    else:
+        for name, inputs in _met(model, layers, rng).items():
+            model.set_submodule(name, _stand_in(control, layers[name], inputs, rng))
+
+
+def unentangled(circuit: Circuit) -> tuple[Circuit, list[int]]:
+    """The circuit without gates on two or more wires, and which of its weights are left.
+
+    Wires that are not read, and weights that no gate takes any more, are left out; a block that lost some of its
+    weights becomes flat.
+    """
+    wires = sorted({wire for observable in circuit.readout for wire in _wires(observable)})
+    gates = [gate for gate in circuit.gates if len(gate.wires) == 1 and gate.wires[0] in wires]
+    used = {index for gate in gates for angle in gate.angles for index in (angle.weight, angle.scale)}
+    kept = [index for index in range(circuit.n_weights) if index in used]
+    at = {index: place for place, index in enumerate(kept)}
+
+    def angle(old: Angle) -> Angle:
+        weight, scale = (None if index is None else at[index] for index in (old.weight, old.scale))
+        return replace(old, weight=weight, scale=scale)
+
+    def gate(old: Gate) -> Gate:
+        return replace(old, wires=(wires.index(old.wires[0]),), angles=tuple(map(angle, old.angles)))
+
+    pruned = replace(
+        circuit,
+        n_wires=len(wires),
+        weights=tuple(_left(circuit, kept)),
+        gates=tuple(map(gate, gates)),
+        readout=tuple(_moved(observable, wires) for observable in circuit.readout),
+    )
+    return pruned, kept
+
+
+def _left(circuit: Circuit, kept: list[int]) -> list[WeightBlock]:
+    """The weight blocks of a circuit of whose weights only some are kept."""
+    sizes = {
+        block.name: len(set(range(*circuit.block(block.name).indices(circuit.n_weights))) & set(kept))
+        for block in circuit.weights
+    }
+    return [
+        block if sizes[block.name] == block.size else WeightBlock(block.name, (sizes[block.name],))
+        for block in circuit.weights
+        if sizes[block.name]
+    ]
+
+
+def _wires(observable: Observable) -> tuple[int, ...]:
+    if isinstance(observable, WeightedSum):
+        return tuple(wire for word in observable.paulis for wire in word.wires)
+    return observable.wires
+
+
+def _moved(observable: Observable, wires: list[int]) -> Observable:
+    if isinstance(observable, WeightedSum):
+        words = tuple(replace(word, wires=tuple(map(wires.index, word.wires))) for word in observable.paulis)
+        return replace(observable, paulis=words)
+    return replace(observable, wires=tuple(map(wires.index, observable.wires)))
+
+
+class _Witness(nn.Module):
+    """A circuit that keeps the inputs it is given."""
+
+    def __init__(self, layer: CircuitLayer) -> None:
+        super().__init__()
+        self.layer = layer
+        self.inputs: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.inputs.append(x)
+        return statevector.run(self.layer.circuit, x, self.layer.weights)
+
+    def jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        self.inputs.append(x)
+        return statevector.run_with_jacobian(self.layer.circuit, x, self.layer.weights)
+
+
+@torch.no_grad()
+def _met(model: Generator, layers: dict[str, CircuitLayer], rng: torch.Generator) -> dict[str, Tensor]:
+    """The inputs that each circuit meets when the model is given rows of a wide normal."""
+    witnesses = {name: _Witness(layer) for name, layer in layers.items()}
+    for name, witness in witnesses.items():
+        model.set_submodule(name, witness)
+    weight = next(model.parameters())
+    model(SPREAD * torch.randn(ROWS, model.dim, generator=rng).to(weight))
+    for name, witness in witnesses.items():
+        model.set_submodule(name, witness.layer)
+        if not witness.inputs:
+            raise Refused(
+                f"circuit '{name}' of {type(model).__name__} gives states that are compared and no numbers, which no "
+                "classical layer can stand in for; a QINN does so with fidelity > 0"
+            )
+    return {name: torch.cat(witness.inputs) for name, witness in witnesses.items()}
+
+
+def _stand_in(control: Control, layer: CircuitLayer, inputs: Tensor, rng: torch.Generator) -> nn.Module:
+    x = inputs.double()
+    y = statevector.run(layer.circuit, x, layer.weights.detach().double())
+    made: nn.Module
+    if control == "fourier":
+        made = polynomial = stand_ins.fourier(layer.circuit, rng)
+        polynomial.start_at(x, y)
+    else:
+        made = dense = stand_ins.tanh_layer(layer.circuit)
+        dense.start_at(x, y, rng)
+    return made.to(layer.weights)
