@@ -42,11 +42,17 @@ def autodiff_logdet(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 zoo = pytest.mark.parametrize("name", NAMES)
 zoo_and_controls = pytest.mark.parametrize("name", [*NAMES, *CONTROLLED])
+moved = [name for name in CONTROLLED if "frozen" not in name]
+zoo_and_moved = pytest.mark.parametrize("name", [*NAMES, *moved])
+"""Models, and those of their controls that are other maps than their model."""
 dims = pytest.mark.parametrize("dim", [2, 3])
+cases = pytest.mark.parametrize(
+    ("name", "dim"), [*((name, dim) for dim in (2, 3) for name in NAMES), *((name, 2) for name in CONTROLLED)]
+)
 jolts = pytest.mark.parametrize("jolt", [0.0, 0.1])
 
 
-@zoo_and_controls
+@zoo_and_moved
 @dims
 @jolts
 def test_inverse_undoes_forward(name: str, dim: int, jolt: float) -> None:
@@ -62,7 +68,7 @@ def test_inverse_undoes_forward(name: str, dim: int, jolt: float) -> None:
         torch.testing.assert_close(back, x, rtol=0, atol=tolerance)
 
 
-@zoo_and_controls
+@zoo_and_moved
 @dims
 @jolts
 def test_claimed_logdet_is_that_of_autodiff(name: str, dim: int, jolt: float) -> None:
@@ -71,7 +77,7 @@ def test_claimed_logdet_is_that_of_autodiff(name: str, dim: int, jolt: float) ->
     torch.testing.assert_close(model(x)[1], autodiff_logdet(lambda x: model(x)[0], x), rtol=0, atol=1e-9)
 
 
-@zoo_and_controls
+@zoo_and_moved
 @jolts
 def test_density_integrates_to_one(name: str, jolt: float) -> None:
     # The image of a bounded layer that is moved further misses latents that matter.
@@ -103,8 +109,7 @@ def test_gradient_reaches_every_number_that_is_counted(name: str, dim: int) -> N
             assert parameter.grad is None
 
 
-@zoo_and_controls
-@dims
+@cases
 def test_same_seed_same_numbers(name: str, dim: int) -> None:
     one, two = (tiny(name, dim, jolt=0.1) for _ in range(2))
     for a, b in zip(one.parameters(), two.parameters(), strict=True):
@@ -120,8 +125,7 @@ def test_drawing_leaves_the_global_stream_alone(name: str) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@zoo_and_controls
-@dims
+@cases
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_works_in_both_precisions(name: str, dim: int, dtype: torch.dtype) -> None:
     model = tiny(name, dim, jolt=0.1, dtype=dtype)
@@ -138,7 +142,7 @@ def test_works_in_both_precisions(name: str, dim: int, dtype: torch.dtype) -> No
         torch.testing.assert_close(log_prob.double(), expected, rtol=rtol, atol=1e-3)
 
 
-@zoo_and_controls
+@zoo_and_moved
 @dims
 def test_rows_are_independent(name: str, dim: int) -> None:
     model = density(name, dim, jolt=0.1)
@@ -159,7 +163,7 @@ def test_state_dict_carries_the_model_over(name: str) -> None:
             assert torch.equal(model.log_prob(features(2)), other.log_prob(features(2)))
 
 
-@zoo_and_controls
+@zoo_and_moved
 def test_starts_close_to_a_standard_normal_or_better(name: str) -> None:
     model = density(name, 2)
     x = features(2)
