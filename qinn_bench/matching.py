@@ -216,8 +216,8 @@ def nearest(row: Row, data: Dataset, match: Match) -> tuple[Use, str]:
     found = search(Use(name=row.model, knobs=row.knobs), data, match)
     if found.verdict == "infeasible":
         return found.nearest.model, (
-            f"no shape of '{found.family}' has {found.asked} {found.axis} within {found.tolerance:.1%} on {found.data}; "
-            f"the nearest is {found.nearest.model} with {found.nearest.size}"
+            f"no shape of '{found.family}' has {found.asked} {found.axis} within {found.tolerance:.1%} on "
+            f"{found.data}; the nearest is {found.nearest.model} with {found.nearest.size}"
         )
     fitting = [shape for shape in found.shapes if shape.depth == row.shape] or list(found.shapes)
     return fitting[0].model, ""
