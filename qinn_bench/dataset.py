@@ -99,7 +99,8 @@ class Evidence:
     """What a metric may look at: equally many true and generated physical rows, and log-densities of the test rows.
 
     `log_prob` ``(n_test,)`` is the model's claimed log-density of `data.test` in physical space, None without a
-    density; `mass` is the integral of that density.
+    density; `mass` is the integral of that density. Where `errors` is false only values are asked for, and a metric
+    may leave out errors that take it long.
     """
 
     data: Dataset
@@ -108,6 +109,7 @@ class Evidence:
     log_prob: Array | None
     mass: Estimate | None
     rng: np.random.Generator
+    errors: bool = True
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,16 @@ def test_columns_start_with_the_name_and_state_error_unit_direction_and_n(name, 
 
 
 @pytest.mark.parametrize("name", SAMPLES)
+def test_values_are_the_same_without_errors(name, rng):
+    evidence = pair(300, rng)
+    full, bare = (
+        all_metrics()[name].compute(replace(evidence, rng=np.random.default_rng(3), errors=errors))
+        for errors in (True, False)
+    )
+    assert {c: e.value for c, e in full.items()} == pytest.approx({c: e.value for c, e in bare.items()}, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
 def test_the_same_generator_gives_the_same_numbers(name, rng):
     evidence = pair(300, rng)
     first, second = (all_metrics()[name].compute(replace(evidence, rng=np.random.default_rng(3))) for _ in range(2))

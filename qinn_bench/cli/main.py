@@ -18,6 +18,7 @@ VERBS = {
     "status": "how far a study is",
     "table": "the table of a study, from its records",
     "figure": "the figures of a study, from its records",
+    "licence": "the smallest deformations of the truth that each metric can see",
     "doctor": "what this installation can do, and whether its simulators agree",
     "scale": "how time and memory of the simulators grow with the number of qubits",
 }

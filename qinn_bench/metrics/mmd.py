@@ -21,10 +21,13 @@ Kernel = Callable[[Array], Array]
 
 
 class Discrepancy(NamedTuple):
-    """Unbiased MMD^2 of two equally large samples, its standard error, and its values under random relabelling."""
+    """Unbiased MMD^2 of two equally large samples, its standard error, and its values under random relabelling.
+
+    Without relabelling the error is not known.
+    """
 
     value: float
-    error: float
+    error: float | None
     null: Array
 
 
@@ -42,13 +45,15 @@ def mmd(evidence: Evidence) -> dict[str, Estimate]:
     n = min(len(truth), len(generated), MOST)
     keep_true, keep_generated = rng.permutation(len(truth))[:n], rng.permutation(len(generated))[:n]
     truth, generated = truth[keep_true], generated[keep_generated]
-    found = {"mmd": _estimate(discrepancy(truth, generated, gaussians(median_width(truth)), rng), n)}
+    permutations = PERMUTATIONS if evidence.errors else 0
+    kernel = gaussians(median_width(truth))
+    found = {"mmd": _estimate(discrepancy(truth, generated, kernel, rng, permutations), n)}
     if resonance is not None:
         values = observables(evidence)[resonance.observable]
         if why := missing(values):
             return found | undefined(("mmd_bw",), "", "zero", why)
         peak = values[0][keep_true][:, None], values[1][keep_generated][:, None]
-        found["mmd_bw"] = _estimate(discrepancy(*peak, breit_wigner(resonance.width), rng), n)
+        found["mmd_bw"] = _estimate(discrepancy(*peak, breit_wigner(resonance.width), rng, permutations), n)
     return found
 
 
@@ -78,7 +83,9 @@ def breit_wigner(width: float) -> Kernel:
     return lambda d2: np.asarray(1 / (1 + 4 * d2 / width**2))
 
 
-def discrepancy(truth: Array, generated: Array, kernel: Kernel, rng: np.random.Generator) -> Discrepancy:
+def discrepancy(
+    truth: Array, generated: Array, kernel: Kernel, rng: np.random.Generator, permutations: int = PERMUTATIONS
+) -> Discrepancy:
     """MMD^2 as a U-statistic (Gretton et al., JMLR 13, 723 (2012), eq. 3), ``(n, dim), (n, dim)``.
 
     The error is the delete-one jackknife over pairs (x_i, y_i), less the part it counts twice near equal laws
@@ -88,14 +95,16 @@ def discrepancy(truth: Array, generated: Array, kernel: Kernel, rng: np.random.G
     pooled = np.concatenate([truth, generated])
     gram = np.concatenate([kernel(cdist(pooled[i : i + BLOCK], pooled, "sqeuclidean")) for i in range(0, 2 * n, BLOCK)])
     np.fill_diagonal(gram, 0.0)
-    null = _relabelled(gram, n, rng)
     value, jackknife = _jackknife(gram, n)
+    if not permutations:
+        return Discrepancy(value, None, np.zeros(0))
+    null = _relabelled(gram, n, rng, permutations)
     return Discrepancy(value, degenerate_error(jackknife, float(np.var(null))), null)
 
 
-def _relabelled(gram: Array, n: int, rng: np.random.Generator) -> Array:
-    """MMD^2 under random halves, ``(PERMUTATIONS,)``, from the row sums of the kernel matrix."""
-    half = np.stack([rng.permutation(2 * n) < n for _ in range(PERMUTATIONS)], axis=1).astype(np.float64)
+def _relabelled(gram: Array, n: int, rng: np.random.Generator, permutations: int) -> Array:
+    """MMD^2 under random halves, ``(permutations,)``, from the row sums of the kernel matrix."""
+    half = np.stack([rng.permutation(2 * n) < n for _ in range(permutations)], axis=1).astype(np.float64)
     within, sums, total = np.einsum("ip,ip->p", half, gram @ half), gram.sum(0) @ half, gram.sum()
     across = sums - within
     return np.asarray((total - 2 * across) / (n * (n - 1)) - 2 * across / n**2)
@@ -112,6 +121,8 @@ def _jackknife(gram: Array, n: int) -> tuple[float, float]:
 
 
 def _estimate(found: Discrepancy, n: int) -> Estimate:
+    if found.error is None:
+        return Estimate(value=found.value, n=n, better="zero")
     p, edge = permutation_p(found.value, found.null), float(np.quantile(found.null, 0.95))
     note = f"permutation p = {p:.3f}, 95 % of the null below {edge:.2e}"
     return Estimate(value=found.value, error=found.error, n=n, better="zero", note=note)

@@ -25,7 +25,7 @@ def w1(evidence: Evidence) -> dict[str, Estimate]:
     if why := missing(*pairs.values()):
         return undefined([*names, "w1_mean"], UNIT, "lower", why)
     truth, generated = (np.stack([pair[side] for pair in pairs.values()]) for side in (0, 1))
-    values, replicates = _resampled(truth, generated, evidence.rng)
+    values, replicates = _resampled(truth, generated, evidence)
     n = len(evidence.truth)
     found = {name: _estimate(v, r, n) for name, v, r in zip(names, values, replicates, strict=True)}
     return found | {"w1_mean": _estimate(values.mean(), replicates.mean(0), n)}
@@ -42,19 +42,25 @@ def swd(evidence: Evidence) -> dict[str, Estimate]:
         return undefined(("swd",), UNIT, "lower", why)
     directions = evidence.rng.normal(size=(truth.shape[1], DIRECTIONS))
     directions /= np.linalg.norm(directions, axis=0)
-    values, replicates = _resampled((truth @ directions).T, (generated @ directions).T, evidence.rng, scaled=False)
+    values, replicates = _resampled((truth @ directions).T, (generated @ directions).T, evidence, scaled=False)
     rows = _estimate(values.mean(), replicates.mean(0), len(truth))
-    error = np.hypot(rows.error or 0.0, np.std(values, ddof=1) / np.sqrt(DIRECTIONS))
+    if rows.error is None:
+        return {"swd": rows}
+    error = np.hypot(rows.error, np.std(values, ddof=1) / np.sqrt(DIRECTIONS))
     return {"swd": rows.model_copy(update={"error": float(error)})}
 
 
-def _resampled(truth: Array, generated: Array, rng: np.random.Generator, scaled: bool = True) -> tuple[Array, Array]:
-    """W1 of each line of ``(k, n)`` and ``(k, m)``: values ``(k,)`` and bootstrap replicates ``(k, REPLICATES)``."""
+def _resampled(truth: Array, generated: Array, evidence: Evidence, scaled: bool = True) -> tuple[Array, Array]:
+    """W1 of each line of ``(k, n)`` and ``(k, m)``: values ``(k,)`` and bootstrap replicates ``(k, REPLICATES)``.
+
+    Without errors there are no replicates, ``(k, 0)``.
+    """
     n, m = truth.shape[1], generated.shape[1]
-    weights = np.empty((n + m, REPLICATES + 1))
+    weights = np.empty((n + m, 1 + (REPLICATES if evidence.errors else 0)))
     weights[:n, 0], weights[n:, 0] = 1 / n, -1 / m
-    weights[:n, 1:] = resampling_counts(n, REPLICATES, rng).T / n
-    weights[n:, 1:] = -resampling_counts(m, REPLICATES, rng).T / m
+    if evidence.errors:
+        weights[:n, 1:] = resampling_counts(n, REPLICATES, evidence.rng).T / n
+        weights[n:, 1:] = -resampling_counts(m, REPLICATES, evidence.rng).T / m
     lines = np.stack([distances(np.concatenate(pair), weights) for pair in zip(truth, generated, strict=True)])
     if scaled:
         lines /= np.sqrt(truth**2 @ weights[:n] - (truth @ weights[:n]) ** 2)
@@ -70,7 +76,8 @@ def distances(pooled: Array, weights: Array) -> Array:
 
 
 def _estimate(value: float, replicates: Array, n: int) -> Estimate:
-    return Estimate(value=float(value), error=float(np.std(replicates, ddof=1)), n=n, unit=UNIT, better="lower")
+    error = float(np.std(replicates, ddof=1)) if len(replicates) else None
+    return Estimate(value=float(value), error=error, n=n, unit=UNIT, better="lower")
 
 
 METRICS: tuple[Metric, ...] = (

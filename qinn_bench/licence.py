@@ -1,0 +1,113 @@
+"""The metric licence: the smallest deformations that a metric sees at a sample size, as a file and as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from qinn_bench import store
+from qinn_bench.values import Refused, Value
+
+ALARMS = 0.05
+POWER = 0.95
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+
+
+WORDS: dict[str, Callable[[float], str]] = {
+    "shift": lambda s: f"a shift of {s:.2g} sd",
+    "rescaling": lambda s: f"a rescaling by {_percent(s)}",
+    "correlation": lambda s: f"a change of correlation by {s:.2g}",
+    "dropped mode": lambda s: f"{_percent(s)} of a mode missing",
+    "tail": lambda s: f"{_percent(s)} more rows in a tail",
+}
+"""A deformation of some strength in words; the names are those of `deformations.DEFORMATIONS`."""
+
+
+class Sight(Value):
+    """The smallest strength of a deformation that a column of a metric sees with samples of this size.
+
+    `epsilon` has the 95 % interval `low` to `high`; it is None where not even `top`, the largest strength planted, is
+    seen. `repeats` is the number of samples near `epsilon`, `null` that of undeformed samples behind the alarm.
+    """
+
+    metric: str
+    column: str
+    samples: int
+    deformation: str
+    epsilon: float | None
+    low: float | None = None
+    high: float | None = None
+    top: float
+    repeats: int
+    null: int
+
+
+class Licence(Value):
+    """What the metrics can see on one data set, whose content has the hash `fingerprint`."""
+
+    schema_version: int = 1
+    data: str
+    fingerprint: str
+    alarms: float = ALARMS
+    power: float = POWER
+    sights: tuple[Sight, ...] = ()
+
+    def of(self, column: str, samples: int) -> list[Sight]:
+        """What a column sees at the largest licensed sample size that is at most `samples`; empty if there is none."""
+        sizes = [s.samples for s in self.sights if s.column == column and s.samples <= samples]
+        return [s for s in self.sights if s.column == column and s.samples == max(sizes, default=0)]
+
+    def epsilon(self, column: str, samples: int) -> str:
+        """A sentence such as "equal down to a shift of 0.03 sd, a rescaling by 2 %; blind to ..."; empty if unknown."""
+        found = self.of(column, samples)
+        seen = [WORDS[s.deformation](s.epsilon) for s in found if s.epsilon is not None]
+        blind = [WORDS[s.deformation](s.top) for s in found if s.epsilon is None]
+        parts = [f"equal down to {', '.join(seen)}"] * bool(seen) + [f"blind to {', '.join(blind)}"] * bool(blind)
+        return "; ".join(parts)
+
+    def replacing(self, sights: Sequence[Sight]) -> Licence:
+        """The same licence with these sights in the place of those of the same columns and sizes."""
+        new = {(s.column, s.samples) for s in sights}
+        kept = tuple(s for s in self.sights if (s.column, s.samples) not in new)
+        return self.model_copy(update={"sights": kept + tuple(sights)})
+
+
+def path(results: Path, data: str) -> Path:
+    """Where the licence of a data set lies: ``results/licence/DATA.json``."""
+    return results / "licence" / f"{data}.json"
+
+
+def load(results: Path, data: str) -> Licence | None:
+    """The licence of a data set, or None if there is none.
+
+    Raises:
+        Refused: the file is there but is no licence.
+    """
+    return read(path(results, data))
+
+
+def read(file: Path) -> Licence | None:
+    """The licence in a file, or None if there is no such file.
+
+    Raises:
+        Refused: the file is no licence.
+    """
+    if not file.exists():
+        return None
+    try:
+        return Licence.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise Refused(
+            f"{file} is not a metric licence ({error.errors()[0]['msg']}); delete it and make it again"
+        ) from None
+
+
+def write(file: Path, licence: Licence) -> None:
+    """Write a licence whole or not at all."""
+    text = licence.model_dump_json(indent=1)
+    store.write_whole(file, lambda out: out.write(text.encode()))
