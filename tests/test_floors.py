@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds"},
     {"quantum", "statistics", "transforms"},
-    {"training", "audit", "density_mass", "resources", "metrics", "data", "store", "registry", "provenance", "deformations"},
-    {"run", "worker", "preloaded", "matching", "licence", "power"},
+    {"training", "audit", "density_mass", "resources", "metrics", "data", "store", "registry", "provenance"},
+    {"run", "worker", "preloaded", "matching", "deformations", "licence", "power"},
     {"campaign", "report", "performance"},
     {"cli"},
 ]
