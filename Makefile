@@ -5,7 +5,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test test-slow device-test toys sample engine-table scaling clean
+.PHONY: run test test-slow device-test toys sample engine-table scaling licence clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -39,6 +39,13 @@ engine-table: .venv/installed-peers
 scaling: .venv/installed-peers
 	$(BIN)/qinn-bench scale --backends all --qubits 4:16 --batch 64 --budget 1 \
 	  --out results/engine/scaling.json --figure docs/figures/scaling.png
+
+# The smallest deformations of the truth that each metric can see (an hour of one core; what is there is kept).
+licence: .venv/installed
+	$(BIN)/qinn-bench licence gmm8 --samples 2000 --metrics sep,chi2,w1,kl,nll,swd,c2st,mmd --repeats 20
+	$(BIN)/qinn-bench licence zjets --samples 2000 --metrics sep,chi2,w1,c2st,swd,mmd --repeats 20
+	$(BIN)/qinn-bench licence zjets --samples 10000 --metrics sep,chi2,w1,c2st,swd --repeats 20 \
+	  --table results/tables/licence.md
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "qinn-bench needs Python 3.11 or newer, found " + sys.version.split()[0])'

@@ -91,6 +91,16 @@ def load(results: Path, data: str) -> Licence | None:
     return read(path(results, data))
 
 
+def of_content(results: Path, fingerprint: str) -> Licence | None:
+    """The licence of the data set whose content has this hash, or None if there is none.
+
+    Raises:
+        Refused: a file beside it is no licence.
+    """
+    found = (read(file) for file in sorted((results / "licence").glob("*.json")))
+    return next((one for one in found if one and one.fingerprint == fingerprint), None)
+
+
 def read(file: Path) -> Licence | None:
     """The licence in a file, or None if there is no such file.
 

@@ -19,7 +19,8 @@ from qinn_bench.deformations import DEFORMATIONS, NONE, Pool
 from qinn_bench.licence import Licence, Sight
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.report import licence as report
-from qinn_bench.values import Array, Estimate, Refused
+from qinn_bench.report.table import table as study_table
+from qinn_bench.values import Array, Budget, Cell, Estimate, Record, Refused, Use
 
 NAMED = {d.name: d for d in DEFORMATIONS}
 BOX = 2.5
@@ -288,6 +289,27 @@ def test_the_table_has_a_row_a_column_and_size():
 def test_the_footnote_says_what_metrics_can_see():
     assert "W₁ x: equal down to a shift of 0.034 sd" in report.footnote(made(), ["w1_x", "mmd"], 2000)
     assert report.footnote(made(), ["mmd"], 2000) == ""
+
+
+def test_a_study_table_says_what_its_metrics_can_see_on_the_licensed_content(tmp_path):
+    cell = Cell(
+        model=Use(name="inn"),
+        data=Use(name="normal"),
+        budget=Budget(),
+        backend="none",
+        device="cpu",
+        seed=0,
+        samples=2500,
+        mass_draws=1,
+    )
+    facts = {"study": "s", "row": "inn", "role": "model", "cell": cell, "status": "ok"}
+    record = Record(key="k", metrics={"w1_x": Estimate(value=0.1)}, provenance={"data_hash": "abc"}, **facts)
+    plain = study_table([record], ["w1_x"])
+    assert report.licensed(plain, [record], tmp_path) == plain
+    licence.write(licence.path(tmp_path, "normal"), made())
+    assert "shift of 0.034 sd" in report.licensed(plain, [record], tmp_path).footnotes[-1]
+    licence.write(licence.path(tmp_path, "normal"), made(fingerprint="other"))
+    assert report.licensed(plain, [record], tmp_path) == plain
 
 
 def test_the_verb_simulates_once_and_refuses_nonsense(tmp_path, capsys):

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from qinn_bench import campaign
 from qinn_bench.campaign import Event, Limits
 from qinn_bench.cli import _study
+from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
 from qinn_bench.run import Order
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
             todo, Limits(max(1, options.jobs), options.timeout, options.memory, max(1, options.threads)), watch
         )
     records = campaign.finished(orders)
-    shown = table(records, study.columns or None)
+    shown = licensed(table(records, study.columns or None), records, options.results)
     print(shown.json() if options.json else shown.text())
     log.print(f"records: {options.results / 'records' / study.name}")
     return 3 if any(campaign.failed(record) for record in records) else 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qinn_bench import campaign, store
 from qinn_bench.cli import _study
+from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
 
 FORMATS = ("text", "md", "latex", "csv", "json")
@@ -25,7 +26,8 @@ def run(options: argparse.Namespace) -> int:
     """Render what is finished; cells without a record are counted in the table."""
     study, orders = _study.planned(options)
     columns = tuple(options.columns.split(",")) if options.columns else study.columns or None
-    made = table(campaign.finished(orders), columns)
+    records = campaign.finished(orders)
+    made = licensed(table(records, columns), records, options.results)
     render = {"text": made.text, "md": made.markdown, "latex": made.latex, "csv": made.csv, "json": made.json}
     text = render[options.format]()
     if options.out:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from qinn_bench import licence
 from qinn_bench.licence import WORDS, Licence, Sight
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 from qinn_bench.report.table import title_of
@@ -14,32 +17,37 @@ INTERVAL = 2 * 1.959964
 """A central 95 % interval in standard deviations."""
 
 
-def table(licence: Licence) -> Table:
+def table(given: Licence) -> Table:
     """One row a column of a metric and sample size, one column a deformation."""
     header = (Heading("model", "metric"), *(Heading(name, name, UNITS[name]) for name in WORDS))
-    places = sorted({(s.samples, s.column) for s in licence.sights}, key=lambda place: (place[0], _order(place[1])))
-    lines = [_line(licence, column, samples) for samples, column in places]
-    return Table(f"Metric licence on {licence.data}", header, tuple(lines), tuple(_legend(licence)))
+    places = sorted({(s.samples, s.column) for s in given.sights}, key=lambda place: (place[0], _order(place[1])))
+    lines = [_line(given, column, samples) for samples, column in places]
+    return Table(f"Metric licence on {given.data}", header, tuple(lines), tuple(_legend(given)))
 
 
-def footnote(licence: Licence, columns: Iterable[str], samples: int) -> str:
+def footnote(given: Licence, columns: Iterable[str], samples: int) -> str:
     """What these columns can see with samples of this size, in one note; empty if nothing is licensed."""
-    said = [(title_of(column), licence.epsilon(column, samples)) for column in columns]
+    said = [(title_of(column), given.epsilon(column, samples)) for column in columns]
     known = "; ".join(f"{title}: {words}" for title, words in said if words)
     return known and (
-        f"What these metrics can see on {licence.data} (chance {licence.power:.0%} at {licence.alarms:.0%} false "
+        f"What these metrics can see on {given.data} (chance {given.power:.0%} at {given.alarms:.0%} false "
         f"alarms, {samples} rows a sample; 'equal' never means more): {known}."
     )
 
 
-def footnotes(records: Sequence[Record], columns: Sequence[str], licences: Sequence[Licence]) -> list[str]:
-    """The footnote of each data set of these records that has a licence of its very content."""
+def licensed(made: Table, records: Sequence[Record], results: Path) -> Table:
+    """The table of these records with a note on what its metrics can see, for each data set with a licence.
+
+    A licence counts only for the very content that it was made on, and for the smallest sample of the records.
+    """
     samples: dict[str, int] = {}
     for record in records:
         content = str(record.provenance.get("data_hash", ""))
         samples[content] = min(record.cell.samples, samples.get(content, record.cell.samples))
-    notes = [footnote(one, columns, samples[one.fingerprint]) for one in licences if one.fingerprint in samples]
-    return [note for note in notes if note]
+    found = [(licence.of_content(results, content), n) for content, n in samples.items()]
+    columns = [heading.name for heading in made.header]
+    notes = [footnote(one, columns, n) for one, n in found if one]
+    return replace(made, footnotes=(*made.footnotes, *filter(None, notes)))
 
 
 def _order(column: str) -> tuple[bool, str]:
@@ -47,8 +55,8 @@ def _order(column: str) -> tuple[bool, str]:
     return "_" in column and not column.endswith("_mean"), column
 
 
-def _line(licence: Licence, column: str, samples: int) -> Line:
-    found = {s.deformation: s for s in licence.sights if (s.column, s.samples) == (column, samples)}
+def _line(given: Licence, column: str, samples: int) -> Line:
+    found = {s.deformation: s for s in given.sights if (s.column, s.samples) == (column, samples)}
     entries = [_entry(found[name]) if name in found else Entry(MISSING) for name in WORDS]
     return Line(f"{samples} rows", column, "model", "", (Entry(column), *entries))
 
@@ -59,10 +67,10 @@ def _entry(sight: Sight) -> Entry:
     return Entry(Estimate(value=sight.epsilon, error=(sight.high - sight.low) / INTERVAL, n=sight.samples))
 
 
-def _legend(licence: Licence) -> list[str]:
+def _legend(given: Licence) -> list[str]:
     return [
-        f"The smallest deformation of true rows that raises the alarm in {licence.power:.0%} of samples; the alarm is "
-        f"a value that true rows against true rows exceed in {licence.alarms:.0%}. 0.12(2) means 0.12 ± 0.02, from "
+        f"The smallest deformation of true rows that raises the alarm in {given.power:.0%} of samples; the alarm is "
+        f"a value that true rows against true rows exceed in {given.alarms:.0%}. 0.12(2) means 0.12 ± 0.02, from "
         "the finite number of simulated samples; '>' was never seen, up to the largest planted; – does not apply.",
         "shift: of one feature, in its standard deviations; rescaling: of one feature, relative; correlation: its "
         "change between two features, marginals kept; dropped mode: missing share of one of eight clusters (of two for "
