@@ -239,7 +239,7 @@ class Comparison(Value):
 
     `effect` is the mean by which the first is better, in the unit of the metric, with its standard error; `interval`
     is its 95 % confidence interval. The p-values are those of "first is better", "first is worse" and, with a
-    `margin`, "the two differ by less than the margin".
+    `margin`, "the two differ by less than the margin"; `p_wilcoxon` is a second opinion on "first is better".
     """
 
     outcome: Outcome
@@ -249,6 +249,7 @@ class Comparison(Value):
     p_better: float | None = None
     p_worse: float | None = None
     p_equal: float | None = None
+    p_wilcoxon: float | None = None
     margin: float | None = None
     replicates: int = 0
     method: str = ""
