@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from qinn_bench import store
-from qinn_bench.values import Refused, Value
+from qinn_bench.values import Record, Refused, Value
 
 ALARMS = 0.05
 POWER = 0.95
@@ -89,6 +89,12 @@ def load(results: Path, data: str) -> Licence | None:
         Refused: the file is there but is no licence.
     """
     return read(path(results, data))
+
+
+def equality(results: Path, record: Record, column: str) -> str:
+    """What "equal" means for a column of this record, such as "equal down to a shift of 0.03 sd"; empty if unknown."""
+    given = of_content(results, str(record.provenance.get("data_hash", "")))
+    return given.epsilon(column, record.cell.samples) if given else ""
 
 
 def of_content(results: Path, fingerprint: str) -> Licence | None:

@@ -17,6 +17,8 @@ from qinn_bench.values import Array, Direction, Estimate
 
 NULLS = 5
 """Undeformed samples for one deformed one of a strength: the alarm is shared by all deformations."""
+FRESH = 1_000_000
+"""Repeats from this one on are drawn for no licence."""
 COARSE = 8
 STEPS = 16
 STEEP = 3.0, 0.7
@@ -66,6 +68,19 @@ def sights(
                 curve = _Curve(metric, part, n, deformation)
                 found += [_sight(curve, column, null[column], repeats) for column in columns]
     return found
+
+
+def kept(metric: Metric, source: Pool, sight: Sight, repeats: int) -> tuple[float, float]:
+    """The shares of alarms in fresh samples without the deformation of a sight and at its smallest strength seen.
+
+    `source` is what the sight was found on; the licence keeps its word if these are about 5 % and 95 %.
+    """
+    fresh, deformation = range(FRESH, FRESH + repeats), next(d for d in DEFORMATIONS if d.name == sight.deformation)
+    null = simulate(metric, source, sight.samples, NONE, 0.0, range(sight.null))[sight.column]
+    edge, strength = threshold(alarm(null)), sight.epsilon or sight.top
+    plain = simulate(metric, source, sight.samples, NONE, 0.0, fresh)[sight.column]
+    flawed = simulate(metric, source, sight.samples, deformation, strength, fresh)[sight.column]
+    return float(np.mean(excess(plain, null) > edge)), float(np.mean(excess(flawed, null) > edge))
 
 
 def _subjects(metric: Metric, source: Pool, n: int) -> dict[str, list[str]]:

@@ -233,6 +233,13 @@ def test_a_divergence_is_seen_as_theory_says():
     assert "correlation" not in found
 
 
+def test_the_licence_keeps_its_word_in_fresh_samples():
+    sights = [seen(GAP, rows("x"), n, 40, "shift")["shift"] for n in range(100, 120)]
+    alarms, powers = np.transpose([power.kept(GAP, rows("x"), sight, 200) for sight in sights])
+    assert alarms.mean() == pytest.approx(0.05, abs=0.015)
+    assert powers.mean() == pytest.approx(0.95, abs=0.02)
+
+
 def test_marginals_alone_are_blind_to_correlations():
     found = seen(only("sep", "sep_mean"), rows(), 500, 10, "correlation")
     assert found["correlation"].epsilon is None
@@ -288,6 +295,7 @@ def test_the_table_has_a_row_a_column_and_size():
 
 def test_the_footnote_says_what_metrics_can_see():
     assert "W₁ x: equal down to a shift of 0.034 sd" in report.footnote(made(), ["w1_x", "mmd"], 2000)
+    assert "W₁ x (by 2000 rows): equal down to" in report.footnote(made(), ["w1_x"], 3000)
     assert report.footnote(made(), ["mmd"], 2000) == ""
 
 
@@ -306,7 +314,9 @@ def test_a_study_table_says_what_its_metrics_can_see_on_the_licensed_content(tmp
     record = Record(key="k", metrics={"w1_x": Estimate(value=0.1)}, provenance={"data_hash": "abc"}, **facts)
     plain = study_table([record], ["w1_x"])
     assert report.licensed(plain, [record], tmp_path) == plain
+    assert licence.equality(tmp_path, record, "w1_x") == ""
     licence.write(licence.path(tmp_path, "normal"), made())
+    assert licence.equality(tmp_path, record, "w1_x") == made().epsilon("w1_x", 2500)
     assert "shift of 0.034 sd" in report.licensed(plain, [record], tmp_path).footnotes[-1]
     licence.write(licence.path(tmp_path, "normal"), made(fingerprint="other"))
     assert report.licensed(plain, [record], tmp_path) == plain

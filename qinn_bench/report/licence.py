@@ -27,12 +27,18 @@ def table(given: Licence) -> Table:
 
 def footnote(given: Licence, columns: Iterable[str], samples: int) -> str:
     """What these columns can see with samples of this size, in one note; empty if nothing is licensed."""
-    said = [(title_of(column), given.epsilon(column, samples)) for column in columns]
+    said = [(_titled(given, column, samples), given.epsilon(column, samples)) for column in columns]
     known = "; ".join(f"{title}: {words}" for title, words in said if words)
     return known and (
         f"What these metrics can see on {given.data} (chance {given.power:.0%} at {given.alarms:.0%} false "
         f"alarms, {samples} rows a sample; 'equal' never means more): {known}."
     )
+
+
+def _titled(given: Licence, column: str, samples: int) -> str:
+    """The title of a column, with the sample size of its licence where that is smaller."""
+    size = max((sight.samples for sight in given.of(column, samples)), default=samples)
+    return title_of(column) + (f" (by {size} rows)" if size < samples else "")
 
 
 def licensed(made: Table, records: Sequence[Record], results: Path) -> Table:
