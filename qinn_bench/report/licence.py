@@ -12,7 +12,7 @@ from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 from qinn_bench.report.table import title_of
 from qinn_bench.values import Estimate, Record
 
-UNITS = {"shift": "sd", "rescaling": "1", "correlation": "1", "dropped mode": "share", "tail": "1"}
+UNITS = {"shift": "sd", "rescaling": "", "correlation": "", "dropped mode": "share", "tail": ""}
 INTERVAL = 2 * 1.959964
 """A central 95 % interval in standard deviations."""
 
