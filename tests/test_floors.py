@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds"},
-    {"quantum", "paired", "statistics", "transforms"},
+    {"quantum", "paired", "rankings", "statistics", "transforms"},
     {"training", "audit", "density_mass", "resources", "metrics", "data", "store", "registry", "provenance"},
     {"run", "worker", "preloaded", "matching", "deformations", "licence", "power"},
     {"campaign", "report", "performance"},
