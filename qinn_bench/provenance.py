@@ -21,7 +21,7 @@ def provenance() -> dict[str, Knob]:
     versions: dict[str, Knob] = {name: version(name) for name in (*LIBRARIES, "qinn-bench")}
     return (
         versions
-        | _commit()
+        | commit()
         | {
             "python": platform.python_version(),
             "machine": platform.machine(),
@@ -33,7 +33,7 @@ def provenance() -> dict[str, Knob]:
     )
 
 
-def _commit() -> dict[str, Knob]:
+def commit() -> dict[str, Knob]:
     """The commit of the source and whether files differ from it; nothing where the source is no git checkout."""
     root = Path(__file__).parents[1]
     if not (root / ".git").exists() or shutil.which("git") is None:

@@ -71,6 +71,28 @@ def load(results: Path, study: str, key: str) -> Record | None:
         ) from None
 
 
+def load_all(results: Path, study: str) -> list[Record]:
+    """The records of a study that lie in a folder, ordered by key; of one row, data set and seed the newest.
+
+    Unlike those of a plan, they need not belong to the code and the study file as these are now.
+
+    Raises:
+        Refused: a file is no record.
+    """
+    keys = sorted(path.stem for path in (results / "records" / study).glob("*.json"))
+    found = [record for key in keys if (record := load(results, study, key))]
+    newest: dict[tuple[str, ...], Record] = {}
+    for record in sorted(found, key=lambda record: str(record.provenance.get("finished_utc", ""))):
+        cell = record.cell
+        newest[record.row, str(cell.data), str(cell.seed), cell.varies] = record
+    return sorted(newest.values(), key=lambda record: record.key)
+
+
+def has_arrays(results: Path, record: Record) -> bool:
+    """Whether the arrays of a record are there; a copy of the records alone has none."""
+    return record_path(results, record.study, record.key).with_suffix(".npz").exists()
+
+
 def load_arrays(results: Path, record: Record) -> Arrays:
     """The arrays beside a record: samples, log-densities, loss curves, weights."""
     path = record_path(results, record.study, record.key).with_suffix(".npz")

@@ -13,7 +13,7 @@ FLOORS = [
     {"quantum", "paired", "rankings", "statistics", "transforms"},
     {"training", "audit", "density_mass", "resources", "metrics", "data", "store", "registry", "provenance"},
     {"run", "worker", "preloaded", "matching", "deformations", "licence", "power"},
-    {"campaign", "report", "performance"},
+    {"campaign", "report", "performance", "verdicts", "claims", "freezing"},
     {"cli"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -19,6 +19,7 @@ VERBS = {
     "table": "the table of a study, from its records",
     "figure": "the figures of a study, from its records",
     "licence": "the smallest deformations of the truth that each metric can see",
+    "claims": "check, freeze and list files of claims",
     "doctor": "what this installation can do, and whether its simulators agree",
     "scale": "how time and memory of the simulators grow with the number of qubits",
 }

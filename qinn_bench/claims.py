@@ -1,0 +1,243 @@
+"""Claims as code: a file of statements about rows of a study, each of which records support, refute or leave open."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from qinn_bench import paired
+from qinn_bench.reading import parse
+from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
+from qinn_bench.verdicts import FEWEST, judge, on_data, row_names
+
+Relation = Literal["better", "equal", "ratio-at-least"]
+Decision = Literal["supported", "refuted", "undecided"]
+
+
+class Claim(Value):
+    """One statement that can be wrong.
+
+    `first` and `second` are rows of the study's tables, such as ``qinn · 500``; for a ratio they are families, such as
+    ``qinn``. `margin` is the largest difference that counts as none, in the `unit` of the metric; `ratio` is how many
+    times the parameters of the first family the second needs for the same quality; `replicates` is the least number
+    of pairs of seeds.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    statement: str
+    first: str
+    second: str
+    metric: str
+    relation: Relation
+    data: str
+    margin: Annotated[float, Field(gt=0)] | None = None
+    unit: str = ""
+    ratio: Annotated[float, Field(gt=0)] | None = None
+    replicates: Annotated[int, Field(ge=FEWEST)] = FEWEST
+    other_budgets: bool = False
+
+
+class Claims(Value):
+    """The claims of one source about one study; their p-values are corrected together.
+
+    `source` says who claims it, `quoted` what, `note` why the margins are what they are.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    title: str
+    source: str
+    quoted: str = ""
+    study: str
+    level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    note: str = ""
+    claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
+
+    @property
+    def study_name(self) -> str:
+        """The name of the study, which is that of its file and of the folder of its records."""
+        return Path(self.study).stem
+
+
+class Ruling(Value):
+    """What the records say of a claim, with the p-value of its support, raw and corrected over the file."""
+
+    claim: Claim
+    decision: Decision
+    reason: str
+    effect: Estimate
+    interval: tuple[float, float] | None
+    p: float | None
+    p_corrected: float
+    replicates: int
+    method: str
+
+
+def load(path: Path) -> Claims:
+    """Read and check a file of claims.
+
+    Raises:
+        Refused: no such file, no TOML, an unknown or missing key, or a claim whose keys do not go together.
+    """
+    claims = parse(Claims, _content(path), str(path))
+    if doubled := [name for name, count in Counter(claim.id for claim in claims.claims).items() if count > 1]:
+        raise Refused(f"{path}: two claims are called '{doubled[0]}'; give each its own id")
+    for claim in claims.claims:
+        if why := _inconsistent(claim):
+            raise Refused(f"{path}: claim '{claim.id}' {why}")
+    return claims
+
+
+def _content(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise Refused(f"there is no file of claims '{path}'")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"{path} is not valid TOML: {error}") from None
+
+
+def _inconsistent(claim: Claim) -> str:
+    if claim.first == claim.second:
+        return f"compares '{claim.first}' with itself; name two rows"
+    if claim.relation == "equal" and claim.margin is None:
+        return "is an equality and has no margin; state the largest difference that counts as none, and its unit"
+    if claim.relation == "ratio-at-least" and claim.ratio is None:
+        return "is about a ratio of parameters and states no ratio"
+    if claim.relation != "ratio-at-least" and claim.ratio is not None:
+        return f"states a ratio, which the relation '{claim.relation}' does not have"
+    if claim.relation == "ratio-at-least" and claim.margin is not None:
+        return "states a margin, which a ratio does not have"
+    return ""
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of what a file of claims says: its content with sorted keys, so that comments and spaces do not count."""
+    plain = json.dumps(_content(path), sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def check(claims: Claims, records: Sequence[Record], results: Path | None = None) -> tuple[Ruling, ...]:
+    """A ruling for each claim.
+
+    The p-values of support are corrected over all claims of the file (Holm 1979; one that cannot be judged counts with
+    p = 1), so that with the level 5 % a file in which nothing is true has a supported claim at most once in twenty.
+    At that level,
+
+    * ``better`` is supported where the first is better, refuted where it is worse or, with a margin, where the two
+      differ by less;
+    * ``equal`` is supported where two one-sided tests show a difference below the margin, refuted where the 95 %
+      interval of the difference lies outside of it;
+    * all else is undecided.
+
+    A refutation is not corrected: each claim has to stand for itself, however many the file makes.
+
+    `results` is the folder with the arrays of the records, which refine the intervals of likelihoods.
+
+    Raises:
+        Refused: the metric of a claim has no direction, or its margin is in another unit.
+    """
+    found = [_compared(claims, claim, records, results) for claim in claims.claims]
+    raw = [_p_support(claim, one) for claim, one in zip(claims.claims, found, strict=True)]
+    corrected = paired.holm([1.0 if p is None else p for p in raw])
+    return tuple(
+        _ruling(claims, claim, one, p, holm)
+        for claim, one, p, holm in zip(claims.claims, found, raw, corrected, strict=True)
+    )
+
+
+def _compared(claims: Claims, claim: Claim, records: Sequence[Record], results: Path | None) -> Comparison:
+    known = row_names(records, claim.data)
+    if absent := [row for row in (claim.first, claim.second) if row not in known]:
+        there = f"; there are: {', '.join(known)}" if known else ""
+        why = f"no record of '{absent[0]}' on {claim.data}{there}; to make them: qinn-bench run {claims.study}"
+        return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None), margin=claim.margin)
+    found = judge(
+        records,
+        claim.first,
+        claim.second,
+        claim.metric,
+        claim.margin,
+        rng=np.random.default_rng(list(f"{claims.name}/{claim.id}".encode())),
+        data=claim.data,
+        level=claims.level,
+        replicates=claim.replicates,
+        other_budgets=claim.other_budgets,
+        results=results,
+    )
+    if claim.margin is not None and found.effect.value is not None and found.effect.unit != claim.unit:
+        stated = f"in '{claim.unit}'" if claim.unit else "without a unit"
+        raise Refused(
+            f"claims '{claims.name}': the margin of '{claim.id}' is {stated}, "
+            f"but {claim.metric} is in '{found.effect.unit}'"
+        )
+    seeds = len({r.cell.seed for r in records if r.row == claim.first and on_data(r, claim.data)})
+    if found.effect.value is None and seeds < claim.replicates:
+        why = f"{found.reason}; set seeds = {claim.replicates} in {claims.study} and run it"
+        return found.model_copy(update={"reason": why})
+    return found
+
+
+def _p_support(claim: Claim, found: Comparison) -> float | None:
+    return found.p_equal if claim.relation == "equal" else found.p_better
+
+
+def _ruling(claims: Claims, claim: Claim, found: Comparison, p: float | None, corrected: float) -> Ruling:
+    decision, reason = _decide(claims, claim, found, p, corrected)
+    return Ruling(
+        claim=claim,
+        decision=decision,
+        reason=reason,
+        effect=found.effect,
+        interval=found.interval,
+        p=p,
+        p_corrected=corrected,
+        replicates=found.replicates,
+        method=found.method,
+    )
+
+
+def _decide(claims: Claims, claim: Claim, found: Comparison, p: float | None, corrected: float) -> tuple[Decision, str]:
+    if why := _refuted(claim, found, claims.level):
+        return "refuted", why
+    if p is None:
+        return "undecided", found.reason
+    if corrected <= claims.level:
+        return "supported", found.reason
+    if p <= claims.level:
+        return "undecided", _correction(found, p, len(claims.claims), claims.level)
+    return "undecided", found.reason
+
+
+def _refuted(claim: Claim, found: Comparison, level: float) -> str:
+    if claim.relation == "better":
+        if found.p_worse is not None and found.p_worse <= level:
+            return f"'{claim.first}' is worse, p = {found.p_worse:.2g}"
+        if found.p_equal is not None and found.p_equal <= level:
+            return f"the two differ by less than {claim.margin:g} {claim.unit}".rstrip() + f", p = {found.p_equal:.2g}"
+        return ""
+    if found.interval is None or claim.margin is None:
+        return ""
+    if found.p_worse is not None and found.interval[1] < -claim.margin:
+        return f"'{claim.first}' is worse by more than {claim.margin:g} {claim.unit}".rstrip()
+    if found.p_better is not None and found.interval[0] > claim.margin:
+        return f"'{claim.first}' is better by more than {claim.margin:g} {claim.unit}".rstrip()
+    return ""
+
+
+def _correction(found: Comparison, p: float, count: int, level: float) -> str:
+    """Why a claim that would stand alone does not stand among the others of its file."""
+    why = f"p = {p:.2g} does not stand among {count} claims"
+    smallest = 0.5**found.replicates
+    if p > 1.01 * smallest or count * smallest <= level:
+        return why
+    needed = math.ceil(math.log2(count / level))
+    return f"{why}; {found.replicates} pairs give no smaller p, {needed} pairs could"

@@ -1,0 +1,86 @@
+"""``qinn-bench claims``: check, freeze and list files of claims."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from qinn_bench import claims, freezing, store
+from qinn_bench.report.claims import table
+from qinn_bench.values import Refused
+
+FOLDER = Path("benchmarks/claims")
+REFUTED, UNDECIDED = 1, 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do, with which file."""
+    verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = verbs.add_parser("check", help="what the records say of each claim of a file")
+    check.add_argument("file", type=Path, help="a file of claims (TOML)")
+    check.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    check.add_argument("--format", choices=("text", "md", "json"), default="text")
+    check.add_argument("--json", action="store_const", const="json", dest="format", help="same as --format json")
+    check.add_argument("--out", type=Path, help="write to this file instead")
+    freeze = verbs.add_parser("freeze", help="record what a file says, before the run")
+    freeze.add_argument("file", type=Path, help="a file of claims (TOML)")
+    freeze.add_argument("--json", action="store_true")
+    listing = verbs.add_parser("list", help="the files of claims of a folder and whether they are frozen")
+    listing.add_argument("folder", type=Path, nargs="?", default=FOLDER)
+    listing.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    listing.add_argument("--json", action="store_true")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what was asked for; 1 if a claim is refuted, 5 if none is and one is undecided."""
+    return {"check": _check, "freeze": _freeze, "list": _list}[options.action](options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    file = claims.load(options.file)
+    records = store.load_all(options.results, file.study_name)
+    rulings = claims.check(file, records, options.results)
+    standing = freezing.standing(options.file, file, records)
+    made = table(file, rulings, f"{standing}, {freezing.MEANINGS[standing]}")
+    if options.format == "json":
+        plain = {"name": file.name, "title": file.title, "source": file.source, "standing": standing}
+        text = json.dumps(plain | {"rulings": [one.model_dump() for one in rulings]}, indent=1, ensure_ascii=False)
+    else:
+        text = made.markdown() if options.format == "md" else made.text()
+    if options.out:
+        store.write_whole(options.out, lambda out: out.write(text.encode()))
+    else:
+        print(text)
+    decisions = {ruling.decision for ruling in rulings}
+    return REFUTED if "refuted" in decisions else UNDECIDED if "undecided" in decisions else 0
+
+
+def _freeze(options: argparse.Namespace) -> int:
+    made = freezing.freeze(options.file)
+    lock = freezing.lock_path(options.file)
+    if options.json:
+        print(json.dumps(made.model_dump() | {"lock": str(lock)}, indent=1))
+    else:
+        print(f"{options.file} is frozen as of {made.frozen_utc}: {made.sha256[:16]}… in {lock}; commit it")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    paths = sorted(options.folder.glob("*.toml"))
+    if not paths:
+        raise Refused(f"there are no files of claims (*.toml) in '{options.folder}'")
+    found = [_described(path, options.results) for path in paths]
+    if options.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        widths = {key: max(len(str(one[key])) for one in found) for key in ("file", "claims", "standing")}
+        for one in found:
+            print("  ".join([*(str(one[key]).ljust(width) for key, width in widths.items()), str(one["title"])]))
+    return 0
+
+
+def _described(path: Path, results: Path) -> dict[str, str | int]:
+    file = claims.load(path)
+    standing = freezing.standing(path, file, store.load_all(results, file.study_name))
+    return {"file": str(path), "claims": len(file.claims), "standing": standing, "title": file.title}

@@ -1,0 +1,341 @@
+"""Which of two rows of a study is better, from their records, and every reason to say nothing; without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qinn_bench import paired, registry, store
+from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Refused
+
+FEWEST = 5
+"""Pairs of seeds below which nothing is said: of four, even a unanimous sign-flip test has p = 1/16."""
+LIKELIHOODS = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
+"""Metrics that mean nothing without a certificate."""
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms two rows are compared.
+
+    `data` is a data set as ``name`` or ``name[knob=value]`` (empty: all that both rows have); `replicates` is the least
+    number of (data, seed) pairs, never below `FEWEST`; with `other_budgets` the two rows may have been trained under
+    different budgets. `results` is the folder with the arrays of the records; without it, or where an array is
+    missing, likelihoods are compared seed by seed only.
+    """
+
+    metric: str
+    data: str = ""
+    margin: float | None = None
+    level: float = 0.05
+    replicates: int = FEWEST
+    other_budgets: bool = False
+    results: Path | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """All records of one row, by (data, seed)."""
+
+    row: str
+    records: dict[Key, Record]
+
+    @property
+    def quantum(self) -> bool:
+        """Whether its model, or the model that it is a control of, has a circuit."""
+        return any(record.cell.backend != "none" for record in self.records.values())
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is the control of a model."""
+        return bool(self.models)
+
+    @property
+    def models(self) -> set[str]:
+        """The rows whose control it is."""
+        return {record.control_of for record in self.records.values() if record.control_of}
+
+    def estimate(self, metric: str, key: Key) -> Estimate | None:
+        """The number of one cell, None where it failed or has no value."""
+        record = self.records.get(key)
+        found = record.metrics.get(metric) if record and record.status == "ok" else None
+        return found if found and found.value is not None else None
+
+
+def judge(
+    records: Sequence[Record],
+    first_row: str,
+    second_row: str,
+    metric: str,
+    margin: float | None = None,
+    *,
+    rng: np.random.Generator,
+    data: str = "",
+    level: float = 0.05,
+    replicates: int = FEWEST,
+    other_budgets: bool = False,
+    results: Path | None = None,
+) -> Comparison:
+    """Whether the first row is better than the second by a metric, on pairs of cells with equal data and seed.
+
+    Nothing is said (outcome ``undecided``, no p-values) where a row is missing or doubled, fewer than `replicates`
+    pairs have a value, the pairs saw different data, test rows or budgets, or, for likelihoods, a certificate of
+    either side did not pass. A row that is flagged or has failed seeds is neither better nor equal; it may be worse.
+
+    A row with circuits is better than one without only if it is better than each of its own controls too. That is an
+    intersection-union test: its p-value is the largest of the p-values, without a correction (Berger, Technometrics
+    24, 295 (1982)).
+
+    Raises:
+        Refused: the metric has no direction that is better, or its direction or unit differs between records.
+    """
+    terms = Terms(metric, data, margin, level, max(FEWEST, replicates), other_budgets, results)
+    found = _compare(records, first_row, second_row, terms, rng)
+    first, second = _side(records, first_row, data), _side(records, second_row, data)
+    found = _without_doubtful(found, first, second, terms)
+    for winner, loser, name in ((first, second, "p_better"), (second, first, "p_worse")):
+        p = getattr(found, name)
+        if p is not None and p <= level and _owes_controls(winner, loser):
+            found = _over_controls(found, records, winner, name, terms, rng)
+    return found
+
+
+def row_names(records: Sequence[Record], data: str = "") -> list[str]:
+    """The rows that have records on a data set, in their order."""
+    return list(dict.fromkeys(record.row for record in records if on_data(record, data)))
+
+
+def on_data(record: Record, data: str) -> bool:
+    """Whether a record is of this data set, given as ``name`` or ``name[knob=value]``; any, where it is empty."""
+    if not data:
+        return True
+    wanted, use = registry.parse_use(data), record.cell.data
+    return wanted.name == use.name and wanted.knobs.items() <= use.knobs.items()
+
+
+def _side(records: Sequence[Record], row: str, data: str) -> Side:
+    kept = [r for r in records if r.row == row and r.cell.varies == "all" and on_data(r, data)]
+    return Side(row, {(str(record.cell.data), record.cell.seed): record for record in kept})
+
+
+def _compare(
+    records: Sequence[Record], first_row: str, second_row: str, terms: Terms, rng: np.random.Generator
+) -> Comparison:
+    """The paired comparison of two rows, or why there is none; flags and controls are not looked at."""
+    first, second = _side(records, first_row, terms.data), _side(records, second_row, terms.data)
+    pairs = [key for key in first.records if _pair(first, second, terms.metric, key)]
+    why = _missing(records, first, second, terms) or _too_few(first, second, pairs, terms)
+    why = why or _unequal(first, second, pairs, terms) or _uncertified(first, second, pairs, terms)
+    if why:
+        return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None), margin=terms.margin)
+    better, unit = _kind(first, second, pairs, terms)
+    values = [np.array([_value(side, terms.metric, key) for key in pairs]) for side in (first, second)]
+    return paired.compare(
+        values[0],
+        values[1],
+        better=better,
+        rng=rng,
+        margin=terms.margin,
+        level=terms.level,
+        rows=_rows(first, second, pairs, terms),
+        unit=unit,
+    )
+
+
+def _pair(first: Side, second: Side, metric: str, key: Key) -> bool:
+    return first.estimate(metric, key) is not None and second.estimate(metric, key) is not None
+
+
+def _value(side: Side, metric: str, key: Key) -> float:
+    found = side.estimate(metric, key)
+    assert found is not None and found.value is not None
+    return found.value
+
+
+def _kind(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tuple[Direction, str]:
+    found = [side.estimate(terms.metric, key) for side in (first, second) for key in pairs]
+    kinds = {(estimate.better, estimate.unit) for estimate in found if estimate}
+    if len(kinds) > 1:
+        raise Refused(f"the records state '{terms.metric}' in several ways: {', '.join(map(str, sorted(kinds)))}")
+    better, unit = kinds.pop()
+    if better == "none":
+        raise Refused(f"of '{terms.metric}' neither more nor less is better; name a metric that has a direction")
+    return better, unit
+
+
+def _missing(records: Sequence[Record], first: Side, second: Side, terms: Terms) -> str:
+    """Whether a row has no records, or two of one seed."""
+    where = f" on {terms.data}" if terms.data else ""
+    for side in (first, second):
+        if not side.records:
+            return f"there is no record of '{side.row}'{where}"
+        count = sum(r.row == side.row and r.cell.varies == "all" and on_data(r, terms.data) for r in records)
+        if count > len(side.records):
+            return f"'{side.row}'{where} has {count} records of {len(side.records)} seeds"
+    return ""
+
+
+def _too_few(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
+    if len(pairs) >= terms.replicates:
+        return ""
+    lost = [f"{why}" for side in (first, second) if (why := _failures(side, terms.metric))]
+    return "; ".join([f"{len(pairs)} pairs of seeds, at least {terms.replicates} are needed", *lost])
+
+
+def _failures(side: Side, metric: str) -> str:
+    """Which seeds of a row have no number, and why the first of them has none."""
+    lost = [key for key in side.records if side.estimate(metric, key) is None]
+    if not lost:
+        return ""
+    record = side.records[lost[0]]
+    estimate = record.metrics.get(metric)
+    why = f"no value of {metric}" + (f": {estimate.note}" if estimate and estimate.note else "")
+    if record.status != "ok":
+        why = f"{record.status}: {record.reason}" if record.reason else record.status
+    return f"{_seeds(lost)} of '{side.row}': {why}"
+
+
+def _seeds(keys: Sequence[Key]) -> str:
+    numbers = ", ".join(str(seed) for _, seed in keys)
+    return f"seed {numbers}" if len(keys) == 1 else f"seeds {numbers}"
+
+
+def _unequal(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
+    """What makes two rows incomparable: other data, other test rows, another budget."""
+    for key in pairs:
+        a, b = first.records[key], second.records[key]
+        if a.provenance.get("data_hash") != b.provenance.get("data_hash"):
+            return f"the two rows saw different data at {_seeds([key])}"
+        sizes = [record.metrics[terms.metric].n for record in (a, b)]
+        if sizes[0] != sizes[1] or a.cell.samples != b.cell.samples:
+            return f"the two rows were tested on {sizes[0]} and {sizes[1]} rows at {_seeds([key])}"
+        if a.cell.budget != b.cell.budget and not terms.other_budgets:
+            return f"the two rows were trained under different budgets: {_difference(a, b)}"
+    return ""
+
+
+def _difference(a: Record, b: Record) -> str:
+    left, right = a.cell.budget.model_dump(), b.cell.budget.model_dump()
+    return ", ".join(f"{name} {left[name]} and {right[name]}" for name in left if left[name] != right[name])
+
+
+def _uncertified(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
+    if terms.metric not in LIKELIHOODS:
+        return ""
+    for side in (first, second):
+        doubted = [key for key in pairs if not _certified(side.records[key])]
+        if doubted:
+            certificate = side.records[doubted[0]].certificate
+            why = "; ".join(certificate.reasons[:1]) if certificate else "there is none"
+            verdict = certificate.verdict if certificate else "missing"
+            return (
+                f"the likelihood of '{side.row}' is not certified at {_seeds(doubted)}: {verdict}"
+                + f", {why}" * bool(why)
+            )
+    return ""
+
+
+def _certified(record: Record) -> bool:
+    return record.certificate is not None and record.certificate.verdict == "pass"
+
+
+def _rows(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tuple[Array, Array] | None:
+    """The losses of single test rows ``(pairs, n_rows)`` of both sides, where the arrays are there and fit."""
+    if terms.metric not in LIKELIHOODS or terms.results is None:
+        return None
+    sides = [[_losses(side, key, terms) for key in pairs] for side in (first, second)]
+    sizes = {None if losses is None else len(losses) for side in sides for losses in side}
+    if None in sizes or len(sizes) != 1:
+        return None
+    a, b = (np.stack([losses for losses in side if losses is not None]) for side in sides)
+    return a, b
+
+
+def _losses(side: Side, key: Key, terms: Terms) -> Array | None:
+    """What each test row adds to a likelihood metric, moved so that the mean is the recorded number.
+
+    The move is the logarithm of the mass and, for `kl`, the mean log-density of the truth, whose part in each row is
+    the same for both sides.
+    """
+    record = side.records[key]
+    if terms.results is None or not store.has_arrays(terms.results, record):
+        return None
+    arrays = store.load_arrays(terms.results, record)
+    losses: Array = -arrays["log_prob"].astype(np.float64)
+    if terms.metric == "bits_per_dim":
+        losses = losses / (arrays["samples"].shape[1] * np.log(2))
+    moved: Array = losses + (_value(side, terms.metric, key) - losses.mean())
+    return moved
+
+
+def _without_doubtful(found: Comparison, first: Side, second: Side, terms: Terms) -> Comparison:
+    """The comparison without what it says in favour of a row that is flagged or has failed seeds."""
+    for side, own in ((first, "better"), (second, "worse")):
+        doubt = _doubt(side, terms.metric)
+        if doubt and found.effect.value is not None:
+            found = _struck(found, (own, "equal"), doubt)
+    return found
+
+
+def _struck(found: Comparison, outcomes: Sequence[str], why: str) -> Comparison:
+    """The same comparison, unable to have any of these outcomes."""
+    removed: dict[str, object] = {f"p_{outcome}": None for outcome in outcomes}
+    if found.outcome in outcomes:
+        removed |= {"outcome": "undecided", "reason": why}
+    elif found.outcome == "undecided":
+        removed |= {"reason": f"{found.reason}; {why}" if found.reason else why}
+    return found.model_copy(update=removed)
+
+
+def _doubt(side: Side, metric: str) -> str:
+    """Why a row may not win."""
+    flagged = {
+        flag: [key for key, r in side.records.items() if flag in r.flags]
+        for r in side.records.values()
+        for flag in r.flags
+    }
+    said = [f"'{side.row}' is flagged at {_seeds(keys)}, {flag}" for flag, keys in flagged.items()]
+    return "; ".join(filter(None, [*said, _failures(side, metric)]))
+
+
+def _owes_controls(winner: Side, loser: Side) -> bool:
+    """Whether a win would be one of circuits: not over a rival with circuits, nor over the winner's own control."""
+    rival = loser.quantum and not loser.is_control
+    return winner.quantum and not winner.is_control and not rival and winner.row not in loser.models
+
+
+def _over_controls(
+    found: Comparison, records: Sequence[Record], winner: Side, name: str, terms: Terms, rng: np.random.Generator
+) -> Comparison:
+    """The comparison with the p-value of its winner raised to that against its own controls."""
+    own = name.removeprefix("p_")
+    belonging = [r for r in records if r.control_of == winner.row and r.status != "skipped" and on_data(r, terms.data)]
+    rows = list(dict.fromkeys(record.row for record in belonging))
+    if not rows:
+        return _struck(found, (own,), f"no controls: nothing shows that the circuits of '{winner.row}' matter")
+    compared = {row: _compare(records, winner.row, row, terms, rng) for row in rows}
+    for row, comparison in compared.items():
+        if comparison.p_better is None:
+            return _struck(found, (own,), f"'{row}' cannot be compared: {comparison.reason}")
+    row, closest = max(compared.items(), key=lambda item: item[1].p_better or 0.0)
+    p = closest.p_better or 0.0
+    if p > terms.level:
+        return _struck(found, (own,), f"the {_kind_of(row, belonging)} control is as good: {said(closest)}")
+    reason = f"{found.reason}; over its controls, the closest of which is {_kind_of(row, belonging)}: {said(closest)}"
+    return found.model_copy(update={name: max(p, getattr(found, name)), "reason": reason.removeprefix("; ")})
+
+
+def _kind_of(row: str, controls: Sequence[Record]) -> str:
+    return next((str(record.cell.control) for record in controls if record.row == row and record.cell.control), row)
+
+
+def said(found: Comparison) -> str:
+    """An effect with its p-value in words."""
+    effect, unit = found.effect, f" {found.effect.unit}" if found.effect.unit else ""
+    error = f" ± {effect.error:.2g}" if effect.error is not None else ""
+    p = f", p = {found.p_better:.2g}" if found.p_better is not None else ""
+    return f"better by {effect.value:.3g}{error}{unit}{p}"
