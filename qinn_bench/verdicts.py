@@ -15,6 +15,8 @@ FEWEST = 5
 """Pairs of seeds below which nothing is said: of four, even a unanimous sign-flip test has p = 1/16."""
 LIKELIHOODS = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
 """Metrics that mean nothing without a certificate."""
+ABSENT = ("skipped", "unsupported")
+"""What the records of a control say that its model cannot have."""
 Key = tuple[str, int]
 
 
@@ -313,9 +315,9 @@ def _over_controls(
 ) -> Comparison:
     """The comparison with the p-value of its winner raised to that against its own controls."""
     own = name.removeprefix("p_")
-    belonging = [r for r in records if r.control_of == winner.row and r.status != "skipped" and on_data(r, terms.data)]
+    belonging = [r for r in records if r.control_of == winner.row and on_data(r, terms.data) and r.status not in ABSENT]
     rows = list(dict.fromkeys(record.row for record in belonging))
-    if not rows:
+    if not any(record.cell.control != "untrained" for record in belonging):
         return _struck(found, (own,), f"no controls: nothing shows that the circuits of '{winner.row}' matter")
     compared = {row: _compare(records, winner.row, row, terms, rng) for row in rows}
     for row, comparison in compared.items():

@@ -164,11 +164,17 @@ def test_circuits_do_not_win_over_a_control_that_failed():
         for r in circuits()
     ]
     assert "'a · frozen' cannot be compared" in verdict(broken).reason
-    skipped = [
-        r.model_copy(update={"status": "skipped", "metrics": {}}) if r.cell.control == "frozen" else r
-        for r in circuits()
-    ]
-    assert verdict(skipped).outcome == "better"
+
+
+@pytest.mark.parametrize("status", ["skipped", "unsupported"])
+def test_a_control_that_a_model_cannot_have_is_not_asked_for(status):
+    def without(*kinds):
+        return [
+            r.model_copy(update={"status": status, "metrics": {}}) if r.cell.control in kinds else r for r in circuits()
+        ]
+
+    assert verdict(without("fourier", "tanh")).outcome == "better"
+    assert "no controls" in verdict(without("frozen", "unentangled", "fourier", "tanh")).reason
 
 
 def test_a_control_counts_against_its_own_model_only():
