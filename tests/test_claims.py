@@ -281,9 +281,10 @@ def test_a_lock_that_cannot_be_read_gets_one_sentence(written, capsys):
     assert "is no lock of a file of claims" in capsys.readouterr().err
 
 
-def test_the_newest_record_of_a_cell_counts(tmp_path):
+@pytest.mark.parametrize("key", ["0", "z"])
+def test_the_newest_record_of_a_cell_counts(tmp_path, key):
     old, new = row("a", [0.1]), row("a", [0.2], provenance={"finished_utc": "2026-02-01T00:00:00+00:00"})
-    save(tmp_path, [old[0], new[0].model_copy(update={"key": "0"})])
+    save(tmp_path, [old[0], new[0].model_copy(update={"key": key})])
     assert [r.metrics["swd"].value for r in store.load_all(tmp_path, "toy")] == [0.2]
 
 
