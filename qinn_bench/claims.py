@@ -17,7 +17,7 @@ from pydantic import Field
 from qinn_bench import paired
 from qinn_bench.reading import parse
 from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
-from qinn_bench.verdicts import FEWEST, judge, on_data, row_names
+from qinn_bench.verdicts import judge, on_data, row_names
 
 Relation = Literal["better", "equal", "ratio-at-least"]
 Decision = Literal["supported", "refuted", "undecided"]
@@ -42,7 +42,7 @@ class Claim(Value):
     margin: Annotated[float, Field(gt=0)] | None = None
     unit: str = ""
     ratio: Annotated[float, Field(gt=0)] | None = None
-    replicates: Annotated[int, Field(ge=FEWEST)] = FEWEST
+    replicates: Annotated[int, Field(ge=paired.LEAST)] = paired.LEAST
     other_budgets: bool = False
 
 

@@ -11,8 +11,6 @@ import numpy as np
 from qinn_bench import paired, registry, store
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Refused
 
-FEWEST = 5
-"""Pairs of seeds below which nothing is said: of four, even a unanimous sign-flip test has p = 1/16."""
 LIKELIHOODS = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
 """Metrics that mean nothing without a certificate."""
 ABSENT = ("skipped", "unsupported")
@@ -25,7 +23,7 @@ class Terms:
     """On what terms two rows are compared.
 
     `data` is a data set as ``name`` or ``name[knob=value]`` (empty: all that both rows have); `replicates` is the least
-    number of (data, seed) pairs, never below `FEWEST`; with `other_budgets` the two rows may have been trained under
+    number of (data, seed) pairs, never below `paired.LEAST`; with `other_budgets` the two rows may have been trained under
     different budgets. `results` is the folder with the arrays of the records; without it, or where an array is
     missing, likelihoods are compared seed by seed only.
     """
@@ -34,7 +32,7 @@ class Terms:
     data: str = ""
     margin: float | None = None
     level: float = 0.05
-    replicates: int = FEWEST
+    replicates: int = paired.LEAST
     other_budgets: bool = False
     results: Path | None = None
 
@@ -78,7 +76,7 @@ def judge(
     rng: np.random.Generator,
     data: str = "",
     level: float = 0.05,
-    replicates: int = FEWEST,
+    replicates: int = paired.LEAST,
     other_budgets: bool = False,
     results: Path | None = None,
 ) -> Comparison:
@@ -95,7 +93,7 @@ def judge(
     Raises:
         Refused: the metric has no direction that is better, or its direction or unit differs between records.
     """
-    terms = Terms(metric, data, margin, level, max(FEWEST, replicates), other_budgets, results)
+    terms = Terms(metric, data, margin, level, max(paired.LEAST, replicates), other_budgets, results)
     found = _compare(records, first_row, second_row, terms, rng)
     first, second = _side(records, first_row, data), _side(records, second_row, data)
     found = _without_doubtful(found, first, second, terms)
