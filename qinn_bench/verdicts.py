@@ -23,9 +23,9 @@ class Terms:
     """On what terms two rows are compared.
 
     `data` is a data set as ``name`` or ``name[knob=value]`` (empty: all that both rows have); `replicates` is the least
-    number of (data, seed) pairs, never below `paired.LEAST`; with `other_budgets` the two rows may have been trained under
-    different budgets. `results` is the folder with the arrays of the records; without it, or where an array is
-    missing, likelihoods are compared seed by seed only.
+    number of (data, seed) pairs; with `other_budgets` the two rows may have been trained under different budgets.
+    `results` is the folder with the arrays of the records; without it, or where an array is missing, likelihoods
+    are compared seed by seed only.
     """
 
     metric: str
@@ -83,8 +83,9 @@ def judge(
     """Whether the first row is better than the second by a metric, on pairs of cells with equal data and seed.
 
     Nothing is said (outcome ``undecided``, no p-values) where a row is missing or doubled, fewer than `replicates`
-    pairs have a value, the pairs saw different data, test rows or budgets, or, for likelihoods, a certificate of
-    either side did not pass. A row that is flagged or has failed seeds is neither better nor equal; it may be worse.
+    pairs (never below `paired.LEAST`) have a value, the pairs saw different data, test rows or budgets, or, for
+    likelihoods, a certificate of either side did not pass. A row that is flagged or has failed seeds is neither better
+    nor equal; it may be worse.
 
     A row with circuits is better than one without only if it is better than each of its own controls too. That is an
     intersection-union test: its p-value is the largest of the p-values, without a correction (Berger, Technometrics
