@@ -40,12 +40,14 @@ scaling: .venv/installed-peers
 	$(BIN)/qinn-bench scale --backends all --qubits 4:16 --batch 64 --budget 1 \
 	  --out results/engine/scaling.json --figure docs/figures/scaling.png
 
-# The smallest deformations of the truth that each metric can see (an hour of one core; what is there is kept).
+# The smallest deformations of the truth that each metric can see (half an hour of one core; what is there is kept).
 licence: .venv/installed
-	$(BIN)/qinn-bench licence gmm8 --samples 2000 --metrics sep,chi2,w1,kl,nll,swd,c2st,mmd --repeats 20
-	$(BIN)/qinn-bench licence zjets --samples 2000 --metrics sep,chi2,w1,c2st,swd,mmd --repeats 20
-	$(BIN)/qinn-bench licence zjets --samples 10000 --metrics sep,chi2,w1,c2st,swd --repeats 20 \
-	  --table results/tables/licence.md
+	$(BIN)/qinn-bench licence gmm8 --samples 2000 --metrics sep,chi2,w1,kl,nll --repeats 40
+	$(BIN)/qinn-bench licence gmm8 --samples 2000 --metrics c2st,swd --repeats 20
+	$(BIN)/qinn-bench licence zjets --metrics sep,chi2 --repeats 60
+	$(BIN)/qinn-bench licence zjets --metrics w1 --repeats 30
+	$(BIN)/qinn-bench licence zjets --samples 2000 --metrics mmd --repeats 12
+	$(BIN)/qinn-bench licence zjets --metrics c2st,swd --repeats 12 --table results/tables/licence.md
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "qinn-bench needs Python 3.11 or newer, found " + sys.version.split()[0])'
