@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qinn_bench import paired, registry, store
+from qinn_bench import licence, paired, registry, store
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Refused
 
 LIKELIHOODS = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
@@ -102,7 +102,16 @@ def judge(
         p = getattr(found, name)
         if p is not None and p <= level and _owes_controls(winner, loser):
             found = _over_controls(found, records, winner, name, terms, rng)
-    return found
+    return _licensed(found, first, terms)
+
+
+def _licensed(found: Comparison, side: Side, terms: Terms) -> Comparison:
+    """The same comparison; where it shows equality, its reason says how small a flaw the metric can see."""
+    if terms.results is None or found.p_equal is None or found.p_equal > terms.level:
+        return found
+    sights = {licence.equality(terms.results, record, terms.metric) for record in side.records.values()} - {""}
+    said = [f"by {terms.metric} that is {sight}" for sight in sorted(sights)]
+    return found.model_copy(update={"reason": "; ".join(filter(None, [found.reason, *said]))})
 
 
 def row_names(records: Sequence[Record], data: str = "") -> list[str]:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from rows import CONTROLS, around, certificate, quantum, record, row, save
 
+from qinn_bench import licence
+from qinn_bench.licence import Licence, Sight
 from qinn_bench.values import Budget, Refused, Use
 from qinn_bench.verdicts import judge
 
@@ -36,6 +38,18 @@ def test_the_smaller_distance_is_better_and_the_effect_is_its_mean():
 def test_a_margin_makes_equality_provable():
     assert verdict(duel(0.1, 0.1), margin=0.1).outcome == "equal"
     assert verdict(duel(0.1, 0.1)).outcome == "undecided"
+
+
+def test_equality_says_how_small_a_flaw_the_metric_can_see(tmp_path):
+    records = duel(0.1, 0.1)
+    content, size = records[0].provenance["data_hash"], records[0].cell.samples
+    facts = {"metric": "swd", "column": "swd", "samples": size, "top": 1.0, "repeats": 40, "null": 200}
+    sight = Sight(deformation="shift", epsilon=0.03, low=0.02, high=0.04, **facts)
+    licence.write(licence.path(tmp_path, "toy"), Licence(data="toy", fingerprint=str(content), sights=(sight,)))
+    said = "by swd that is equal down to a shift of 0.03 sd"
+    assert said in verdict(records, margin=0.1, results=tmp_path).reason
+    assert said not in verdict(records, margin=0.001, results=tmp_path).reason
+    assert said not in verdict(records, margin=0.1).reason
 
 
 def test_seeds_are_paired_and_not_pooled():
