@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from qinn_bench import audit, registry, resources, store
+from qinn_bench import audit, flags, registry, resources, store
 from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.dataset import Dataset, Evidence
 from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.nulls import Nulls
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends, controls
 from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
@@ -30,7 +31,7 @@ CHUNK = 1024
 WEIGHT = "weight:"
 MEASURING = (
     *("qinn_bench.metrics", "qinn_bench.statistics", "qinn_bench.density_mass"),
-    *("qinn_bench.resources", "qinn_bench.quantum.tally"),
+    *("qinn_bench.resources", "qinn_bench.quantum.tally", "qinn_bench.nulls"),
 )
 """Modules whose change makes a measured number stale."""
 
@@ -130,6 +131,8 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
         facts["certificate"] = _certify(model, cell, data, arrays)
     with clock.phase("metrics"):
         facts["metrics"] = _measure(order.metrics, cell, data, arrays, facts["certificate"])
+    with clock.phase("flags"):
+        facts["flags"] = _flags(order, model, data, arrays, facts["metrics"])
     with clock.phase("resources"):
         used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": clock.seconds["train_peak_mb"]}
         facts["resources"] = _resources(model, cell, data).model_copy(update=used)
@@ -207,6 +210,27 @@ def _measure(
     return found
 
 
+def _flags(
+    order: Order, model: Any, data: Dataset, arrays: store.Arrays, metrics: dict[str, Estimate]
+) -> tuple[str, ...]:
+    """Why the numbers of a record are too good to be believed."""
+    cell, generated, log_prob = order.cell, arrays["samples"], None
+    if "log_prob" in arrays:
+        log_prob = arrays["log_prob"], physical_log_prob(model, data, data.valid[: flags.ROWS])
+    taken = {name: all_metrics()[name] for name in order.metrics}
+    nulls = Nulls(data, cell.samples, order.results / "nulls", fingerprints(order.metrics))
+    found = [
+        flags.too_good(metrics, taken, nulls),
+        flags.memoriser(data, generated),
+        flags.leak(data, generated, cell.samples, log_prob),
+    ]
+    if cell.backend != "none" and not cell.control:
+        initial = build(cell, data).double().to("cpu").eval()
+        rows = torch.as_tensor(data.transform.forward(data.test[: flags.ROWS])[0])
+        found.append(flags.idle_circuit(model, initial, rows, len(data.test)))
+    return tuple(filter(None, found))
+
+
 def _resources(model: Generator, cell: Cell, data: Dataset) -> Resources:
     """What the trained model costs; a step is taken on the first rows, as many as its budget has in a batch."""
     batch, rows = (
@@ -217,12 +241,12 @@ def _resources(model: Generator, cell: Cell, data: Dataset) -> Resources:
 
 
 def fingerprints(metrics: tuple[str, ...]) -> dict[str, str]:
-    """The source hashes of what measures a record: of the certificate, the resources and each of these metrics.
+    """The source hashes of what measures a record: of the certificate, resources, flags and each of these metrics.
 
     A record with others is measured again.
     """
     makers = {name: all_metrics()[name].compute.__module__ for name in metrics}
-    makers |= {"certificate": audit.__name__, "resources": resources.__name__}
+    makers |= {"certificate": audit.__name__, "resources": resources.__name__, "flags": flags.__name__}
     return {name: _fingerprint(module) for name, module in makers.items()}
 
 
@@ -248,6 +272,8 @@ def _measure_again(order: Order, data: Dataset, done: Record) -> Record:
     }
     if "resources" in stale:
         found["resources"] = _resources_again(order.cell, data, arrays, done)
+    if "flags" in stale or again:
+        found["flags"] = _flags(order, trained(order.cell, data, arrays), data, arrays, found["metrics"])
     record = done.model_copy(update=found)
     store.save(order.results, record, arrays)
     return record

@@ -55,10 +55,10 @@ def test_run_resume_and_render(study, tmp_path, capsys):
     assert main(verb) == 0
     first = capsys.readouterr().out
     assert "spline_inn" in first and "truth" in first
-    files = {path: path.stat().st_mtime_ns for path in results.rglob("*.json")}
+    files = {path: path.stat().st_mtime_ns for path in (results / "records").rglob("*.json")}
     assert len(files) == 4 and not list(results.rglob("*.log"))
     assert main(verb) == 0
-    assert {path: path.stat().st_mtime_ns for path in results.rglob("*.json")} == files
+    assert {path: path.stat().st_mtime_ns for path in (results / "records").rglob("*.json")} == files
     assert capsys.readouterr().out == first
     assert main(["status", str(study), "--results", str(results)]) == 0
     assert "4 ok, 0 to run" in capsys.readouterr().out
@@ -104,17 +104,19 @@ def test_killed_at_any_moment_no_finished_cell_is_lost(study, tmp_path):
         process = subprocess.Popen(command(study, results), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while (
-            time.monotonic() < deadline and process.poll() is None and len(list(results.rglob("*.json"))) <= len(done)
+            time.monotonic() < deadline
+            and process.poll() is None
+            and len(list((results / "records").rglob("*.json"))) <= len(done)
         ):
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        kept = {path.name: path.read_bytes() for path in results.rglob("*.json")}
+        kept = {path.name: path.read_bytes() for path in (results / "records").rglob("*.json")}
         assert all(kept[name] == content for name, content in done)
         done = list(kept.items())
     assert done
     assert subprocess.run(command(study, results), capture_output=True, check=False).returncode == 0
-    kept = {path.name: path.read_bytes() for path in results.rglob("*.json")}
+    kept = {path.name: path.read_bytes() for path in (results / "records").rglob("*.json")}
     assert len(kept) == 4 and all(kept[name] == content for name, content in done)
 
 

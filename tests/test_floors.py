@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds"},
     {"quantum", "paired", "rankings", "statistics", "transforms"},
-    {"training", "audit", "density_mass", "resources", "metrics", "data", "store", "registry", "provenance"},
+    {"training", "audit", "density_mass", "resources", "flags", "nulls"}
+    | {"metrics", "data", "store", "registry", "provenance"},
     {"run", "worker", "preloaded", "matching", "deformations", "licence", "power"},
     {"campaign", "report", "performance", "verdicts", "claims", "freezing"},
     {"cli"},

@@ -412,3 +412,19 @@ def test_columns_of_what_a_model_costs():
     assert by_row["qinn"][1:3] == ["2304", "8.978e8"] and by_row["qinn"][5:] == ["302", "0"]
     assert by_row["bounded"][5] == "≥ 468" and by_row["elsewhere"][2:4] == ["–", "–"]
     assert "25(5)" in table(records, columns).text() and r"$\geq$ 468" in table(records, columns).latex()
+
+
+def test_a_flagged_row_is_marked_and_never_the_best():
+    sentence = "memoriser: 97% of the generated rows are nearer to a training row"
+    honest = [record("INN", s, metrics=quality(6.5, 3e-4)) for s in range(2)]
+    other = [record("other", s, metrics=quality(6.9, 5e-4)) for s in range(2)]
+    copied = [record("copy", s, metrics=quality(5.0, 1e-6, 0.001), flags=(sentence,) * (s == 1)) for s in range(2)]
+    shown = table([*honest, *other, *copied], ("nll", "w1_mean"))
+    best = {line.model for line in shown.rows for entry in line.entries if entry.best}
+    assert "copy" not in best and "INN" in best
+    assert [line.model for line in shown.rows if line.flagged] == ["copy"]
+    assert f"copy on zjet, 1 of 2 seeds: {sentence}." in shown.footnotes
+    for rendered in (shown.text(), shown.markdown(), shown.csv()):
+        assert "copy" in rendered
+    assert "copy ‼" in shown.text() and "copy ‼" in shown.markdown() and "copy !!" in shown.latex()
+    assert not any("‼" in note for note in table([*honest, *other], ("nll",)).footnotes)

@@ -18,6 +18,7 @@ WIDTH = 120
 MISSING = "–"
 INDENT = "  "
 """What the label of a control starts with."""
+FLAGGED = "‼"
 VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
 TEX = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
@@ -32,7 +33,7 @@ TEX = {
         "₁": "$_1$",
         "·": r"$\cdot$",
     },
-    **{"≥": r"$\geq$", "±": r"$\pm$", "–": "--", "✓": r"$\checkmark$", "✗": r"$\times$", "×": r"$\times$"},
+    **{"‼": "!!", "≥": r"$\geq$", "±": r"$\pm$", "–": "--", "✓": r"$\checkmark$", "✗": r"$\times$", "×": r"$\times$"},
     **{"α": r"$\alpha$", "β": r"$\beta$", "Δ": r"$\Delta$", "φ": r"$\phi$", "η": r"$\eta$", "σ": r"$\sigma$"},
 }
 
@@ -67,7 +68,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table: its data set, model, role, worst certificate, one entry a column, and remarks that go below."""
+    """A row of a table: its data set, model, role, worst certificate, one entry a column, and remarks that go below.
+
+    A row that is `flagged` is too good to be believed and is never the best.
+    """
 
     data: str
     model: str
@@ -75,6 +79,7 @@ class Line:
     verdict: str
     entries: tuple[Entry, ...]
     remarks: tuple[str, ...] = ()
+    flagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -246,7 +251,7 @@ def _json_row(row: Line, header: tuple[Heading, ...]) -> dict[str, Any]:
             known = int(entry.content) if entry.content.isdigit() else entry.content
             cells[heading.name] = None if known == MISSING else known
     facts = {"data": row.data, "model": row.model, "role": row.role, "certificate": row.verdict}
-    return facts | {"cells": cells, "remarks": row.remarks}
+    return facts | {"cells": cells, "remarks": row.remarks, "flagged": row.flagged}
 
 
 def _starred(entry: Entry, column: Sequence[Entry]) -> str:

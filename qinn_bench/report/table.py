@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from qinn_bench.report.layout import INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
+from qinn_bench.report.layout import FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
 from qinn_bench.statistics import combine
 from qinn_bench.values import Control, Estimate, Record, Refused, Role, Verdict
 
@@ -116,6 +116,15 @@ class _Group:
         return self.records[0].status == "skipped"
 
     @property
+    def flags(self) -> dict[str, list[str]]:
+        """The sentences of every kind of flag, one a seed that has it."""
+        found: dict[str, list[str]] = {}
+        for record in self.ok:
+            for flag in record.flags:
+                found.setdefault(flag.partition(":")[0], []).append(flag)
+        return found
+
+    @property
     def verdict(self) -> Verdict | None:
         """The worst certificate over the seeds; None where no seed has one."""
         found = {record.certificate.verdict for record in self.ok if record.certificate}
@@ -144,7 +153,13 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None) -> Ta
     header = (Heading("model", "model"), *(_heading(name, i + 1, lines) for i, name in enumerate(kept)))
     studies = ", ".join(dict.fromkeys(record.study for record in records))
     absent = [name for name in asked if name not in kept]
-    notes = [*_legend(header, lines), *_role_notes(groups), *_doubts(groups), *_empty_notes(header, lines)]
+    notes = [
+        *_legend(header, lines),
+        *_role_notes(groups),
+        *_flag_notes(groups),
+        *_doubts(groups),
+        *_empty_notes(header, lines),
+    ]
     if absent:
         notes.append(f"Left out, as no record has them: {', '.join(absent)}.")
     return Table(f"Study {studies}", header, tuple(lines), tuple(notes))
@@ -193,12 +208,14 @@ def _check_columns(asked: Sequence[str], records: Sequence[Record]) -> None:
 def _line(group: _Group, kept: Sequence[str], *, nested: bool) -> Line:
     """The row of a group; a control below the row that it belongs to is called by its kind alone."""
     mark = VERDICTS[group.verdict] if group.verdict else ""
-    entries = [Entry(INDENT + group.records[0].cell.control if nested else group.row)]
+    label = INDENT + group.records[0].cell.control if nested else group.row
+    entries = [Entry(f"{label} {FLAGGED}" if group.flags else label)]
     for name in kept:
         content = _cell(name, group)
         has_mark = name in DENSITY and isinstance(content, Estimate) and content.value is not None
         entries.append(Entry(MISSING if content is None else content, mark if has_mark else ""))
-    return Line(group.data, group.row, group.role, group.verdict or "", tuple(entries), tuple(_remarks(group)))
+    remarks, flagged = tuple(_remarks(group)), bool(group.flags)
+    return Line(group.data, group.row, group.role, group.verdict or "", tuple(entries), remarks, flagged)
 
 
 def _cell(name: str, group: _Group) -> Estimate | str | None:
@@ -263,14 +280,15 @@ def _remarks(group: _Group) -> list[str]:
 def _with_best(lines: list[Line], kept: Sequence[str]) -> list[Line]:
     """The same rows with the best entry of each column marked, on each data set, among compared models only.
 
-    A likelihood competes only where the certificate says that it may be believed.
+    A likelihood competes only where the certificate says that it may be believed, and a flagged row never does.
     """
     winners = set()
     for i, name in enumerate(kept, start=1):
         distances: dict[str, dict[int, float]] = {}
         for at, line in enumerate(lines):
             distance = _distance(name, line.entries[i].content)
-            if distance is None or line.role != "model" or (name in DENSITY and line.verdict != "pass"):
+            believed = not line.flagged and (name not in DENSITY or line.verdict == "pass")
+            if distance is None or line.role != "model" or not believed:
                 continue
             distances.setdefault(line.data, {})[at] = distance
         for found in distances.values():
@@ -338,6 +356,16 @@ def _role_notes(groups: Sequence[_Group]) -> list[str]:
     return notes + (
         [f"Ceilings, not compared: {', '.join(ceilings)}; they know what a model has to learn."] if ceilings else []
     )
+
+
+def _flag_notes(groups: Sequence[_Group]) -> list[str]:
+    """What the flags say: of each kind the sentence of the first seed."""
+    notes = [
+        f"{group.row} on {group.data}, {len(said)} of {group.seeds} seeds: {said[0]}."
+        for group in groups
+        for said in group.flags.values()
+    ]
+    return [f"{FLAGGED} too good to be believed, and never the best:", *notes] if notes else []
 
 
 def _doubts(groups: Sequence[_Group]) -> list[str]:
