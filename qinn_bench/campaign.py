@@ -125,13 +125,32 @@ def plan(study: Study, results: Path) -> list[Order]:
     for text in study.data:
         use = registry.spell_out("data", registry.parse_use(text))
         data: Dataset = registry.make("data", use)
-        for row in study.models:
+        for row in (*study.models, *(_bounds(study, data) if study.floors else ())):
             for shape in _shapes(study, row, data):
                 for budget in study.budgets:
                     for cell in _cells(study, shape, use, budget):
                         orders.append(_order(study, row, shape, budget, cell, data, results, metrics))
     _check_apart(orders)
     return orders
+
+
+def _bounds(study: Study, data: Dataset) -> list[Row]:
+    """The floors and ceilings that a study does not name; an oracle only where the density of the data is known."""
+    named = {row.model for row in study.models} | {label_of(row) for row in study.models}
+    found = []
+    for name in registry.names("model"):
+        if name not in named and registry.role(name) in ("floor", "ceiling") and _exists(name, data):
+            found.append(Row(model=name))
+    return found
+
+
+def _exists(name: str, data: Dataset) -> bool:
+    """Whether a model can be built for a data set."""
+    try:
+        registry.make("model", registry.spell_out("model", Use(name=name)), data.dim, data=data)
+    except Refused:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ class Study(Value):
 
     With `controls`, every model that has a circuit comes with its controls; with `sizes`, every row that names a
     shape is matched to each of these parameter counts in turn; with `variance`, every source of randomness is also
-    varied alone.
+    varied alone. With `floors`, every floor and ceiling that there is for the data, and is no row yet, becomes one.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -168,6 +168,7 @@ class Study(Value):
     match: Match | None = None
     sizes: tuple[Positive, ...] = ()
     controls: bool = False
+    floors: bool = False
     variance: bool = False
 
 

@@ -210,3 +210,26 @@ def test_a_record_says_what_its_model_costs(tmp_path):
     stale = record.model_copy(update={"measured": record.measured | {"resources": "old"}, "resources": None})
     store.save(tmp_path, stale, store.load_arrays(tmp_path, record))
     assert run.run_cell(order).resources == spent.model_copy(update={"cpu_to_best_s": None})
+
+
+def test_floors_and_ceilings_join_a_study_and_the_memoriser_is_caught(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text("floors = true\n" + STUDY.format(steps=5).replace("seeds = 2", "seeds = 1"))
+    orders = campaign.plan(campaign.load_study(path), tmp_path)
+    bounds = {"truth", "gaussian", "elementwise", "product_of_marginals", "memoriser", "oracle"}
+    assert [order.row for order in orders[:2]] == ["truth", "spline_inn"] and {o.row for o in orders[2:]} < bounds
+    assert len(orders) == 7
+    records = {order.row: run.run_cell(order) for order in orders}
+    flagged = {row: record.flags for row, record in records.items() if record.flags}
+    assert set(flagged) == {"memoriser"} and flagged["memoriser"][0].startswith("memoriser: ")
+    assert {row: record.role for row, record in records.items()} == dict.fromkeys(bounds, "floor") | {
+        "oracle": "ceiling",
+        "spline_inn": "model",
+    }
+
+
+def test_no_oracle_joins_where_the_density_is_not_known(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text("floors = true\n" + STUDY.format(steps=5).replace("moons[events=2000]", "zjets"))
+    rows = {order.row for order in campaign.plan(campaign.load_study(path), tmp_path)}
+    assert "oracle" not in rows and {"memoriser", "gaussian"} < rows

@@ -159,3 +159,22 @@ def test_matcher_finds_classical_models_small_and_large(name: str) -> None:
     knobs = registry.find("model", name).KNOBS
     least, most = ({knob: values[end] for knob, values in knobs.items()} for end in (0, -1))
     assert size(name, 2, least) <= 40 and size(name, 8, least) <= 150 and size(name, 8, most) >= 20_000
+
+
+def test_the_memoriser_hands_out_every_training_row_before_any_again() -> None:
+    rows, replayed = features(2), tiny("memoriser", 2).sample(1000, torch_rng("s"))
+    seen = {tuple(row) for row in replayed[: len(rows)].tolist()}
+    assert seen == {tuple(row) for row in rows.tolist()}
+    assert {tuple(row) for row in replayed[len(rows) :].tolist()} < seen and len(replayed) == 1000
+
+
+def test_the_product_of_marginals_keeps_marginals_and_loses_dependence() -> None:
+    mixed = torch.tensor([[1.0, 0.9], [0.0, 0.4]], dtype=torch.float64)
+    model, rows = tiny("product_of_marginals", 2), features(2) @ mixed
+    model.rows = rows
+    drawn = model.sample(20_000, torch_rng("s"))
+    assert abs(torch.corrcoef(rows.T)[0, 1]) > 0.5 and abs(torch.corrcoef(drawn.T)[0, 1]) < 0.03
+    assert torch.allclose(drawn.mean(0), rows.mean(0), atol=0.05) and torch.allclose(
+        drawn.std(0), rows.std(0), atol=0.05
+    )
+    assert all(torch.isin(drawn[:, i], rows[:, i]).all() for i in (0, 1))

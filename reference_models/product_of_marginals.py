@@ -1,0 +1,34 @@
+"""The floor of independence without a fit: every feature resampled from the training rows by itself."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from qinn_bench.contracts import Generator
+from qinn_bench.dataset import Dataset
+from qinn_bench.values import Role
+
+CITATION = "the product of the marginal distributions of the training rows"
+PUBLISHED: dict[str, str] = {}
+ROLE: Role = "floor"
+KNOBS: dict[str, tuple[int, ...]] = {}
+DEPTH = ""
+TINY: dict[str, int] = {}
+
+
+class ProductOfMarginals(Generator):
+    """Each feature from a training row of its own: the marginals are exact, all dependence is gone; no density."""
+
+    def __init__(self, dim: int, data: Dataset) -> None:
+        super().__init__(dim)
+        self.rows = torch.from_numpy(data.transform.forward(data.train)[0])
+
+    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+        """``n`` rows of features, ``(n, dim)``, in float64."""
+        return self.rows.gather(0, torch.randint(len(self.rows), (n, self.dim), generator=rng))
+
+
+def build(dim: int, *, data: Dataset) -> Generator:
+    """Independent features with the marginal distributions of `data`."""
+    return ProductOfMarginals(dim, data)
