@@ -5,7 +5,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test test-slow device-test toys sample engine-table scaling licence clean
+.PHONY: run test test-slow device-test toys sample engine-table scaling licence validate clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -40,10 +40,14 @@ scaling: .venv/installed-peers
 	$(BIN)/qinn-bench scale --backends all --qubits 4:16 --batch 64 --budget 1 \
 	  --out results/engine/scaling.json --figure docs/figures/scaling.png
 
+# The statistical methods against simulations of what they promise (minutes).
+validate: .venv/installed-test
+	$(BIN)/python benchmarks/validation/licence.py
+
 # The smallest deformations of the truth that each metric can see (half an hour of one core; what is there is kept).
 licence: .venv/installed
 	$(BIN)/qinn-bench licence gmm8 --samples 2000 --metrics sep,chi2,w1,kl,nll --repeats 40
-	$(BIN)/qinn-bench licence gmm8 --samples 2000 --metrics c2st,swd --repeats 20
+	$(BIN)/qinn-bench licence gmm8 --samples 2000 --metrics c2st,swd --repeats 20 --table results/tables/licence_gmm8.md
 	$(BIN)/qinn-bench licence zjets --metrics sep,chi2 --repeats 60
 	$(BIN)/qinn-bench licence zjets --metrics w1 --repeats 30
 	$(BIN)/qinn-bench licence zjets --samples 2000 --metrics mmd --repeats 12

@@ -228,13 +228,13 @@ def test_a_divergence_is_seen_as_theory_says():
 
     The alarm is a value of 1.645 errors, since the truth has no divergence from itself in any sample.
     """
-    found = seen(all_metrics()["kl"], source(), 1000, 200, "shift", "correlation")
+    found = seen(all_metrics()["kl"], source(), 1000, 120, "shift")
     agrees(found["shift"], 4 * norm.isf(0.05) * 0.8 / np.sqrt(1000))
-    assert "correlation" not in found
+    assert seen(all_metrics()["kl"], source(), 1000, 10, "correlation") == {}
 
 
 def test_the_licence_keeps_its_word_in_fresh_samples():
-    sights = [seen(GAP, rows("x"), n, 40, "shift")["shift"] for n in range(100, 120)]
+    sights = [seen(GAP, rows("x"), n, 40, "shift")["shift"] for n in range(100, 116)]
     alarms, powers = np.transpose([power.kept(GAP, rows("x"), sight, 200) for sight in sights])
     assert alarms.mean() == pytest.approx(0.05, abs=0.015)
     assert powers.mean() == pytest.approx(0.95, abs=0.02)
@@ -290,7 +290,7 @@ def test_a_licence_is_written_and_read(tmp_path):
 def test_the_table_has_a_row_a_column_and_size():
     found = report.table(made())
     assert [(row.data, row.model) for row in found.rows] == [("2000 rows", "w1_x"), ("10000 rows", "w1_x")]
-    assert "0.0340(26)" in found.text() and "> 1" in found.markdown()
+    assert "0.0340(25)" in found.text() and "> 1" in found.markdown()
 
 
 def test_the_footnote_says_what_metrics_can_see():

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from qinn_bench import licence
 from qinn_bench.licence import WORDS, Licence, Sight
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
@@ -14,7 +16,7 @@ from qinn_bench.values import Estimate, Record
 
 UNITS = {"shift": "sd", "rescaling": "", "correlation": "", "dropped mode": "share", "tail": ""}
 INTERVAL = 2 * 1.959964
-"""A central 95 % interval in standard deviations."""
+"""A central 95 % interval, here of the logarithm of a strength, in standard deviations."""
 
 
 def table(given: Licence) -> Table:
@@ -70,7 +72,8 @@ def _line(given: Licence, column: str, samples: int) -> Line:
 def _entry(sight: Sight) -> Entry:
     if sight.epsilon is None or sight.low is None or sight.high is None:
         return Entry(f"> {sight.top:g}")
-    return Entry(Estimate(value=sight.epsilon, error=(sight.high - sight.low) / INTERVAL, n=sight.samples))
+    error = sight.epsilon * float(np.log(sight.high / sight.low)) / INTERVAL
+    return Entry(Estimate(value=sight.epsilon, error=error, n=sight.samples))
 
 
 def _legend(given: Licence) -> list[str]:
