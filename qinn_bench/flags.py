@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -134,11 +133,11 @@ def idle_circuit(model: Any, initial: Any, x: Tensor, n_test: int) -> str:
         return ""
     full = model.log_prob(x)
     error = float(full.std() / n_test**0.5)
-    started = copy.deepcopy(model)
-    _with_circuits_of(started, initial)
     with _constant(model, x):
         constant = model.log_prob(x)
-    without = {"the mean of its outputs": constant, "the circuit as it started": started.log_prob(x)}
+    with _as_it_started(model, initial):
+        started = model.log_prob(x)
+    without = {"the mean of its outputs": constant, "the circuit as it started": started}
     for what, other in without.items():
         loss = float((full - other).mean())
         if np.isfinite(loss) and loss < error:
@@ -148,11 +147,19 @@ def idle_circuit(model: Any, initial: Any, x: Tensor, n_test: int) -> str:
     return ""
 
 
-def _with_circuits_of(model: nn.Module, initial: nn.Module) -> None:
+@contextmanager
+def _as_it_started(model: nn.Module, initial: nn.Module) -> Iterator[None]:
     """Give the circuits of a model the weights of those of another."""
-    for mine, theirs in zip(model.modules(), initial.modules(), strict=True):
-        if getattr(mine, "is_quantum", False):
+    pairs = zip(model.modules(), initial.modules(), strict=True)
+    layers = [(mine, theirs) for mine, theirs in pairs if getattr(mine, "is_quantum", False)]
+    before = [{name: value.clone() for name, value in mine.state_dict().items()} for mine, _ in layers]
+    try:
+        for mine, theirs in layers:
             mine.load_state_dict(theirs.state_dict())
+        yield
+    finally:
+        for (mine, _), weights in zip(layers, before, strict=True):
+            mine.load_state_dict(weights)
 
 
 @contextmanager

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qinn_bench import campaign, run, store
+from qinn_bench import campaign, registry, run, store
 from qinn_bench.campaign import Limits
 from qinn_bench.cli.main import main
 from qinn_bench.values import Refused
@@ -233,3 +234,16 @@ def test_no_oracle_joins_where_the_density_is_not_known(tmp_path):
     path.write_text("floors = true\n" + STUDY.format(steps=5).replace("moons[events=2000]", "zjets"))
     rows = {order.row for order in campaign.plan(campaign.load_study(path), tmp_path)}
     assert "oracle" not in rows and {"memoriser", "gaussian"} < rows
+
+
+def test_a_planted_test_set_leak_is_caught(tmp_path, monkeypatch):
+    """A model that replays the very rows it is judged by, as a study would run it."""
+    module = registry.find("model", "memoriser")
+    plain = module.Memoriser.__init__
+    monkeypatch.setattr(
+        module.Memoriser, "__init__", lambda model, dim, data: plain(model, dim, replace(data, train=data.test))
+    )
+    path = tmp_path / "small.toml"
+    path.write_text(STUDY.format(steps=5).replace('"truth"', '"memoriser"').replace("2000", "4000"))
+    found = run.run_cell(campaign.plan(campaign.load_study(path), tmp_path)[0]).flags
+    assert any(flag.startswith("leak: ") for flag in found) and not any(flag.startswith("memoriser") for flag in found)
