@@ -5,7 +5,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test test-slow device-test toys sample engine-table scaling licence validate clean
+.PHONY: run test test-slow device-test toys sample engine-table scaling licence validate diagnose clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -52,6 +52,15 @@ licence: .venv/installed
 	$(BIN)/qinn-bench licence zjets --metrics w1 --repeats 30
 	$(BIN)/qinn-bench licence zjets --samples 2000 --metrics mmd --repeats 12
 	$(BIN)/qinn-bench licence zjets --metrics c2st,swd --repeats 12 --table results/tables/licence.md
+
+# What models of about 370 parameters could represent: effective dimension, circuits, Jacobians (minutes on one core).
+diagnose: .venv/installed
+	$(BIN)/qinn-bench diagnose 'qinn[uploads=7,fidelity=0.0,mmd=0.0]' \
+	  'hybrid_qinn[construction=composition,blocks=2,hidden=1,bins=2,uploads=4]' \
+	  'hybrid_qinn[construction=conditioner,blocks=1,bins=3,uploads=8]' \
+	  'hybrid_qinn[construction=elementwise,bins=4,uploads=4]' \
+	  'spline_inn[blocks=5,hidden=1,bins=2]' 'affine_inn[blocks=5,hidden=3]' \
+	  --rows 100 --sets 5 --out results/tables/diagnostics.md
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "qinn-bench needs Python 3.11 or newer, found " + sys.version.split()[0])'

@@ -20,6 +20,7 @@ VERBS = {
     "figure": "the figures of a study, from its records",
     "licence": "the smallest deformations of the truth that each metric can see",
     "claims": "check, freeze and list files of claims",
+    "diagnose": "what a model could represent: its circuits, Fisher information and Jacobian",
     "doctor": "what this installation can do, and whether its simulators agree",
     "scale": "how time and memory of the simulators grow with the number of qubits",
 }

@@ -1,0 +1,117 @@
+"""``qinn-bench diagnose``: expressibility, entanglement, spectra, gradients, effective dimension of models."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from qinn_bench import campaign, registry, store
+from qinn_bench.contracts import Generator
+from qinn_bench.dataset import Dataset
+from qinn_bench.diagnostics import DIAGNOSTICS, Finding, Subject, diagnose
+from qinn_bench.report.diagnostics import table
+from qinn_bench.run import trained
+from qinn_bench.seeds import seed_of, torch_rng
+from qinn_bench.values import Refused, Use
+
+ROWS = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Models by name or a record of a study, the data, and what to measure."""
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="model[knob=value], untrained")
+    parser.add_argument("-d", "--data", default="zjets", help="data set[knob=value]")
+    parser.add_argument("--what", default=",".join(DIAGNOSTICS), help="diagnostics, separated by commas (default: all)")
+    parser.add_argument("--rows", type=int, default=ROWS, help="test rows behind Fisher matrices and Jacobians")
+    parser.add_argument("--sets", type=int, default=6, help="sets of parameters of an effective dimension")
+    parser.add_argument("--study", type=Path, help="look at the trained weights of a row of this study instead")
+    parser.add_argument("--row", help="the row of the study")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the study")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument("--out", type=Path, help="write the table in Markdown to this file too")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure one model after the other and print one table."""
+    what = _chosen(options)
+    subjects = _of_record(options) if options.study else _of_names(options)
+    log, found = Console(stderr=True), dict[str, list[Finding]]()
+    for name, subject in subjects.items():
+        for diagnostic in what:
+            log.print(f"{name}: {diagnostic}", highlight=False, markup=False)
+            found.setdefault(name, []).extend(diagnose(subject, diagnostic))
+    made = table(found)
+    if options.out:
+        store.write_whole(options.out, lambda file: file.write(made.markdown().encode()))
+    if options.json:
+        print(json.dumps({name: [f.model_dump() for f in findings] for name, findings in found.items()}, indent=1))
+    else:
+        print(made.text())
+    return 0
+
+
+def _chosen(options: argparse.Namespace) -> list[str]:
+    what: list[str] = options.what.split(",")
+    if unknown := [name for name in what if name not in DIAGNOSTICS]:
+        raise Refused(f"--what names '{unknown[0]}'; there are: {', '.join(DIAGNOSTICS)}")
+    if options.rows < 2 or options.sets < 1:
+        raise Refused(f"--rows is {options.rows} and --sets {options.sets}; expected at least 2 rows and 1 set")
+    if bool(options.models) == bool(options.study):
+        raise Refused("expected either models by name or --study FILE with --row ROW")
+    return what
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Builds a model anew, untrained and in float64, for a number of features and a seed."""
+
+    use: Use
+    data: Dataset
+    backend: str = "auto"
+
+    def __call__(self, dim: int, seed: int) -> Generator:
+        torch.manual_seed(seed_of("diagnose", str(self.use), dim, seed))
+        model: Generator = registry.make("model", self.use, dim, data=self.data, backend=self.backend)
+        return model.double().eval()
+
+
+def _of_names(options: argparse.Namespace) -> dict[str, Subject]:
+    data: Dataset = registry.make("data", registry.spell_out("data", registry.parse_use(options.data)))
+    rows, found = _features(data, options.rows), dict[str, Subject]()
+    for text in options.models:
+        again = _Maker(registry.spell_out("model", registry.parse_use(text)), data)
+        model = again(data.dim, 0)
+        model.initialise(_features(data, options.rows, train=True), torch_rng("diagnose", str(again.use)))
+        found[text] = Subject(model, again, rows, len(data.train), options.sets)
+    return found
+
+
+def _of_record(options: argparse.Namespace) -> dict[str, Subject]:
+    """The trained model of a finished cell; its effective dimension is the local one."""
+    orders = campaign.plan(campaign.load_study(options.study), options.results)
+    fitting = [order for order in orders if order.row == options.row and order.cell.seed == options.seed]
+    if not fitting:
+        rows = ", ".join(dict.fromkeys(order.row for order in orders))
+        raise Refused(f"the study has no row '{options.row}' with seed {options.seed}; its rows are: {rows}")
+    order = fitting[0]
+    record = store.load(options.results, order.study, order.key)
+    if record is None or record.status != "ok":
+        said = "was not run" if record is None else f"ended as {record.status}"
+        raise Refused(f"row '{order.row}' with seed {options.seed} {said}; expected a finished cell")
+    cell = order.cell
+    data: Dataset = registry.make("data", cell.data)
+    model = trained(cell, data, store.load_arrays(options.results, record))
+    features = _features(data, options.rows)
+    return {
+        f"{order.row}, seed {cell.seed}": Subject(model, _Maker(cell.model, data), features, len(data.train), sets=1)
+    }
+
+
+def _features(data: Dataset, n: int, *, train: bool = False) -> torch.Tensor:
+    return torch.as_tensor(data.transform.forward((data.train if train else data.test)[:n])[0])
