@@ -69,7 +69,8 @@ def _check_names(study: Study) -> None:
     for text in study.data:
         registry.spell_out("data", registry.parse_use(text))
     for row in study.models:
-        registry.spell_out("model", Use(name=row.model, knobs=row.knobs))
+        for rung in row.ladder or ({},):
+            registry.spell_out("model", Use(name=row.model, knobs=row.knobs | rung))
     for backend in study.backends:
         backends.parse(backend)
     known = all_metrics()
@@ -92,8 +93,11 @@ def _check_grid(study: Study) -> None:
             f"study '{study.name}' names both sizes and match.{match.axis} = {match.target}; of the two, one was "
             "expected"
         )
-    if study.sizes and not any(row.shape for row in study.models):
-        raise Refused(f"study '{study.name}' names sizes, but none of its rows has a shape that can be matched to them")
+    if study.sizes and not any(row.shape or row.ladder for row in study.models):
+        raise Refused(f"study '{study.name}' names sizes, but none of its rows has a shape or a ladder to meet them")
+    for row in study.models:
+        if row.ladder and (row.shape or not study.sizes):
+            raise Refused(f"row '{label_of(row)}' has a ladder, which takes the study's sizes and no shape of its own")
     if study.match and not (study.sizes or match.target):
         raise Refused(f"[match] of study '{study.name}' names no amount; expected such as parameters = 370")
     if study.controls and not any(has_circuit(row.model) for row in study.models):
@@ -117,8 +121,8 @@ def plan(study: Study, results: Path) -> list[Order]:
     """All cells of a study, in the order of its tables.
 
     The rows that the study compares are matched: knobs left open are set by the matcher, and a row that misses the
-    parameter budget is refused before anything is trained. With `sizes`, a row with a shape is matched to each of them;
-    a size that no shape meets becomes one cell to be skipped. The controls of a model follow it.
+    parameter budget is refused before anything is trained. With `sizes`, a row with a shape or a ladder is matched to
+    each; a size that none meets becomes one cell to be skipped. The controls of a model follow it.
     """
     metrics = study.metrics or tuple(sorted(all_metrics()))
     orders: list[Order] = []
@@ -166,10 +170,13 @@ def _shapes(study: Study, row: Row, data: Dataset) -> list[_Shape]:
     """A row once, or once for each size of the study."""
     if not study.sizes:
         return [_Shape(matching.resolve(row, data, study.match))]
-    if not row.shape:
+    if not (row.shape or row.ladder):
         return [_Shape(matching.resolve(row, data, None))]
     match = study.match or Match()
-    found = (matching.nearest(row, data, match.model_copy(update={"parameters": size})) for size in study.sizes)
+    if row.ladder:
+        found = matching.ladder(row, data, match, study.sizes)
+    else:
+        found = [matching.nearest(row, data, match.model_copy(update={"parameters": size})) for size in study.sizes]
     return [_Shape(model, size, missed) for size, (model, missed) in zip(study.sizes, found, strict=True)]
 
 

@@ -221,3 +221,18 @@ def nearest(row: Row, data: Dataset, match: Match) -> tuple[Use, str]:
         )
     fitting = [shape for shape in found.shapes if shape.depth == row.shape] or list(found.shapes)
     return fitting[0].model, ""
+
+
+def ladder(row: Row, data: Dataset, match: Match, sizes: tuple[int, ...]) -> list[tuple[Use, str]]:
+    """For each size the rung of a row's ladder that comes nearest to it; and, where none fits, why not."""
+    uses = [registry.spell_out("model", Use(name=row.model, knobs=row.knobs | rung)) for rung in row.ladder]
+    rungs = [(_size(use, data, match)[1], use) for use in uses]
+    found = []
+    for size in sizes:
+        amount, use = min(rungs, key=lambda rung: abs(rung[0] / size - 1))
+        missed = (
+            f"no rung of '{row.label or row.model}' has {size} {match.axis} within {match.tolerance:.1%} on "
+            f"{data.name}; the nearest is {use} with {amount}"
+        )
+        found.append((use, "" if abs(amount / size - 1) <= match.tolerance else missed))
+    return found

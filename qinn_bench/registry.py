@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -123,6 +124,7 @@ def _read(text: str) -> Knob:
     return text
 
 
+@lru_cache
 def code_fingerprint(name: str, control: Control = "") -> str:
     """SHA-256 of a model's source, of the modules beside it that it imports, directly or not, and of its ansatz.
 

@@ -100,13 +100,15 @@ class Cell(Value):
 class Row(Value):
     """One line of a study's tables: a model with some knobs set, under a budget of the study.
 
-    With `shape`, the matcher sets the knobs that are left open so that the study's `match` is met.
+    With `shape`, the matcher sets the knobs that are left open so that the study's `match` is met; with a `ladder`,
+    each of the study's sizes takes the rung (more knobs) that comes nearest to it.
     """
 
     model: str
     label: str = ""
     knobs: Knobs = {}
     shape: Literal["shallow", "balanced", "deep", ""] = ""
+    ladder: tuple[Knobs, ...] = ()
 
 
 class Match(Value):

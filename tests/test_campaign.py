@@ -247,3 +247,30 @@ def test_a_planted_test_set_leak_is_caught(tmp_path, monkeypatch):
     path.write_text(STUDY.format(steps=5).replace('"truth"', '"memoriser"').replace("2000", "4000"))
     found = run.run_cell(campaign.plan(campaign.load_study(path), tmp_path)[0]).flags
     assert any(flag.startswith("leak: ") for flag in found) and not any(flag.startswith("memoriser") for flag in found)
+
+
+LADDER = """
+name = "ladder"
+data = ["moons[events=400]"]
+seeds = 1
+sizes = [60, 150, 5000]
+[match]
+tolerance = 0.2
+[budgets.b]
+steps = 1
+[[models]]
+model = "spline_inn"
+ladder = [{ blocks = 2, hidden = 2, bins = 3 }, { blocks = 2, hidden = 7, bins = 3 }]
+"""
+
+
+def test_a_ladder_meets_sizes_by_its_nearest_rung_and_says_which_it_misses(tmp_path):
+    path = tmp_path / "ladder.toml"
+    path.write_text(LADDER)
+    orders = campaign.plan(campaign.load_study(path), tmp_path)
+    assert [order.size for order in orders] == [60, 150, 5000]
+    assert [order.cell.model.knobs["hidden"] for order in orders] == [2, 7, 7]
+    assert not orders[0].skip and not orders[1].skip and "the nearest is spline_inn" in orders[2].skip
+    path.write_text(LADDER.replace("[match]\ntolerance = 0.2\n", "").replace("sizes = [60, 150, 5000]\n", ""))
+    with pytest.raises(Refused, match="has a ladder"):
+        campaign.load_study(path)
