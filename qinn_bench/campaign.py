@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from qinn_bench import matching, registry, run, store
+from qinn_bench import matching, measuring, registry, run, store
 from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
@@ -285,7 +285,7 @@ def forget(orders: Sequence[Order]) -> None:
 
 
 def _stale(record: Record, order: Order) -> bool:
-    wanted = run.fingerprints(order.metrics)
+    wanted = measuring.fingerprints(order.metrics)
     return record.status == "ok" and any(record.measured.get(name) != code for name, code in wanted.items())
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,24 +15,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from qinn_bench import audit, flags, registry, resources, store
+from qinn_bench import measuring, registry, store
 from qinn_bench.contracts import Generator, count_parameters
-from qinn_bench.dataset import Dataset, Evidence
+from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.nulls import Nulls
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends, controls
-from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
+from qinn_bench.seeds import seed_of, torch_rng
 from qinn_bench.training import Fit, fit
-from qinn_bench.values import Array, Cell, Certificate, Estimate, Record, Resources, Status, Training
+from qinn_bench.values import Cell, Estimate, Record, Resources, Status, Training
 
-CHUNK = 1024
 WEIGHT = "weight:"
-MEASURING = (
-    *("qinn_bench.metrics", "qinn_bench.statistics", "qinn_bench.density_mass"),
-    *("qinn_bench.resources", "qinn_bench.quantum.tally", "qinn_bench.nulls"),
-)
-"""Modules whose change makes a measured number stale."""
 
 
 @dataclass(frozen=True)
@@ -128,15 +120,15 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
         reason = f"only {found} of {cell.samples} latents have a pre-image"
         return save(order, arrays, status="not-converged", reason=reason, cost=clock.seconds, **facts)
     with clock.phase("certify"):
-        facts["certificate"] = _certify(model, cell, data, arrays)
+        facts["certificate"] = measuring.certify(model, cell, data, arrays)
     with clock.phase("metrics"):
-        facts["metrics"] = _measure(order.metrics, cell, data, arrays, facts["certificate"])
+        facts["metrics"] = measuring.take_metrics(order.metrics, cell, data, arrays, facts["certificate"])
     with clock.phase("flags"):
         facts["flags"] = _flags(order, model, data, arrays, facts["metrics"])
     with clock.phase("resources"):
         used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": clock.seconds["train_peak_mb"]}
-        facts["resources"] = _resources(model, cell, data).model_copy(update=used)
-    return save(order, arrays, cost=clock.seconds, measured=fingerprints(order.metrics), **facts)
+        facts["resources"] = measuring.take_resources(model, cell, data).model_copy(update=used)
+    return save(order, arrays, cost=clock.seconds, measured=measuring.fingerprints(order.metrics), **facts)
 
 
 def build(cell: Cell, data: Dataset) -> Generator:
@@ -166,109 +158,25 @@ def _train(model: Generator, cell: Cell, data: Dataset, on_step: Callable[[int],
 def _evaluate(model: Generator, cell: Cell, data: Dataset) -> store.Arrays:
     features = model.sample(cell.samples, torch_rng("sample", str(cell.data), cell.seed))
     arrays: store.Arrays = {"samples": data.transform.inverse(features.double().numpy())}
-    if has_density(model):
-        arrays["log_prob"] = physical_log_prob(model, data, data.test)
+    if measuring.has_density(model):
+        arrays["log_prob"] = measuring.physical_log_prob(model, data, data.test)
     return arrays
-
-
-def has_density(model: Generator) -> bool:
-    """Whether a model states a density, and so owes a certificate."""
-    return hasattr(model, "log_prob")
-
-
-@torch.no_grad()
-def physical_log_prob(model: Any, data: Dataset, rows: Array) -> Array:
-    """The claimed log-density of physical rows ``(n, dim) -> (n,)``: that of their features plus the log-Jacobian."""
-    features, logdet = data.transform.forward(rows)
-    parts = [model.log_prob(chunk).numpy() for chunk in torch.split(torch.as_tensor(features), CHUNK)]
-    return np.asarray(np.concatenate(parts) + logdet)
-
-
-def _certify(model: Any, cell: Cell, data: Dataset, arrays: store.Arrays) -> Certificate | None:
-    if "log_prob" not in arrays:
-        return None
-    rng = numpy_rng("certificate", str(cell.data), str(cell.model), cell.seed)
-    return audit.certify(model, data, arrays["samples"], rng, cell.mass_draws)
-
-
-def _measure(
-    names: tuple[str, ...], cell: Cell, data: Dataset, arrays: store.Arrays, certificate: Certificate | None
-) -> dict[str, Estimate]:
-    found: dict[str, Estimate] = {}
-    for metric in (all_metrics()[name] for name in names):
-        if metric.needs == "density" and "log_prob" not in arrays:
-            continue
-        evidence = Evidence(
-            data=data,
-            truth=data.test[: cell.samples],
-            generated=arrays["samples"],
-            log_prob=arrays.get("log_prob"),
-            mass=certificate.mass if certificate else None,
-            rng=numpy_rng("metric", metric.name, str(cell.data), cell.seed),
-        )
-        found |= metric.compute(evidence)
-    return found
-
-
-def _flags(
-    order: Order, model: Any, data: Dataset, arrays: store.Arrays, metrics: dict[str, Estimate]
-) -> tuple[str, ...]:
-    """Why the numbers of a record are too good to be believed."""
-    cell, generated, log_prob = order.cell, arrays["samples"], None
-    if "log_prob" in arrays:
-        log_prob = arrays["log_prob"], physical_log_prob(model, data, data.valid[: flags.ROWS])
-    taken = {name: all_metrics()[name] for name in order.metrics}
-    nulls = Nulls(data, cell.samples, order.results / "nulls", fingerprints(order.metrics))
-    found = [
-        flags.too_good(metrics, taken, nulls),
-        flags.memoriser(data, generated),
-        flags.leak(data, generated, cell.samples, log_prob),
-    ]
-    if cell.backend != "none" and not cell.control:
-        initial = build(cell, data).double().to("cpu").eval()
-        rows = torch.as_tensor(data.transform.forward(data.test[: flags.ROWS])[0])
-        found.append(flags.idle_circuit(model, initial, rows, len(data.test)))
-    return tuple(filter(None, found))
-
-
-def _resources(model: Generator, cell: Cell, data: Dataset) -> Resources:
-    """What the trained model costs; a step is taken on the first rows, as many as its budget has in a batch."""
-    batch, rows = (
-        torch.as_tensor(data.transform.forward(part)[0])
-        for part in (data.train[: cell.budget.batch], data.test[: resources.OUTPUTS])
-    )
-    return resources.measure(model, rows, batch, torch_rng("resources", str(cell.data), cell.seed))
-
-
-def fingerprints(metrics: tuple[str, ...]) -> dict[str, str]:
-    """The source hashes of what measures a record: of the certificate, resources, flags and each of these metrics.
-
-    A record with others is measured again.
-    """
-    makers = {name: all_metrics()[name].compute.__module__ for name in metrics}
-    makers |= {"certificate": audit.__name__, "resources": resources.__name__, "flags": flags.__name__}
-    return {name: _fingerprint(module) for name, module in makers.items()}
-
-
-@lru_cache
-def _fingerprint(module: str) -> str:
-    return registry.source_fingerprint(module, MEASURING)[:12]
 
 
 def _measure_again(order: Order, data: Dataset, done: Record) -> Record:
     """Take the metrics, and the certificate, whose code is new since the record was written."""
-    stale = {name for name, code in fingerprints(order.metrics).items() if done.measured.get(name) != code}
+    stale = {name for name, code in measuring.fingerprints(order.metrics).items() if done.measured.get(name) != code}
     if not stale:
         return done
     arrays, certificate = store.load_arrays(order.results, done), done.certificate
     if "certificate" in stale and "log_prob" in arrays:
-        certificate = _certify(trained(order.cell, data, arrays), order.cell, data, arrays)
+        certificate = measuring.certify(trained(order.cell, data, arrays), order.cell, data, arrays)
         stale |= {name for name in order.metrics if all_metrics()[name].needs == "density"}
     again = tuple(name for name in order.metrics if name in stale)
     found: dict[str, Any] = {
         "certificate": certificate,
-        "metrics": done.metrics | _measure(again, order.cell, data, arrays, certificate),
-        "measured": done.measured | fingerprints(order.metrics),
+        "metrics": done.metrics | measuring.take_metrics(again, order.cell, data, arrays, certificate),
+        "measured": done.measured | measuring.fingerprints(order.metrics),
     }
     if "resources" in stale:
         found["resources"] = _resources_again(order.cell, data, arrays, done)
@@ -279,11 +187,21 @@ def _measure_again(order: Order, data: Dataset, done: Record) -> Record:
     return record
 
 
+def _flags(
+    order: Order, model: Generator, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
+) -> tuple[str, ...]:
+    """What is too good to be believed; whether circuits are idle is asked of models that have some, not of controls."""
+    cell, initial = order.cell, None
+    if cell.backend != "none" and not cell.control:
+        initial = build(cell, data).double().to("cpu").eval()
+    return measuring.find_flags(model, initial, cell, data, arrays, metrics, order.results / "nulls")
+
+
 def _resources_again(cell: Cell, data: Dataset, arrays: store.Arrays, done: Record) -> Resources:
     """The resources of a finished cell; what only its training could tell is kept as it was measured then."""
     before, peak = done.resources, done.cost.get("train_peak_mb")
     used = {"cpu_to_best_s": before.cpu_to_best_s if before else None, "peak_memory_mb": peak}
-    return _resources(trained(cell, data, arrays), cell, data).model_copy(update=used)
+    return measuring.take_resources(trained(cell, data, arrays), cell, data).model_copy(update=used)
 
 
 def trained(cell: Cell, data: Dataset, arrays: store.Arrays) -> Generator:

@@ -13,7 +13,8 @@ FLOORS = [
     {"quantum", "paired", "rankings", "statistics", "transforms"},
     {"training", "audit", "density_mass", "resources", "flags", "nulls"}
     | {"metrics", "data", "store", "registry", "provenance"},
-    {"run", "worker", "preloaded", "matching", "diagnostics", "fisher", "deformations", "licence", "power"},
+    {"run", "measuring", "worker", "preloaded", "matching"}
+    | {"diagnostics", "fisher", "deformations", "licence", "power"},
     {"campaign", "report", "performance", "verdicts", "claims", "freezing"},
     {"cli"},
 ]
