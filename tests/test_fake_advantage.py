@@ -4,11 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cheats import WIDTH
 from rows import CONTROLS, around, certificate, quantum, row
 
+from qinn_bench import campaign, registry
+from qinn_bench.run import run_cell
 from qinn_bench.verdicts import judge
 
 HONEST, SUPERIOR = 0.5, 0.1
+STUDY = """
+name = "cheats"
+data = ["moons[events=1200]"]
+seeds = 5
+samples = 300
+mass_draws = 5000
+controls = true
+metrics = ["nll", "swd"]
+[budgets.one]
+steps = 1
+[[models]]
+model = "gaussian"
+"""
+CHEAT = """
+[[models]]
+model = "cheats"
+label = "{trick}"
+knobs = {{ trick = "{trick}" }}
+"""
+HYBRID = """
+[[models]]
+model = "idle_hybrid"
+"""
 
 
 def verdict(records, metric="nll", first="cheat", second="honest"):
@@ -52,3 +78,50 @@ def test_a_planted_advantage_is_no_verdict(planted):
 
 def test_the_same_numbers_without_the_blemish_win():
     assert verdict(rivals()).outcome == "better"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A tiny study of an honest row and four cheats, run cell by cell; its records and where they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        known = registry._modules("model") | {"cheats": "cheats", "idle_hybrid": "idle_hybrid"}
+        patch.setattr(
+            registry, "_modules", lambda kind, before=registry._modules: known if kind == "model" else before(kind)
+        )
+        folder = tmp_path_factory.mktemp("cheats")
+        path = folder / "cheats.toml"
+        path.write_text(STUDY + HYBRID + "".join(CHEAT.format(trick=trick) for trick in WIDTH))
+        return folder, [run_cell(order) for order in campaign.plan(campaign.load_study(path), folder)]
+
+
+@pytest.mark.parametrize(
+    ("row", "metric", "said"),
+    [
+        ("inflated", "nll", "not certified"),
+        ("inflated", "nll_claimed", "not certified"),
+        ("leak", "nll", "leak"),
+        ("leak", "swd", "leak"),
+        ("memoriser", "swd", "memoriser"),
+        ("idle_hybrid", "nll", "idle-circuit"),
+        ("idle_hybrid", "swd", "idle-circuit"),
+    ],
+)
+def test_a_cheat_that_was_run_does_not_win(trained, row, metric, said):
+    folder, records = trained
+    assert all(record.status == "ok" for record in records)
+    numbers = {name: [r.metrics[metric].value for r in records if r.row == name] for name in (row, "gaussian")}
+    assert max(numbers[row]) < min(numbers["gaussian"]), "this cheat does not even look better"
+    rng = np.random.default_rng(0)
+    found = judge(records, row, "gaussian", metric, rng=rng, results=folder)
+    assert found.outcome == "undecided" and said in found.reason
+    washed = [r.model_copy(update={"flags": (), "certificate": certificate()}) for r in records]
+    assert judge(washed, row, "gaussian", metric, rng=rng, results=folder).outcome == (
+        "undecided" if row == "idle_hybrid" else "better"
+    )
+
+
+def test_an_idle_circuit_is_as_good_as_its_controls_even_where_nobody_flags_it(trained):
+    folder, records = trained
+    unflagged = [r.model_copy(update={"flags": ()}) for r in records]
+    found = judge(unflagged, "idle_hybrid", "gaussian", "nll", rng=np.random.default_rng(0), results=folder)
+    assert found.outcome == "undecided" and "control is as good" in found.reason
