@@ -94,6 +94,7 @@ def trained(tmp_path_factory):
         return folder, [run_cell(order) for order in campaign.plan(campaign.load_study(path), folder)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "metric", "said"),
     [
@@ -120,6 +121,7 @@ def test_a_cheat_that_was_run_does_not_win(trained, row, metric, said):
     )
 
 
+@pytest.mark.slow
 def test_an_idle_circuit_is_as_good_as_its_controls_even_where_nobody_flags_it(trained):
     folder, records = trained
     unflagged = [r.model_copy(update={"flags": ()}) for r in records]
