@@ -163,6 +163,8 @@ def _over_both(differences: Array, apart: Array, rng: np.random.Generator) -> _S
     inside = apart - apart.mean(1, keepdims=True) + differences[:, None]
     total = max(float(np.var(crossed_bootstrap(inside, rng), ddof=1)), seeds)
     n, n_rows = apart.shape
+    if total == 0:
+        return _Spread(0.0, n - 1)
     freedom = total**2 / (seeds**2 / (n - 1) + (total - seeds) ** 2 / (n_rows - 1))
     return _Spread(float(np.sqrt(total)), freedom)
 

@@ -14,7 +14,7 @@ from qinn_bench.verdicts import judge
 HONEST, SUPERIOR = 0.5, 0.1
 STUDY = """
 name = "cheats"
-data = ["moons[events=1200]"]
+data = ["moons[events=600]"]
 seeds = 5
 samples = 300
 mass_draws = 5000
@@ -82,7 +82,7 @@ def test_the_same_numbers_without_the_blemish_win():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A tiny study of an honest row and four cheats, run cell by cell; its records and where they are."""
+    """A tiny study of an honest row and four cheats, run cell by cell; where its records are, and these."""
     with pytest.MonkeyPatch.context() as patch:
         known = registry._modules("model") | {"cheats": "cheats", "idle_hybrid": "idle_hybrid"}
         patch.setattr(
@@ -91,7 +91,8 @@ def trained(tmp_path_factory):
         folder = tmp_path_factory.mktemp("cheats")
         path = folder / "cheats.toml"
         path.write_text(STUDY + HYBRID + "".join(CHEAT.format(trick=trick) for trick in WIDTH))
-        return folder, [run_cell(order) for order in campaign.plan(campaign.load_study(path), folder)]
+        orders = campaign.plan(campaign.load_study(path), folder)
+        return folder, [run_cell(order) for order in orders if order.cell.control in ("", "frozen", "unentangled")]
 
 
 @pytest.mark.slow
@@ -115,10 +116,10 @@ def test_a_cheat_that_was_run_does_not_win(trained, row, metric, said):
     rng = np.random.default_rng(0)
     found = judge(records, row, "gaussian", metric, rng=rng, results=folder)
     assert found.outcome == "undecided" and said in found.reason
-    washed = [r.model_copy(update={"flags": (), "certificate": certificate()}) for r in records]
-    assert judge(washed, row, "gaussian", metric, rng=rng, results=folder).outcome == (
-        "undecided" if row == "idle_hybrid" else "better"
-    )
+    if metric != "nll_claimed":  # of which the normal has one value, whatever the seed: too few pairs
+        washed = [r.model_copy(update={"flags": (), "certificate": certificate()}) for r in records]
+        without_flags = judge(washed, row, "gaussian", metric, rng=rng, results=folder)
+        assert without_flags.outcome == ("undecided" if row == "idle_hybrid" else "better")
 
 
 @pytest.mark.slow

@@ -170,3 +170,11 @@ def test_intervals_over_seeds_and_rows_cover():
         found = compare(apart.mean(1), np.zeros(5), better="higher", rng=rng, rows=(apart, np.zeros((5, 300))))
         hits += found.interval[0] <= 0.3 <= found.interval[1]
     assert 0.93 - 0.025 <= hits / 400 <= 0.97 + 0.02
+
+
+def test_two_names_of_one_model_are_equal_and_neither_is_better():
+    """Seeds differ, the two rows never do: no difference has no error."""
+    values, scores = np.random.default_rng(0).normal(size=6), np.random.default_rng(1).normal(size=(6, 50))
+    rng = np.random.default_rng(2)
+    found = compare(values, values, better="lower", rng=rng, margin=0.1, rows=(scores, scores))
+    assert (found.outcome, found.p_better, found.p_worse) == ("equal", 1.0, 1.0)
