@@ -20,6 +20,8 @@ MOVED = 0.1
 """The rank is taken with normal noise of this size on the weights, because many models start where it is degenerate."""
 ROWS = 4096
 """Training rows that a model to be measured is initialised on; those of its step and of its Jacobian are among them."""
+COUNTED: dict[tuple[str, str, int, str], Parameters] = {}
+"""What was counted before: the sizes of a study have many shapes in common."""
 LARGEST_RANK = int(resources.OUTPUTS / resources.SPARE)
 
 
@@ -73,27 +75,28 @@ def search(family: Use, data: Dataset, match: Match) -> Matching:
     for combination in itertools.product(*rest.values()):
         held = Use(name=family.name, knobs=family.knobs | dict(zip(rest, combination, strict=True)))
         counts.visit(held, longest, free[longest])
-    shapes = [
+    by_distance = sorted(counts.found.values(), key=lambda found: (abs(found[-1] / match.target - 1), str(found[0])))
+    close = [
         Shape(
             model=registry.spell_out("model", use),
             parameters=count,
             size=size,
             residual=size / match.target - 1,
         )
-        for use, count, size in counts.found.values()
+        for rank, (use, count, size) in enumerate(by_distance)
+        if rank == 0 or abs(size / match.target - 1) <= match.tolerance
     ]
-    by_distance = sorted(shapes, key=lambda shape: (abs(shape.residual), str(shape.model)))
-    fitting = [shape for shape in by_distance if abs(shape.residual) <= match.tolerance]
+    fitting = [shape for shape in close if abs(shape.residual) <= match.tolerance]
     return Matching(
         family=str(family),
         data=data.name,
         axis=match.axis,
         asked=match.target,
         tolerance=match.tolerance,
-        searched=len(shapes),
+        searched=len(by_distance),
         verdict="feasible" if fitting else "infeasible",
         shapes=tuple(_classify(fitting)),
-        nearest=by_distance[0],
+        nearest=close[0],
     )
 
 
@@ -136,7 +139,7 @@ class _Counts:
 
 def _size(use: Use, data: Dataset, match: Match) -> tuple[Parameters, int]:
     """The parameters of a model, and how much it has of what is matched."""
-    count = count_parameters(registry.make("model", use, data.dim, data=data))
+    count = _count(use, data)
     if match.axis in ("parameters", "quantum"):
         return count, count.quantum if match.axis == "quantum" else count.total
     step, rank = measure(use, data, match.batch, rank=match.axis == "rank")
@@ -144,6 +147,14 @@ def _size(use: Use, data: Dataset, match: Match) -> tuple[Parameters, int]:
     if size is None:
         raise Refused(f"the {match.axis} of model '{use}' cannot be measured; match its parameters instead")
     return count, size
+
+
+def _count(use: Use, data: Dataset) -> Parameters:
+    """The parameters of a model, built once for each data set."""
+    key = data.name, data.fingerprint, data.dim, str(use)
+    if key not in COUNTED:
+        COUNTED[key] = count_parameters(registry.make("model", use, data.dim, data=data))
+    return COUNTED[key]
 
 
 def measure(use: Use, data: Dataset, batch: int, *, rank: bool) -> tuple[Step, int | None]:

@@ -29,7 +29,13 @@ def _modules(kind: Kind) -> dict[str, str]:
         for info in pkgutil.iter_modules(package.__path__)
         if not info.ispkg and not info.name.startswith("_")
     }
-    return own | {point.name: point.value for point in entry_points(group=f"qinn_bench.{kind}")}
+    return own | _installed(kind)
+
+
+@lru_cache
+def _installed(kind: Kind) -> dict[str, str]:
+    """What packages of third parties join with; read once, as it is slow."""
+    return {point.name: point.value for point in entry_points(group=f"qinn_bench.{kind}")}
 
 
 def names(kind: Kind) -> list[str]:

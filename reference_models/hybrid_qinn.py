@@ -25,10 +25,10 @@ CITATION = "A. Rousselot, M. Spannowsky, Generative invertible quantum neural ne
 PUBLISHED = {"parameters": "about 2k", "claim": "on par with INNs of 6k-16k parameters on Z+jet"}
 ROLE: Role = "model"
 KNOBS: dict[str, tuple[Knob, ...]] = {
-    "blocks": (1, 2, 3, 4, 6, 8),
-    "hidden": (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32),
-    "bins": (2, 3, 4, 5, 6, 8),
-    "uploads": tuple(range(1, 25)),
+    "blocks": (1, 2, 3, 4, 6, 8, 12),
+    "hidden": (1, 2, 4, 8, 16, 32),
+    "bins": (2, 3, 4, 6, 8),
+    "uploads": (*range(1, 25), *range(26, 50, 2), *range(52, 84, 4)),
 }
 DEPTH = "blocks"
 TINY: Knobs = {"blocks": 1, "hidden": 2, "bins": 2, "uploads": 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import count
 from typing import Literal
 
@@ -11,6 +12,7 @@ from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Gate, Observable
 Entangler = Literal["zz", "cnot", "none"]
 
 
+@lru_cache
 def reuploading(
     n_features: int,
     *,
