@@ -73,16 +73,7 @@ class Fourier(nn.Module):
         """Fit outputs ``(n, n_out)`` at inputs ``(n, n_in)`` by least squares, then again under the bound."""
         self.to(x)
         self._start_without_bound(x, y)
-        targets = torch.atanh(NEARLY_ONE * y)
-        optimiser = torch.optim.LBFGS(self.parameters(), max_iter=POLISHES, line_search_fn="strong_wolfe")
-
-        def distance() -> Tensor:
-            optimiser.zero_grad()
-            total: Tensor = (torch.atanh(NEARLY_ONE * self(x)) - targets).square().mean()
-            total.backward()  # type: ignore[no-untyped-call]
-            return total
-
-        optimiser.step(distance)  # type: ignore[no-untyped-call]
+        _polish(self, x, y)
 
     @torch.no_grad()
     def _start_without_bound(self, x: Tensor, y: Tensor) -> None:
@@ -91,7 +82,7 @@ class Fourier(nn.Module):
             own = self.owner[:, output] > 0
             waves = torch.cat((angles[:, own].cos(), angles[:, own].sin(), torch.ones_like(x[:, :1])), 1)
             fitted = _least_squares(waves, column[:, None])[:, 0]
-            self.pairs[own] = _root(fitted[:-1].view(2, -1).T).to(self.pairs)
+            self.pairs[own] = _root(fitted[:-1].view(2, -1).T)
             self.offsets[output] = fitted[-1].sign() * fitted[-1].abs().sqrt()
 
 
@@ -131,9 +122,14 @@ class TanhLayer(nn.Module):
         before: Tensor = x @ self.nearest.T * self.slope + self.offset + hidden @ self.outer.T
         return before
 
-    @torch.no_grad()
     def start_at(self, x: Tensor, y: Tensor, rng: torch.Generator) -> None:
-        """Fit outputs ``(n, n_out)`` in [-1, 1] at inputs ``(n, n_in)``: hidden units drawn, the rest least squares."""
+        """Fit outputs ``(n, n_out)`` at inputs ``(n, n_in)``: least squares on drawn hidden units, then of all."""
+        self.to(x)
+        self._start_at_drawn_units(x, y, rng)
+        _polish(self, x, y)
+
+    @torch.no_grad()
+    def _start_at_drawn_units(self, x: Tensor, y: Tensor, rng: torch.Generator) -> None:
         width, n_in = self.inner.weight.shape
         weight = 0.1 * torch.randn(width, n_in, generator=rng, dtype=torch.float64)
         bias = torch.zeros(width, dtype=torch.float64)
@@ -147,10 +143,28 @@ class TanhLayer(nn.Module):
         self.inner.bias.copy_(bias)
         hidden, one = torch.tanh(x @ weight.T + bias), torch.ones_like(x[:, :1])
         for output, column in enumerate(torch.atanh(NEARLY_ONE * y).T):
-            own = x @ self.nearest[output].to(x)
+            own = x @ self.nearest[output]
             fitted = _least_squares(torch.cat((own[:, None], one, hidden), 1), column[:, None])[:, 0]
             self.slope[output], self.offset[output] = fitted[0], fitted[1]
-            self.outer[output] = fitted[2:].to(self.outer)
+            self.outer[output] = fitted[2:]
+
+
+def _polish(layer: Fourier | TanhLayer, x: Tensor, y: Tensor) -> None:
+    """Bring a layer's outputs nearer to those that are asked for, in the measure of their inverse hyperbolic tangents.
+
+    That is the measure in which a QINN reads its circuit.
+    """
+    targets = torch.atanh(NEARLY_ONE * y)
+    optimiser = torch.optim.LBFGS(layer.parameters(), max_iter=POLISHES, line_search_fn="strong_wolfe")
+
+    def distance() -> Tensor:
+        optimiser.zero_grad()
+        total: Tensor = (torch.atanh(NEARLY_ONE * layer(x)) - targets).square().mean()
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    with torch.enable_grad():
+        optimiser.step(distance)  # type: ignore[no-untyped-call]
 
 
 def _least_squares(features: Tensor, targets: Tensor) -> Tensor:

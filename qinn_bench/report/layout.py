@@ -203,7 +203,7 @@ def tex(text: str) -> str:
 
 def _tex_lines(row: Line) -> Iterator[str]:
     start = r"\quad " if _nested(row) else ""
-    yield start + " & ".join(_tex_entry(entry) for entry in row.entries) + r" \\"
+    yield start + " & ".join(_tex_entry(entry) for entry in row.entries).lstrip() + r" \\"
     for remark in row.remarks:
         yield rf"\multicolumn{{{len(row.entries)}}}{{l}}{{\quad\footnotesize {tex(remark)}}} \\"
 
