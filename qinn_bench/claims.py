@@ -136,7 +136,7 @@ def check(claims: Claims, records: Sequence[Record], results: Path | None = None
       differ by less;
     * ``equal`` is supported where two one-sided tests show a difference below the margin, refuted where the 95 %
       interval of the difference lies outside of it;
-    * all else is undecided.
+    * all else, so far ``ratio-at-least`` too, is undecided.
 
     A refutation is not corrected: each claim has to stand for itself, however many the file makes.
 
@@ -155,6 +155,9 @@ def check(claims: Claims, records: Sequence[Record], results: Path | None = None
 
 
 def _compared(claims: Claims, claim: Claim, records: Sequence[Record], results: Path | None) -> Comparison:
+    if claim.relation == "ratio-at-least":
+        why = "a ratio of parameters is not judged by this version"
+        return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None))
     known = row_names(records, claim.data)
     if absent := [row for row in (claim.first, claim.second) if row not in known]:
         there = f"; there are: {', '.join(known)}" if known else ""

@@ -126,6 +126,13 @@ def test_missing_records_say_what_to_run(written):
     assert "3 pairs of seeds" in few.reason and "set seeds = 5 in studies/toy.toml and run it" in few.reason
 
 
+def test_a_ratio_is_open_and_counts_in_the_correction(written):
+    ratio = better("ratio").replace('"better"\ndata', '"ratio-at-least"\nratio = 3.0\ndata')
+    found = ruled(written(better(), ratio), duel(0.1, 0.3, 5))
+    assert found["ratio"].decision == "undecided" and "ratio of parameters" in found["ratio"].reason
+    assert found["better"].p_corrected == pytest.approx(2 / 32)
+
+
 def test_a_flagged_row_supports_nothing_and_refutes_no_equality(written):
     def flagged(records):
         return [r.model_copy(update={"flags": ("leak: test rows",)}) if r.row == "a" else r for r in records]
