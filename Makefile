@@ -43,6 +43,7 @@ scaling: .venv/installed-peers
 # The statistical methods against simulations of what they promise (minutes).
 validate: .venv/installed-test
 	$(BIN)/python benchmarks/validation/licence.py
+	$(BIN)/python benchmarks/validation/capacity.py
 
 # The smallest deformations of the truth that each metric can see (half an hour of one core; what is there is kept).
 licence: .venv/installed

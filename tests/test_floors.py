@@ -10,12 +10,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds"},
-    {"quantum", "paired", "rankings", "statistics", "transforms"},
+    {"quantum", "curves", "paired", "rankings", "statistics", "transforms"},
     {"training", "audit", "density_mass", "resources", "flags", "nulls"}
     | {"metrics", "data", "store", "registry", "provenance"},
     {"run", "measuring", "worker", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
-    {"campaign", "report", "performance", "verdicts", "claims", "freezing"},
+    {"campaign", "report", "performance", "verdicts", "claims", "freezing", "capacity"},
     {"cli"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
