@@ -14,13 +14,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from qinn_bench import paired
+from qinn_bench import capacity, paired
 from qinn_bench.reading import parse
 from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
-from qinn_bench.verdicts import judge, on_data, row_names
+from qinn_bench.verdicts import ABSENT, judge, on_data, row_names
 
 Relation = Literal["better", "equal", "ratio-at-least"]
 Decision = Literal["supported", "refuted", "undecided"]
+PROVEN = 0.025
+"""The p-value of what lies beyond one end of a 95 % interval."""
 
 
 class Claim(Value):
@@ -136,7 +138,9 @@ def check(claims: Claims, records: Sequence[Record], results: Path | None = None
       differ by less;
     * ``equal`` is supported where two one-sided tests show a difference below the margin, refuted where the 95 %
       interval of the difference lies outside of it;
-    * all else, so far ``ratio-at-least`` too, is undecided.
+    * ``ratio-at-least`` is supported where the 95 % interval of the equivalence ratio lies above the stated one (then p
+      is 0.025) and the model needs fewer parameters than its controls, refuted where the interval lies below;
+    * all else is undecided.
 
     A refutation is not corrected: each claim has to stand for itself, however many the file makes.
 
@@ -156,8 +160,7 @@ def check(claims: Claims, records: Sequence[Record], results: Path | None = None
 
 def _compared(claims: Claims, claim: Claim, records: Sequence[Record], results: Path | None) -> Comparison:
     if claim.relation == "ratio-at-least":
-        why = "a ratio of parameters is not judged by this version"
-        return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None))
+        return _ratio(claims, claim, [record for record in records if on_data(record, claim.data)])
     known = row_names(records, claim.data)
     if absent := [row for row in (claim.first, claim.second) if row not in known]:
         there = f"; there are: {', '.join(known)}" if known else ""
@@ -187,6 +190,49 @@ def _compared(claims: Claims, claim: Claim, records: Sequence[Record], results: 
         why = f"{found.reason}; set seeds = {claim.replicates} in {claims.study} and run it"
         return found.model_copy(update={"reason": why})
     return found
+
+
+def _ratio(claims: Claims, claim: Claim, records: Sequence[Record]) -> Comparison:
+    """The equivalence ratio of two families as a comparison: its 95 % interval proves either side with p = 0.025.
+
+    More than the ratio is proven only where the first family also needs fewer parameters than each of its controls.
+    """
+    known = {record.family for record in records if record.size}
+    if absent := [family for family in (claim.first, claim.second) if family not in known]:
+        return _open(f"no record of '{absent[0]}' on {claim.data}; to make them: qinn-bench run {claims.study}")
+    found = capacity.equivalence(records, claim.first, claim.second, claim.metric)
+    if found.rho.value is not None and found.rho.n < claim.replicates:
+        return _open(f"{found.rho.n} seeds are common to both families, at least {claim.replicates} are needed")
+    low, high = found.interval
+    above, below = low is not None and low >= (claim.ratio or 1), high is not None and high < (claim.ratio or 1)
+    doubt = _like_controls(claim, records) if above else ""
+    return Comparison(
+        outcome="undecided" if doubt or not (above or below) else "better" if above else "worse",
+        reason="; ".join(filter(None, [found.reason, doubt])),
+        effect=found.rho,
+        interval=None if low is None or high is None else (low, high),
+        p_better=None if doubt or not above else PROVEN,
+        p_worse=PROVEN if below else None,
+        replicates=found.rho.n,
+        method="95 % interval of the equivalence ratio",
+    )
+
+
+def _like_controls(claim: Claim, records: Sequence[Record]) -> str:
+    """Which control of the first family cannot be shown to need more parameters; empty where it has no circuits."""
+    own = [r for r in records if r.family == claim.first and r.cell.backend != "none"]
+    kinds = dict.fromkeys(r.cell.control for r in own if r.cell.control and r.status not in ABSENT)
+    if own and not kinds:
+        return f"no controls: nothing shows that the circuits of '{claim.first}' matter"
+    for kind in kinds:
+        low = capacity.equivalence(records, claim.first, f"{claim.first} · {kind}", claim.metric).interval[0]
+        if low is None or low <= 1:
+            return f"the {kind} control is not shown to need more parameters"
+    return ""
+
+
+def _open(why: str) -> Comparison:
+    return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None))
 
 
 def _p_support(claim: Claim, found: Comparison) -> float | None:
@@ -221,6 +267,8 @@ def _decide(claims: Claims, claim: Claim, found: Comparison, p: float | None, co
 
 
 def _refuted(claim: Claim, found: Comparison, level: float) -> str:
+    if claim.relation == "ratio-at-least":
+        return found.reason if found.p_worse is not None else ""
     if claim.relation == "better":
         if found.p_worse is not None and found.p_worse <= level:
             return f"'{claim.first}' is worse, p = {found.p_worse:.2g}"

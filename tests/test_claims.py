@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from rows import around, certificate, row, save
 
-from qinn_bench import claims, freezing, store
+from qinn_bench import campaign, claims, freezing, store
 from qinn_bench.cli.main import main
-from qinn_bench.values import Refused
+from qinn_bench.values import Parameters, Refused
 
 ROOT = Path(__file__).parents[1]
 HEAD = """
@@ -126,11 +126,49 @@ def test_missing_records_say_what_to_run(written):
     assert "3 pairs of seeds" in few.reason and "set seeds = 5 in studies/toy.toml and run it" in few.reason
 
 
-def test_a_ratio_is_open_and_counts_in_the_correction(written):
-    ratio = better("ratio").replace('"better"\ndata', '"ratio-at-least"\nratio = 3.0\ndata')
-    found = ruled(written(better(), ratio), duel(0.1, 0.3, 5))
-    assert found["ratio"].decision == "undecided" and "ratio of parameters" in found["ratio"].reason
-    assert found["better"].p_corrected == pytest.approx(2 / 32)
+def grown(family, backend="none", controls=None, exponent=0.5, n=6):
+    """A family at five sizes whose distance falls as a power of the size; `controls` have other factors."""
+    found = []
+    for kind, factor in {"": 1.0, **(controls or {})}.items():
+        for size in (200, 400, 800, 1600, 3200):
+            name = f"{family} · {size}"
+            extra = {"control": kind, "control_of": name, "role": "control"} if kind else {}
+            values = [factor * size**-exponent * (1 + x) for x in around(0.0, n, 0.005, seed=size)]
+            found += [
+                r.model_copy(
+                    update={
+                        "family": family,
+                        "size": size,
+                        "parameters": Parameters(total=size, quantum=0, classical=size, frozen=0),
+                    }
+                )
+                for r in row(f"{name} · {kind}" if kind else name, values, backend=backend, **extra)
+            ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("factor", "controls", "decision"),
+    [
+        (2.0, {"frozen": 1.5}, "supported"),
+        (1.2, {"frozen": 1.5}, "refuted"),
+        (2.0, {"frozen": 1.0}, "undecided"),
+        (2.0, {}, "undecided"),
+    ],
+)
+def test_a_ratio_is_proven_by_its_interval_and_over_controls(written, factor, controls, decision):
+    """Twice the distance at equal size is four times the size for an exponent of 1/2."""
+    path = written(better("ratio", "q", "c").replace('"better"\ndata', '"ratio-at-least"\nratio = 3.0\ndata'))
+    classical = [
+        r.model_copy(
+            update={"metrics": {"swd": r.metrics["swd"].model_copy(update={"value": factor * r.metrics["swd"].value})}}
+        )
+        for r in grown("c")
+    ]
+    found = ruled(path, grown("q", "native", controls) + classical)["ratio"]
+    assert found.decision == decision, found.reason
+    assert found.effect.value == pytest.approx(factor**2, rel=0.1)
+    assert "qinn-bench run" in ruled(path, grown("q"))["ratio"].reason
 
 
 def test_a_flagged_row_supports_nothing_and_refutes_no_equality(written):
@@ -300,6 +338,15 @@ def test_the_files_of_this_project_hold(path):
     file = claims.load(path)
     assert file.name == path.stem
     assert freezing.standing(path, file, []) == "frozen"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_files_of_this_project_name_rows_of_their_studies(path, tmp_path):
+    file = claims.load(path)
+    orders = campaign.plan(campaign.load_study(ROOT / file.study), tmp_path)
+    rows, families = ({getattr(order, name) for order in orders} for name in ("row", "family"))
+    for claim in file.claims:
+        assert {claim.first, claim.second} <= (families if claim.relation == "ratio-at-least" else rows)
 
 
 def test_listing_names_every_file(capsys, monkeypatch):
