@@ -78,11 +78,11 @@ class Arithmetic {
     double backwards(int layer) const {
         const bool phases = has_phases(layer), more = layer + 1 < p.n_layers;
         const double turning = size * count(layer, TURNING);
-        // A pair of amplitudes of the state and its dual: four shears, and two inner products; in the first layer the
-        // inner products about y and x only.
-        double sum = build(layer) + (layer > 0 ? 16 : 8) * turning + born(layer) * 16 * turning;
+        // A pair of amplitudes of the state and its dual: four shears, and two inner products; in the first layer
+        // the dual is contracted with the low and with the high bits of the state.
+        double sum = build(layer) + (layer > 0 ? 16 * turning : 8 * size) + born(layer) * 16 * turning;
         sum += phases * (1 + born(layer + 1)) * (4 + 2 * product) * size;
-        sum += (more && moves(layer)) * fold() + (phases && terms(layer) > 0 ? transform() : fold());
+        sum += (more && moves(layer)) * fold() + (!phases ? 0 : terms(layer) > 0 ? transform() : fold());
         for (int j = 0; tangents_ && j < p.n_inputs; ++j) {
             for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k)
                 if (p.links[k].input == j) sum += (p.birth[j] < layer ? 36 : 24) * size;
@@ -115,7 +115,7 @@ class Arithmetic {
         return weigh + 2 * size + born(p.n_layers) * (weigh + 6 * size);
     }
 
-    double measure_drift() const { return 7 * size; }
+    double measure_drift() const { return 6 * size; }
 
     const Program& p;
     const double size;

@@ -1,5 +1,6 @@
 // One block of lanes: its workspace, the gates of its samples, and what both sweeps ask about a layer.
 #pragma once
+#include "product.h"
 #include "readout.h"
 
 namespace qinn {
@@ -97,19 +98,6 @@ struct Block {
         for (int i = 0; i < width; ++i) {
             const double found = static_cast<double>(deviation[i] < 0 ? -deviation[i] : deviation[i]);
             if (found > drift) drift = found;
-        }
-    }
-
-    // The RY of the first layer give a real product state.
-    void product_state(V* real) const {
-        real[0] = splat<T>(1);
-        for (int b = 0; b < p.n_bits; ++b) {
-            const size_t half = static_cast<size_t>(1) << b;
-            const bool turning = p.kinds[b] == TURNING;
-            for (size_t x = 0; x < half; ++x) {
-                real[half + x] = turning ? real[x] * turns[b].s : V{};
-                if (turning) real[x] *= turns[b].c;
-            }
         }
     }
 

@@ -27,7 +27,7 @@ struct Forward : Block<T> {
         : B(program, call_, n_states, arena, QINN_NEAR_FORWARD) {}
 
     void start_state(V* state) {
-        this->product_state(this->sums);
+        product_state<T>(p.kinds, turns, 0, p.n_bits, this->sums);
         for (size_t x = 0; x < size; ++x) state[2 * x] = this->sums[x], state[2 * x + 1] = V{};
     }
 

@@ -83,8 +83,8 @@ static void turn_some(Vec<T>* a, int n_bits, const Turns<T>& t, int first, int l
     }
 }
 
-// For each bit: y += Im <dual|Y|state>; then, with `undo`, both states are turned by the shears.
-template <class T, int K, bool undo>
+// For each bit: y += Im <dual|Y|state>; then both states are turned by the shears.
+template <class T, int K>
 static void pull_group(Vec<T>* a, Vec<T>* b, int n_bits, const int* bits, const Vec<T>* ps, const Vec<T>* ss, Vec<T>* y,
                        const Vec<T>* ahead_a, const Vec<T>* ahead_b) {
     using V = Vec<T>;
@@ -115,18 +115,16 @@ static void pull_group(Vec<T>* a, Vec<T>* b, int n_bits, const int* bits, const 
                 const int j = i | 1 << k;
                 plus[k] += rb[j] * ra[i];
                 minus[k] += rb[i] * ra[j];
-                if (!undo) continue;
                 shear(ra[i], ra[j], p[k], s[k]);
                 shear(rb[i], rb[j], p[k], s[k]);
             }
-        if (!undo) continue;
 #pragma GCC unroll 8
         for (int i = 0; i < size; ++i) from_a[at[i]] = ra[i], from_b[at[i]] = rb[i];
     }
     for (int k = 0; k < K; ++k) y[k] = plus[k] - minus[k];
 }
 
-template <class T, bool undo>
+template <class T>
 static void pull_some(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, int first, int last, Vec<T>* y,
                       const Vec<T>* ahead_a = nullptr, const Vec<T>* ahead_b = nullptr) {
     while (first < last) {
@@ -134,11 +132,11 @@ static void pull_some(Vec<T>* a, Vec<T>* b, int n_bits, const Turns<T>& t, int f
         const Vec<T>*p = t.p + first, *s = t.s + first;
         const int left = last - first;
         if (left >= 3 && left != 4 && QINN_DEEP >= 4) {
-            pull_group<T, 3, undo>(a, b, n_bits, bits, p, s, y + first, ahead_a, ahead_b), first += 3;
+            pull_group<T, 3>(a, b, n_bits, bits, p, s, y + first, ahead_a, ahead_b), first += 3;
         } else if (left >= 2) {
-            pull_group<T, 2, undo>(a, b, n_bits, bits, p, s, y + first, ahead_a, ahead_b), first += 2;
+            pull_group<T, 2>(a, b, n_bits, bits, p, s, y + first, ahead_a, ahead_b), first += 2;
         } else {
-            pull_group<T, 1, undo>(a, b, n_bits, bits, p, s, y + first, ahead_a, ahead_b), first += 1;
+            pull_group<T, 1>(a, b, n_bits, bits, p, s, y + first, ahead_a, ahead_b), first += 1;
         }
         ahead_a = ahead_b = nullptr;
     }

@@ -15,7 +15,7 @@ struct Reverse : Block<T> {
     using Block<T>::sums;
     using Block<T>::width;
 
-    V *about_y, *grads, *by_input, *by_weight, *dual_spare;
+    V *about_y, *grads, *by_input, *by_weight, *dual_spare, *overlaps;
     V** duals;
     Axis3<T>*generators, *pulled;
     bool wants_x[32] = {};
@@ -29,6 +29,7 @@ struct Reverse : Block<T> {
         pulled = arena.take<Axis3<T>>(2 * p.max_links);
         duals = arena.take<V*>(n_states);
         dual_spare = arena.take<V>(2 * size);
+        overlaps = arena.take<V>(ProductOverlaps<T>::room(p.n_bits, this->piece_bits()));
         for (int s = 0; s < n_states; ++s) {
             V* dual = arena.take<V>(2 * size);
             if (duals != nullptr) duals[s] = dual;
@@ -120,24 +121,21 @@ struct Reverse : Block<T> {
             if (wants_x[b]) generators_of(layer)[b].x += pull_x<T>(state, dual, n, b);
     }
 
-    template <bool undo>
     void pull_piece(int layer, const Turns<T>& t, V* state, V* dual, const V* ahead, const V* dual_ahead) {
         const int n = this->piece_bits();
         pull_all_x(layer, state, dual, n, 0, n);
-        pull_some<T, undo>(state, dual, n + 1, t, 0, t.low, about_y, ahead, dual_ahead);
+        pull_some<T>(state, dual, n + 1, t, 0, t.low, about_y, ahead, dual_ahead);
     }
 
-    template <bool undo>
     void pull_high(int layer, const Turns<T>& t, V* state, V* dual) {
         pull_all_x(layer, state, dual, p.n_bits, this->piece_bits(), p.n_bits);
-        pull_some<T, undo>(state, dual, p.n_bits + 1, t, t.low, t.count, about_y);
+        pull_some<T>(state, dual, p.n_bits + 1, t, t.low, t.count, about_y);
     }
 
-    template <bool undo>
     void pull(int layer, int s, const Turns<T>& t) {
         for (size_t x = 0; x < size; x += this->piece())
-            pull_piece<undo>(layer, t, states[s] + 2 * x, duals[s] + 2 * x, nullptr, nullptr);
-        pull_high<undo>(layer, t, states[s], duals[s]);
+            pull_piece(layer, t, states[s] + 2 * x, duals[s] + 2 * x, nullptr, nullptr);
+        pull_high(layer, t, states[s], duals[s]);
     }
 
     bool goes_in_pieces(int layer, int s) const { return p.birth[s - 1] < layer && this->in_pieces(layer, s); }
@@ -147,7 +145,7 @@ struct Reverse : Block<T> {
         eject_terms(layer, s);
         if (p.birth[s - 1] < layer) {
             eject_links<true>(layer, s - 1, 0, p.n_bits, states[s], duals[s], states[0], duals[0], p.n_bits);
-            pull<true>(layer, s, t);
+            pull(layer, s, t);
         } else {
             eject_links<false>(layer, s - 1, 0, p.n_bits, states[s], duals[s], states[0], duals[0], p.n_bits);
         }
@@ -166,7 +164,7 @@ struct Reverse : Block<T> {
         }
         if (apart) eject_piece(layer, s, n, p.n_bits, state, dual, x, n + 1);
         for (size_t at = x; at <= x + apart; at += apart + (apart == 0))
-            pull_piece<true>(layer, t, state + 2 * at, dual + 2 * at, ahead, dual_ahead);
+            pull_piece(layer, t, state + 2 * at, dual + 2 * at, ahead, dual_ahead);
     }
 
     void eject_piece(int layer, int s, int low, int high, V* state, V* dual, size_t x, int n) {
@@ -181,7 +179,7 @@ struct Reverse : Block<T> {
             reverse_piece(layer, s, t, a, b, x, moves ? nullptr : a + next, moves ? nullptr : b + next);
         }
         if (moves) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
-        pull_high<true>(layer, t, states[s], duals[s]);
+        pull_high(layer, t, states[s], duals[s]);
     }
 
     // All tangents piece by piece, so that pieces of the state, its dual and the phases stay near.
@@ -192,7 +190,7 @@ struct Reverse : Block<T> {
                     reverse_piece(layer, s, t, states[s], duals[s], x, this->next_piece(states, s, x),
                                   this->next_piece(duals, s, x));
         for (int s = 1; s < call.n_states; ++s)
-            if (goes_in_pieces(layer, s)) pull_high<true>(layer, t, states[s], duals[s]);
+            if (goes_in_pieces(layer, s)) pull_high(layer, t, states[s], duals[s]);
     }
 
     void reverse_tangents(int layer, const Turns<T>& t) {
@@ -240,9 +238,9 @@ struct Reverse : Block<T> {
             for (size_t x = 0; x < size; ++x) this->phase[to[x]] = sums[x];
             fold(this->phase, p.n_bits, before);
         }
-        if (!this->has_phases(layer) || first == last) {
+        if (this->has_phases(layer) && first == last) {
             fold(sums, p.n_bits, after);
-        } else {
+        } else if (this->has_phases(layer)) {
             sign_transform(sums, p.n_bits);
             for (int k = first; k < last; ++k) hand_on<T>(p, p.terms[k].angle, sums[p.terms[k].mask], gathered());
             for (int b = 0; b < p.n_bits; ++b) after[b] = sums[static_cast<size_t>(1) << b];
@@ -265,23 +263,23 @@ struct Reverse : Block<T> {
             wants_x[b] = p.kinds[layer * p.n_bits + b] == TURNING && needs_x(layer, b);
         }
         for (int k = 0; k < p.link_start[layer + 1] - p.link_start[layer]; ++k) pulled_of(layer)[k] = {V{}, V{}, V{}};
-        for (size_t x = 0; x < size; ++x) sums[x] = V{};
+        const bool phases = this->has_phases(layer);
+        for (size_t x = 0; phases && x < size; ++x) sums[x] = V{};
         this->find_axes_of(layer);
-        if (this->has_phases(layer)) this->phases().build(layer);
-        if (call.n_states == 1 && layer > 0 && this->has_phases(layer)) {
+        if (phases) this->phases().build(layer);
+        if (call.n_states == 1 && layer > 0 && phases) {
             reverse_in_pieces(layer, 0, t);
             use_sums(layer);
         } else {
             unapply(layer, 0);
             reverse_tangents(layer, t);
             use_sums(layer);
-            if (layer > 0)
-                pull<true>(layer, 0, t);
-            else
-                pull<false>(layer, 0, t);
+            if (layer > 0) pull(layer, 0, t);
         }
         for (int k = 0; k < t.count; ++k) generators_of(layer)[t.bits[k] - 1].y = about_y[k];
-        if (layer == 0) finish(layer, nullptr);
+        if (layer > 0) return;
+        pull_start();
+        finish(layer, nullptr);
     }
 
     void reverse(int64_t block) {
@@ -290,18 +288,15 @@ struct Reverse : Block<T> {
         for (int j = 0; j < p.n_inputs; ++j) by_input[j] = V{};
         for (int layer = p.n_layers - 1; layer >= 0; --layer) reverse_layer(layer);
         this->store(by_input, call.grad_inputs, p.n_inputs);
-        measure_drift();
     }
 
-    // How far the un-computed state is from where the sweep forwards started.
-    void measure_drift() {
-        this->product_state(sums);
-        V re = {}, im = {};
-        for (size_t x = 0; x < size; ++x) {
-            const V a = states[0][2 * x] - sums[x], b = states[0][2 * x + 1];
-            re += a * a, im += b * b;
-        }
-        this->note_drift(root(re + im));
+    // The inner products of the first layer, and how far the un-computed state is from where the sweep forwards started.
+    void pull_start() {
+        const ProductOverlaps<T> start(p.kinds, this->turns, p.n_bits, this->piece_bits(), overlaps);
+        V distance = {};
+        for (size_t at = 0; at < start.pieces(); ++at) distance += start.add(at, states[0], duals[0]);
+        this->note_drift(root(distance));
+        start.finish([&](int bit, V x, V y) { generators_of(0)[bit].x = x, generators_of(0)[bit].y = y; });
     }
 };
 
