@@ -150,9 +150,10 @@ class Match(Value):
 class Study(Value):
     """A comparison as data: a grid of data sets x models x sizes x budgets x backends x devices x seeds.
 
-    With `controls`, every model that has a circuit comes with its controls; with `sizes`, every row that names a
-    shape is matched to each of these parameter counts in turn; with `variance`, every source of randomness is also
-    varied alone. With `floors`, every floor and ceiling that there is for the data, and is no row yet, becomes one.
+    With `controls`, every model that has a circuit comes with its controls, at the `control_sizes` only if any are
+    named; with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
+    `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is for
+    the data, and is no row yet, becomes one.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -170,6 +171,7 @@ class Study(Value):
     match: Match | None = None
     sizes: tuple[Positive, ...] = ()
     controls: bool = False
+    control_sizes: tuple[Positive, ...] = ()
     floors: bool = False
     variance: bool = False
 

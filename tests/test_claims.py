@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rows import around, certificate, row, save
 
-from qinn_bench import campaign, claims, freezing, store
+from qinn_bench import claims, freezing, planning, store
 from qinn_bench.cli.main import main
 from qinn_bench.values import Parameters, Refused
 
@@ -343,7 +343,7 @@ def test_the_files_of_this_project_hold(path):
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_files_of_this_project_name_rows_of_their_studies(path, tmp_path):
     file = claims.load(path)
-    orders = campaign.plan(campaign.load_study(ROOT / file.study), tmp_path)
+    orders = planning.plan(planning.load_study(ROOT / file.study), tmp_path)
     rows, families = ({getattr(order, name) for order in orders} for name in ("row", "family"))
     for claim in file.claims:
         assert {claim.first, claim.second} <= (families if claim.relation == "ratio-at-least" else rows)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from zoo import features, tiny
 
-from qinn_bench import campaign, run
+from qinn_bench import campaign, planning, run
 from qinn_bench.cli.main import main
 from qinn_bench.contracts import count_parameters
 from qinn_bench.quantum import controls, stand_ins, statevector
@@ -193,7 +193,7 @@ def study(tmp_path):
 
 
 def test_a_study_plans_its_sizes_and_the_controls_of_quantum_models(study, tmp_path):
-    orders = campaign.plan(campaign.load_study(study), tmp_path)
+    orders = planning.plan(planning.load_study(study), tmp_path)
     kinds = ("", "frozen", "unentangled", "fourier", "tanh", "untrained")
     assert [order.row for order in orders] == [
         "truth",
@@ -211,7 +211,7 @@ def test_a_study_plans_its_sizes_and_the_controls_of_quantum_models(study, tmp_p
 def test_controls_and_skipped_sizes_end_in_the_table(study, tmp_path, capsys):
     verb = [str(study), "--results", str(tmp_path), "-m", "Q"]
     kept = ("Q · 40", "Q · 40 · frozen", "Q · 40 · untrained", "Q · 5000", "spline_inn · 40")
-    orders = [order for order in campaign.plan(campaign.load_study(study), tmp_path) if order.row in kept]
+    orders = [order for order in planning.plan(planning.load_study(study), tmp_path) if order.row in kept]
     for order in reversed(orders):
         run.run_cell(order)
     inn, model, frozen, untrained, skipped = campaign.finished(orders)
@@ -234,7 +234,7 @@ def test_controls_and_skipped_sizes_end_in_the_table(study, tmp_path, capsys):
 
 def test_a_control_that_cannot_be_is_refused(study, tmp_path):
     study.write_text(STUDY.replace("fidelity = 0.0", "fidelity = 0.5"))
-    orders = campaign.plan(campaign.load_study(study), tmp_path)
+    orders = planning.plan(planning.load_study(study), tmp_path)
     order = next(order for order in orders if order.cell.control == "tanh")
     with pytest.raises(Refused, match="no classical layer can stand in"):
         run.run_cell(order)

@@ -15,7 +15,7 @@ FLOORS = [
     | {"metrics", "data", "store", "registry", "provenance"},
     {"run", "measuring", "worker", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
-    {"campaign", "report", "performance", "verdicts", "claims", "freezing", "capacity"},
+    {"campaign", "planning", "report", "performance", "verdicts", "claims", "freezing", "capacity"},
     {"cli"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

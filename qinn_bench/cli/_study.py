@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qinn_bench import campaign, registry
+from qinn_bench import planning, registry
 from qinn_bench.run import Order
 from qinn_bench.values import Refused, Study, Use
 
@@ -25,8 +25,8 @@ def planned(options: argparse.Namespace) -> tuple[Study, list[Order]]:
     Raises:
         Refused: a filter keeps nothing.
     """
-    study = campaign.load_study(options.study)
-    orders = campaign.plan(study, options.results)
+    study = planning.load_study(options.study)
+    orders = planning.plan(study, options.results)
     kept = [order for order in orders if _wanted(order, options)]
     if not kept:
         rows = ", ".join(dict.fromkeys(order.row for order in orders))
