@@ -152,8 +152,8 @@ class Study(Value):
 
     With `controls`, every model that has a circuit comes with its controls, at the `control_sizes` only if any are
     named; with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
-    `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is for
-    the data, and is no row yet, becomes one.
+    `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is
+    for the data, and is no row yet, becomes one.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
