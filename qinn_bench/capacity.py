@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from qinn_bench import curves
+from qinn_bench.statistics import combine
 from qinn_bench.values import Array, Estimate, Record, Refused, Value
 
 LIKELIHOODS = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
@@ -26,7 +27,8 @@ class Curve(Value):
     """A family: its sizes, ascending, and the losses of its common seeds at each, ``(sizes, seeds)``; less is better.
 
     Losses are the metric itself where less is better, its negative where more is, and its distance from the ideal 0 or
-    1 otherwise. `remarks` name every size and seed that was left out, and why.
+    1 otherwise: `sign` times the metric. `control_of` is the family that a control belongs to. `remarks` name every
+    size and seed that was left out, and why.
     """
 
     family: str
@@ -34,6 +36,8 @@ class Curve(Value):
     seeds: tuple[int, ...]
     losses: tuple[tuple[float, ...], ...]
     quantum: bool
+    control_of: str = ""
+    sign: int = 1
     remarks: tuple[str, ...] = ()
 
     @property
@@ -88,16 +92,20 @@ def capacity(records: Sequence[Record], metric: str, axis: str = "parameters", d
 
 def _curve(family: str, records: Sequence[Record], metric: str, axis: str) -> Curve:
     points: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
-    remarks = []
+    lost: dict[tuple[int, str], list[int]] = defaultdict(list)
     for record in records:
         why = _left_out(record, metric, axis)
         if why:
-            remarks.append(f"size {record.size}, seed {record.cell.seed}: {why}")
+            lost[record.size, why].append(record.cell.seed)
         elif record.cell.seed in points[record.size]:
             raise Refused(f"two records of '{record.row}' have the seed {record.cell.seed}; one was expected")
         else:
             points[record.size][record.cell.seed] = (_amount(record, axis) or 0.0, _loss(record.metrics[metric]))
     kept = {size: at for size, at in sorted(points.items()) if len(at) >= LEAST_SEEDS}
+    remarks = [
+        f"size {size}, {'seed' if len(of) == 1 else 'seeds'} {', '.join(map(str, sorted(of)))}: {why}"
+        for (size, why), of in sorted(lost.items())
+    ]
     few = [f"size {size}: {len(at)} seeds, {LEAST_SEEDS} are needed" for size, at in points.items() if size not in kept]
     seeds = sorted(set.intersection(*(set(at) for at in kept.values()))) if kept else []
     ordered = sorted((float(np.mean([at[s][0] for s in at])), tuple(at[s][1] for s in seeds)) for at in kept.values())
@@ -109,8 +117,10 @@ def _curve(family: str, records: Sequence[Record], metric: str, axis: str) -> Cu
         sizes=tuple(size for size, _ in apart),
         seeds=tuple(seeds),
         losses=tuple(losses for _, losses in apart),
-        quantum=any(r.cell.backend != "none" for r in records) and not any(r.control_of for r in records),
-        remarks=(*sorted(remarks), *sorted(few)),
+        quantum=any(r.cell.backend != "none" for r in records),
+        control_of=records[0].family if records[0].cell.control else "",
+        sign=-1 if any(r.metrics[metric].better == "higher" for r in records if metric in r.metrics) else 1,
+        remarks=(*remarks, *sorted(few)),
     )
 
 
@@ -125,7 +135,7 @@ def _left_out(record: Record, metric: str, axis: str) -> str:
     found = record.metrics.get(metric)
     if found is None or found.value is None:
         return f"no value of {metric}"
-    return "" if _amount(record, axis) else f"no value of {axis}"
+    return "" if not axis or _amount(record, axis) else f"no value of {axis}"
 
 
 def _amount(record: Record, axis: str) -> float | None:
@@ -143,6 +153,16 @@ def _loss(found: Estimate) -> float:
     if found.better in ideal:
         return abs(found.value - ideal[found.better])
     return -found.value if found.better == "higher" else found.value
+
+
+def bounds_of(records: Sequence[Record], metric: str, data: str = "") -> dict[str, Estimate]:
+    """The number of each floor and ceiling of a study, over its seeds; of likelihoods the certified ones."""
+    found: dict[str, list[Estimate]] = defaultdict(list)
+    for record in records:
+        here = data in ("", str(record.cell.data), record.cell.data.name) and record.cell.varies == "all"
+        if here and record.role in ("floor", "ceiling") and not _left_out(record, metric, ""):
+            found[record.row].append(record.metrics[metric])
+    return {row: combine(estimates) for row, estimates in found.items()}
 
 
 def equivalence(

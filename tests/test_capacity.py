@@ -1,14 +1,17 @@
 """Curves against closed forms, equivalence ratios of known value, censoring, and refusals."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qinn_bench import curves
-from qinn_bench.capacity import Curve, capacity, ratio
-from qinn_bench.values import Refused
+from qinn_bench import curves, store
+from qinn_bench.capacity import Curve, bounds_of, capacity, ratio
+from qinn_bench.cli.main import main
+from qinn_bench.values import Budget, Cell, Certificate, Estimate, Parameters, Record, Refused, Use
 
 PATH = Path(__file__).parents[1] / "benchmarks" / "validation" / "capacity.py"
 SPEC = importlib.util.spec_from_file_location("validation_capacity", PATH)
@@ -66,3 +69,104 @@ def test_refusals_and_what_is_undefined():
 def test_intervals_cover(law, sd):
     rng = np.random.default_rng([3, round(sd * 100)])
     assert 0.93 <= validation.coverage(getattr(validation, law), 2.0, sd, 0.0, 500, rng) <= 0.97
+
+
+def sized(name, size, seed, nll, *, control="", verdict="pass", role="model"):
+    """The record of a cell of a study with sizes; families that begin with q have circuits."""
+    row = f"{name} · {size}" if size else name
+    cell = Cell(
+        model=Use(name=name),
+        data=Use(name="zjets"),
+        budget=Budget(),
+        backend="native" if name.startswith("q") else "none",
+        device="cpu",
+        seed=seed,
+        samples=10,
+        mass_draws=10,
+        control=control,
+    )
+    mass = Estimate(value=1.0, error=0.01)
+    reasons = () if verdict == "pass" else ("the mass is 2",)
+    return Record(
+        key=f"{name}-{control}-{size}-{seed}",
+        study="grown",
+        row=f"{row} · {control}" if control else row,
+        family=name,
+        size=size,
+        control_of=row if control else "",
+        role="control" if control else role,
+        cell=cell,
+        status="ok",
+        metrics={"nll": Estimate(value=nll, error=0.01, n=100, unit="nats", better="lower")},
+        certificate=Certificate(
+            verdict=verdict, reasons=reasons, mass=mass, interval=(0.98, 1.02), effective_share=1.0, draws=10
+        ),
+        parameters=Parameters(total=size + 1, quantum=0, classical=size + 1, frozen=0),
+    )
+
+
+def grown():
+    """A quantum family worth twice its parameters, its frozen control worth half, a classical family and a floor."""
+    rng, records = np.random.default_rng(11), []
+    for size in (200, 600, 2000, 6000):
+        for seed in range(5):
+            for name, control, factor in (("q", "", 2.0), ("q", "frozen", 0.5), ("inn", "", 1.0)):
+                nll = float(validation.power(np.array(size * factor)) + 0.02 * rng.normal())
+                records.append(sized(name, size, seed, nll, control=control))
+    return [*records, *(sized("gaussian", 0, seed, 18.9, role="floor") for seed in range(5))]
+
+
+def test_from_records_to_curves_in_any_order():
+    records = grown()
+    families = capacity(records, "nll")
+    assert [(c.family, c.quantum, c.control_of) for c in families] == [
+        ("q", True, ""),
+        ("q · frozen", True, "q"),
+        ("inn", False, ""),
+    ]
+    there = ratio(families, "q", "inn")
+    assert there.interval[0] < 2.0 < there.interval[1]
+    assert ratio(capacity(records[::-1], "nll"), "q", "inn").rho.value == pytest.approx(there.rho.value)
+    assert families[0].sizes == (201.0, 601.0, 2001.0, 6001.0)
+    assert bounds_of(records, "nll")["gaussian"].value == pytest.approx(18.9)
+
+
+def test_uncertified_likelihoods_are_left_out_and_named():
+    records = [r for r in grown() if not (r.row == "q · 600" and r.cell.seed in (1, 3))]
+    records += [sized("q", 600, seed, 2.0, verdict="fail") for seed in (1, 3)]
+    curve = capacity(records, "nll")[0]
+    assert len(curve.sizes) == 3
+    assert curve.remarks == ("size 600, seeds 1, 3: certificate fail", "size 600: 3 seeds, 5 are needed")
+    with pytest.raises(Refused, match="there are: nll"):
+        capacity(records, "mmd")
+    with pytest.raises(Refused, match="no axis"):
+        capacity(records, "nll", "beauty")
+
+
+@pytest.fixture
+def study(tmp_path):
+    for record in grown():
+        store.save(tmp_path, record, {})
+    path = tmp_path / "grown.toml"
+    path.write_text('name = "grown"\n')
+    return path
+
+
+def test_the_verb_prints_every_form_and_draws(study, tmp_path, capsys):
+    for form in ("text", "md", "latex", "csv", "json"):
+        assert main(["capacity", str(study), "--results", str(tmp_path), "--format", form]) == 0
+        shown = capsys.readouterr().out
+        assert "frozen" in shown and "inn" in shown
+    for name in ("a.png", "b.png"):
+        assert main(["capacity", str(study), "--results", str(tmp_path), "--figure", str(tmp_path / name)]) == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert main(["capacity", str(study), "--results", str(tmp_path), "--figure", str(tmp_path / "a.gif")]) == 2
+    assert "ending in one of .png, .pdf" in capsys.readouterr().err
+
+
+def test_the_verb_needs_no_torch(study, tmp_path):
+    code = (
+        "import sys; from qinn_bench.cli.main import main; "
+        f"main(['capacity', {str(study)!r}, '--results', {str(tmp_path)!r}]); assert 'torch' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

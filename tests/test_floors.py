@@ -22,8 +22,8 @@ FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 BORDERS = {
     "pennylane": {"qinn_bench/quantum"},
     "normflows": {"reference_models"},
-    "matplotlib": {"qinn_bench/report/figures.py"},
-    "mplhep": {"qinn_bench/report/figures.py"},
+    "matplotlib": {"qinn_bench/report/figures.py", "qinn_bench/report/look.py", "qinn_bench/report/capacity_figure.py"},
+    "mplhep": {"qinn_bench/report/look.py"},
     "pythia8mc": {"qinn_bench/data/generators"},
     "fastjet": {"qinn_bench/data/generators"},
 }

@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.image import imread
 from synthetic import MASS, dataset, rows
 
-from qinn_bench.report import figures
+from qinn_bench.report import figures, look
 from qinn_bench.report.layout import number, tex
 from qinn_bench.report.table import table
 from qinn_bench.values import Budget, Cell, Certificate, Estimate, Parameters, Record, Refused, Resources, Use
@@ -319,11 +319,11 @@ def test_a_histogram_shows_the_shares_of_its_sample_and_the_ratio_their_quotient
     truth, shifted = (
         np.histogram(r[:, 0], plot.bins, (plot.low, plot.high))[0] for r in (data.test, samples["shifted"])
     )
-    np.testing.assert_allclose(stairs(upper, figures.PALETTE[1])[0], shifted / shifted.sum())
+    np.testing.assert_allclose(stairs(upper, look.PALETTE[1])[0], shifted / shifted.sum())
     clear = truth >= figures.FEWEST
     expected = np.full(plot.bins, np.nan)
     expected[clear] = (shifted / shifted.sum())[clear] / (truth / truth.sum())[clear]
-    np.testing.assert_allclose(stairs(lower, figures.PALETTE[1])[0], expected)
+    np.testing.assert_allclose(stairs(lower, look.PALETTE[1])[0], expected)
 
 
 def test_transverse_momenta_have_a_logarithmic_axis(data, samples):
@@ -334,7 +334,7 @@ def test_transverse_momenta_have_a_logarithmic_axis(data, samples):
 
 def test_samples_that_are_empty_far_off_or_not_finite_are_drawn(data, tmp_path):
     odd = {"empty": np.zeros((0, 3)), "far": np.full((50, 3), 1e9), "nan": np.full((50, 3), np.nan)}
-    assert figures.save(figures.observables_figure(data, odd, ["mass", "x"]), tmp_path / "odd")
+    assert look.save(figures.observables_figure(data, odd, ["mass", "x"]), tmp_path / "odd")
 
 
 def test_unknown_observables_are_refused(data, samples):
@@ -361,13 +361,13 @@ def test_loss_curves_show_every_seed_and_both_losses():
 
 
 def test_models_are_told_apart_beyond_the_palette():
-    pens = [(colour, str(dash)) for colour, dash in figures._pens(20)]
+    pens = [(colour, str(dash)) for colour, dash in look.pens(20)]
     assert len(set(pens)) == 20
 
 
 def test_files_are_written_not_blank_and_the_same_each_time(data, samples, tmp_path):
     written = [
-        figures.save(figures.observable_figure(data, samples, "mass"), tmp_path / part / "v1.0_mass") for part in "ab"
+        look.save(figures.observable_figure(data, samples, "mass"), tmp_path / part / "v1.0_mass") for part in "ab"
     ]
     assert [path.name for path in written[0]] == ["v1.0_mass.png", "v1.0_mass.pdf"]
     for first, second in zip(*written, strict=True):
@@ -375,14 +375,14 @@ def test_files_are_written_not_blank_and_the_same_each_time(data, samples, tmp_p
     image = imread(written[0][0])[..., :3]
     assert image.shape[1] == round(300 * figures.COLUMN)
     assert 0.05 < np.mean(image.min(axis=2) < 0.9) < 0.6
-    for colour in figures.PALETTE[:2]:
+    for colour in look.PALETTE[:2]:
         assert np.any(np.all(np.abs(image - to_rgb(colour)) < 0.02, axis=2))
     assert b"CreationDate" not in written[0][1].read_bytes()
 
 
 def test_figures_leave_the_settings_of_the_user_alone(data, samples, tmp_path):
     before = dict(rcParams)
-    figures.save(figures.observable_figure(data, samples, "x"), tmp_path / "x")
+    look.save(figures.observable_figure(data, samples, "x"), tmp_path / "x")
     assert dict(rcParams) == before
 
 

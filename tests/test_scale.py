@@ -21,7 +21,7 @@ from qinn_bench.performance.measure import interleaved
 from qinn_bench.performance.scan import Request, Row, Scan, growths
 from qinn_bench.performance.scout import Scouted, Scouts, answer
 from qinn_bench.performance.workloads import WORKLOADS
-from qinn_bench.report import figures
+from qinn_bench.report import figures, look
 from qinn_bench.report.scaling import digits, notes, tables
 from qinn_bench.values import Refused, Use
 
@@ -197,7 +197,7 @@ def test_the_figure_has_a_panel_a_mode_and_a_curve_a_fit(monkeypatch, tmp_path):
     drawn = figures.scaling_figure(found)
     assert [axes.get_title() for axes in drawn.axes] == ["forward", "gradient"]
     assert all(len([line for line in axes.lines if len(line.get_xdata()) == 200]) == 1 for axes in drawn.axes)
-    figures.save_as(drawn, tmp_path / "deep" / "scale.png")
+    look.save_as(drawn, tmp_path / "deep" / "scale.png")
     assert (tmp_path / "deep" / "scale.png").stat().st_size > 10_000
 
 

@@ -5,54 +5,74 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
-from qinn_bench import curves, store
-from qinn_bench.capacity import AXES, Curve, capacity, ratio
-from qinn_bench.report.layout import number
-from qinn_bench.values import Refused
+from qinn_bench import store
+from qinn_bench.capacity import AXES, Curve, Equivalence, bounds_of, capacity, ratio
+from qinn_bench.report import look
+from qinn_bench.report.capacity import capacity_table
+from qinn_bench.report.capacity_figure import capacity_figure
+from qinn_bench.values import Record, Refused
+
+FORMATS = ("text", "md", "latex", "csv", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A study, its results, the metric, and what sizes are measured in."""
+    """A study, its results, the metric, what sizes are measured in, and the forms of the answer."""
     parser.add_argument("study", type=Path, help="a study file (TOML) with sizes")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("-d", "--data", default="", help="the data set, where the study has several")
     parser.add_argument("--metric", default="nll", help="what quality is (default: nll)")
     parser.add_argument("--axis", default="parameters", help=f"parameters or one of: {', '.join(AXES)}")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--json", action="store_true", help="print curves and ratios as JSON")
+    parser.add_argument("--figure", type=Path, help="draw the curves into this file (.png or .pdf)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print each family with its power law and what was left out, then the ratio of each quantum to each other one."""
-    if not options.study.is_file():
-        raise Refused(f"there is no study file '{options.study}'")
-    try:
-        name = tomllib.loads(options.study.read_text(encoding="utf8"))["name"]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
-        raise Refused(f"{options.study} is not a study in TOML: {error}") from None
-    families = capacity(store.load_all(options.results, name), options.metric, options.axis, options.data)
-    firsts, seconds = ([c.family for c in families if c.quantum is quantum] for quantum in (True, False))
-    found = [ratio(families, first, second) for first in firsts for second in seconds]
+    """Print each family with its power law and its ratio to each classical one, and what was left out."""
+    records = store.load_all(options.results, _name(options.study))
+    families = capacity(records, options.metric, options.axis, options.data)
+    found = _ratios(families)
+    if options.figure:
+        _draw(options, records, families)
     if options.json:
         content = {"families": [c.model_dump() for c in families], "ratios": [e.model_dump() for e in found]}
         print(json.dumps(content, indent=1, ensure_ascii=False))
         return 0
-    for curve in families:
-        print(_described(curve))
-    if not found:
-        print("no ratio: a family with circuits and one without were expected")
-    for one in found:
-        ends = " to ".join("?" if end is None else f"{end:.3g}" for end in one.interval)
-        print(f"{one.quantum} against {one.classical}: {one.reason}; 95 % interval {ends}")
+    data = next(record.cell.data.name for record in records if record.size)
+    table = capacity_table(data, families, found, options.metric, options.axis, _unit(records, options.metric))
+    shown = {"text": table.text, "md": table.markdown, "latex": table.latex, "csv": table.csv, "json": table.json}
+    print(shown[options.format](), end="")
     return 0
 
 
-def _described(curve: Curve) -> str:
-    sizes, losses = curve.arrays
-    head = f"{curve.family}: sizes {', '.join(f'{size:g}' for size in sizes) or 'none'}; {len(curve.seeds)} seeds"
-    if len(sizes) >= 3 and len(curve.seeds) >= 2:
-        fit, error = curves.power_law(sizes, losses), curves.jackknife(sizes, losses)
-        head += f"; b = {number(fit.exponent, error.exponent)}, q_inf = {number(fit.floor, error.floor)}"
-        head += f", chi2 = {fit.chi2:.3g} for {len(sizes) - 3} degrees of freedom"
-    return "\n".join([head, *(f"  ↳ {remark}" for remark in curve.remarks)])
+def _name(study: Path) -> str:
+    if not study.is_file():
+        raise Refused(f"there is no study file '{study}'")
+    try:
+        return str(tomllib.loads(study.read_text(encoding="utf8"))["name"])
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+        raise Refused(f"{study} is not a study in TOML: {error}") from None
+
+
+def _ratios(families: Sequence[Curve]) -> list[Equivalence]:
+    """The ratio of each family with circuits, and of its controls, to each family without."""
+    firsts = [curve.family for curve in families if curve.quantum]
+    seconds = [curve.family for curve in families if not curve.quantum]
+    return [ratio(families, first, second) for first in firsts for second in seconds]
+
+
+def _unit(records: Sequence[Record], metric: str) -> str:
+    return next((record.metrics[metric].unit for record in records if metric in record.metrics), "")
+
+
+def _draw(options: argparse.Namespace, records: Sequence[Record], families: Sequence[Curve]) -> None:
+    if options.figure.suffix.removeprefix(".") not in look.METADATA:
+        endings = ", ".join(f".{ending}" for ending in look.METADATA)
+        raise Refused(f"a figure was asked for as '{options.figure}'; a file ending in one of {endings} was expected")
+    bounds = bounds_of(records, options.metric, options.data)
+    unit = _unit(records, options.metric)
+    figure = capacity_figure(families, bounds, options.metric, options.axis, unit)
+    look.save_as(figure, options.figure)

@@ -12,7 +12,7 @@ import numpy as np
 from qinn_bench import campaign, registry, store
 from qinn_bench.cli import _study
 from qinn_bench.dataset import Dataset
-from qinn_bench.report import figures
+from qinn_bench.report import figures, look
 from qinn_bench.run import Order
 from qinn_bench.values import Record, Refused
 
@@ -61,7 +61,7 @@ def _draw(data: Dataset, records: Sequence[Record], results: Path, single: list[
     made |= {f"{data.name}_{name}": figures.observable_figure(data, pooled, name) for name in single}
     if curves:
         made[f"{data.name}_losses"] = figures.loss_figure(curves)
-    return [path for stem, figure in made.items() for path in figures.save(figure, folder / stem)]
+    return [path for stem, figure in made.items() for path in look.save(figure, folder / stem)]
 
 
 def _compared(row: str, records: Sequence[Record]) -> bool:

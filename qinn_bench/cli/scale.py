@@ -14,7 +14,7 @@ from rich.console import Console
 from qinn_bench import store
 from qinn_bench.performance import engine
 from qinn_bench.performance.scan import Request, Row, Scan, scan
-from qinn_bench.report import figures
+from qinn_bench.report import figures, look
 from qinn_bench.report.scaling import digits, notes, tables
 from qinn_bench.values import Refused
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         _print(found)
     log.print(f"written: {path}", soft_wrap=True)
     if options.figure:
-        figures.save_as(figures.scaling_figure(found), options.figure)
+        look.save_as(figures.scaling_figure(found), options.figure)
         log.print(f"figure: {options.figure}", soft_wrap=True)
     if len(found.rows) < total:
         log.print(f"stopped after {len(found.rows)} of {total} points")

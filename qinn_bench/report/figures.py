@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle, islice
 from math import ceil
-from pathlib import Path
 from typing import Any
 
-import mplhep
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from qinn_bench.dataset import Dataset, Observable
 from qinn_bench.metrics.histograms import counts, ratio
 from qinn_bench.performance.scan import Row, Scan
+from qinn_bench.report.look import BAND, COLUMN, DASHES, PAGE, STYLE, TRUTH, even, line_handles, pens
 from qinn_bench.values import Array, Refused
 
-COLUMN, PAGE, CELL = 3.4, 7.0, 2.8
-PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
-"""Colours told apart by colour-blind readers (Petroff, arXiv:2107.02270), without its greys, which are the truth's."""
-DASHES = ("-", (0, (5, 1.2)), (0, (3, 1, 1, 1)))
-TRUTH, BAND = "black", "0.86"
-FEWEST = 25
+CELL, FEWEST = 2.8, 25
 ZOOMS = (0.05, 0.1, 0.2, 0.5, 1.0)
-STYLE = {
-    **mplhep.style.CMS,
-    "font.size": 8,
-    "axes.labelsize": 8.5,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7.5,
-    "axes.linewidth": 0.7,
-    "lines.linewidth": 1.1,
-    **{f"{axis}tick.{kind}.width": width for axis in "xy" for kind, width in (("major", 0.7), ("minor", 0.5))},
-    **{f"{axis}tick.{kind}.size": size for axis in "xy" for kind, size in (("major", 4), ("minor", 2))},
-    **{f"{axis}tick.major.pad": 3 for axis in "xy"},
-    "axes.unicode_minus": True,
-    "mathtext.fontset": "dejavusans",
-    "savefig.dpi": 300,
-    "pdf.fonttype": 42,
-}
-METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
-}
 
 
 def observables_figure(data: Dataset, samples: Mapping[str, Array], names: Sequence[str]) -> Figure:
@@ -85,7 +56,7 @@ def loss_figure(curves: Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]) -> F
         figure = Figure(figsize=(PAGE, 2.7), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True, sharex=True)
         for axes, key, title in ((left, "curve_train", "training"), (right, "curve_valid", "validation")):
-            for (colour, dash), seeds in zip(_pens(len(curves)), curves.values(), strict=True):
+            for (colour, dash), seeds in zip(pens(len(curves)), curves.values(), strict=True):
                 for seed in seeds:
                     axes.plot(seed["curve_step"], seed[key], color=colour, linestyle=dash, linewidth=0.7, alpha=0.85)
             axes.set_xlabel("step")
@@ -93,20 +64,20 @@ def loss_figure(curves: Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]) -> F
             axes.margins(x=0)
         left.set_ylim(*_loss_range([seed for seeds in curves.values() for seed in seeds]))
         right.tick_params(labelleft=True)
-        handles = _line_handles(list(curves))
-        figure.legend(handles=handles, loc="outside upper center", ncols=_even(len(handles), 5))
+        handles = line_handles(list(curves))
+        figure.legend(handles=handles, loc="outside upper center", ncols=even(len(handles), 5))
     return figure
 
 
 def scaling_figure(scan: Scan) -> Figure:
     """Time of a step against the number of qubits, a panel a mode: medians with quartiles, and the fitted curves."""
     modes, backends = scan.request.modes, list(dict.fromkeys(row.backend for row in scan.rows if row.seconds))
-    pens = dict(zip(backends, _pens(len(backends)), strict=True))
+    pen_of = dict(zip(backends, pens(len(backends)), strict=True))
     with rc_context(STYLE):
         figure = Figure(figsize=(COLUMN if len(modes) == 1 else PAGE, 3.0), layout="constrained")
         panels = figure.subplots(1, len(modes), sharey=True, squeeze=False)[0]
         for axes, mode in zip(panels, modes, strict=True):
-            for backend, (colour, dash) in pens.items():
+            for backend, (colour, dash) in pen_of.items():
                 rows = [row for row in scan.rows if (row.backend, row.mode) == (backend, mode) and row.seconds]
                 _draw_points(axes, rows, colour, filled=dash == DASHES[0])
                 for growth in scan.fits:
@@ -118,9 +89,9 @@ def scaling_figure(scan: Scan) -> Figure:
             axes.set_title(mode, fontsize=8.5)
             axes.xaxis.get_major_locator().set_params(integer=True)
         panels[0].set_ylabel("time of a step [ms]")
-        handles = _line_handles(backends)
+        handles = line_handles(backends)
         figure.legend(
-            handles=handles, loc="outside upper center", ncols=_even(len(handles), 2 if len(modes) == 1 else 5)
+            handles=handles, loc="outside upper center", ncols=even(len(handles), 2 if len(modes) == 1 else 5)
         )
     return figure
 
@@ -139,21 +110,6 @@ def _draw_points(axes: Axes, rows: Sequence[Row], colour: str, *, filled: bool) 
     axes.errorbar([row.n_qubits for row in rows], middle, bars, fmt="o", **look)
 
 
-def save_as(figure: Figure, path: Path) -> None:
-    """Write one file in the format that its name ends with, the same bytes for the same figure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rc_context(STYLE):
-        figure.savefig(path, metadata=METADATA[path.suffix.removeprefix(".")])
-
-
-def save(figure: Figure, path: Path) -> list[Path]:
-    """Write ``path.png`` and ``path.pdf``, the same bytes for the same figure, and say where they are."""
-    written = [path.with_name(f"{path.name}.{ending}") for ending in METADATA]
-    for target in written:
-        save_as(figure, target)
-    return written
-
-
 def _known(data: Dataset) -> str:
     return ", ".join(plot.name for plot in data.plots)
 
@@ -165,24 +121,8 @@ def _plot(data: Dataset, name: str) -> Observable:
     return found
 
 
-def _pens(n: int) -> list[tuple[str, Any]]:
-    """A colour and a dash for each of ``n`` models; dashes change where the colours are used up."""
-    colours = islice(cycle(PALETTE), n)
-    return [(colour, DASHES[i // len(PALETTE) % len(DASHES)]) for i, colour in enumerate(colours)]
-
-
-def _line_handles(labels: Sequence[str]) -> list[Line2D]:
-    pens = zip(_pens(len(labels)), labels, strict=True)
-    return [Line2D([], [], color=colour, linestyle=dash, label=label) for (colour, dash), label in pens]
-
-
 def _handles(labels: Sequence[str]) -> list[Artist]:
-    return [Patch(facecolor=BAND, edgecolor=TRUTH, label="truth"), *_line_handles(labels)]
-
-
-def _even(entries: int, most: int) -> int:
-    """How many columns a legend has so that its rows are about equally long and none has more than `most` entries."""
-    return max(1, ceil(entries / max(1, ceil(entries / most))))
+    return [Patch(facecolor=BAND, edgecolor=TRUTH, label="truth"), *line_handles(labels)]
 
 
 def _page(
@@ -192,7 +132,7 @@ def _page(
     truth = data.observables(data.test)
     generated = [data.observables(rows) for rows in samples.values()]
     handles = _handles(list(samples))
-    across = _even(len(handles), 2 if width < PAGE else 5)
+    across = even(len(handles), 2 if width < PAGE else 5)
     cell = CELL if width < PAGE else 0.85 * CELL
     height = cell * ceil(len(plots) / columns) + 0.17 * ceil(len(handles) / across) + 0.12
     with rc_context(STYLE):
@@ -223,7 +163,7 @@ def _draw_shares(axes: Axes, plot: Observable, truth: Array, models: Sequence[Ar
     edges, shares = _edges(plot), _share(truth)
     axes.stairs(shares, edges, fill=True, color=BAND)
     axes.stairs(shares, edges, color=TRUTH, linewidth=0.8)
-    for (colour, dash), model in zip(_pens(len(models)), models, strict=True):
+    for (colour, dash), model in zip(pens(len(models)), models, strict=True):
         axes.stairs(_share(model), edges, color=colour, linestyle=dash, baseline=None)
     axes.set_ylabel(f"fraction / {_bin_width(plot)}")
     axes.tick_params(labelbottom=False)
@@ -246,7 +186,7 @@ def _draw_ratios(axes: Axes, plot: Observable, truth: Array, models: Sequence[Ar
     axes.stairs(1 + error, edges, baseline=1 - error, fill=True, color=BAND)
     axes.axhline(1, color=TRUTH, linewidth=0.8)
     ratios = [[np.where(clear, end, np.nan) for end in ratio(truth, model)] for model in models]
-    for (colour, dash), (middle, low, high) in zip(_pens(len(models)), ratios, strict=True):
+    for (colour, dash), (middle, low, high) in zip(pens(len(models)), ratios, strict=True):
         axes.stairs(high, edges, baseline=low, fill=True, color=colour, alpha=0.2, linewidth=0)
         axes.stairs(middle, edges, color=colour, linestyle=dash, linewidth=0.9, baseline=None)
     half = _zoom([middle[clear] for middle, _, _ in ratios])
