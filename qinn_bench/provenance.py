@@ -25,7 +25,7 @@ def provenance() -> dict[str, Knob]:
         | {
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "processor": _processor(),
+            "processor": processor(),
             "system": platform.system(),
             "threads": torch.get_num_threads(),
             "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -46,8 +46,8 @@ def commit() -> dict[str, Knob]:
     return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
 
 
-def _processor() -> str:
-    """The processor's name, where the system tells it."""
+def processor() -> str:
+    """The name of the processor, where the system tells it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf8").splitlines() if cpuinfo.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
