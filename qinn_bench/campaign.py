@@ -47,6 +47,13 @@ def finished(orders: Sequence[Order]) -> list[Record]:
     return [record for record in found if record]
 
 
+def fitting(orders: Sequence[Order], records: Sequence[Record]) -> list[tuple[Order, Record]]:
+    """The records of these cells by row, data set and seed, in the order of the plan, whatever code made them."""
+    found = {store.place(record.row, record.cell): record for record in records}
+    places = [(order, store.place(order.row, order.cell)) for order in orders]
+    return [(order, found[place]) for order, place in places if place in found]
+
+
 def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
     """The cells that are still to be run: without a record, or with metrics older than their code.
 

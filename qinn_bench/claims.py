@@ -15,9 +15,10 @@ import numpy as np
 from pydantic import Field
 
 from qinn_bench import capacity, paired
+from qinn_bench.comparing import on_data, row_names
 from qinn_bench.reading import parse
 from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
-from qinn_bench.verdicts import ABSENT, judge, on_data, row_names
+from qinn_bench.verdicts import ABSENT, judge
 
 Relation = Literal["better", "equal", "ratio-at-least"]
 Decision = Literal["supported", "refuted", "undecided"]
@@ -127,7 +128,9 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
-def check(claims: Claims, records: Sequence[Record], results: Path | None = None) -> tuple[Ruling, ...]:
+def check(
+    claims: Claims, records: Sequence[Record], results: Path | None = None, *, arrays: bool = True
+) -> tuple[Ruling, ...]:
     """A ruling for each claim.
 
     The p-values of support are corrected over all claims of the file (Holm 1979; one that cannot be judged counts with
@@ -144,12 +147,12 @@ def check(claims: Claims, records: Sequence[Record], results: Path | None = None
 
     A refutation is not corrected: each claim has to stand for itself, however many the file makes.
 
-    `results` is the folder with the arrays of the records, which refine the intervals of likelihoods.
+    `results` has the licences of metrics and, unless `arrays` is false, the log-densities of single rows (`judge`).
 
     Raises:
         Refused: the metric of a claim has no direction, or its margin is in another unit.
     """
-    found = [_compared(claims, claim, records, results) for claim in claims.claims]
+    found = [_compared(claims, claim, records, results, arrays) for claim in claims.claims]
     raw = [_p_support(claim, one) for claim, one in zip(claims.claims, found, strict=True)]
     corrected = paired.holm([1.0 if p is None else p for p in raw])
     return tuple(
@@ -158,7 +161,9 @@ def check(claims: Claims, records: Sequence[Record], results: Path | None = None
     )
 
 
-def _compared(claims: Claims, claim: Claim, records: Sequence[Record], results: Path | None) -> Comparison:
+def _compared(
+    claims: Claims, claim: Claim, records: Sequence[Record], results: Path | None, arrays: bool
+) -> Comparison:
     if claim.relation == "ratio-at-least":
         return _ratio(claims, claim, [record for record in records if on_data(record, claim.data)])
     known = row_names(records, claim.data)
@@ -178,6 +183,7 @@ def _compared(claims: Claims, claim: Claim, records: Sequence[Record], results: 
         replicates=claim.replicates,
         other_budgets=claim.other_budgets,
         results=results,
+        arrays=arrays,
     )
     if claim.margin is not None and found.effect.value is not None and found.effect.unit != claim.unit:
         stated = f"in '{claim.unit}'" if claim.unit else "without a unit"

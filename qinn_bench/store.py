@@ -17,12 +17,18 @@ from pydantic import ValidationError
 from qinn_bench.values import Cell, Record, Refused
 
 Arrays = dict[str, NDArray[Any]]
+Place = tuple[str, str, int, str]
 
 
 def key_of(cell: Cell, data_fingerprint: str, code_fingerprint: str) -> str:
     """The name of a cell's files: a hash of the spelled-out cell, its data and its model's source, but of no metric."""
     content = {"cell": cell.model_dump(), "data": data_fingerprint, "code": code_fingerprint}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def place(row: str, cell: Cell) -> Place:
+    """What tells a cell of a study from its other cells, whatever code it was made by: row, data set and seed."""
+    return row, str(cell.data), cell.seed, cell.varies
 
 
 def record_path(results: Path, study: str, key: str) -> Path:
@@ -81,10 +87,9 @@ def load_all(results: Path, study: str) -> list[Record]:
     """
     keys = sorted(path.stem for path in (results / "records" / study).glob("*.json"))
     found = [record for key in keys if (record := load(results, study, key))]
-    newest: dict[tuple[str, ...], Record] = {}
+    newest: dict[Place, Record] = {}
     for record in sorted(found, key=lambda record: str(record.provenance.get("finished_utc", ""))):
-        cell = record.cell
-        newest[record.row, str(cell.data), str(cell.seed), cell.varies] = record
+        newest[place(record.row, record.cell)] = record
     return sorted(newest.values(), key=lambda record: record.key)
 
 

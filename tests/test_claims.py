@@ -1,72 +1,30 @@
-"""Claims as code: rulings and their error rates over a file, freezing, the verb, and the sentences for bad files."""
+"""Claims as code: rulings and their error rates over a file, the verb, and the sentences for bad files."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
+from claim_files import HEAD, better, duel, equal, grown, write
 from rows import around, certificate, row, save
 
-from qinn_bench import claims, freezing, planning, store
+from qinn_bench import claims, freezing, store
 from qinn_bench.cli.main import main
-from qinn_bench.values import Parameters, Refused
-
-ROOT = Path(__file__).parents[1]
-HEAD = """
-name = "small"
-title = "A small file"
-source = "nobody"
-study = "studies/toy.toml"
-"""
-BETTER = """
-[[claims]]
-id = "{id}"
-statement = "a is better than b"
-first = "{first}"
-second = "{second}"
-metric = "swd"
-relation = "better"
-data = "toy"
-"""
-EQUAL = (
-    BETTER.replace('"better"', '"equal"').replace("a is better than b", "a is as good as b")
-    + """
-margin = 0.05
-unit = "sd"
-"""
-)
-
-
-def better(name="better", first="a", second="b", more=""):
-    return BETTER.format(id=name, first=first, second=second) + more
-
-
-def equal(name="equal", first="a", second="b"):
-    return EQUAL.format(id=name, first=first, second=second)
+from qinn_bench.values import Refused
 
 
 @pytest.fixture
 def written(tmp_path):
     """Writes a file of claims and returns its path."""
-
-    def write(*blocks, head=HEAD):
-        path = tmp_path / "small.toml"
-        path.write_text(head + "".join(blocks))
-        return path
-
-    return write
+    return partial(write, tmp_path)
 
 
 def ruled(path, records):
     return {ruling.claim.id: ruling for ruling in claims.check(claims.load(path), records)}
-
-
-def duel(a, b, n=8):
-    return row("a", around(a, n, seed=1)) + row("b", around(b, n, seed=2))
 
 
 def test_better_is_supported_refuted_or_open(written):
@@ -124,27 +82,6 @@ def test_missing_records_say_what_to_run(written):
     assert "no record of 'b' on toy; there are: a, c" in some.reason
     few = ruled(path, duel(0.1, 0.3, 3))["better"]
     assert "3 pairs of seeds" in few.reason and "set seeds = 5 in studies/toy.toml and run it" in few.reason
-
-
-def grown(family, backend="none", controls=None, exponent=0.5, n=6):
-    """A family at five sizes whose distance falls as a power of the size; `controls` have other factors."""
-    found = []
-    for kind, factor in {"": 1.0, **(controls or {})}.items():
-        for size in (200, 400, 800, 1600, 3200):
-            name = f"{family} · {size}"
-            extra = {"control": kind, "control_of": name, "role": "control"} if kind else {}
-            values = [factor * size**-exponent * (1 + x) for x in around(0.0, n, 0.005, seed=size)]
-            found += [
-                r.model_copy(
-                    update={
-                        "family": family,
-                        "size": size,
-                        "parameters": Parameters(total=size, quantum=0, classical=size, frozen=0),
-                    }
-                )
-                for r in row(f"{name} · {kind}" if kind else name, values, backend=backend, **extra)
-            ]
-    return found
 
 
 @pytest.mark.parametrize(
@@ -247,13 +184,6 @@ def test_a_bad_file_gets_one_sentence(tmp_path, capsys, text, sentence):
     assert not freezing.lock_path(path).exists()
 
 
-def test_a_file_that_is_not_there_and_an_empty_folder_get_one_sentence(tmp_path, capsys):
-    assert main(["claims", "check", str(tmp_path / "no.toml")]) == 2
-    assert main(["claims", "list", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert "there is no file of claims" in said and "there are no files of claims" in said
-
-
 def test_a_margin_in_another_unit_is_refused(written):
     with pytest.raises(Refused, match="margin of 'equal' is in 'GeV', but swd is in 'sd'"):
         ruled(written(equal().replace('unit = "sd"', 'unit = "GeV"')), duel(0.1, 0.1))
@@ -280,83 +210,11 @@ def test_exit_codes_say_the_outcome(written, tmp_path, capsys, blocks, a, b, cod
     assert (tmp_path / "out.md").read_text().startswith("### Claims small")
 
 
-def test_freezing_tells_before_from_after(written, tmp_path, capsys):
-    path, file = written(better()), None
-    file = claims.load(path)
-    early, late = (
-        duel(0.1, 0.3),
-        [r.model_copy(update={"provenance": {"finished_utc": "2999-01-01T00:00:00+00:00"}}) for r in duel(0.1, 0.3)],
-    )
-    assert freezing.standing(path, file, late) == "not frozen"
-    assert main(["claims", "freeze", str(path)]) == 0
-    assert "is frozen as of" in capsys.readouterr().out
-    assert freezing.standing(path, file, []) == freezing.standing(path, file, late) == "frozen"
-    assert freezing.standing(path, file, early) == "frozen after the run"
-    others = [r.model_copy(update={"row": "c", "family": "c"}) for r in early]
-    assert freezing.standing(path, file, others) == "frozen"
-    before = freezing.lock_path(path).read_bytes()
-    path.write_text("# a comment and spaces change nothing\n" + path.read_text().replace(" = ", "  =  "))
-    assert freezing.standing(path, file, late) == "frozen"
-    assert freezing.freeze(path) and freezing.lock_path(path).read_bytes() == before
-    path.write_text(path.read_text().replace('"swd"', '"mmd"'))
-    assert freezing.standing(path, claims.load(path), late) == "post hoc"
-    save(tmp_path, late)
-    assert main(["claims", "check", str(path), "--results", str(tmp_path)]) == 5
-    assert "post hoc" in capsys.readouterr().out
-
-
-def test_only_the_last_freeze_counts(written):
-    """Freezing two contents before the run does not leave the choice between them for afterwards."""
-    path = written(better())
-    text = path.read_text()
-    freezing.freeze(path)
-    path.write_text(text.replace('"swd"', '"mmd"'))
-    freezing.freeze(path)
-    path.write_text(text)
-    assert freezing.standing(path, claims.load(path), []) == "post hoc"
-    freezing.freeze(path)
-    assert len(freezing.read_lock(path).freezes) == 3
-    assert freezing.standing(path, claims.load(path), duel(0.1, 0.3)) == "frozen after the run"
-
-
-def test_a_lock_that_cannot_be_read_gets_one_sentence(written, capsys):
-    path = written(better())
-    freezing.lock_path(path).write_text("{")
-    assert main(["claims", "check", str(path)]) == 2
-    assert "is no lock of a file of claims" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("key", ["0", "z"])
 def test_the_newest_record_of_a_cell_counts(tmp_path, key):
     old, new = row("a", [0.1]), row("a", [0.2], provenance={"finished_utc": "2026-02-01T00:00:00+00:00"})
     save(tmp_path, [old[0], new[0].model_copy(update={"key": key})])
     assert [r.metrics["swd"].value for r in store.load_all(tmp_path, "toy")] == [0.2]
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
-def test_the_files_of_this_project_hold(path):
-    file = claims.load(path)
-    assert file.name == path.stem
-    assert freezing.standing(path, file, []) == "frozen"
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
-def test_the_files_of_this_project_name_rows_of_their_studies(path, tmp_path):
-    file = claims.load(path)
-    orders = planning.plan(planning.load_study(ROOT / file.study), tmp_path)
-    rows, families = ({getattr(order, name) for order in orders} for name in ("row", "family"))
-    for claim in file.claims:
-        assert {claim.first, claim.second} <= (families if claim.relation == "ratio-at-least" else rows)
-
-
-def test_listing_names_every_file(capsys, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    assert main(["claims", "list"]) == 0
-    shown = capsys.readouterr().out
-    assert main(["claims", "list", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert {one["file"] for one in found} >= {"benchmarks/claims/rousselot2024.toml"}
-    assert all(one["file"] in shown for one in found)
 
 
 def test_claims_are_checked_without_torch():

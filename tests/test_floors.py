@@ -12,10 +12,10 @@ FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds"},
     {"quantum", "curves", "paired", "rankings", "statistics", "transforms"},
     {"training", "audit", "density_mass", "resources", "flags", "nulls"}
-    | {"metrics", "data", "store", "registry", "provenance"},
+    | {"metrics", "data", "store", "published", "registry", "provenance"},
     {"run", "measuring", "worker", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
-    {"campaign", "planning", "report", "performance", "verdicts", "claims", "freezing", "capacity"},
+    {"campaign", "planning", "report", "performance", "comparing", "verdicts", "claims", "freezing", "capacity"},
     {"cli"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -6,10 +6,11 @@ import argparse
 import json
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from qinn_bench import store
 from qinn_bench.capacity import AXES, Curve, Equivalence, bounds_of, capacity, ratio
+from qinn_bench.cli import _records
 from qinn_bench.report import look
 from qinn_bench.report.capacity import capacity_table
 from qinn_bench.report.capacity_figure import capacity_figure
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A study, its results, the metric, what sizes are measured in, and the forms of the answer."""
     parser.add_argument("study", type=Path, help="a study file (TOML) with sizes")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    _records.add_argument(parser)
     parser.add_argument("-d", "--data", default="", help="the data set, where the study has several")
     parser.add_argument("--metric", default="nll", help="what quality is (default: nll)")
     parser.add_argument("--axis", default="parameters", help=f"parameters or one of: {', '.join(AXES)}")
@@ -32,17 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print each family with its power law and its ratio to each classical one, and what was left out."""
-    records = store.load_all(options.results, _name(options.study))
+    records, notes = _records.of_study(options, _name(options.study))
     families = capacity(records, options.metric, options.axis, options.data)
     found = _ratios(families)
     if options.figure:
         _draw(options, records, families)
     if options.json:
         content = {"families": [c.model_dump() for c in families], "ratios": [e.model_dump() for e in found]}
-        print(json.dumps(content, indent=1, ensure_ascii=False))
+        print(json.dumps(content | {"notes": notes}, indent=1, ensure_ascii=False))
         return 0
     data = next(record.cell.data.name for record in records if record.size)
     table = capacity_table(data, families, found, options.metric, options.axis, _unit(records, options.metric))
+    table = replace(table, footnotes=(*table.footnotes, *notes))
     shown = {"text": table.text, "md": table.markdown, "latex": table.latex, "csv": table.csv, "json": table.json}
     print(shown[options.format](), end="")
     return 0

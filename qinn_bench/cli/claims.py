@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from qinn_bench import claims, freezing, store
+from qinn_bench.cli import _records
 from qinn_bench.report.claims import table
 from qinn_bench.values import Refused
 
@@ -20,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = verbs.add_parser("check", help="what the records say of each claim of a file")
     check.add_argument("file", type=Path, help="a file of claims (TOML)")
     check.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    _records.add_argument(check)
     check.add_argument("--format", choices=("text", "md", "json"), default="text")
     check.add_argument("--json", action="store_const", const="json", dest="format", help="same as --format json")
     check.add_argument("--out", type=Path, help="write to this file instead")
@@ -39,12 +42,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     file = claims.load(options.file)
-    records = store.load_all(options.results, file.study_name)
-    rulings = claims.check(file, records, options.results)
+    records, notes = _records.of_study(options, file.study_name)
+    rulings = claims.check(file, records, options.results, arrays=not options.records)
     standing = freezing.standing(options.file, file, records)
     made = table(file, rulings, f"{standing}, {freezing.MEANINGS[standing]}")
+    made = replace(made, footnotes=(*made.footnotes, *notes))
     if options.format == "json":
-        plain = {"name": file.name, "title": file.title, "source": file.source, "standing": standing}
+        plain = {"name": file.name, "title": file.title, "source": file.source, "standing": standing, "notes": notes}
         text = json.dumps(plain | {"rulings": [one.model_dump() for one in rulings]}, indent=1, ensure_ascii=False)
     else:
         text = made.markdown() if options.format == "md" else made.text()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qinn_bench import campaign, registry, store
-from qinn_bench.cli import _study
+from qinn_bench.cli import _records, _study
 from qinn_bench.dataset import Dataset
 from qinn_bench.report import figures, look
 from qinn_bench.run import Order
@@ -20,6 +20,7 @@ from qinn_bench.values import Record, Refused
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A study, observables, and a folder."""
     _study.add_arguments(parser)
+    _records.add_argument(parser)
     parser.add_argument("--observable", action="append", default=[], help="a figure of its own for this observable")
     parser.add_argument("--out", type=Path, help="folder for the figures (default: RESULTS/figures/STUDY)")
 
@@ -27,8 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write, for each data set, the observables against the truth and the loss curves; print the paths.
 
-    Controls are left out unless the filters keep nothing else.
+    Controls are left out unless the filters keep nothing else. Published records have no samples and are refused.
     """
+    if options.records:
+        raise Refused(f"{options.records} holds no samples, which figures are drawn from; leave --records out")
     study, orders = _study.planned(options)
     folder = options.out or options.results / "figures" / study.name
     by_data: dict[str, list[Order]] = defaultdict(list)

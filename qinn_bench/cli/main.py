@@ -17,6 +17,7 @@ VERBS = {
     "run": "run a study; what is finished is not run again",
     "status": "how far a study is",
     "table": "the table of a study, from its records",
+    "publish": "the records of a study in one file to be committed, without their arrays",
     "figure": "the figures of a study, from its records",
     "licence": "the smallest deformations of the truth that each metric can see",
     "capacity": "quality against size for each family, and how much larger the classical ones have to be",

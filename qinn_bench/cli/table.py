@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from qinn_bench import campaign, store
-from qinn_bench.cli import _study
+from qinn_bench import campaign, published, store
+from qinn_bench.cli import _records, _study
 from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
+from qinn_bench.run import Order
+from qinn_bench.values import Record, Refused
 
 FORMATS = ("text", "md", "latex", "csv", "json")
 
@@ -16,6 +20,7 @@ FORMATS = ("text", "md", "latex", "csv", "json")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A study, a format, columns and a file."""
     _study.add_arguments(parser)
+    _records.add_argument(parser)
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="same as --format json")
     parser.add_argument("--columns", help="names of metrics, separated by commas")
@@ -26,8 +31,9 @@ def run(options: argparse.Namespace) -> int:
     """Render what is finished; cells without a record are counted in the table."""
     study, orders = _study.planned(options)
     columns = tuple(options.columns.split(",")) if options.columns else study.columns or None
-    records = campaign.finished(orders)
+    records, notes = _published(options.records, study.name, orders) if options.records else _finished(orders)
     made = licensed(table(records, columns), records, options.results)
+    made = replace(made, footnotes=(*made.footnotes, *notes))
     render = {"text": made.text, "md": made.markdown, "latex": made.latex, "csv": made.csv, "json": made.json}
     text = render[options.format]()
     if options.out:
@@ -35,3 +41,19 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(text)
     return 0
+
+
+def _finished(orders: Sequence[Order]) -> tuple[list[Record], list[str]]:
+    return campaign.finished(orders), []
+
+
+def _published(path: Path, study: str, orders: Sequence[Order]) -> tuple[list[Record], list[str]]:
+    """The published records of these cells, and what has to be said of them."""
+    found = campaign.fitting(orders, published.read(path, study))
+    if not found:
+        raise Refused(f"{path} has no record of the cells of '{study}' that were asked for")
+    records, older = [record for _, record in found], sum(order.key != record.key for order, record in found)
+    notes = [published.said(path, records)]
+    if older:
+        notes.append(f"{older} of these records were made by older code or for an older study file: their keys differ.")
+    return records, notes

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from qinn_bench.claims import Claims, Ruling
+from qinn_bench.comparing import SEEDS_ONLY
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 from qinn_bench.values import Estimate
 
@@ -34,9 +35,21 @@ def table(claims: Claims, rulings: Sequence[Ruling], standing: str) -> Table:
         "Effect: the mean by which the first row is better than the second, in the unit of the metric, or the ratio of "
         "parameters; p: that there is no such effect, or that two rows are not equal, as it stands and corrected over "
         f"the claims of the file (Holm). Supported: corrected p of at most {claims.level:g}.",
+        *_seeds_only(rulings),
         *([" ".join(claims.note.split())] if claims.note else []),
     ]
     return Table(f"Claims {claims.name}: {claims.title}", header, tuple(_line(one) for one in rulings), tuple(notes))
+
+
+def _seeds_only(rulings: Sequence[Ruling]) -> list[str]:
+    """What is lost where the arrays of the records are not there."""
+    named = [ruling.claim.id for ruling in rulings if SEEDS_ONLY in ruling.method]
+    if not named:
+        return []
+    return [
+        f"Of {', '.join(named)}: {SEEDS_ONLY}, as the log-densities of single rows are not there. With them the "
+        "p-values of better and worse could only be larger, so that a decision may become undecided."
+    ]
 
 
 def _line(ruling: Ruling) -> Line:
