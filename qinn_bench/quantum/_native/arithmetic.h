@@ -34,13 +34,19 @@ class Arithmetic {
     }
 
     int links(int layer) const { return tangents_ ? p.link_start[layer + 1] - p.link_start[layer] : 0; }
-    int terms(int layer) const { return p.term_start[layer + 1] - p.term_start[layer]; }
 
     bool moves(int layer) const { return p.exchange_start[layer + 1] > p.exchange_start[layer]; }
     bool has_phases(int layer) const { return layer + 1 < p.n_layers || state_ || !p.diagonal_words; }
 
     double fold() const { return 3 * size; }
     double transform() const { return p.n_bits * size; }
+
+    // A piece of 64 amplitudes is transformed at a time; where a permutation is not linear, each bit is summed by itself.
+    double sum_signs(int layer) const {
+        bool linear = true;
+        for (int k = p.exchange_start[layer]; k < p.exchange_start[layer + 1]; ++k) linear &= p.exchanges[k].c < 0;
+        return ((p.n_bits < 6 ? p.n_bits : 6) + (linear ? 0 : p.n_bits)) * size;
+    }
 
     double build(int layer) const {
         if (!has_phases(layer)) return 0;
@@ -76,13 +82,13 @@ class Arithmetic {
     }
 
     double backwards(int layer) const {
-        const bool phases = has_phases(layer), more = layer + 1 < p.n_layers;
+        const bool phases = has_phases(layer);
         const double turning = size * count(layer, TURNING);
         // A pair of amplitudes of the state and its dual: four shears, and two inner products; in the first layer
         // the dual is contracted with the low and with the high bits of the state.
         double sum = build(layer) + (layer > 0 ? 16 * turning : 8 * size) + born(layer) * 16 * turning;
         sum += phases * (1 + born(layer + 1)) * (4 + 2 * product) * size;
-        sum += (more && moves(layer)) * fold() + (!phases ? 0 : terms(layer) > 0 ? transform() : fold());
+        sum += phases * sum_signs(layer);
         for (int j = 0; tangents_ && j < p.n_inputs; ++j) {
             for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k)
                 if (p.links[k].input == j) sum += (p.birth[j] < layer ? 36 : 24) * size;

@@ -48,12 +48,11 @@ struct ProductOverlaps {
     size_t piece() const { return static_cast<size_t>(1) << low_bits; }
     size_t pieces() const { return static_cast<size_t>(1) << (n - low_bits); }
 
-    // Takes the amplitudes of a state near the product state and of its dual over the high bits `at`; gives the squared
+    // Takes the piece over the high bits `at` of a state near the product state and of its dual; gives the squared
     // distance of this part of the state.
     V add(size_t at, const V* state, const V* dual) const {
         const V factor = high[at];
         V re = {}, im = {}, real = {}, imaginary = {};
-        state += 2 * at * piece(), dual += 2 * at * piece();
         for (size_t x = 0; x < piece(); ++x) {
             const V a = dual[2 * x], b = dual[2 * x + 1], off = state[2 * x] - factor * low[x];
             real += off * off, imaginary += state[2 * x + 1] * state[2 * x + 1];

@@ -1,6 +1,7 @@
 // The sweep backwards: states and their duals are un-computed layer by layer while gradients are gathered.
 #pragma once
 #include "block.h"
+#include "signs.h"
 
 namespace qinn {
 namespace QINN_ISA {
@@ -13,20 +14,21 @@ struct Reverse : Block<T> {
     using Block<T>::size;
     using Block<T>::states;
     using Block<T>::sums;
-    using Block<T>::width;
 
     V *about_y, *grads, *by_input, *by_weight, *dual_spare, *overlaps;
     V** duals;
     Axis3<T>*generators, *pulled;
+    SignSums<T> signs;
     bool wants_x[32] = {};
 
     Reverse(const Program& program, const Call<T>& call_, int n_states, Arena& arena)
-        : Block<T>(program, call_, n_states, arena, QINN_NEAR_REVERSE) {
+        : Block<T>(program, call_, n_states, arena, QINN_NEAR_REVERSE), signs{program, nullptr, nullptr} {
         about_y = arena.take<V>(p.n_bits);
         generators = arena.take<Axis3<T>>(2 * p.n_bits);
         grads = arena.take<V>(static_cast<size_t>(p.n_outputs) * (1 + p.n_inputs));
         by_input = arena.take<V>(p.n_inputs), by_weight = arena.take<V>(p.n_weights);
         pulled = arena.take<Axis3<T>>(2 * p.max_links);
+        signs.totals = arena.take<V>(signs.room(p)), signs.masks = arena.take<uint32_t>(signs.room(p));
         duals = arena.take<V*>(n_states);
         dual_spare = arena.take<V>(2 * size);
         overlaps = arena.take<V>(ProductOverlaps<T>::room(p.n_bits, this->piece_bits()));
@@ -106,13 +108,17 @@ struct Reverse : Block<T> {
         if (to) exchange(states[s], this->spare), exchange(duals[s], dual_spare);
     }
 
+    // Where there are no tangents, a piece's sums are used while they are near.
+    void unapply_piece(int layer, int s, V* state, V* dual, size_t x) {
+        const bool one = call.n_states == 1;
+        for (size_t i = 0; one && i < this->piece(); ++i) sums[i] = V{};
+        this->phases().unapply(layer, states[s], duals[s], state, dual, one ? sums - x : sums, x, this->piece());
+        if (one) signs.add(sums, x, this->piece_bits());
+    }
+
     // Generators about x come from the sums of signs on both sides of a turn; this is where that is ill-conditioned.
     bool needs_x(int layer, int bit) const {
-        const Turn<T>& t = this->turns[layer * p.n_bits + bit];
-        const T limit = static_cast<T>(sizeof(T) == 4 ? 0.01 : 1e-4);
-        bool small = layer == 0;
-        for (int i = 0; i < width; ++i) small |= t.c[i] * t.s[i] < limit;
-        return small;
+        return layer == 0 || near_multiple_of_pi<T>(this->turns[layer * p.n_bits + bit]);
     }
 
     // Of bits [first, last), on `n` bits of a state and its dual.
@@ -159,7 +165,7 @@ struct Reverse : Block<T> {
         const size_t apart = far == this->within ? 0 : static_cast<size_t>(1) << far;
         if (x & apart) return;
         for (size_t at = x; at <= x + apart; at += apart + (apart == 0)) {
-            this->phases().unapply(layer, states[s], duals[s], state, dual, sums, at, this->piece());
+            unapply_piece(layer, s, state, dual, at);
             if (s > 0) eject_piece(layer, s, 0, n, state, dual, at, n);
         }
         if (apart) eject_piece(layer, s, n, p.n_bits, state, dual, x, n + 1);
@@ -230,23 +236,10 @@ struct Reverse : Block<T> {
 
     // From the sums of signs: gradients of the terms, generators about z, and what the layer after this one waits for.
     void use_sums(int layer) {
-        V before[32] = {}, after[32] = {};
-        const int first = p.term_start[layer], last = p.term_start[layer + 1];
-        const int32_t* to = this->phases().permutation(layer);
-        const bool more = layer + 1 < p.n_layers;
-        if (more && to) {
-            for (size_t x = 0; x < size; ++x) this->phase[to[x]] = sums[x];
-            fold(this->phase, p.n_bits, before);
-        }
-        if (this->has_phases(layer) && first == last) {
-            fold(sums, p.n_bits, after);
-        } else if (this->has_phases(layer)) {
-            sign_transform(sums, p.n_bits);
-            for (int k = first; k < last; ++k) hand_on<T>(p, p.terms[k].angle, sums[p.terms[k].mask], gathered());
-            for (int b = 0; b < p.n_bits; ++b) after[b] = sums[static_cast<size_t>(1) << b];
-        }
-        if (more) finish(layer + 1, to ? before : after);
-        for (int b = 0; b < p.n_bits; ++b) generators_of(layer)[b].z = after[b];
+        for (int k = 0; k < signs.terms; ++k)
+            hand_on<T>(p, p.terms[p.term_start[layer] + k].angle, signs.term(k), gathered());
+        if (layer + 1 < p.n_layers) finish(layer + 1, signs.after());
+        for (int b = 0; b < p.n_bits; ++b) generators_of(layer)[b].z = signs.before()[b];
         if (call.n_states == 1) return;
         for (int k = p.link_start[layer]; k < p.link_start[layer + 1]; ++k) {
             // The sums were taken before the injections K went: <dual|[K, Z]|state> is what those change.
@@ -263,23 +256,25 @@ struct Reverse : Block<T> {
             wants_x[b] = p.kinds[layer * p.n_bits + b] == TURNING && needs_x(layer, b);
         }
         for (int k = 0; k < p.link_start[layer + 1] - p.link_start[layer]; ++k) pulled_of(layer)[k] = {V{}, V{}, V{}};
+        this->find_axes_of(layer);
+        const bool phases = this->has_phases(layer), one = call.n_states == 1 && phases;
+        signs.start(layer, this->phases().permutation(layer));
+        if (phases) this->phases().build(layer);
+        if (one && layer > 0) reverse_in_pieces(layer, 0, t);
+        if (!one) reverse_states(layer, t);
+        if (layer == 0) pull_start(one);
+        use_sums(layer);
+        if (!one && layer > 0) pull(layer, 0, t);
+        for (int k = 0; layer > 0 && k < t.count; ++k) generators_of(layer)[t.bits[k] - 1].y = about_y[k];
+        if (layer == 0) finish(layer, nullptr);
+    }
+
+    void reverse_states(int layer, const Turns<T>& t) {
         const bool phases = this->has_phases(layer);
         for (size_t x = 0; phases && x < size; ++x) sums[x] = V{};
-        this->find_axes_of(layer);
-        if (phases) this->phases().build(layer);
-        if (call.n_states == 1 && layer > 0 && phases) {
-            reverse_in_pieces(layer, 0, t);
-            use_sums(layer);
-        } else {
-            unapply(layer, 0);
-            reverse_tangents(layer, t);
-            use_sums(layer);
-            if (layer > 0) pull(layer, 0, t);
-        }
-        for (int k = 0; k < t.count; ++k) generators_of(layer)[t.bits[k] - 1].y = about_y[k];
-        if (layer > 0) return;
-        pull_start();
-        finish(layer, nullptr);
+        unapply(layer, 0);
+        reverse_tangents(layer, t);
+        for (size_t x = 0; phases && x < size; x += this->piece()) signs.add(sums + x, x, this->piece_bits());
     }
 
     void reverse(int64_t block) {
@@ -291,10 +286,14 @@ struct Reverse : Block<T> {
     }
 
     // The inner products of the first layer, and how far the un-computed state is from where the sweep forwards started.
-    void pull_start() {
+    void pull_start(bool in_pieces) {
         const ProductOverlaps<T> start(p.kinds, this->turns, p.n_bits, this->piece_bits(), overlaps);
-        V distance = {};
-        for (size_t at = 0; at < start.pieces(); ++at) distance += start.add(at, states[0], duals[0]);
+        V distance = {}, *a = this->spare, *b = dual_spare;
+        for (size_t at = 0; at < start.pieces(); ++at) {
+            const size_t first = 2 * at * this->piece();
+            if (in_pieces) unapply_piece(0, 0, a - first, b - first, first / 2);
+            distance += start.add(at, in_pieces ? a : states[0] + first, in_pieces ? b : duals[0] + first);
+        }
         this->note_drift(root(distance));
         start.finish([&](int bit, V x, V y) { generators_of(0)[bit].x = x, generators_of(0)[bit].y = y; });
     }

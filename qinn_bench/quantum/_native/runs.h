@@ -68,6 +68,15 @@ static void split_run(const Rotation* run, int count, const Vec<T>* half, Turn<T
     turn.ur = ur, turn.ui = ui;
 }
 
+// Whether the RY of any lane is close to a multiple of a half turn.
+template <class T>
+static bool near_multiple_of_pi(const Turn<T>& turn) {
+    const T limit = static_cast<T>(sizeof(T) == 4 ? 0.01 : 1e-4);
+    bool small = false;
+    for (int i = 0; i < Lanes<T>::width; ++i) small |= turn.c[i] * turn.s[i] < limit;
+    return small;
+}
+
 // axes[k]: the axis of rotation k as the rest of the run leaves it, seen before the last RZ (the middle frame).
 template <class T>
 static void find_axes(const Rotation* run, int count, const Vec<T>* half, const Turn<T>& turn, Axis3<T>* axes) {
