@@ -274,7 +274,7 @@ def test_the_gaussian_mixture_is_the_mean_of_its_gaussians(rng):
     assert mmd.gaussians(0.8)(d2) == pytest.approx(plain)
 
 
-def test_the_breit_wigner_kernel_is_half_at_half_its_width():
+def test_f17_the_breit_wigner_kernel_is_half_at_half_its_width():
     assert mmd.breit_wigner(2.5)(np.array([0.0, 1.25**2])) == pytest.approx([1.0, 0.5])
 
 

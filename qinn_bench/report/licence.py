@@ -10,8 +10,8 @@ import numpy as np
 
 from qinn_bench import licence
 from qinn_bench.licence import WORDS, Licence, Sight
+from qinn_bench.report.columns import title_of
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
-from qinn_bench.report.table import title_of
 from qinn_bench.values import Estimate, Record
 
 UNITS = {"shift": "sd", "rescaling": "", "correlation": "", "dropped mode": "share", "tail": ""}

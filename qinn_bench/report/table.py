@@ -4,80 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from qinn_bench.report.columns import COMPUTED, COUNTS, DEFAULT, DENSITY, MEANINGS, SPENT, UNITS, distance_of, title_of
+from qinn_bench.report.groups import Group, groups_of, is_truth
 from qinn_bench.report.layout import FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
 from qinn_bench.statistics import combine
-from qinn_bench.values import Control, Estimate, Record, Refused, Role, Verdict
+from qinn_bench.values import Control, Estimate, Record, Refused
 
-DEFAULT = (
-    *("parameters", "quantum", "nll", "mass", "mmd", "w1_mean", "w1_m_ll", "sep_mean", "c2st"),
-    *("peak_mass", "peak_width", "train_s", "seeds"),
-)
-DENSITY = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
-COUNTS = frozenset({"parameters", "quantum", "frozen", "seeds"})
-SPENT = {"circuits": "circuit_evaluations", "flops": "step_flops", "cpu_best_s": "cpu_to_best_s", "rank": "rank"} | {
-    "memory_mb": "peak_memory_mb"
-}
-"""Columns of what a model costs, each with the field of `Resources` that it shows."""
-UNITS = {"cpu_best_s": "s", "memory_mb": "MiB"}
-COMPUTED = COUNTS | {"mass", "train_s", *SPENT}
-TITLES = {
-    "parameters": "param.",
-    "quantum": "quant.",
-    "nll": "NLL",
-    "nll_claimed": "claimed NLL",
-    "bits_per_dim": "bits/dim",
-    "kl": "KL",
-    "mass": "mass",
-    "mmd": "MMD²",
-    "mmd_bw": "MMD² BW",
-    "w1_mean": "⟨W₁⟩",
-    "swd": "sliced W₁",
-    "chi2_mean": "⟨χ²/n⟩",
-    "sep_mean": "⟨sep⟩",
-    "c2st": "C2ST AUC",
-    "peak_mass": "peak M",
-    "peak_width": "peak Γ",
-    "shorth_center": "shorth centre",
-    "shorth_width": "shorth width",
-    "peak_mass_shift": "peak ΔM",
-    "peak_width_shift": "peak ΔΓ",
-    "train_s": "train",
-    "frozen": "frozen",
-    "circuits": "circuits/step",
-    "flops": "flop/step",
-    "cpu_best_s": "CPU to best",
-    "memory_mb": "memory",
-    "rank": "rank",
-    "seeds": "seeds",
-}
-FAMILIES = {"w1_": "W₁ ", "chi2_": "χ²/n ", "sep_": "sep "}
-MEANINGS = {
-    "parameters": "trained parameters",
-    "quantum": "those of them in quantum circuits",
-    "nll": "negative log-likelihood of the test rows in physical space, after dividing the density by its mass",
-    "nll_claimed": "negative log-likelihood as the model states it, not comparable unless the mass is 1",
-    "mass": "integral of the density that the model states",
-    "mmd": "squared maximum mean discrepancy, unbiased, so that it may be negative",
-    "w1_mean": "mean over observables of the Wasserstein-1 distance, in standard deviations (sd) of the truth",
-    "chi2_mean": "mean over observables of chi-squared per degree of freedom",
-    "sep_mean": "mean over observables of the separation power of histograms, 0 (equal) to 1 (disjoint)",
-    "c2st": "area under the ROC curve of a classifier of true against generated rows, 0.5 if it cannot tell them apart",
-    "shorth_center": "centre of the shortest interval with half of the rows of the resonance's observable",
-    "shorth_width": "length of that interval",
-    "peak_mass": "fitted position of the resonance",
-    "peak_width": "fitted width of the resonance",
-    "train_s": "wall time of training",
-    "frozen": "parameters that are held fixed",
-    "circuits": "circuit evaluations of a training step, a circuit and each of its tangents on one row being one",
-    "flops": "floating-point operations of a training step",
-    "cpu_best_s": "CPU time of training until the kept weights",
-    "memory_mb": "most memory that the process held until training ended",
-    "rank": "numerical rank of the derivative of latents and log-det by the parameters at some test rows",
-    "seeds": "finished cells of those planned",
-}
-ROLES: dict[Role, int] = {"floor": 0, "model": 1, "control": 1, "ceiling": 2}
 CONTROLS: dict[Control, str] = {
     "frozen": "circuits held at their random start, the rest trained",
     "unentangled": "circuits without gates on two wires",
@@ -85,50 +19,6 @@ CONTROLS: dict[Control, str] = {
     "tanh": "circuits replaced by dense layers of tanh",
     "untrained": "the model as it starts",
 }
-WORST: tuple[Verdict, ...] = ("fail", "undecided", "pass")
-
-
-@dataclass(frozen=True)
-class _Group:
-    """The records of one row on one data set, and how many seeds the rows beside it have."""
-
-    data: str
-    row: str
-    records: tuple[Record, ...]
-    seeds: int
-
-    @property
-    def role(self) -> Role:
-        return self.records[0].role
-
-    @property
-    def owner(self) -> str:
-        """The row that a control belongs to."""
-        return self.records[0].control_of
-
-    @property
-    def ok(self) -> list[Record]:
-        return [record for record in self.records if record.status == "ok"]
-
-    @property
-    def skipped(self) -> bool:
-        """Whether the row was not to be run."""
-        return self.records[0].status == "skipped"
-
-    @property
-    def flags(self) -> dict[str, list[str]]:
-        """The sentences of every kind of flag, one a seed that has it."""
-        found: dict[str, list[str]] = {}
-        for record in self.ok:
-            for flag in record.flags:
-                found.setdefault(flag.partition(":")[0], []).append(flag)
-        return found
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """The worst certificate over the seeds; None where no seed has one."""
-        found = {record.certificate.verdict for record in self.ok if record.certificate}
-        return next((verdict for verdict in WORST if verdict in found), None)
 
 
 def table(records: Sequence[Record], columns: Sequence[str] | None = None) -> Table:
@@ -144,7 +34,7 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None) -> Ta
     """
     if not records:
         raise Refused("a table was asked for, but there are no records yet; run the study first")
-    groups = _groups(records)
+    groups = groups_of(records)
     asked = tuple(dict.fromkeys(columns or DEFAULT))
     _check_columns(asked, records)
     kept = [name for name in asked if any(_cell(name, group) is not None for group in groups)]
@@ -165,39 +55,6 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None) -> Ta
     return Table(f"Study {studies}", header, tuple(lines), tuple(notes))
 
 
-def _groups(records: Sequence[Record]) -> list[_Group]:
-    """The rows of the table in their order."""
-    names = _data_names(records)
-    parts: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        parts.setdefault((names[str(record.cell.data)], record.row), []).append(record)
-    seeds = {data: {r.cell.seed for (d, _), part in parts.items() if d == data for r in part} for data, _ in parts}
-    for (data, row), part in parts.items():
-        seed, count = Counter(record.cell.seed for record in part).most_common(1)[0]
-        if count > 1:
-            raise Refused(f"row '{row}' on '{data}' has {count} records of seed {seed}; one record a seed was expected")
-    groups = [_Group(data, row, tuple(part), len(seeds[data])) for (data, row), part in parts.items()]
-    order, rows = list(seeds), list(dict.fromkeys(group.row for group in groups))
-
-    def place(group: _Group) -> tuple[int, int, bool, int, bool]:
-        nested = group.owner in rows
-        at = rows.index(group.owner if nested else group.row)
-        return order.index(group.data), ROLES[group.role], not _is_truth(group), at, nested
-
-    return sorted(groups, key=place)
-
-
-def _is_truth(group: _Group) -> bool:
-    return group.role == "floor" and group.records[0].cell.model.name == "truth"
-
-
-def _data_names(records: Sequence[Record]) -> dict[str, str]:
-    """What each data set is called: by its name alone, or with its knobs where several share the name."""
-    uses = {str(record.cell.data): record.cell.data.name for record in records}
-    shared = Counter(uses.values())
-    return {use: use if shared[name] > 1 else name for use, name in uses.items()}
-
-
 def _check_columns(asked: Sequence[str], records: Sequence[Record]) -> None:
     known = COMPUTED | {name for record in records for name in record.metrics}
     for name in asked:
@@ -205,7 +62,7 @@ def _check_columns(asked: Sequence[str], records: Sequence[Record]) -> None:
             raise Refused(f"no column is called '{name}'; there are: {', '.join(sorted(known))}")
 
 
-def _line(group: _Group, kept: Sequence[str], *, nested: bool) -> Line:
+def _line(group: Group, kept: Sequence[str], *, nested: bool) -> Line:
     """The row of a group; a control below the row that it belongs to is called by its kind alone."""
     mark = VERDICTS[group.verdict] if group.verdict else ""
     label = INDENT + group.records[0].cell.control if nested else group.row
@@ -218,7 +75,7 @@ def _line(group: _Group, kept: Sequence[str], *, nested: bool) -> Line:
     return Line(group.data, group.row, group.role, group.verdict or "", tuple(entries), remarks, flagged)
 
 
-def _cell(name: str, group: _Group) -> Estimate | str | None:
+def _cell(name: str, group: Group) -> Estimate | str | None:
     """What a row says in a column; None if nothing."""
     if name in COUNTS:
         return _count(name, group)
@@ -234,7 +91,7 @@ def _cell(name: str, group: _Group) -> Estimate | str | None:
     return combine(found) if found else None
 
 
-def _count(name: str, group: _Group) -> str | None:
+def _count(name: str, group: Group) -> str | None:
     if name == "seeds" and group.skipped:
         return None
     if name == "seeds":
@@ -245,7 +102,7 @@ def _count(name: str, group: _Group) -> str | None:
     return str({"parameters": found[0].total, "quantum": found[0].quantum, "frozen": found[0].frozen}[name])
 
 
-def _spent(name: str, group: _Group) -> Estimate | str | None:
+def _spent(name: str, group: Group) -> Estimate | str | None:
     """What a row costs: counts of a step as they are, seconds and memory as the mean over seeds, the largest rank."""
     resources = [record.resources for record in group.ok if record.resources]
     found = [value for value in (getattr(spent, SPENT[name]) for spent in resources) if value is not None]
@@ -256,14 +113,14 @@ def _spent(name: str, group: _Group) -> Estimate | str | None:
     return _rank(group) if name == "rank" else Estimate(value=found[0]) if name == "flops" else str(found[0])
 
 
-def _rank(group: _Group) -> str:
+def _rank(group: Group) -> str:
     """The largest rank over the seeds, marked where it is a lower bound."""
     ranked = [r.resources for r in group.ok if r.resources and r.resources.rank is not None]
     best = max(ranked, key=lambda spent: spent.rank or 0)
     return f"{'≥ ' * best.rank_is_bound}{best.rank}"
 
 
-def _remarks(group: _Group) -> list[str]:
+def _remarks(group: Group) -> list[str]:
     """What went wrong in a row: each way to fail with the number of its seeds, and seeds without a record."""
     failed = Counter((record.status, record.reason) for record in group.records if record.status != "ok")
     found = [
@@ -286,7 +143,7 @@ def _with_best(lines: list[Line], kept: Sequence[str]) -> list[Line]:
     for i, name in enumerate(kept, start=1):
         distances: dict[str, dict[int, float]] = {}
         for at, line in enumerate(lines):
-            distance = _distance(name, line.entries[i].content)
+            distance = distance_of(name, line.entries[i].content)
             believed = not line.flagged and (name not in DENSITY or line.verdict == "pass")
             if distance is None or line.role != "model" or not believed:
                 continue
@@ -299,26 +156,11 @@ def _with_best(lines: list[Line], kept: Sequence[str]) -> list[Line]:
     ]
 
 
-def _distance(name: str, content: Estimate | str) -> float | None:
-    """How far a number is from the best there could be, up to a constant; None if it does not compete."""
-    if isinstance(content, str) or content.value is None or name in COMPUTED:
-        return None
-    value = content.value
-    ways = {"lower": value, "higher": -value, "zero": abs(value), "one": abs(value - 1)}
-    return ways.get(content.better)
-
-
 def _heading(name: str, at: int, lines: Sequence[Line]) -> Heading:
     found = (line.entries[at].content for line in lines)
     unit = next((content.unit for content in found if isinstance(content, Estimate) and content.unit), "")
     title = title_of(name)
     return Heading(name, title, "" if unit in title else unit)
-
-
-def title_of(name: str) -> str:
-    """How a column is titled, such as ``W₁ m_ll`` for ``w1_m_ll``."""
-    family = next((prefix for prefix in FAMILIES if name.startswith(prefix)), "")
-    return TITLES.get(name) or FAMILIES.get(family, "") + name.removeprefix(family)
 
 
 def _legend(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
@@ -341,11 +183,11 @@ def _legend(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
     return notes
 
 
-def _role_notes(groups: Sequence[_Group]) -> list[str]:
+def _role_notes(groups: Sequence[Group]) -> list[str]:
     floors = dict.fromkeys(group.row for group in groups if group.role == "floor")
     ceilings = dict.fromkeys(group.row for group in groups if group.role == "ceiling")
     notes = [f"Floors, not compared: {', '.join(floors)}."] if floors else []
-    if truth := next((group.row for group in groups if _is_truth(group)), ""):
+    if truth := next((group.row for group in groups if is_truth(group)), ""):
         notes[0] += (
             f" The row '{truth}' has other true events in the place of generated ones: its numbers are what a perfect "
             "model would score with samples of this size."
@@ -358,7 +200,7 @@ def _role_notes(groups: Sequence[_Group]) -> list[str]:
     )
 
 
-def _flag_notes(groups: Sequence[_Group]) -> list[str]:
+def _flag_notes(groups: Sequence[Group]) -> list[str]:
     """What the flags say: of each kind the sentence of the first seed."""
     notes = [
         f"{group.row} on {group.data}, {len(said)} of {group.seeds} seeds: {said[0]}."
@@ -368,7 +210,7 @@ def _flag_notes(groups: Sequence[_Group]) -> list[str]:
     return [f"{FLAGGED} too good to be believed, and never the best:", *notes] if notes else []
 
 
-def _doubts(groups: Sequence[_Group]) -> list[str]:
+def _doubts(groups: Sequence[Group]) -> list[str]:
     """Why certificates were not given: the first reason of the first seed that has the verdict of its row."""
     notes = []
     for group in groups:
