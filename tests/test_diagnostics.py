@@ -10,7 +10,7 @@ import torch
 import zoo
 from torch import Tensor, nn
 
-from qinn_bench import diagnostics, fisher
+from qinn_bench import diagnostics, fisher, planning, registry, run, store
 from qinn_bench.cli.main import main
 from qinn_bench.contracts import DensityModel
 from qinn_bench.quantum import backends, ensembles, expressibility, plateaus, spectrum
@@ -18,6 +18,21 @@ from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, WeightBlock, z_on
 from qinn_bench.seeds import numpy_rng, torch_rng
 from qinn_bench.values import Refused
+
+STUDY = """
+name = "small"
+data = ["moons[events=1000]"]
+seeds = 2
+samples = 100
+mass_draws = 1000
+metrics = ["swd"]
+[budgets.tiny]
+steps = 20
+[[models]]
+model = "qinn"
+label = "small qinn"
+knobs = { uploads = 2, fidelity = 0.0, mmd = 0.0 }
+"""
 
 
 def encoding(n, after=()):
@@ -230,6 +245,32 @@ def test_every_diagnostic_of_a_qinn_has_a_line(capsys):
     assert main(["diagnose", named, "-d", "moons", "--what", what, "--rows", "30", "--sets", "2"]) == 0
     said = capsys.readouterr().out
     assert all(word in said for word in ("d_eff / d, global", "Haar states", "Meyer-Wallach", "highest frequency"))
+
+
+def test_the_row_of_a_study_is_looked_at_with_its_trained_weights(tmp_path, capsys):
+    path = tmp_path / "small.toml"
+    path.write_text(STUDY)
+    cell = (order := planning.plan(planning.load_study(path), tmp_path)[1]).cell
+    run.run_cell(order)
+    verb = ["diagnose", "--study", str(path), "--results", str(tmp_path), "--row", "small qinn"]
+    assert main([*verb, "--seed", "1", "--rows", "30", "--what", "directions,effective-dimension", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out).values()
+    data = registry.make("data", cell.data)
+    x, model = torch.as_tensor(data.transform.forward(data.test[:30])[0]), run.build(cell, data).double()
+    start = diagnostics.principal_directions(model, x)[0][:, 0].mean()
+    arrays = store.load_arrays(tmp_path, store.load(tmp_path, "small", order.key))
+    model.load_state_dict({name: torch.as_tensor(arrays[f"weight:{name}"]) for name in model.state_dict()})
+    value = found[0]["found"]["value"]
+    assert value == pytest.approx(diagnostics.principal_directions(model, x)[0][:, 0].mean(), rel=1e-9)
+    assert abs(value / start - 1) > 1e-3
+    assert found[-1]["quantity"] == "d_eff / d, local" and "1 sets, 30 rows" in found[-1]["of"]
+    for more, sentence in (
+        (["--seed", "0"], "row 'small qinn' with seed 0 was not run"),
+        (["--seed", "7"], "no row 'small qinn' with seed 7; its rows are: small qinn"),
+        (["qinn"], "expected either models by name or --study FILE"),
+    ):
+        assert main([*verb, *more]) == 2
+        assert sentence in capsys.readouterr().err
 
 
 def test_an_unknown_diagnostic_is_refused(capsys):
