@@ -40,10 +40,9 @@ scaling: .venv/installed-peers
 	$(BIN)/qinn-bench scale --backends all --qubits 4:16 --batch 64 --budget 1 \
 	  --out results/engine/scaling.json --figure docs/figures/scaling.png
 
-# The statistical methods against simulations of what they promise (minutes).
+# The statistical methods against simulations of what they promise (minutes); tables in results/validation.
 validate: .venv/installed-test
-	$(BIN)/python benchmarks/validation/licence.py
-	$(BIN)/python benchmarks/validation/capacity.py
+	$(BIN)/python benchmarks/validation
 
 # The smallest deformations of the truth that each metric can see (half an hour of one core; what is there is kept).
 licence: .venv/installed

@@ -7,6 +7,7 @@ judged on add their own uncertainty, by a crossed bootstrap (Owen, Ann. Appl. St
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 
@@ -19,8 +20,8 @@ from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome
 
 LEAST = 5
 """Fewer independent replicates decide nothing: of four, even all of one sign are no 5 % evidence (1/16)."""
-EXACT, FLIPS = 12, 20_000
-"""Up to so many replicates all sign flips are visited; beyond, so many are drawn."""
+EXACT, FLIPS = 14, 20_000
+"""Up to so many replicates all sign flips are visited, which are fewer than the draws that are taken beyond."""
 SAME = 1e-9
 """Values that differ by less than this share of their size are the same: computed twice, not measured twice."""
 REPLICATES = 1000
@@ -120,11 +121,17 @@ def sign_flip_p(differences: Array, rng: np.random.Generator | None = None) -> t
     """
     n = len(differences)
     if n <= EXACT:
-        sums = np.array(list(product((1.0, -1.0), repeat=n))) @ differences
+        sums = _signs(n) @ differences
         slack = 1e-12 * float(np.abs(differences).sum())
         return float(np.mean(sums >= sums[0] - slack)), float(np.mean(sums <= sums[0] + slack))
     draws = (rng or np.random.default_rng(0)).choice((1.0, -1.0), size=(FLIPS, n)) @ differences
     return permutation_p(float(differences.sum()), draws), permutation_p(float(-differences.sum()), -draws)
+
+
+@cache
+def _signs(n: int) -> Array:
+    """All signs of n differences, ``(2^n, n)``, unchanged ones first."""
+    return np.array(list(product((1.0, -1.0), repeat=n)))
 
 
 def crossed_bootstrap(matrix: Array, rng: np.random.Generator, replicates: int = REPLICATES) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test, ttest_1samp
 
-from qinn_bench.paired import LEAST, compare, crossed_bootstrap, distinct, holm, ruling, sign_flip_p
+from qinn_bench.paired import EXACT, LEAST, compare, crossed_bootstrap, distinct, holm, ruling, sign_flip_p
 
 SHAPES = {
     "normal": lambda rng, n: rng.normal(size=n),
@@ -29,8 +29,8 @@ def test_sign_flips_agree_with_scipy_and_count_themselves():
 
 
 def test_many_replicates_are_drawn_and_agree_with_all():
-    d = rng_of("many").normal(0.5, 1, 14)
-    signs = np.array(list(product((1, -1), repeat=14)))
+    d = rng_of("many").normal(0.5, 1, EXACT + 1)
+    signs = np.array(list(product((1, -1), repeat=EXACT + 1)))
     exact = np.mean(signs @ d >= d.sum() - 1e-12)
     assert sign_flip_p(d, rng_of("draws"))[0] == pytest.approx(exact, abs=4 * np.sqrt(exact / 20_000))
 
