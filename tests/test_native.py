@@ -306,8 +306,9 @@ def test_refuses_what_does_not_fit() -> None:
 @pytest.mark.parametrize(("n", "layers"), [(5, 2), (10, 4)])
 def test_operations_are_counted_as_by_hand(n: int, layers: int) -> None:
     simulator = native.simulator_of(reuploading(n, layers, "CNOT"))
-    # Per amplitude: the tables of phases take three products of complex numbers, their application one or two.
-    forward = 2 + (layers - 1) * (18 + 6 + 6 * n) + 6
+    # Per amplitude: the phases take three products of complex numbers, their application one or two; those of the first
+    # layer meet real numbers, products of two.
+    forward = (18 + 3) + (layers - 2) * (18 + 6) + (layers - 1) * 6 * n + 6
     inner = 18 + (4 + 12) + 16 * n + min(n, 6)
     reverse = 3 + 16 * n + (layers - 2) * inner + (inner - 16 * n + 8) + 6
     assert simulator.flops(reverse=False, tangents=False, state=False) == forward * 2**n

@@ -76,8 +76,9 @@ class Arithmetic {
 
     double forwards(int layer) const {
         const double turns = 6 * size * count(layer, TURNING), phases = has_phases(layer) * product * size;
-        double sum = build(layer) + phases + born(layer) * turns + born(layer + 1) * phases;
-        sum += layer == 0 ? 2 * size : turns;
+        double sum = build(layer) + born(layer) * turns + born(layer + 1) * phases;
+        // One state starts as the product of a real number for the low and one for the high bits with the phases.
+        sum += layer > 0 ? turns + phases : !tangents_ && has_phases(layer) ? 3 * size : 2 * size + phases;
         return sum + 12 * size * links(layer) + inject_terms(layer, transform() + 5 * size);
     }
 

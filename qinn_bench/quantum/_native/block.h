@@ -44,8 +44,8 @@ struct Block {
         size = static_cast<size_t>(1) << p.n_bits;
         inputs = arena.take<V>(p.n_inputs);
         half = arena.take<V>(2 * p.n_angles);
-        sums = arena.take<V>(size);
-        table = arena.take<V>(2 * size), phase = arena.take<V>(size);
+        sums = arena.take<V>(size + 1);
+        table = arena.take<V>(n_states > 1 ? 2 * size : 0), phase = arena.take<V>(size);
         factors = arena.take<V>(Phases<T>::factor_size(p.n_bits));
         results = arena.take<V>(static_cast<size_t>(p.n_outputs) * n_states);
         turns = arena.take<Turn<T>>(static_cast<size_t>(p.n_layers) * p.n_bits);

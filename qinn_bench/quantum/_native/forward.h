@@ -83,6 +83,16 @@ struct Forward : Block<T> {
             phases().apply(layer, states[s], to ? spare : states[s], at, piece());
     }
 
+    // The product state, made piece by piece and given the first layer's phases.
+    void start_in_pieces() {
+        const int n = piece_bits();
+        V *low = this->sums, *high = low + piece(), *out = phases().permutation(0) ? spare : states[0];
+        product_state<T>(p.kinds, turns, 0, n, low);
+        product_state<T>(p.kinds, turns, n, p.n_bits, high);
+        for (size_t x = 0; x < size; x += piece()) phases().start(0, low, high[x >> n], out, x, piece());
+        if (out == spare) exchange(states[0], spare);
+    }
+
     void forward_in_pieces(int layer, int s, const Turns<T>& t, bool turning) {
         for (size_t x = 0; x < size; x += piece())
             forward_piece(layer, s, t, turning, x, states[s] + 2 * (x + piece()));
@@ -110,15 +120,14 @@ struct Forward : Block<T> {
 
     void forward_layer(int layer) {
         const Turns<T> t = this->turns_of(layer, false);
+        const bool one = call.n_states == 1 && has_phases(layer);
+        if (has_phases(layer)) phases().build(layer);
+        if (layer == 0 && one) return start_in_pieces();
         if (layer == 0)
             start_state(states[0]);
         else
             turn_some<T>(states[0], p.n_bits + 1, t, t.low, t.count);
-        if (has_phases(layer)) phases().build(layer);
-        if (call.n_states == 1 && has_phases(layer)) {
-            forward_in_pieces(layer, 0, t, layer > 0);
-            return;
-        }
+        if (one) return forward_in_pieces(layer, 0, t, true);
         if (layer > 0) turn_low(t, states[0]);
         if (call.n_states > 1) this->find_axes_of(layer);
         if (call.n_states > 1) forward_tangents(layer, t);

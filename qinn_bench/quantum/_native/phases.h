@@ -70,7 +70,7 @@ struct Phases {
     const Call<T>& call;
     const Turn<T>* turns;  // (n_layers * n_bits)
     const Vec<T>* inputs;
-    Vec<T>* table;  // (2^n, 2), or less where one state goes piece by piece
+    Vec<T>* table;  // (2^n, 2) where there are many states
     Vec<T>* low;    // (factor_size(n))
     Vec<T>* phase;  // (2^n)
 
@@ -86,8 +86,8 @@ struct Phases {
     Vec<T>* next_low() const { return high() + (static_cast<size_t>(2) << (p.n_bits - low_bits())); }
     Vec<T>* next_high() const { return next_low() + (static_cast<size_t>(2) << low_bits()); }
 
-    // Tables over the low and over the high bits, from which `fill` makes those of all bits: in whole for many states,
-    // piece by piece for one.
+    // Tables over the low and over the high bits, from which `make` makes the phases of all bits: for many states here,
+    // for one where they are wanted.
     void build(int layer) const {
         using V = Vec<T>;
         const int n = p.n_bits, here = layer * n, next = here + n, k = low_bits();
@@ -105,7 +105,9 @@ struct Phases {
                                 turns[next + b].gi);
         }
         if (has_fed_terms(layer)) add_fed_terms(layer);
-        if (call.n_states > 1) fill(layer, 0, static_cast<size_t>(1) << n);
+        if (call.n_states == 1) return;
+        make(layer, 0, static_cast<size_t>(1) << n,
+             [this](size_t x, V re, V im) { table[2 * x] = re, table[2 * x + 1] = im; });
     }
 
     bool has_fed_terms(int layer) const {
@@ -128,8 +130,18 @@ struct Phases {
         sign_transform(phase, p.n_bits);
     }
 
-    // table[x - first]: the phase of the basis state x
-    void fill(int layer, size_t first, size_t count) const {
+    // visit(x, re, im) with the phase of each of `count` basis states from `first` on; from the table where there are
+    // many states, made on the way for one.
+    template <class Visit>
+    void each(int layer, size_t first, size_t count, Visit visit) const {
+        if (call.n_states == 1)
+            make(layer, first, count, visit);
+        else
+            for (size_t x = first; x < first + count; ++x) visit(x, table[2 * x], table[2 * x + 1]);
+    }
+
+    template <class Visit>
+    void make(int layer, size_t first, size_t count, Visit visit) const {
         const int k = low_bits();
         const size_t mask = (static_cast<size_t>(1) << k) - 1;
         const int32_t* to = layer + 1 < p.n_layers ? permutation(layer) : nullptr;
@@ -151,27 +163,29 @@ struct Phases {
                 sine_cosine<T>(phase[x], s, c);
                 multiply(re, im, c, s);
             }
-            table[2 * (x - first)] = re, table[2 * (x - first) + 1] = im;
+            visit(x, re, im);
         }
-    }
-
-    // The phases of the basis states from `first` on.
-    const Vec<T>* from(int layer, size_t first, size_t count) const {
-        if (call.n_states > 1) return table + 2 * first;
-        fill(layer, first, count);
-        return table;
     }
 
     // out[to[x]] = table[x] in[x] for `count` amplitudes from `first`; in place where there is no permutation.
     void apply(int layer, const Vec<T>* in, Vec<T>* out, size_t first, size_t count) const {
         const int32_t* to = permutation(layer);
-        const Vec<T>* phases = from(layer, first, count) - 2 * first;
-        for (size_t x = first; x < first + count; ++x) {
+        each(layer, first, count, [=](size_t x, Vec<T> c, Vec<T> s) {
             Vec<T> re = in[2 * x], im = in[2 * x + 1];
-            multiply(re, im, phases[2 * x], phases[2 * x + 1]);
+            multiply(re, im, c, s);
             const size_t at = 2 * (to ? static_cast<size_t>(to[x]) : x);
             out[at] = re, out[at + 1] = im;
-        }
+        });
+    }
+
+    // The same for the product of `factor` and the real numbers in[x - first].
+    void start(int layer, const Vec<T>* in, Vec<T> factor, Vec<T>* out, size_t first, size_t count) const {
+        const int32_t* to = permutation(layer);
+        each(layer, first, count, [=](size_t x, Vec<T> c, Vec<T> s) {
+            const Vec<T> real = in[x - first] * factor;
+            const size_t at = 2 * (to ? static_cast<size_t>(to[x]) : x);
+            out[at] = c * real, out[at + 1] = s * real;
+        });
     }
 
     // The reverse of apply for a state and its dual; sums[x] += Im(dual* state), which the phases do not change.
@@ -179,16 +193,14 @@ struct Phases {
                  size_t first, size_t count) const {
         using V = Vec<T>;
         const int32_t* to = permutation(layer);
-        const V* phases = from(layer, first, count) - 2 * first;
-        for (size_t x = first; x < first + count; ++x) {
+        each(layer, first, count, [=](size_t x, V c, V s) {
             const size_t at = 2 * (to ? static_cast<size_t>(to[x]) : x);
             V ar = state[at], ai = state[at + 1], br = dual[at], bi = dual[at + 1];
-            const V c = phases[2 * x], s = -phases[2 * x + 1];
             sums[x] += br * ai - bi * ar;
-            multiply(ar, ai, c, s);
-            multiply(br, bi, c, s);
+            multiply(ar, ai, c, -s);
+            multiply(br, bi, c, -s);
             state_out[2 * x] = ar, state_out[2 * x + 1] = ai, dual_out[2 * x] = br, dual_out[2 * x + 1] = bi;
-        }
+        });
     }
 };
 
