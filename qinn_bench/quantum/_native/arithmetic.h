@@ -77,8 +77,8 @@ class Arithmetic {
     double forwards(int layer) const {
         const double turns = 6 * size * count(layer, TURNING), phases = has_phases(layer) * product * size;
         double sum = build(layer) + born(layer) * turns + born(layer + 1) * phases;
-        // One state starts as the product of a real number for the low and one for the high bits with the phases.
-        sum += layer > 0 ? turns + phases : !tangents_ && has_phases(layer) ? 3 * size : 2 * size + phases;
+        // The product state is real: a number for the low bits times one for the high bits.
+        sum += layer > 0 ? turns + phases : size + (tangents_ ? phases : phases / 3);
         return sum + 12 * size * links(layer) + inject_terms(layer, transform() + 5 * size);
     }
 

@@ -26,9 +26,18 @@ struct Forward : Block<T> {
     Forward(const Program& program, const Call<T>& call_, int n_states, Arena& arena)
         : B(program, call_, n_states, arena, QINN_NEAR_FORWARD) {}
 
-    void start_state(V* state) {
-        product_state<T>(p.kinds, turns, 0, p.n_bits, this->sums);
-        for (size_t x = 0; x < size; ++x) state[2 * x] = this->sums[x], state[2 * x + 1] = V{};
+    // The product state, from tables over the bits within a piece and over those beyond; with the first layer's phases
+    // where one state goes piece by piece.
+    void start_state(bool one) {
+        const int n = piece_bits();
+        V *low = this->sums, *high = low + piece(), *state = states[0];
+        product_state<T>(p.kinds, turns, 0, n, low);
+        product_state<T>(p.kinds, turns, n, p.n_bits, high);
+        V* out = one && phases().permutation(0) ? spare : state;
+        for (size_t x = 0; one && x < size; x += piece()) phases().start(0, low, high[x >> n], out, x, piece());
+        if (out == spare) exchange(states[0], spare);
+        for (size_t x = 0; !one && x < size; ++x)
+            state[2 * x] = low[x & (piece() - 1)] * high[x >> n], state[2 * x + 1] = V{};
     }
 
     void inject_terms(V* tangent, const V* state) const {
@@ -83,16 +92,6 @@ struct Forward : Block<T> {
             phases().apply(layer, states[s], to ? spare : states[s], at, piece());
     }
 
-    // The product state, made piece by piece and given the first layer's phases.
-    void start_in_pieces() {
-        const int n = piece_bits();
-        V *low = this->sums, *high = low + piece(), *out = phases().permutation(0) ? spare : states[0];
-        product_state<T>(p.kinds, turns, 0, n, low);
-        product_state<T>(p.kinds, turns, n, p.n_bits, high);
-        for (size_t x = 0; x < size; x += piece()) phases().start(0, low, high[x >> n], out, x, piece());
-        if (out == spare) exchange(states[0], spare);
-    }
-
     void forward_in_pieces(int layer, int s, const Turns<T>& t, bool turning) {
         for (size_t x = 0; x < size; x += piece())
             forward_piece(layer, s, t, turning, x, states[s] + 2 * (x + piece()));
@@ -122,12 +121,12 @@ struct Forward : Block<T> {
         const Turns<T> t = this->turns_of(layer, false);
         const bool one = call.n_states == 1 && has_phases(layer);
         if (has_phases(layer)) phases().build(layer);
-        if (layer == 0 && one) return start_in_pieces();
         if (layer == 0)
-            start_state(states[0]);
+            start_state(one);
         else
             turn_some<T>(states[0], p.n_bits + 1, t, t.low, t.count);
-        if (one) return forward_in_pieces(layer, 0, t, true);
+        if (layer > 0 && one) forward_in_pieces(layer, 0, t, true);
+        if (one) return;
         if (layer > 0) turn_low(t, states[0]);
         if (call.n_states > 1) this->find_axes_of(layer);
         if (call.n_states > 1) forward_tangents(layer, t);

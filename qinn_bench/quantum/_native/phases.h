@@ -148,22 +148,26 @@ struct Phases {
         const T* shared = call.table_at[layer] < 0 ? nullptr : call.tables + call.table_at[layer];
         const bool fed = has_fed_terms(layer);
         const Vec<T>*high = this->high(), *next_low = this->next_low(), *next_high = this->next_high();
-        for (size_t x = first; x < first + count; ++x) {
-            Vec<T> re = low[2 * (x & mask)], im = low[2 * (x & mask) + 1];
-            multiply(re, im, high[2 * (x >> k)], high[2 * (x >> k) + 1]);
-            if (to) {
-                const size_t i = 2 * (to[x] & mask), j = 2 * (static_cast<size_t>(to[x]) >> k);
-                Vec<T> c = next_low[i], s = next_low[i + 1];
-                multiply(c, s, next_high[j], next_high[j + 1]);
-                multiply(re, im, c, s);
+        const size_t step = count < mask + 1 ? count : mask + 1;
+        for (size_t from = first; from < first + count; from += step) {
+            const Vec<T> high_re = high[2 * (from >> k)], high_im = high[2 * (from >> k) + 1];
+            for (size_t x = from; x < from + step; ++x) {
+                Vec<T> re = low[2 * (x & mask)], im = low[2 * (x & mask) + 1];
+                multiply(re, im, high_re, high_im);
+                if (to) {
+                    const size_t i = 2 * (to[x] & mask), j = 2 * (static_cast<size_t>(to[x]) >> k);
+                    Vec<T> c = next_low[i], s = next_low[i + 1];
+                    multiply(c, s, next_high[j], next_high[j + 1]);
+                    multiply(re, im, c, s);
+                }
+                if (shared) multiply(re, im, splat<T>(shared[2 * x]), splat<T>(shared[2 * x + 1]));
+                if (fed) {
+                    Vec<T> s, c;
+                    sine_cosine<T>(phase[x], s, c);
+                    multiply(re, im, c, s);
+                }
+                visit(x, re, im);
             }
-            if (shared) multiply(re, im, splat<T>(shared[2 * x]), splat<T>(shared[2 * x + 1]));
-            if (fed) {
-                Vec<T> s, c;
-                sine_cosine<T>(phase[x], s, c);
-                multiply(re, im, c, s);
-            }
-            visit(x, re, im);
         }
     }
 
