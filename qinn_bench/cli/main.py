@@ -25,6 +25,7 @@ VERBS = {
     "claims": "check, freeze and list files of claims",
     "diagnose": "what a model could represent: its circuits, Fisher information and Jacobian",
     "doctor": "what this installation can do, and whether its simulators agree",
+    "gate": "whether one version of this project is slower than another",
     "scale": "how time and memory of the simulators grow with the number of qubits",
 }
 

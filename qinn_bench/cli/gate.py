@@ -1,0 +1,88 @@
+"""``qinn-bench gate``: whether one version of this project is slower than another."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from qinn_bench.performance.checkouts import Checkouts
+from qinn_bench.performance.gate import Decision, GateReport, gate
+from qinn_bench.performance.launches import HEAVY, LIBRARIES, Launcher, NoVerdict
+from qinn_bench.performance.machine import this_machine
+from qinn_bench.report.gate import line, table
+from qinn_bench.values import Refused, Use
+
+SPAWNED_EXTRA = 2
+"""Launches more in each stage where processes cannot be forked."""
+REGRESSION, NO_VERDICT = 1, 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which versions and which workloads."""
+    parser.add_argument("--base", default="HEAD", help="the revision to compare with")
+    parser.add_argument("--head", default=".", help="the revision that is judged; . is the working tree as it is")
+    parser.add_argument("--workloads", default="*", help="patterns such as 'engine*n_qubits=8*', separated by spaces")
+    parser.add_argument("--repository", type=Path, default=Path(), help="the top of the repository")
+    parser.add_argument("--json", action="store_true", help="print the decisions as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure and print; 0 nothing got slower, 1 something did, 4 no verdict could be reached."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        report = _measured(options)
+    except NoVerdict as reason:
+        print(f"qinn-bench gate: no verdict: {reason}", file=sys.stderr)
+        return NO_VERDICT
+    print(report.model_dump_json(indent=1) if options.json else table(report).text())
+    if report.failed:
+        return REGRESSION
+    judged = report.having("regression", "improvement", "unchanged", "inconclusive")
+    return 0 if judged else NO_VERDICT
+
+
+def _measured(options: argparse.Namespace) -> GateReport:
+    log = Console(stderr=True)
+
+    def watch(decision: Decision) -> None:
+        log.print(line(decision), markup=False, highlight=False, soft_wrap=True)
+
+    with Checkouts(options.repository) as checkouts:
+        base, head = checkouts.at(options.base, " base"), checkouts.at(options.head, " head")
+        with Launcher(base, head, LIBRARIES) as launcher:
+            ours, theirs = (_chosen(uses, options.workloads) for uses in launcher.uses())
+        if not ours and not theirs:
+            raise Refused(f"--workloads is '{options.workloads}', which no workload of base or head matches")
+        with Launcher(base, head, _libraries(theirs)) as launcher:
+            extra = 0 if launcher.fork else SPAWNED_EXTRA
+            decisions = gate(ours, theirs, launcher, watch, extra)
+            return GateReport(
+                base=checkouts.commit(options.base),
+                head=checkouts.commit(options.head),
+                machine=this_machine().name,
+                forked=launcher.fork,
+                calibrated=False,
+                decisions=decisions,
+            )
+
+
+def _chosen(uses: Sequence[Use], patterns: str) -> list[Use]:
+    return [use for use in uses if any(fnmatch.fnmatchcase(str(use), _literal(p)) for p in patterns.split())]
+
+
+def _literal(pattern: str) -> str:
+    """A pattern in which brackets mean themselves, since names have them."""
+    return pattern.replace("[", "[[]")
+
+
+def _libraries(uses: Sequence[Use]) -> tuple[str, ...]:
+    """What launches of these workloads import; PennyLane takes seconds and is left out where only engines run."""
+    words = " ".join(map(str, uses))
+    light = all(use.name == "engine" for use in uses) and ".qubit" not in words
+    return LIBRARIES if light else LIBRARIES + HEAVY

@@ -1,0 +1,61 @@
+"""What the gate found, as a table and as lines."""
+
+from __future__ import annotations
+
+from qinn_bench.performance.gate import Decision, GateReport
+from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
+
+HEADER = (
+    Heading("workload", "workload"),
+    Heading("outcome", "outcome"),
+    Heading("change", "change", "%"),
+    Heading("range", "launches", "%"),
+    Heading("base", "base", "ms"),
+    Heading("head", "head", "ms"),
+    Heading("clock", "clock"),
+    Heading("taken", "launches"),
+)
+
+
+def table(report: GateReport) -> Table:
+    """One line for each workload, and what the columns mean."""
+    counts = {one.outcome: len(report.having(one.outcome)) for one in report.decisions}
+    said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    return Table(
+        title=f"{report.head[:12]} against {report.base[:12]}: {said}",
+        header=HEADER,
+        rows=tuple(_row(one) for one in report.decisions),
+        footnotes=(
+            "change: median over the launches of the last stage, which lie in the range beside it; positive is slower",
+            *([] if report.calibrated else ["the rates of false alarms are not measured on this machine"]),
+            *([] if report.forked else ["processes were not forked: launches scatter more"]),
+            *report.notes,
+        ),
+    )
+
+
+def line(decision: Decision) -> str:
+    """A decision in one line."""
+    change = "" if decision.change is None else f" {100 * decision.change:+.1f} %"
+    return f"{decision.workload}: {decision.outcome}{change}" + (f" ({decision.reason})" if decision.reason else "")
+
+
+def _row(one: Decision) -> Line:
+    percent = [None if x is None else 100 * x for x in (one.change, one.low, one.high)]
+    change = MISSING if percent[0] is None else f"{percent[0]:+.1f}"
+    between = MISSING if percent[1] is None else f"{percent[1]:+.1f} to {percent[2]:+.1f}"
+    times = [f"{1e3 * s:.4g}" for s in one.seconds] if one.seconds else [MISSING, MISSING]
+    taken = str(len(one.screen) + len(one.confirm)) if one.screen else MISSING
+    words = [str(one.workload), one.outcome, change, between, *times, one.clock if one.screen else MISSING, taken]
+    remarks = [one.reason] if one.reason else []
+    if not one.same_work:
+        remarks.append("base and head gave different results")
+    return Line(
+        data="",
+        model=str(one.workload),
+        role="model",
+        verdict="",
+        entries=tuple(map(Entry, words)),
+        remarks=tuple(remarks),
+        flagged=one.outcome in ("regression", "error", "missing"),
+    )

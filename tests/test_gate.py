@@ -1,0 +1,255 @@
+"""The gate: its statistics on recorded launches, its flow on made-up ones, and real launches of a small repository."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import defaultdict
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qinn_bench.performance import gate
+from qinn_bench.performance.checkouts import Checkouts
+from qinn_bench.performance.launches import Failure, Launch, Launcher, agree, on_gpu
+from qinn_bench.values import Refused, Use
+
+USE = Use(name="sums", knobs={"n": 3000})
+RECORDED = Path(__file__).parent / "data" / "launches.jsonl"
+
+
+def launch(change, wall=0.0, **others):
+    rounds = (1.0,) * 5
+    return Launch(
+        workload=USE,
+        cpu=(rounds, tuple(np.exp(change) for _ in rounds)),
+        wall=(rounds, tuple(np.exp(wall) for _ in rounds)),
+        **others,
+    )
+
+
+def scripted(changes, walls=None, **others):
+    left = iter(zip(changes, walls or [0.0] * len(changes), strict=True))
+    return lambda use: launch(*next(left), **others)
+
+
+def recorded():
+    found = defaultdict(list)
+    for line in RECORDED.read_text(encoding="utf8").splitlines():
+        one = Launch.model_validate_json(line)
+        found[str(one.workload), one.planted].append(one)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "taken"),
+    [
+        ([0.0] * 3, "unchanged", 3),
+        ([0.05] * 8, "regression", 8),
+        ([-0.05] * 8, "improvement", 8),
+        ([0.05, 0.05, 0.01, 0.05, 0.05] + [0.05] * 5, "regression", 10),
+        ([0.05, 0.05, 0.01, 0.01, 0.05], "unchanged", 5),
+        ([0.05] * 3 + [0.0] * 5, "unchanged", 8),
+        ([0.05] * 3 + [-0.05] * 5, "inconclusive", 8),
+        ([0.5, 0.0, 0.0], "unchanged", 3),
+    ],
+)
+def test_rules(changes, outcome, taken):
+    decision = gate.decide(USE, scripted(changes))
+    assert decision.outcome == outcome
+    assert len(decision.screen) + len(decision.confirm) == taken
+
+
+def test_work_that_waits_is_seen_by_the_wall():
+    decision = gate.decide(USE, scripted([0.0] * 8, [0.1] * 8))
+    assert (decision.outcome, decision.clock) == ("regression", "wall")
+    assert decision.change == pytest.approx(np.expm1(0.1))
+    assert gate.decide(USE, scripted([0.0] * 8, [0.1] * 7 + [0.0])).outcome != "regression"
+
+
+def test_failures_are_findings():
+    why, refused = Failure(status="error", reason="broken"), Failure(status="unsupported", reason="not here")
+
+    def outcome(**sides):
+        return gate.decide(USE, lambda use: Launch(workload=use, **sides)).outcome
+
+    assert outcome(head_failure=why) == outcome(head_failure=refused) == "error"
+    assert outcome(base_failure=why) == "new"
+    assert outcome(base_failure=refused, head_failure=refused) == "unsupported"
+    assert outcome(base_failure=why, head_failure=why) == "inconclusive"
+
+
+def test_a_redefined_workload_is_not_judged():
+    assert gate.decide(USE, scripted([0.2] * 8, same_version=False)).outcome == "inconclusive"
+
+
+def test_a_workload_that_went_missing_is_a_finding():
+    (one,) = gate.gate([USE], [], scripted([]))
+    assert one.outcome == "missing"
+
+
+def test_discoveries_are_those_of_benjamini_and_hochberg():
+    assert gate.discoveries([0.001, 0.5, 0.02, 0.03], 0.05) == [True, False, True, True]
+    assert gate.discoveries([0.02, 0.5], 0.05) == [True, False]
+    assert gate.discoveries([0.03, 0.5], 0.05) == [False, False]
+
+
+def test_false_discoveries_of_nights_with_heavy_tails():
+    """40 equal workloads a night: Student launches with 3 degrees of freedom and a sd of 2.6 %, 60 of them recorded."""
+    rng, nights, workloads = np.random.default_rng(1), 60, 40
+    alarms = np.zeros(2)
+    for _ in range(nights):
+        decisions, nulls = [], {}
+        for i in range(workloads):
+            use = Use(name=str(i))
+            draws = iter(0.015 * rng.standard_t(3, 80))
+            decisions.append(gate.decide(use, lambda _, d=draws: launch(float(next(d)))))
+            decisions[-1] = decisions[-1].model_copy(update={"workload": use})
+            nulls[f"{use} cpu"] = tuple(0.015 * rng.standard_t(3, 60))
+        for k, found in enumerate((decisions, gate.controlled(decisions, nulls))):
+            alarms[k] += any(one.outcome in ("regression", "improvement") for one in found)
+    assert alarms[1] <= alarms[0] <= 0.05 * nights
+
+
+def test_p_values_are_those_of_equal_versions():
+    """For equal versions P(p <= x) <= x, also where launches scatter so much that the stages often call."""
+    rng = np.random.default_rng(2)
+    p = []
+    for _ in range(2000):
+        draws = iter(0.06 * rng.standard_normal(10))
+        decision = gate.decide(USE, lambda _, d=draws: launch(float(next(d))))
+        p.append(gate.p_value(decision, 0.06 * rng.standard_normal(200)))
+    for x in (0.01, 0.05, 0.2):
+        assert np.mean(np.array(p) <= x) <= x + 3 * np.sqrt(x / len(p))
+
+
+def resampled(planted, decisions, seed):
+    """Outcomes of decisions whose launches are drawn from the recorded ones of each workload."""
+    rng = np.random.default_rng(seed)
+    for (_, share), launches in sorted(recorded().items()):
+        if share == planted:
+            for _ in range(decisions):
+                yield gate.decide(launches[0].workload, lambda _, of=launches: of[rng.integers(len(of))]).outcome
+
+
+def test_recorded_launches_of_equal_versions_raise_no_alarm():
+    outcomes = list(resampled(0.0, 100, 3))
+    assert np.mean([one in ("regression", "improvement") for one in outcomes]) <= 0.01
+
+
+def test_recorded_slowdowns_are_found():
+    assert np.mean([one == "regression" for one in resampled(0.1, 50, 4)]) >= 0.95
+    assert np.mean([one == "regression" for one in resampled(0.05, 50, 5)]) >= 0.8
+
+
+def test_results_are_compared():
+    assert agree([[3.0, 1.0, 2.0]], [[3.0, 1.0 + 1e-6, 2.0]])
+    assert not agree([[3.0, 1.0, 2.0]], [[3.0, 1.1, 2.0]])
+    assert not agree([[3.0, 1.0, 2.0]], [[4.0, 1.0, 2.0]])
+    assert not agree([], [[4.0, 1.0, 2.0]])
+
+
+def test_work_on_a_gpu_is_refused_in_words():
+    assert on_gpu(Use(name="engine", knobs={"backend": "torch:cuda"}))
+    assert on_gpu(Use(name="engine", knobs={"backend": "lightning.gpu"}))
+    assert not on_gpu(Use(name="engine", knobs={"backend": "torch"}))
+
+
+VALUES = """
+class Refused(ValueError): pass
+class Use:
+    def __init__(self, name, knobs=None): self.name, self.knobs = name, knobs or {}
+    def model_dump(self): return {"name": self.name, "knobs": self.knobs}
+"""
+WORKLOADS = """
+from qinn_bench.values import Refused, Use
+def uses(): return [Use("sums", {"n": 3000})]
+def make(use):
+    n = use.knobs["n"]
+    if n < 0: raise Refused("n is negative")
+    return lambda: (sum(k * k for k in range(n)),)
+"""
+
+
+def write(root, workloads):
+    package = root / "qinn_bench" / "performance"
+    package.mkdir(parents=True, exist_ok=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").write_text("", encoding="utf8")
+    (package.parent / "values.py").write_text(VALUES, encoding="utf8")
+    (package / "workloads.py").write_text(workloads, encoding="utf8")
+    return root
+
+
+@pytest.mark.parametrize("fork", [True, False])
+def test_launches_run_both_versions(tmp_path, fork):
+    base, head = (
+        write(tmp_path / "base", WORKLOADS),
+        write(tmp_path / "head", WORKLOADS.replace("range(n)", "range(2 * n)")),
+    )
+    with Launcher(base, head, ("numpy",), fork=fork) as start:
+        assert [str(use) for use in start.uses()[1]] == [str(USE)]
+        one = start(USE)
+        assert not one.failed and one.number > 1 and len(one.cpu[0]) == len(one.wall[1]) >= 6
+        assert not one.same_work
+        assert start(USE).number == one.number
+        failed = start(Use(name="sums", knobs={"n": -1}))
+        assert failed.base_failure == failed.head_failure == Failure(status="unsupported", reason="n is negative")
+
+
+def test_a_side_that_breaks_or_dies_is_told(tmp_path):
+    base = write(tmp_path / "base", WORKLOADS)
+    for ending, reason in (
+        ("raise OSError('gone')", "OSError: gone"),
+        ("os._exit(7)", "the process ended with code 7"),
+    ):
+        head = write(tmp_path / "head", WORKLOADS.replace("    n = ", f"    import os; {ending}\n    n = "))
+        with Launcher(base, head, ("numpy",)) as start:
+            one = start(USE)
+        assert one.base_failure is None
+        assert one.head_failure == Failure(status="error", reason=reason)
+
+
+def git(root, *words):
+    who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run(["git", "-C", str(root), *who, *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    root = write(tmp_path / "scratch", WORKLOADS)
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "."), git(root, "commit", "-qm", "first")
+    (root / "note.txt").write_text("second", encoding="utf8")
+    git(root, "add", "."), git(root, "commit", "-qm", "second")
+    return root
+
+
+def test_checkouts_hold_versions_and_go(repository):
+    (repository / "note.txt").write_text("dirty", encoding="utf8")
+    (repository / "new.txt").write_text("untracked", encoding="utf8")
+    with Checkouts(repository) as checkouts:
+        first, second, tree = checkouts.at("HEAD~1"), checkouts.at("HEAD"), checkouts.at(".")
+        assert not (first / "note.txt").exists()
+        assert (second / "note.txt").read_text(encoding="utf8") == "second"
+        assert (tree / "note.txt").read_text(encoding="utf8") == "dirty"
+        assert (tree / "new.txt").exists()
+        assert checkouts.at("HEAD~0") == second != checkouts.at("HEAD", "again")
+        assert checkouts.path("HEAD~1", "HEAD") == [checkouts.commit("HEAD")]
+        with pytest.raises(Refused, match="no commit is called 'nowhere'"):
+            checkouts.at("nowhere")
+        with pytest.raises(Refused, match="does not come after"):
+            checkouts.path("HEAD", "HEAD~1")
+    assert not first.exists() and not tree.exists()
+    listed = subprocess.run(
+        ["git", "-C", str(repository), "worktree", "list"], capture_output=True, text=True, check=True
+    )
+    assert len(listed.stdout.splitlines()) == 1
+
+
+def test_changes_are_medians_of_logarithms():
+    one = Launch(workload=USE, cpu=((1.0, 2.0, 4.0), (1.1, 2.2, 9.0)), wall=((1.0,) * 3, (2.0,) * 3))
+    assert one.change() == pytest.approx(log(1.1))
+    assert one.change("wall") == pytest.approx(log(2.0))
+    assert one.seconds() == (2.0, 2.2)
