@@ -1,9 +1,9 @@
 """Whether head is slower than base: a decision for each workload from paired launches, and the report of them all.
 
 The launch is the sampling unit: within one launch a difference between two equal versions is real (the layout of
-memory) and does not go away with more rounds. A first stage looks at three launches; only what it flags is measured again, in a
-second stage of fresh launches, and only what both find is reported. The stages are independent, so that the share of
-false alarms is the product of theirs.
+memory) and does not go away with more rounds. A first stage looks at three launches; only what it flags is measured
+again, in a second stage of fresh launches, and only what both find is reported. The stages are independent, so that
+the share of false alarms is the product of theirs.
 """
 
 from __future__ import annotations
