@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections import defaultdict
+from contextlib import ExitStack
 from math import log
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qinn_bench.performance import gate
+from qinn_bench.performance import bisection, gate
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.launches import Failure, Launch, Launcher, agree, on_gpu
 from qinn_bench.values import Refused, Use
@@ -253,3 +254,46 @@ def test_changes_are_medians_of_logarithms():
     assert one.change() == pytest.approx(log(1.1))
     assert one.change("wall") == pytest.approx(log(2.0))
     assert one.seconds() == (2.0, 2.2)
+
+
+@pytest.mark.parametrize("planted", range(32))
+def test_a_search_finds_a_small_slowdown_in_six_probes(planted):
+    rng = np.random.default_rng(planted)
+    commits = [f"{k:02d}" for k in range(32)]
+
+    def between(first, second):
+        slow = 0.05 * ((second >= commits[planted]) - (first != "base" and first >= commits[planted]))
+        return lambda _: launch(slow + 0.01 * float(rng.standard_normal()))
+
+    found = bisection.search(USE, "base", commits, 0.05, between)
+    assert found.commit == commits[planted]
+    assert found.probes <= 6
+
+
+def test_a_search_passes_over_what_cannot_run():
+    why = Failure(status="error", reason="broken")
+
+    def between(first, second):
+        return lambda use: Launch(workload=use, head_failure=why) if second in "cd" else launch(0.2 * (second >= "e"))
+
+    found = bisection.search(USE, "0", list("abcdefgh"), 0.2, between)
+    assert (found.before, found.commit, found.skipped) == ("b", "e", ("c", "d"))
+    assert "with 2 commits that cannot run it" in bisection.sentence(found)
+
+
+def test_a_planted_commit_is_found_by_real_launches(repository):
+    source = repository / "qinn_bench" / "performance" / "workloads.py"
+    for k in range(6):
+        if k == 3:
+            source.write_text(WORKLOADS.replace("range(n)", "range(2 * n)"), encoding="utf8")
+        (repository / "note.txt").write_text(str(k), encoding="utf8")
+        git(repository, "commit", "-qam", f"change {k}")
+    with Checkouts(repository) as checkouts, ExitStack() as stack:
+        commits = checkouts.path("HEAD~6", "HEAD")
+
+        def between(first, second):
+            return stack.enter_context(Launcher(checkouts.at(first), checkouts.at(second), ("numpy",)))
+
+        found = bisection.search(USE, checkouts.commit("HEAD~6"), commits, log(2), between)
+    assert found.commit == commits[3] and found.confirmed
+    assert found.probes <= 4

@@ -7,10 +7,12 @@ import fnmatch
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
+from qinn_bench.performance.bisection import search, sentence, total
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.gate import Decision, GateReport, gate
 from qinn_bench.performance.launches import HEAVY, LIBRARIES, Launcher, NoVerdict
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", default="HEAD", help="the revision to compare with")
     parser.add_argument("--head", default=".", help="the revision that is judged; . is the working tree as it is")
     parser.add_argument("--workloads", default="*", help="patterns such as 'engine*n_qubits=8*', separated by spaces")
+    parser.add_argument("--bisect", action="store_true", help="name the commit of each regression")
     parser.add_argument("--repository", type=Path, default=Path(), help="the top of the repository")
     parser.add_argument("--json", action="store_true", help="print the decisions as JSON")
 
@@ -62,14 +65,30 @@ def _measured(options: argparse.Namespace) -> GateReport:
         with Launcher(base, head, _libraries(theirs)) as launcher:
             extra = 0 if launcher.fork else SPAWNED_EXTRA
             decisions = gate(ours, theirs, launcher, watch, extra)
-            return GateReport(
-                base=checkouts.commit(options.base),
-                head=checkouts.commit(options.head),
-                machine=this_machine().name,
-                forked=launcher.fork,
-                calibrated=False,
-                decisions=decisions,
-            )
+            forked = launcher.fork
+        slower = [one for one in decisions if one.outcome == "regression" and one.clock == "cpu"]
+        return GateReport(
+            base=checkouts.commit(options.base),
+            head=checkouts.commit(options.head),
+            machine=this_machine().name,
+            forked=forked,
+            calibrated=False,
+            decisions=decisions,
+            notes=tuple(_source(checkouts, options, one) for one in slower) if options.bisect else (),
+        )
+
+
+def _source(checkouts: Checkouts, options: argparse.Namespace, one: Decision) -> str:
+    """The commit that a regression comes from, in a sentence."""
+    base, commits = checkouts.commit(options.base), checkouts.path(options.base, options.head)
+    with ExitStack() as stack:
+
+        def between(first: str, second: str) -> Launcher:
+            stack.pop_all().close()
+            folders = checkouts.at(first), checkouts.at(second)
+            return stack.enter_context(Launcher(*folders, _libraries([one.workload])))
+
+        return sentence(search(one.workload, base, commits, total(one), between))
 
 
 def _chosen(uses: Sequence[Use], patterns: str) -> list[Use]:
