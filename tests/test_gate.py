@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qinn_bench.performance import bisection, gate
+from qinn_bench.performance import bisection, calibration, gate
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.launches import Failure, Launch, Launcher, agree, on_gpu
 from qinn_bench.values import Refused, Use
@@ -297,3 +297,33 @@ def test_a_planted_commit_is_found_by_real_launches(repository):
         found = bisection.search(USE, checkouts.commit("HEAD~6"), commits, log(2), between)
     assert found.commit == commits[3] and found.confirmed
     assert found.probes <= 4
+
+
+def calibrated(repeats=8, scatter=0.005):
+    rng = np.random.default_rng(6)
+
+    def start(use, planted=0.0):
+        return launch(log(1 + planted) + scatter * float(rng.standard_normal()))
+
+    return calibration.calibrate([USE], start, "here", True, repeats, lambda _: None)
+
+
+def test_a_calibration_knows_what_was_planted(tmp_path):
+    known = calibrated(40)
+    called = {rate.planted: rate.called / rate.trials for rate in known.rates()}
+    assert called[0.0] == 0.0 and called[0.05] > 0.95 and called[0.5] == 1.0
+    assert known.smallest() == 0.05
+    path = calibration.path_of(tmp_path, "here")
+    path.parent.mkdir()
+    path.write_text(known.model_dump_json(), encoding="utf8")
+    assert calibration.load(tmp_path, "here") == known
+    assert calibration.load(tmp_path, "elsewhere") is None
+
+
+def test_a_noisy_machine_supports_no_alarm():
+    slower = gate.decide(USE, scripted([0.05] * 8))
+    (kept,), _ = calibration.supported([slower], calibrated(20))
+    (withdrawn,), notes = calibration.supported([slower], calibrated(20, scatter=0.1))
+    assert kept.outcome == "regression" and kept.p < 0.01
+    assert withdrawn.outcome == "inconclusive" and "too often" in withdrawn.reason
+    assert "no slowdown is found" in notes[0]
