@@ -1,4 +1,4 @@
-"""Every workload of the suite as a class of asv: CPU time of a step, for each combination of its parameters."""
+"""Every workload of the suite as classes of asv: CPU and wall time, peak memory and counters of a step."""
 
 import os
 import time
@@ -8,27 +8,54 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 
+from qinn_bench.performance import counters
 from qinn_bench.performance.workloads import WORKLOADS, Workload, make
 from qinn_bench.values import Refused, Use
 
+TIMING = {"rounds": 2, "repeat": (3, 10, 1.0), "sample_time": 0.01, "warmup_time": 0.05, "timeout": 120}
 
-def suite(workload: Workload) -> type:
-    """The class of a workload; where its work cannot run, asv is told to leave the point out."""
+
+def suites(workload: Workload) -> dict[str, type]:
+    """The classes of a workload by name: its time by its own clock, memory and counters; and its time by the wall.
+
+    Where its work cannot run, asv is told to leave the point out.
+    """
+
+    def use_of(values):
+        return Use(name=workload.name, knobs=dict(zip(workload.grid, values, strict=True)))
 
     def setup(self, *values):
         torch.set_num_threads(1)
         try:
-            self.step = make(Use(name=workload.name, knobs=dict(zip(workload.grid, values, strict=True))))
+            self.step = make(use_of(values))
         except Refused as refusal:
             raise NotImplementedError(str(refusal)) from refusal
 
-    def time_step(self, *_):
+    def work(self, *_):
         self.step()
 
-    timing = {"timer": time.process_time, "rounds": 2, "repeat": (3, 10, 1.0), "sample_time": 0.01, "timeout": 120}
-    names = {"params": list(map(list, workload.grid.values())), "param_names": list(workload.grid)}
-    return type(workload.name.capitalize(), (), {"setup": setup, "time_step": time_step} | timing | names)
+    def tracked(name):
+        def track(_, *values):
+            return counters.count(use_of(values)).get(name, float("nan"))
+
+        track.unit = "bytes" if "bytes" in name else name
+        return track
+
+    name = workload.name.capitalize()
+    shared = TIMING | {
+        "setup": setup,
+        "time_step": work,
+        "params": list(map(list, workload.grid.values())),
+        "param_names": list(workload.grid),
+        "version": workload.version,
+    }
+    tracks = {f"track_{counter}": tracked(counter) for counter in counters.COUNTERS if counter not in workload.loose}
+    clock = time.process_time if workload.clock == "cpu" else time.perf_counter
+    found = {name: type(name, (), shared | tracks | {"timer": clock, "peakmem_step": work})}
+    if workload.clock == "cpu":
+        found[f"{name}Wall"] = type(f"{name}Wall", (), shared | {"timer": time.perf_counter})
+    return found
 
 
 for _workload in WORKLOADS.values():
-    globals()[_workload.name.capitalize()] = suite(_workload)
+    globals().update(suites(_workload))

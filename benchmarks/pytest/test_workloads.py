@@ -1,4 +1,4 @@
-"""Every workload of the suite under pytest-benchmark: the same steps, with their parameters beside the times."""
+"""Every workload of the suite under pytest-benchmark: the same steps, with parameters and counters beside the times."""
 
 import os
 import time
@@ -6,23 +6,41 @@ import time
 import pytest
 import torch
 
-from qinn_bench.performance import workloads
+from qinn_bench.performance import counters, workloads
 from qinn_bench.performance.engine import candidate
 from qinn_bench.values import Refused
 
 pytest.importorskip("pytest_benchmark", reason="pytest-benchmark comes with the extra [bench]")
 
+CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
 
-@pytest.mark.parametrize("use", workloads.uses(), ids=str)
-@pytest.mark.benchmark(timer=time.process_time, disable_gc=True, warmup=True, warmup_iterations=1, max_time=0.5)
+
+def marked(use):
+    """The point of a workload, timed by the clock that sees its work."""
+    clock = CLOCKS[workloads.workload_of(use).clock]
+    timing = {"timer": clock, "disable_gc": True, "warmup": True, "warmup_iterations": 1, "max_time": 0.5}
+    return pytest.param(use, id=str(use), marks=pytest.mark.benchmark(**timing))
+
+
+@pytest.mark.parametrize("use", map(marked, workloads.uses()))
 def test_workload(benchmark, use):
     torch.set_num_threads(1)
+    workload = workloads.workload_of(use)
     try:
         step = workloads.make(use)
     except Refused as refusal:
         pytest.skip(str(refusal))
     benchmark.group = use.name
-    benchmark.extra_info |= use.knobs | {"threads": torch.get_num_threads(), "load": os.getloadavg()[0]}
-    if "backend" in use.knobs:
+    benchmark.extra_info |= {
+        "parameters": use.knobs,
+        "version": workload.version,
+        "backend": use.knobs.get("backend", "none"),
+        "device": workload.device,
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+    }
+    if use.name.startswith("engine"):
         benchmark.extra_info["dtype"] = candidate(use.knobs["backend"]).precision
+    if benchmark.enabled:
+        benchmark.extra_info["counters"] = counters.count(use)
     benchmark(step)

@@ -26,6 +26,7 @@ VERBS = {
     "diagnose": "what a model could represent: its circuits, Fisher information and Jacobian",
     "doctor": "what this installation can do, and whether its simulators agree",
     "gate": "whether one version of this project is slower than another",
+    "counters": "what the workloads ask for, counted exactly, and whether it grew",
     "scale": "how time and memory of the simulators grow with the number of qubits",
 }
 
