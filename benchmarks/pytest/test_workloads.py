@@ -22,7 +22,7 @@ def marked(use):
     return pytest.param(use, id=str(use), marks=pytest.mark.benchmark(**timing))
 
 
-@pytest.mark.parametrize("use", map(marked, workloads.uses()))
+@pytest.mark.parametrize("use", [marked(use) for use in workloads.uses()])
 def test_workload(benchmark, use):
     torch.set_num_threads(1)
     workload = workloads.workload_of(use)
