@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qinn_bench.performance import bisection, calibration, gate
+from qinn_bench.performance import attribution, bisection, calibration, gate
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.launches import Failure, Launch, Launcher, agree, on_gpu
 from qinn_bench.values import Refused, Use
@@ -327,3 +327,14 @@ def test_a_noisy_machine_supports_no_alarm():
     assert kept.outcome == "regression" and kept.p < 0.01
     assert withdrawn.outcome == "inconclusive" and "too often" in withdrawn.reason
     assert "no slowdown is found" in notes[0]
+
+
+@pytest.mark.parametrize(("slow", "words"), [("nll", ("mode=nll",)), ("", ()), ("all", ())])
+def test_regressions_are_put_down_to_what_they_have_in_common(slow, words):
+    decisions = []
+    for mode in ("forward", "nll"):
+        for n in (4, 8):
+            use = Use(name="engine", knobs={"mode": mode, "n_qubits": n})
+            made = gate.decide(USE, scripted([0.1 * (slow in (mode, "all"))] * 8))
+            decisions.append(made.model_copy(update={"workload": use}))
+    assert attribution.common(decisions) == words

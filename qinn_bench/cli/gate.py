@@ -15,6 +15,7 @@ from rich.console import Console
 
 from qinn_bench import store
 from qinn_bench.performance import calibration
+from qinn_bench.performance.attribution import common
 from qinn_bench.performance.bisection import search, sentence, total
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.gate import Decision, GateReport, gate
@@ -85,8 +86,17 @@ def _measured(options: argparse.Namespace) -> GateReport:
             forked=forked,
             calibrated=known is not None,
             decisions=tuple(decisions),
-            notes=(*notes, *(_source(checkouts, options, one) for one in slower if options.bisect)),
+            notes=(
+                *notes,
+                *_shared(decisions),
+                *(_source(checkouts, options, one) for one in slower if options.bisect),
+            ),
         )
+
+
+def _shared(decisions: Sequence[Decision]) -> list[str]:
+    words = common(decisions)
+    return [f"all regressions, and nothing else, have {' and '.join(words)}"] if words else []
 
 
 def _calibrate(options: argparse.Namespace) -> int:
