@@ -153,5 +153,5 @@ def _literal(pattern: str) -> str:
 def _libraries(uses: Sequence[Use]) -> tuple[str, ...]:
     """What launches of these workloads import; PennyLane takes seconds and is left out where only engines run."""
     words = " ".join(map(str, uses))
-    light = all(use.name == "engine" for use in uses) and ".qubit" not in words
+    light = all(use.name.startswith("engine") for use in uses) and ".qubit" not in words
     return LIBRARIES if light else LIBRARIES + HEAVY
