@@ -15,7 +15,18 @@ FLOORS = [
     | {"metrics", "data", "store", "published", "registry", "provenance"},
     {"run", "measuring", "worker", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
-    {"campaign", "planning", "report", "performance", "comparing", "verdicts", "claims", "freezing", "capacity"}
+    {
+        "campaign",
+        "planning",
+        "quality",
+        "report",
+        "performance",
+        "comparing",
+        "verdicts",
+        "claims",
+        "freezing",
+        "capacity",
+    }
     | {"results_table", "round_robin"},
     {"cli"},
 ]

@@ -24,6 +24,7 @@ VERBS = {
     "compare": "ranks and verdicts from anybody's table of results (CSV)",
     "claims": "check, freeze and list files of claims",
     "diagnose": "what a model could represent: its circuits, Fisher information and Jacobian",
+    "quality": "did the numbers of pinned seeds move from the golden ones",
     "doctor": "what this installation can do, and whether its simulators agree",
     "gate": "whether one version of this project is slower than another",
     "counters": "what the workloads ask for, counted exactly, and whether it grew",

@@ -1,0 +1,52 @@
+"""``qinn-bench quality``: did the numbers of pinned seeds move from the golden ones."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from qinn_bench import planning, quality, store
+from qinn_bench.performance.machine import environment
+from qinn_bench.provenance import commit
+from qinn_bench.quality import Finding
+from qinn_bench.report.quality import quality_table
+from qinn_bench.values import Refused
+
+PASSED = frozenset({"same", "equal", "better"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is watched, the folder of results, and what to do."""
+    parser.add_argument("--watch", type=Path, default=Path("benchmarks/quality.toml"), help="what is watched (TOML)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    parser.add_argument("--accept", action="store_true", help="make the numbers of the finished records golden")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what became of every golden number; 0 all pass, 1 some worse, 5 none worse but some inconclusive."""
+    watch = quality.load_watch(options.watch)
+    study = planning.load_study(Path(watch.study))
+    records = store.load_all(options.results, study.name)
+    path = options.results / "golden" / "quality" / f"{study.name}.json"
+    if not records:
+        raise Refused(f"'{study.name}' has no records yet; to make them: qinn-bench run {watch.study}")
+    if options.accept:
+        head = str(commit().get("commit", ""))
+        golden = quality.golden_of(watch, study.name, records, head, environment())
+        quality.save_golden(path, golden)
+        print(f"{len(golden.series)} series of {max(len(one.values) for one in golden.series)} seeds: {path}")
+        return 0
+    found = quality.check(quality.load_golden(path), watch, records)
+    if options.json:
+        print(json.dumps([one.model_dump() for one in found], indent=1, ensure_ascii=False))
+    else:
+        print(quality_table(found).text(), end="")
+    return _code(found)
+
+
+def _code(found: Sequence[Finding]) -> int:
+    outcomes = {one.outcome for one in found}
+    return 1 if "worse" in outcomes else 0 if outcomes <= PASSED else 5
