@@ -88,9 +88,12 @@ def compare(
     differences = pairs[0] - pairs[1]
     apart = None if rows is None else ORIENTED[better](rows[0][found]) - ORIENTED[better](rows[1][found])
     left_out = f"{int(np.sum(~found))} of {len(found)} pairs without a value" if not found.all() else ""
-    n = distinct(pairs)
-    if n == 1 and len(differences) > 1 and apart is not None:
+    kept = distinct(pairs)
+    n, repeated = len(kept), len(differences) - len(kept)
+    if n == 1 and repeated and apart is not None:
         return _over_rows(differences[0], apart[0], margin, level, unit, left_out)
+    differences, apart = differences[kept], None if apart is None else apart[kept]
+    left_out = "; ".join(filter(None, [left_out, f"{repeated} pairs repeat others" if repeated else ""]))
     if n < LEAST:
         reason = f"{n} independent replicates, at least {LEAST} are needed"
         return _comparison("undecided", _sentence(reason, left_out), differences, None, n, unit)
@@ -102,16 +105,14 @@ def compare(
     return answer.model_copy(update=p | {"margin": margin, "method": method})
 
 
-def distinct(pairs: Array) -> int:
-    """How many of the pairs ``(2, n)`` differ from each other by more than rounding: those that count as replicates."""
-    if not pairs.size:
-        return 0
-    scale = np.abs(pairs).max()
-    kept: list[Array] = []
-    for pair in pairs.T:
-        if all(np.abs(pair - other).max() > SAME * scale for other in kept):
-            kept.append(pair)
-    return len(kept)
+def distinct(pairs: Array) -> list[int]:
+    """Which of the pairs ``(2, n)`` are replicates: each that differs from those before it by more than rounding."""
+    scale = np.abs(pairs).max(initial=0.0)
+    kept: list[int] = []
+    for k, pair in enumerate(pairs.T):
+        if all(np.abs(pair - pairs[:, other]).max() > SAME * scale for other in kept):
+            kept.append(k)
+    return kept
 
 
 def sign_flip_p(differences: Array, rng: np.random.Generator | None = None) -> tuple[float, float]:

@@ -61,8 +61,16 @@ def test_few_replicates_decide_nothing():
 def test_repeated_seeds_are_no_replicates():
     first = np.array([1.0, 1.1, 1.0 + 1e-12, 1.1 - 1e-12, 1.0, 1.1, 1.0])
     second = np.full(7, 3.0)
-    assert distinct(np.stack([first, second])) == 2
+    assert distinct(np.stack([first, second])) == [0, 1]
     assert compare(first, second, better="lower", rng=rng_of(0)).outcome == "undecided"
+
+
+def test_pairs_that_repeat_others_prove_nothing_more():
+    first = rng_of("five").normal(0, 0.1, 5)
+    once = compare(first, first + 1, better="lower", rng=rng_of(0))
+    twice = compare(np.tile(first, 2), np.tile(first + 1, 2), better="lower", rng=rng_of(0))
+    assert once.p_better == twice.p_better == 1 / 32 and twice.replicates == 5
+    assert "5 pairs repeat others" in twice.reason and twice.interval == once.interval
 
 
 @pytest.mark.parametrize("jitter", [0.0, 1e-13])
