@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from qinn_bench.cli.scale import parse_qubits
 from qinn_bench.performance import measure, scan, workloads
 from qinn_bench.performance.measure import interleaved
 from qinn_bench.performance.scan import Request, Row, Scan, growths
-from qinn_bench.performance.scout import Scouted, Scouts, answer
+from qinn_bench.performance.scout import Scouted, Scouts, serve
 from qinn_bench.performance.workloads import WORKLOADS
 from qinn_bench.report import figures, look
 from qinn_bench.report.scaling import digits, notes, tables
@@ -56,7 +57,7 @@ def test_the_first_step_is_told_apart():
 
 @pytest.fixture
 def hungry(monkeypatch):
-    """A workload that holds many mebibytes for a moment, measured in this process."""
+    """A workload that holds many mebibytes for a moment, in forks of this process: a fork has no past peak."""
 
     def make(mebibytes):
         return lambda: (np.ones(mebibytes * 2**17).sum(),)
@@ -66,9 +67,18 @@ def hungry(monkeypatch):
     return Use(name="hungry", knobs={"mebibytes": 64})
 
 
+def served(order):
+    """What a fork of this process answers to one order."""
+    reading, writing = os.pipe()
+    serve([order], writing)
+    os.close(writing)
+    with os.fdopen(reading) as answers:
+        return answers.read()
+
+
 def test_the_peak_of_a_step_is_seen_after_it_is_gone(hungry):
     order = {"use": hungry.model_dump(), "warm": None, "clock": "cpu", "threads": 1, "limit": 0}
-    found = answer(order)
+    found = Scouted(**json.loads(served(json.dumps(order))))
     assert found.status == "ok"
     assert 63 < found.peak_bytes / 2**20 < 80
 
