@@ -61,7 +61,7 @@ def take_metrics(
             generated=arrays["samples"],
             log_prob=arrays.get("log_prob"),
             mass=certificate.mass if certificate else None,
-            rng=numpy_rng("metric", metric.name, str(cell.data), cell.seed),
+            rng=numpy_rng("metric", metric.name, str(cell.data), cell.stream("evaluation")),
         )
         found |= metric.compute(evidence)
     return found

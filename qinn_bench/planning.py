@@ -14,7 +14,11 @@ from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
 from qinn_bench.reading import parse
 from qinn_bench.run import Order
-from qinn_bench.values import Cell, Control, Match, Refused, Row, Study, Use
+from qinn_bench.values import Cell, Control, Match, Refused, Row, Source, Study, Use
+
+FEWEST_VARIED = 4
+"""A source of randomness that is moved alone needs so many seeds to show its variance."""
+SOURCES: tuple[Source, ...] = get_args(Source)
 
 
 def load_study(path: Path) -> Study:
@@ -47,6 +51,10 @@ def _check_names(study: Study) -> None:
         if name not in known:
             raise Refused(f"no metric is called '{name}'; there are: {', '.join(sorted(known))}")
     _check_grid(study)
+    if study.variance and study.seeds < FEWEST_VARIED:
+        raise Refused(
+            f"study '{study.name}' asks for the variance of {study.seeds} seeds; {FEWEST_VARIED} or more were expected"
+        )
     labels = [label_of(row) for row in study.models]
     if doubled := {label for label in labels if labels.count(label) > 1}:
         raise Refused(f"two rows of study '{study.name}' are called '{doubled.pop()}'; give each its own label")
@@ -196,6 +204,7 @@ def _cells(study: Study, shape: _Shape, data: Use, budget: str) -> list[Cell]:
     model, quantum = shape.model, has_circuit(shape.model.name)
     controlled = study.controls and quantum and (not study.control_sizes or shape.size in study.control_sizes)
     controls = get_args(Control) if controlled else ("",)
+    compared = study.variance and registry.role(model.name) == "model"
     cells = [
         Cell(
             model=model,
@@ -207,13 +216,21 @@ def _cells(study: Study, shape: _Shape, data: Use, budget: str) -> list[Cell]:
             samples=study.samples,
             mass_draws=study.mass_draws,
             control=control,
+            varies=source,
         )
         for control in controls
         for backend in (study.backends if quantum else study.backends[:1])
         for device in study.devices
-        for seed in range(study.seeds)
+        for source in (_sources(quantum, backend) if compared and not control else SOURCES[:1])
+        for seed in range(source != "all", study.seeds)
     ]
     return cells[:1] if shape.skip else cells
+
+
+def _sources(quantum: bool, backend: str) -> list[Source]:
+    """What a seed can move; seed 0 of all of them is where a source that is moved alone starts from."""
+    shots = quantum and backends.parse(backends.resolve(backend)).shots
+    return [source for source in SOURCES if shots or source != "shots"]
 
 
 def _label(study: Study, row: Row, shape: _Shape, budget: str, cell: Cell) -> str:

@@ -148,7 +148,7 @@ def _p(one: Finding, side: str) -> float:
 
 def _groups(records: Sequence[Record]) -> dict[tuple[str, str], dict[int, Record]]:
     groups: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
-    for record in records:
+    for record in (r for r in records if r.cell.varies == "all"):
         groups[record.row, str(record.cell.data)][record.cell.seed] = record
     return groups
 

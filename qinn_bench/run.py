@@ -21,7 +21,9 @@ from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends, controls
+from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.seeds import seed_of, torch_rng
+from qinn_bench.splits import resplit
 from qinn_bench.training import Fit, fit
 from qinn_bench.values import Cell, Estimate, Record, Resources, Status, Training
 
@@ -91,7 +93,7 @@ def run_cell(order: Order, on_step: Callable[[int], None] = lambda _: None, thre
         return save(order, {}, status="skipped", reason=order.skip)
     if reason := _unsupported(order.cell):
         return save(order, {}, status="unsupported", reason=reason)
-    data: Dataset = registry.make("data", order.cell.data)
+    data = resplit(registry.make("data", order.cell.data), order.cell.stream("split"))
     done = store.load(order.results, order.study, order.key)
     if done and done.status == "ok":
         return _measure_again(order, data, done)
@@ -139,24 +141,34 @@ def build(cell: Cell, data: Dataset) -> Generator:
     Raises:
         Refused: the model has no such control.
     """
-    torch.manual_seed(seed_of("init", str(cell.data), str(cell.model), cell.seed))
+    names, seed = (str(cell.data), str(cell.model)), cell.stream("initialisation")
+    torch.manual_seed(seed_of("init", *names, seed))
     model: Generator = registry.make("model", cell.model, data.dim, data=data, backend=cell.backend)
-    controls.apply(model, cell.control, torch_rng("control", cell.control, str(cell.data), str(cell.model), cell.seed))
+    controls.apply(model, cell.control, torch_rng("control", cell.control, *names, seed))
+    if cell.backend != "none" and backends.parse(cell.backend).shots:
+        _seed_shots(model, cell)
     return model.to(device=cell.device, dtype=getattr(torch, cell.budget.precision))
+
+
+def _seed_shots(model: Generator, cell: Cell) -> None:
+    """Give the shots a seed of their own, which does not hang on how the weights are drawn."""
+    circuits = (layer for layer in model.modules() if isinstance(layer, CircuitLayer))
+    for k, layer in enumerate(circuits):
+        layer.backend = backends.get(cell.backend, seed=seed_of("shots", str(cell.data), k, cell.stream("shots")))
 
 
 def _train(model: Generator, cell: Cell, data: Dataset, on_step: Callable[[int], None]) -> Fit:
     kind = {"device": cell.device, "dtype": getattr(torch, cell.budget.precision)}
     train = torch.as_tensor(data.transform.forward(data.train)[0]).to(**kind)
     valid = torch.as_tensor(data.transform.forward(data.valid)[0]).to(**kind)
-    model.initialise(train, torch_rng("initialise", str(cell.data), cell.seed))
+    model.initialise(train, torch_rng("initialise", str(cell.data), cell.stream("initialisation")))
     if cell.control == "untrained":
         return Fit("ok", "", Training(steps=0, best_step=0, best_loss=None, stopped="untrained control"))
-    return fit(model, train, valid, cell.budget, (str(cell.data), cell.seed), on_step)
+    return fit(model, train, valid, cell.budget, (str(cell.data), cell.stream("batches")), on_step)
 
 
 def _evaluate(model: Generator, cell: Cell, data: Dataset) -> store.Arrays:
-    features = model.sample(cell.samples, torch_rng("sample", str(cell.data), cell.seed))
+    features = model.sample(cell.samples, torch_rng("sample", str(cell.data), cell.stream("evaluation")))
     arrays: store.Arrays = {"samples": data.transform.inverse(features.double().numpy())}
     if measuring.has_density(model):
         arrays["log_prob"] = measuring.physical_log_prob(model, data, data.test)

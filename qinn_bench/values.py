@@ -17,7 +17,7 @@ Role = Literal["model", "control", "floor", "ceiling"]
 Verdict = Literal["pass", "fail", "undecided"]
 Outcome = Literal["better", "equal", "worse", "undecided"]
 Control = Literal["", "frozen", "unentangled", "fourier", "tanh", "untrained"]
-Source = Literal["all", "initialisation", "batches", "split", "shots"]
+Source = Literal["all", "initialisation", "batches", "shots", "evaluation", "split"]
 Axis = Literal["parameters", "quantum", "circuits", "flops", "rank"]
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -82,7 +82,8 @@ class Cell(Value):
 
     `samples` rows are drawn from the trained model; `mass_draws` is the most that its certificate may draw. With a
     `control` the circuits of the model are replaced before training. The seed moves every source of randomness, or
-    only the one that `varies`; the others then stay at seed 0.
+    only the one that `varies`; the others then stay at seed 0. The split into train, valid and test rows is moved by
+    itself alone, so that all models and seeds are judged on the same rows.
     """
 
     model: Use
@@ -95,6 +96,11 @@ class Cell(Value):
     mass_draws: Positive
     control: Control = ""
     varies: Source = "all"
+
+    def stream(self, source: Source) -> int:
+        """The seed of one source of randomness; the split is that of the data, unless it is what varies."""
+        moved = self.varies == source or (self.varies == "all" and source != "split")
+        return self.seed if moved else 0
 
 
 class Row(Value):

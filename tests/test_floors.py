@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds"},
     {"quantum", "curves", "paired", "rankings", "statistics", "transforms"},
-    {"training", "audit", "density_mass", "resources", "flags", "nulls"}
+    {"training", "splits", "audit", "density_mass", "resources", "flags", "nulls"}
     | {"metrics", "data", "store", "published", "registry", "provenance"},
     {"run", "measuring", "worker", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
@@ -26,6 +26,7 @@ FLOORS = [
         "claims",
         "freezing",
         "capacity",
+        "variance",
     }
     | {"results_table", "round_robin"},
     {"cli"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from qinn_bench import planning, registry
@@ -34,6 +35,11 @@ def planned(options: argparse.Namespace) -> tuple[Study, list[Order]]:
             f"the filters keep no cell of '{study.name}'; its rows are: {rows}; its seeds 0 to {study.seeds - 1}"
         )
     return study, kept
+
+
+def over_seeds(orders: Sequence[Order]) -> list[Order]:
+    """The cells whose seed moves everything: those that moved one source alone answer ``qinn-bench variance`` only."""
+    return [order for order in orders if order.cell.varies == "all"]
 
 
 def _wanted(order: Order, options: argparse.Namespace) -> bool:

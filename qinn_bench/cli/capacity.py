@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print each family with its power law and its ratio to each classical one, and what was left out."""
-    records, notes = _records.of_study(options, _name(options.study))
+    records, notes = _records.of_study(options, _records.name_of(options.study))
     families = capacity(records, options.metric, options.axis, options.data)
     found = _ratios(families)
     if options.figure:
@@ -49,15 +48,6 @@ def run(options: argparse.Namespace) -> int:
     shown = {"text": table.text, "md": table.markdown, "latex": table.latex, "csv": table.csv, "json": table.json}
     print(shown[options.format](), end="")
     return 0
-
-
-def _name(study: Path) -> str:
-    if not study.is_file():
-        raise Refused(f"there is no study file '{study}'")
-    try:
-        return str(tomllib.loads(study.read_text(encoding="utf8"))["name"])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
-        raise Refused(f"{study} is not a study in TOML: {error}") from None
 
 
 def _ratios(families: Sequence[Curve]) -> list[Equivalence]:

@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     if options.records:
         raise Refused(f"{options.records} holds no samples, which figures are drawn from; leave --records out")
     study, orders = _study.planned(options)
+    orders = _study.over_seeds(orders)
     folder = options.out or options.results / "figures" / study.name
     by_data: dict[str, list[Order]] = defaultdict(list)
     for order in orders:

@@ -21,6 +21,7 @@ VERBS = {
     "figure": "the figures of a study, from its records",
     "licence": "the smallest deformations of the truth that each metric can see",
     "capacity": "quality against size for each family, and how much larger the classical ones have to be",
+    "variance": "how much of a number's spread comes from each source of randomness",
     "compare": "ranks and verdicts from anybody's table of results (CSV)",
     "claims": "check, freeze and list files of claims",
     "diagnose": "what a model could represent: its circuits, Fisher information and Jacobian",

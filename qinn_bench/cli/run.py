@@ -45,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
             todo, Limits(max(1, options.jobs), options.timeout, options.memory, max(1, options.threads)), watch
         )
     records = campaign.finished(orders)
-    shown = licensed(table(records, study.columns or None), records, options.results)
+    over_seeds = [record for record in records if record.cell.varies == "all"]
+    shown = licensed(table(over_seeds, study.columns or None), over_seeds, options.results)
     print(shown.json() if options.json else shown.text())
     log.print(f"records: {options.results / 'records' / study.name}")
     return 3 if any(campaign.failed(record) for record in records) else 0
@@ -73,7 +74,8 @@ class _Watch(AbstractContextManager["_Watch"]):
 
     def __call__(self, event: Event) -> None:
         cell = event.order.cell
-        name = f"{cell.data.name} {event.order.row} seed {cell.seed}"
+        alone = "" if cell.varies == "all" else f" of the {cell.varies} alone"
+        name = f"{cell.data.name} {event.order.row} seed {cell.seed}{alone}"
         if event.record:
             self.done += 1
             seconds = sum(value for key, value in event.record.cost.items() if key.endswith("_wall_s"))

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Render what is finished; cells without a record are counted in the table."""
     study, orders = _study.planned(options)
+    orders = _study.over_seeds(orders)
     columns = tuple(options.columns.split(",")) if options.columns else study.columns or None
     records, notes = _published(options.records, study.name, orders) if options.records else _finished(orders)
     made = licensed(table(records, columns), records, options.results)
