@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Literal
 
 import numpy as np
@@ -87,10 +87,11 @@ def capacity(records: Sequence[Record], metric: str, axis: str = "parameters", d
     for record in sized:
         control = record.cell.control
         families[f"{record.family} · {control}" if control else record.family].append(record)
-    return [_curve(name, of, metric, axis) for name, of in families.items()]
+    asked = {of_control: {r.size for r in sized if bool(r.cell.control) is of_control} for of_control in (False, True)}
+    return [_curve(name, of, metric, axis, asked[bool(of[0].cell.control)]) for name, of in families.items()]
 
 
-def _curve(family: str, records: Sequence[Record], metric: str, axis: str) -> Curve:
+def _curve(family: str, records: Sequence[Record], metric: str, axis: str, asked: Set[int]) -> Curve:
     points: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
     lost: dict[tuple[int, str], list[int]] = defaultdict(list)
     for record in records:
@@ -106,7 +107,7 @@ def _curve(family: str, records: Sequence[Record], metric: str, axis: str) -> Cu
         f"size {size}, {'seed' if len(of) == 1 else 'seeds'} {', '.join(map(str, sorted(of)))}: {why}"
         for (size, why), of in sorted(lost.items())
     ]
-    few = [f"size {size}: {len(at)} seeds, {LEAST_SEEDS} are needed" for size, at in points.items() if size not in kept]
+    remarks += _missing({size: len(at) for size, at in points.items()}, asked - {record.size for record in records})
     seeds = sorted(set.intersection(*(set(at) for at in kept.values()))) if kept else []
     ordered = sorted((float(np.mean([at[s][0] for s in at])), tuple(at[s][1] for s in seeds)) for at in kept.values())
     apart = [point for k, point in enumerate(ordered) if not k or point[0] > ordered[k - 1][0] > 0]
@@ -120,8 +121,22 @@ def _curve(family: str, records: Sequence[Record], metric: str, axis: str) -> Cu
         quantum=any(r.cell.backend != "none" for r in records),
         control_of=records[0].family if records[0].cell.control else "",
         sign=-1 if any(r.metrics[metric].better == "higher" for r in records if metric in r.metrics) else 1,
-        remarks=(*remarks, *sorted(few)),
+        remarks=tuple(remarks),
     )
+
+
+def _missing(seeds: Mapping[int, int], absent: Set[int]) -> list[str]:
+    """A remark for each number of seeds that is too small, and one for the sizes that other families have."""
+    few: dict[int, list[int]] = defaultdict(list)
+    for size, count in sorted(seeds.items()):
+        if count < LEAST_SEEDS:
+            few[count].append(size)
+    said = [f"{_sizes(of)}: {n} seed{'s' * (n != 1)}, {LEAST_SEEDS} are needed" for n, of in sorted(few.items())]
+    return [*said, f"{_sizes(sorted(absent))}: no records"] if absent else said
+
+
+def _sizes(of: Sequence[int]) -> str:
+    return f"size{'s' * (len(of) != 1)} {', '.join(map(str, of))}"
 
 
 def _left_out(record: Record, metric: str, axis: str) -> str:

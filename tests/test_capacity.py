@@ -65,6 +65,14 @@ def test_refusals_and_what_is_undefined():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("design", validation.DESIGNS)
+def test_intervals_cover_on_every_design(design):
+    rng = np.random.default_rng(17)
+    found = validation.coverage(validation.power, 2.0, 0.02, 0.0, 4000, rng, validation.DESIGNS[design])
+    assert 0.93 <= found <= 0.97
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("law", "sd"), [("power", 0.05), ("power", 0.1), ("kink", 0.1)])
 def test_intervals_cover(law, sd):
     rng = np.random.default_rng([3, round(sd * 100)])
@@ -141,6 +149,24 @@ def test_uncertified_likelihoods_are_left_out_and_named():
         capacity(records, "mmd")
     with pytest.raises(Refused, match="no axis"):
         capacity(records, "nll", "beauty")
+
+
+def test_missing_sizes_are_said():
+    records = [r for r in grown() if r.row not in ("inn · 200", "inn · 2000")]
+    records = [r for r in records if r.row not in ("q · 600", "q · 2000") or r.cell.seed == 0]
+    quantum, control, classical = capacity(records, "nll")
+    assert quantum.remarks == ("sizes 600, 2000: 1 seed, 5 are needed",)
+    assert control.remarks == () and classical.remarks == ("sizes 200, 2000: no records",)
+    assert "inn has 2 sizes, 3 are needed" in ratio([control, classical], "q · frozen", "inn").reason
+
+
+def test_a_growing_row_without_records_is_said(study, tmp_path, capsys):
+    study.write_text('name = "grown"\n[[models]]\nmodel = "spline"\nladder = [{ hidden = 1 }]\n')
+    assert main(["capacity", str(study), "--results", str(tmp_path)]) == 0
+    assert "No records: spline." in capsys.readouterr().out
+    study.write_text('title = "nameless"\n')
+    assert main(["capacity", str(study), "--results", str(tmp_path)]) == 2
+    assert "has no name" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from qinn_bench import published, store
 from qinn_bench.values import Record, Refused
@@ -15,8 +16,8 @@ def add_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=Path, metavar="FILE", help="published records, in place of RESULTS/records")
 
 
-def name_of(study: Path) -> str:
-    """What a study is called, read from its file without looking at its models.
+def read_study(study: Path) -> dict[str, Any]:
+    """What a study file says, its models not looked up; it has a name.
 
     Raises:
         Refused: no such file, or no study.
@@ -24,9 +25,12 @@ def name_of(study: Path) -> str:
     if not study.is_file():
         raise Refused(f"there is no study file '{study}'")
     try:
-        return str(tomllib.loads(study.read_text(encoding="utf8"))["name"])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+        content = tomllib.loads(study.read_text(encoding="utf8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Refused(f"{study} is not a study in TOML: {error}") from None
+    if "name" not in content:
+        raise Refused(f"{study} is not a study: it has no name")
+    return content
 
 
 def of_study(options: argparse.Namespace, study: str) -> tuple[list[Record], list[str]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from qinn_bench.capacity import AXES, Curve, Equivalence, bounds_of, capacity, ratio
 from qinn_bench.cli import _records
@@ -33,9 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print each family with its power law and its ratio to each classical one, and what was left out."""
-    records, notes = _records.of_study(options, _records.name_of(options.study))
+    study = _records.read_study(options.study)
+    records, notes = _records.of_study(options, str(study["name"]))
     families = capacity(records, options.metric, options.axis, options.data)
     found = _ratios(families)
+    notes += _absent(study, families)
     if options.figure:
         _draw(options, records, families)
     if options.json:
@@ -48,6 +51,14 @@ def run(options: argparse.Namespace) -> int:
     shown = {"text": table.text, "md": table.markdown, "latex": table.latex, "csv": table.csv, "json": table.json}
     print(shown[options.format](), end="")
     return 0
+
+
+def _absent(study: Mapping[str, Any], families: Sequence[Curve]) -> list[str]:
+    """A note on the rows of the study that grow and have no record."""
+    rows = [row for row in study.get("models", ()) if "ladder" in row or "shape" in row]
+    labels = [str(row.get("label") or row.get("model")) for row in rows]
+    missing = [label for label in labels if label not in {curve.family for curve in families}]
+    return [f"No records: {', '.join(missing)}."] if missing else []
 
 
 def _ratios(families: Sequence[Curve]) -> list[Equivalence]:
