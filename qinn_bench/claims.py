@@ -8,6 +8,7 @@ import math
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -168,7 +169,8 @@ def _compared(
         return _ratio(claims, claim, [record for record in records if on_data(record, claim.data)])
     known = row_names(records, claim.data)
     if absent := [row for row in (claim.first, claim.second) if row not in known]:
-        there = f"; there are: {', '.join(known)}" if known else ""
+        near = get_close_matches(absent[0], known, n=5, cutoff=0.3)
+        there = f"; of {len(known)} rows the nearest are: {', '.join(near)}" if near else ""
         why = f"no record of '{absent[0]}' on {claim.data}{there}; to make them: qinn-bench run {claims.study}"
         return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None), margin=claim.margin)
     found = judge(

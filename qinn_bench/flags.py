@@ -87,14 +87,16 @@ def copies(data: Dataset, generated: Array, suspected: Array, reference: Array) 
     """How many of the first generated rows have their nearest neighbour among `suspected`, beyond chance.
 
     Chance is n_suspected / (n_suspected + n_reference); the share is that of copied rows that explains the excess.
+    Generated rows with the same neighbour count once: far from the data many share one, which is evidence of nothing.
     """
     rows = _features(data, generated[:ROWS])
     if not len(rows) or not len(suspected) or not len(reference):
         return Copies(0.0, 1.0, 0.0)
-    near, far = (cKDTree(_features(data, side)).query(rows)[0] for side in (suspected, reference))
+    (near, at), (far, other) = (cKDTree(_features(data, side)).query(rows) for side in (suspected, reference))
     chance = len(suspected) / (len(suspected) + len(reference))
-    nearer = np.where(near == far, chance, near < far).mean()
-    error = np.sqrt(chance * (1 - chance) / len(rows)) / (1 - chance)
+    _, once = np.unique(np.where(near <= far, at, len(suspected) + other), return_index=True)
+    nearer = np.where(near == far, chance, near < far)[once].mean()
+    error = np.sqrt(chance * (1 - chance) / len(once)) / (1 - chance)
     same = float(np.mean(near < SAME * np.median(far)))
     return Copies(float((nearer - chance) / (1 - chance)), float(error), same)
 

@@ -78,8 +78,8 @@ def test_missing_records_say_what_to_run(written):
     path = written(better())
     nothing = ruled(path, [])["better"]
     assert nothing.decision == "undecided" and "qinn-bench run studies/toy.toml" in nothing.reason
-    some = ruled(path, row("a", around(0.1)) + row("c", around(0.1)))["better"]
-    assert "no record of 'b' on toy; there are: a, c" in some.reason
+    some = ruled(path, row("a", around(0.1)) + row("b2", around(0.1)))["better"]
+    assert "no record of 'b' on toy; of 2 rows the nearest are: b2" in some.reason
     few = ruled(path, duel(0.1, 0.3, 3))["better"]
     assert "3 pairs of seeds" in few.reason and "set seeds = 5 in studies/toy.toml and run it" in few.reason
 
