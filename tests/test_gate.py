@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections import defaultdict
 from contextlib import ExitStack
 from math import log
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qinn_bench.performance import attribution, bisection, calibration, gate
+from qinn_bench.performance import attribution, bisection, calibration, gate, zygote
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.launches import Failure, Launch, Launcher, agree, on_gpu
 from qinn_bench.values import Refused, Use
@@ -67,6 +68,18 @@ def test_work_that_waits_is_seen_by_the_wall():
     assert (decision.outcome, decision.clock) == ("regression", "wall")
     assert decision.change == pytest.approx(np.expm1(0.1))
     assert gate.decide(USE, scripted([0.0] * 8, [0.1] * 7 + [0.0])).outcome != "regression"
+
+
+def test_a_workload_that_states_the_wall_is_judged_by_the_wall_alone():
+    by_wall = gate.decide(USE, scripted([0.2] * 8, [0.1] * 8, clock="wall"))
+    assert (by_wall.outcome, by_wall.clock) == ("regression", "wall")
+    assert gate.decide(USE, scripted([0.2] * 8, clock="wall")).outcome == "unchanged"
+
+
+def test_cpu_time_counts_processes_that_were_waited_for():
+    before, code = zygote.cpu_seconds(), "import time; sum(range(10**6)); print(time.process_time())"
+    said = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert zygote.cpu_seconds() - before >= float(said)
 
 
 def test_failures_are_findings():

@@ -10,6 +10,7 @@ import torch
 
 from qinn_bench.performance import counters
 from qinn_bench.performance.workloads import WORKLOADS, Workload, make
+from qinn_bench.performance.zygote import cpu_seconds
 from qinn_bench.values import Refused, Use
 
 TIMING = {"rounds": 2, "repeat": (3, 10, 1.0), "sample_time": 0.01, "warmup_time": 0.05, "timeout": 120}
@@ -50,7 +51,7 @@ def suites(workload: Workload) -> dict[str, type]:
         "version": workload.version,
     }
     tracks = {f"track_{counter}": tracked(counter) for counter in counters.COUNTERS if counter not in workload.loose}
-    clock = time.process_time if workload.clock == "cpu" else time.perf_counter
+    clock = cpu_seconds if workload.clock == "cpu" else time.perf_counter
     found = {name: type(name, (), shared | tracks | {"timer": clock, "peakmem_step": work})}
     if workload.clock == "cpu":
         found[f"{name}Wall"] = type(f"{name}Wall", (), shared | {"timer": time.perf_counter})

@@ -106,7 +106,8 @@ class GateReport(Value):
 def decide(use: Use, start: Starter, extra: int = 0) -> Decision:
     """Measure a workload in as many launches as its decision needs; each stage has `extra` launches more.
 
-    A workload that fails on head alone is an `error`, on base alone `new`.
+    A workload that states the wall clock is judged by the wall alone, any other by the wall only if the CPU clock calls
+    nothing. A workload that fails on head alone is an `error`, on base alone `new`.
     """
 
     def stage(count: int) -> list[Launch]:
@@ -118,13 +119,14 @@ def decide(use: Use, start: Starter, extra: int = 0) -> Decision:
     screen = stage(SCREEN.launches + extra)
     if screen[-1].failed:
         return _failed(screen[-1])
-    called = _larger(SCREEN, extra).calls(_changes(screen))
-    if not called and abs(median(_changes(screen))) > log(1 + SCREEN.middle):
-        screen += stage(SECOND_LOOK.launches - SCREEN.launches)
-        if screen[-1].failed:
-            return _failed(screen[-1])
-        called = _larger(SECOND_LOOK, extra).calls(_changes(screen))
-    clock: Clock = "cpu"
+    clock, called = screen[-1].clock, 0
+    if clock == "cpu":
+        called = _larger(SCREEN, extra).calls(_changes(screen))
+        if not called and abs(median(_changes(screen))) > log(1 + SCREEN.middle):
+            screen += stage(SECOND_LOOK.launches - SCREEN.launches)
+            if screen[-1].failed:
+                return _failed(screen[-1])
+            called = _larger(SECOND_LOOK, extra).calls(_changes(screen))
     if not called and (called := _larger(WALL_SCREEN, extra).calls(_changes(screen, "wall"))):
         clock = "wall"
     confirm = stage(CONFIRM.launches + extra) if called else []

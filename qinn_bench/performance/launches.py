@@ -48,12 +48,15 @@ class Failure(Value):
 class Launch(Value):
     """One launch of a workload: seconds a step by round, of base and of head, on the CPU clock and by the wall.
 
-    `number` steps made a round. `planted` is the share of work that head repeated on purpose. `same_work` says whether
-    both sides' results agree. A launch in which a side failed has no times. `load` is the load average before.
+    `number` steps made a round. The workload states the `clock` that sees its work; CPU time is that of the process and
+    of those that it starts and waits for. `planted` is the share of work that head repeated on purpose. `same_work`
+    says whether both sides' results agree. A launch in which a side failed has no times. `load` is the load average
+    before.
     """
 
     workload: Use
     number: int = 0
+    clock: Clock = "cpu"
     cpu: tuple[Seconds, Seconds] = ((), ())
     wall: tuple[Seconds, Seconds] = ((), ())
     planted: float = 0.0
@@ -137,6 +140,7 @@ class Launcher(AbstractContextManager["Launcher"]):
         return Launch(
             workload=use,
             number=said["number"],
+            clock=said["clock"],
             cpu=(tuple(said["cpu"]["base"]), tuple(said["cpu"]["head"])),
             wall=(tuple(said["wall"]["base"]), tuple(said["wall"]["head"])),
             planted=planted,

@@ -26,8 +26,9 @@ class Workload:
     `make` takes the parameters as keywords, prepares everything that is not to be timed, and returns the step; it
     raises Refused where the work cannot run here. A step can be repeated: it leaves nothing behind that changes the
     next. `grid` holds the values of each parameter that are run by default: few, so that all of them together take a
-    minute or two. `clock` is the one that sees the work, `device` where it is done; steps on a GPU wait for its end.
-    `loose` names counters that do not repeat exactly, each with the reason.
+    minute or two. `clock` is the one that sees the work; CPU time is that of the process and of those that a step
+    starts and waits for. `device` is where the work is done; steps on a GPU wait for its end. `loose` names counters
+    that do not repeat exactly, each with the reason.
     """
 
     name: str
@@ -114,7 +115,6 @@ SUITE = (
         "Python imports the package, or prints the help of the command, in a process of its own",
         {"what": tuple(suite_loads.STARTS)},
         suite_loads.start,
-        clock="wall",
         loose=LOOSE,
     ),
 )
