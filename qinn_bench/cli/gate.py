@@ -8,24 +8,20 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
 from qinn_bench import store
 from qinn_bench.performance import calibration
-from qinn_bench.performance.attribution import common
-from qinn_bench.performance.bisection import search, sentence, total
 from qinn_bench.performance.checkouts import Checkouts
-from qinn_bench.performance.gate import Decision, GateReport, gate
-from qinn_bench.performance.launches import HEAVY, LIBRARIES, Launcher, NoVerdict
+from qinn_bench.performance.gate import Decision
+from qinn_bench.performance.judging import GateReport, judged
+from qinn_bench.performance.launches import Launcher, NoVerdict
 from qinn_bench.performance.machine import this_machine
 from qinn_bench.report.gate import line, table
 from qinn_bench.values import Refused, Use
 
-SPAWNED_EXTRA = 2
-"""Launches more in each stage where processes cannot be forked."""
 REGRESSION, NO_VERDICT = 1, 4
 
 
@@ -55,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
     print(report.model_dump_json(indent=1) if options.json else table(report).text())
     if report.failed:
         return REGRESSION
-    judged = report.having("regression", "improvement", "unchanged", "inconclusive")
-    return 0 if judged else NO_VERDICT
+    reached = report.having("regression", "improvement", "unchanged", "inconclusive")
+    return 0 if reached else NO_VERDICT
 
 
 def _measured(options: argparse.Namespace) -> GateReport:
@@ -65,38 +61,14 @@ def _measured(options: argparse.Namespace) -> GateReport:
     def watch(decision: Decision) -> None:
         log.print(line(decision), markup=False, highlight=False, soft_wrap=True)
 
+    def chosen(uses: Sequence[Use]) -> list[Use]:
+        return _chosen(uses, options.workloads)
+
     with Checkouts(options.repository) as checkouts:
-        base, head = checkouts.at(options.base, " base"), checkouts.at(options.head, " head")
-        with Launcher(base, head, LIBRARIES) as launcher:
-            ours, theirs = (_chosen(uses, options.workloads) for uses in launcher.uses())
-        if not ours and not theirs:
-            raise Refused(f"--workloads is '{options.workloads}', which no workload of base or head matches")
-        with Launcher(base, head, _libraries(theirs)) as launcher:
-            extra = 0 if launcher.fork else SPAWNED_EXTRA
-            decisions = list(gate(ours, theirs, launcher, watch, extra))
-            forked = launcher.fork
-        machine = this_machine().name
-        known = calibration.load(options.results, machine)
-        decisions, notes = calibration.supported(decisions, known)
-        slower = [one for one in decisions if one.outcome == "regression" and one.clock == "cpu"]
-        return GateReport(
-            base=checkouts.commit(options.base),
-            head=checkouts.commit(options.head),
-            machine=machine,
-            forked=forked,
-            calibrated=known is not None,
-            decisions=tuple(decisions),
-            notes=(
-                *notes,
-                *_shared(decisions),
-                *(_source(checkouts, options, one) for one in slower if options.bisect),
-            ),
-        )
-
-
-def _shared(decisions: Sequence[Decision]) -> list[str]:
-    words = common(decisions)
-    return [f"all regressions, and nothing else, have {' and '.join(words)}"] if words else []
+        report = judged(checkouts, options.base, options.head, options.results, chosen, watch, options.bisect)
+    if not report.decisions:
+        raise Refused(f"--workloads is '{options.workloads}', which no workload of base or head matches")
+    return report
 
 
 def _calibrate(options: argparse.Namespace) -> int:
@@ -128,19 +100,6 @@ def _calibrate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _source(checkouts: Checkouts, options: argparse.Namespace, one: Decision) -> str:
-    """The commit that a regression comes from, in a sentence."""
-    base, commits = checkouts.commit(options.base), checkouts.path(options.base, options.head)
-    with ExitStack() as stack:
-
-        def between(first: str, second: str) -> Launcher:
-            stack.pop_all().close()
-            folders = checkouts.at(first), checkouts.at(second)
-            return stack.enter_context(Launcher(*folders, _libraries([one.workload])))
-
-        return sentence(search(one.workload, base, commits, total(one), between))
-
-
 def _chosen(uses: Sequence[Use], patterns: str) -> list[Use]:
     return [use for use in uses if any(fnmatch.fnmatchcase(str(use), _literal(p)) for p in patterns.split())]
 
@@ -148,10 +107,3 @@ def _chosen(uses: Sequence[Use], patterns: str) -> list[Use]:
 def _literal(pattern: str) -> str:
     """A pattern in which brackets mean themselves, since names have them."""
     return pattern.replace("[", "[[]")
-
-
-def _libraries(uses: Sequence[Use]) -> tuple[str, ...]:
-    """What launches of these workloads import; PennyLane takes seconds and is left out where only engines run."""
-    words = " ".join(map(str, uses))
-    light = all(use.name.startswith("engine") for use in uses) and ".qubit" not in words
-    return LIBRARIES if light else LIBRARIES + HEAVY

@@ -18,9 +18,12 @@ from scipy.stats import binom
 from qinn_bench.performance.launches import Clock, Launch, Starter
 from qinn_bench.values import Use, Value
 
-Outcome = Literal["regression", "improvement", "unchanged", "inconclusive", "unsupported", "error", "new", "missing"]
+Outcome = Literal[
+    "regression", "improvement", "unchanged", "inconclusive", "unsupported", "error", "new", "missing", "skipped"
+]
 FINDINGS: tuple[Outcome, ...] = ("regression", "error", "missing")
 """Outcomes that make the gate fail."""
+SPENT = "the time for this comparison was spent before its turn"
 FDR = 0.01
 """Share of false ones that is allowed among the alarms of a report."""
 
@@ -80,27 +83,6 @@ class Decision(Value):
     load: float = 0.0
     same_work: bool = True
     reason: str = ""
-
-
-class GateReport(Value):
-    """All decisions about two versions; `calibrated` says whether the rules' rates are known on this machine."""
-
-    base: str
-    head: str
-    machine: str
-    forked: bool
-    calibrated: bool
-    decisions: tuple[Decision, ...]
-    notes: tuple[str, ...] = ()
-
-    def having(self, *outcomes: Outcome) -> tuple[Decision, ...]:
-        """The decisions with one of these outcomes."""
-        return tuple(one for one in self.decisions if one.outcome in outcomes)
-
-    @property
-    def failed(self) -> bool:
-        """Whether something got slower, broke or went missing."""
-        return bool(self.having(*FINDINGS))
 
 
 def decide(use: Use, start: Starter, extra: int = 0) -> Decision:
@@ -175,11 +157,16 @@ def gate(
     start: Starter,
     watch: Callable[[Decision], None] = lambda _: None,
     extra: int = 0,
+    spent: Callable[[], bool] = lambda: False,
 ) -> tuple[Decision, ...]:
-    """Decide on each workload that base or head has; `watch` hears of each decision."""
+    """Decide on each workload that base or head has; `watch` hears of each decision.
+
+    Once `spent` says so, those that are left are `skipped`.
+    """
     known, decisions = {str(use) for use in head}, []
     for use in head:
-        decisions.append(decide(use, start, extra))
+        skipped = Decision(workload=use, outcome="skipped", reason=SPENT)
+        decisions.append(skipped if spent() else decide(use, start, extra))
         watch(decisions[-1])
     for use in base:
         if str(use) not in known:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qinn_bench.performance.gate import Decision, GateReport
+from qinn_bench.performance.gate import Decision
+from qinn_bench.performance.judging import GateReport
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 
 HEADER = (

@@ -1,0 +1,118 @@
+"""Two versions of the project judged: which workloads changed, by how much, and where the changes come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from qinn_bench.performance import calibration, terms
+from qinn_bench.performance.attribution import common
+from qinn_bench.performance.bisection import Culprit, search, sentence, total
+from qinn_bench.performance.checkouts import Checkouts
+from qinn_bench.performance.gate import FINDINGS, Decision, Outcome, gate
+from qinn_bench.performance.launches import HEAVY, LIBRARIES, Launcher
+from qinn_bench.performance.machine import this_machine
+from qinn_bench.performance.terms import Growth
+from qinn_bench.values import Use, Value
+
+SPAWNED_EXTRA = 2
+"""Launches more in each stage where processes cannot be forked."""
+Order = Callable[[Sequence[Use]], list[Use]]
+"""Which of the workloads are measured, and in which order."""
+Watch = Callable[[Decision], None]
+
+
+class GateReport(Value):
+    """All decisions about two versions; `calibrated` says whether the rules' rates are known on this machine.
+
+    `growth` says, of workloads that got slower and have a number of qubits, how the change depends on it; `culprits`
+    are, where they were asked for, the commits that regressions come from.
+    """
+
+    base: str
+    head: str
+    machine: str
+    forked: bool
+    calibrated: bool
+    decisions: tuple[Decision, ...]
+    growth: tuple[Growth, ...] = ()
+    culprits: tuple[Culprit, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def having(self, *outcomes: Outcome) -> tuple[Decision, ...]:
+        """The decisions with one of these outcomes."""
+        return tuple(one for one in self.decisions if one.outcome in outcomes)
+
+    @property
+    def failed(self) -> bool:
+        """Whether something got slower, broke or went missing."""
+        return bool(self.having(*FINDINGS))
+
+
+def judged(
+    checkouts: Checkouts,
+    base: str,
+    head: str,
+    results: Path,
+    order: Order,
+    watch: Watch = lambda _: None,
+    bisect: bool = False,
+    spent: Callable[[], bool] = lambda: False,
+) -> GateReport:
+    """Compare two revisions on the workloads that `order` takes of them.
+
+    Regressions are put down to a term of their growth with qubits and, with `bisect`, to a commit. Once `spent`, what
+    is left is said to be skipped.
+
+    Raises:
+        Refused: no such revision.
+        NoVerdict: the repository or the machine keeps workloads from being launched.
+    """
+    folders = checkouts.at(base, " base"), checkouts.at(head, " head")
+    with Launcher(*folders, LIBRARIES) as launcher:
+        ours, theirs = map(order, launcher.uses())
+    with Launcher(*folders, libraries(theirs)) as launcher:
+        extra, forked = 0 if launcher.fork else SPAWNED_EXTRA, launcher.fork
+        decisions = list(gate(ours, theirs, launcher, watch, extra, spent))
+        machine = this_machine().name
+        known = calibration.load(results, machine)
+        decisions, notes = calibration.supported(decisions, known)
+        growth = tuple(terms.attribute(of, launcher, spent) for of in terms.series(decisions))
+    slower = [one for one in decisions if one.outcome == "regression" and one.clock == "cpu"]
+    culprits = tuple(source(checkouts, base, head, one) for one in slower if bisect and not spent())
+    return GateReport(
+        base=checkouts.commit(base),
+        head=checkouts.commit(head),
+        machine=machine,
+        forked=forked,
+        calibrated=known is not None,
+        decisions=tuple(decisions),
+        growth=growth,
+        culprits=culprits,
+        notes=(*notes, *_shared(decisions), *map(str, growth), *map(sentence, culprits)),
+    )
+
+
+def source(checkouts: Checkouts, base: str, head: str, one: Decision) -> Culprit:
+    """The commit that a regression comes from."""
+    first, commits = checkouts.commit(base), checkouts.path(base, head)
+    with ExitStack() as stack:
+
+        def between(before: str, after: str) -> Launcher:
+            stack.pop_all().close()
+            return stack.enter_context(Launcher(checkouts.at(before), checkouts.at(after), libraries([one.workload])))
+
+        return search(one.workload, first, commits, total(one), between)
+
+
+def libraries(uses: Sequence[Use]) -> tuple[str, ...]:
+    """What launches of these workloads import; PennyLane takes seconds and is left out where only engines run."""
+    words = " ".join(map(str, uses))
+    light = all(use.name.startswith("engine") for use in uses) and ".qubit" not in words
+    return LIBRARIES if light else LIBRARIES + HEAVY
+
+
+def _shared(decisions: Sequence[Decision]) -> list[str]:
+    words = common(decisions)
+    return [f"all regressions, and nothing else, have {' and '.join(words)}"] if words else []
