@@ -56,7 +56,8 @@ def test_every_missed_target_is_named():
     assert "gradient at 12 / 64 over default.qubit as written: 40× of 300×" in said
     assert "nll at 8 / 512 over default.qubit as written: 40× of 120×" in said
     assert "memory at 10 / 512: 30.0 MB of 20 MB" in said
-    assert "arithmetic at 10 / 512 in complex64: 50% of 60%" in said
+    assert "arithmetic as executed at 10 / 512 in complex64: 50% of 60%" in said
+    assert "| 50% (✗ 60%) |" in page
     fast = [
         one.model_copy(update={"seconds": 1e-4, "error": 0.0}) if one.backend == "native" else one
         for one in everything()
