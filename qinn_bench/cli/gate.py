@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import json
 import signal
 import sys
@@ -16,7 +15,7 @@ from qinn_bench import store
 from qinn_bench.performance import calibration
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.gate import Decision
-from qinn_bench.performance.judging import GateReport, judged
+from qinn_bench.performance.judging import GateReport, chosen, judged
 from qinn_bench.performance.launches import Launcher, NoVerdict
 from qinn_bench.performance.machine import this_machine
 from qinn_bench.report.gate import line, table
@@ -61,11 +60,11 @@ def _measured(options: argparse.Namespace) -> GateReport:
     def watch(decision: Decision) -> None:
         log.print(line(decision), markup=False, highlight=False, soft_wrap=True)
 
-    def chosen(uses: Sequence[Use]) -> list[Use]:
-        return _chosen(uses, options.workloads)
+    def take(uses: Sequence[Use]) -> list[Use]:
+        return chosen(uses, options.workloads)
 
     with Checkouts(options.repository) as checkouts:
-        report = judged(checkouts, options.base, options.head, options.results, chosen, watch, options.bisect)
+        report = judged(checkouts, options.base, options.head, options.results, take, watch, options.bisect)
     if not report.decisions:
         raise Refused(f"--workloads is '{options.workloads}', which no workload of base or head matches")
     return report
@@ -83,7 +82,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     with Checkouts(options.repository) as checkouts:
         base, head = checkouts.at(options.head, " base"), checkouts.at(options.head, " head")
         with Launcher(base, head) as launcher:
-            uses = _chosen(launcher.uses()[1], options.workloads)
+            uses = chosen(launcher.uses()[1], options.workloads)
             if not uses:
                 raise Refused(f"--workloads is '{options.workloads}', which no workload matches")
             machine = this_machine().name
@@ -98,12 +97,3 @@ def _calibrate(options: argparse.Namespace) -> int:
         said = f"{rate.called}/{rate.trials} called, 95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %"
         print(f"+{100 * rate.planted:2.0f} %: {said}")
     return 0
-
-
-def _chosen(uses: Sequence[Use], patterns: str) -> list[Use]:
-    return [use for use in uses if any(fnmatch.fnmatchcase(str(use), _literal(p)) for p in patterns.split())]
-
-
-def _literal(pattern: str) -> str:
-    """A pattern in which brackets mean themselves, since names have them."""
-    return pattern.replace("[", "[[]")

@@ -28,6 +28,7 @@ VERBS = {
     "quality": "did the numbers of pinned seeds move from the golden ones",
     "doctor": "what this installation can do, and whether its simulators agree",
     "gate": "whether one version of this project is slower than another",
+    "nightly": "everything that is watched: counters, speed against the anchor and the last green run, quality",
     "counters": "what the workloads ask for, counted exactly, and whether it grew",
     "scale": "how time and memory of the simulators grow with the number of qubits",
 }

@@ -168,7 +168,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def counted(uses: Sequence[Use]) -> Iterator[Counted]:
-    """The counters of workloads, each in a fresh process with fixed hashes."""
+    """The counters of workloads, each in a fresh process with fixed hashes; who wants no more may close this early."""
     orders = "".join(use.model_dump_json() + "\n" for use in uses)
     command = [sys.executable, "-m", "qinn_bench.performance.counters"]
     options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
@@ -176,8 +176,11 @@ def counted(uses: Sequence[Use]) -> Iterator[Counted]:
         assert server.stdin and server.stdout
         server.stdin.write(orders)
         server.stdin.close()
-        for line in server.stdout:
-            yield Counted.model_validate_json(line)
+        try:
+            for line in server.stdout:
+                yield Counted.model_validate_json(line)
+        finally:
+            server.kill()
 
 
 def serve(orders: IO[str], answers: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -116,3 +117,13 @@ def libraries(uses: Sequence[Use]) -> tuple[str, ...]:
 def _shared(decisions: Sequence[Decision]) -> list[str]:
     words = common(decisions)
     return [f"all regressions, and nothing else, have {' and '.join(words)}"] if words else []
+
+
+def chosen(uses: Sequence[Use], patterns: str) -> list[Use]:
+    """The workloads that match one of the patterns, which are separated by spaces."""
+    return [use for use in uses if any(fnmatch.fnmatchcase(str(use), _literal(p)) for p in patterns.split())]
+
+
+def _literal(pattern: str) -> str:
+    """A pattern in which brackets mean themselves, since names have them."""
+    return pattern.replace("[", "[[]")

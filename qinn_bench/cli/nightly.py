@@ -1,0 +1,181 @@
+"""``qinn-bench nightly``: everything that is watched, within a budget of time, with one verdict and a report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+import qinn_bench
+from qinn_bench import planning, quality
+from qinn_bench.performance import anchor, golden, history, preflight, runs, tiers, workloads
+from qinn_bench.performance.anchor import Anchor
+from qinn_bench.performance.checkouts import DIRTY, Checkouts
+from qinn_bench.performance.counters import Counted
+from qinn_bench.performance.findings import Tier
+from qinn_bench.performance.gate import Decision
+from qinn_bench.performance.judging import GateReport, chosen, judged
+from qinn_bench.performance.launches import NoVerdict
+from qinn_bench.performance.machine import environment, this_machine
+from qinn_bench.performance.nightly import CODES, Night, Spent, Tonight, Tools, night, unfit
+from qinn_bench.performance.runs import Row
+from qinn_bench.provenance import commit
+from qinn_bench.quality import Finding
+from qinn_bench.report.gate import line
+from qinn_bench.report.nightly import left_out, markdown, title
+from qinn_bench.report.nightly_page import page
+from qinn_bench.store import write_whole
+from qinn_bench.values import Record, Refused, Use
+
+SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+PINNED = "anchor"
+Log = Callable[[str], None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How long it may take, what is compared with what, and where results are."""
+    parser.add_argument("--budget", default="15m", help="time it may take: 90s, 15m, 1h")
+    parser.add_argument("--base", default=PINNED, help="the revision to compare with; by default the pinned anchor")
+    parser.add_argument("--set-anchor", metavar="REVISION", help="pin this revision as the anchor, and do nothing else")
+    parser.add_argument("--reason", default="", help="why this anchor")
+    parser.add_argument("--self-check", action="store_true", help="first compare head with itself")
+    parser.add_argument("--workloads", default="*", help="patterns such as 'engine*n_qubits=8*', separated by spaces")
+    parser.add_argument("--busy", type=float, default=preflight.BUSY, help="share of the cores that others may use")
+    parser.add_argument("--watch", type=Path, default=Path("benchmarks/quality.toml"), help="what is watched (TOML)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cells at once, for quality")
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, keep a run file, write the report; 0 ok, 1 something got worse, 4 no verdict, 5 not all decided."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    repository = Path(qinn_bench.__file__).parents[1]
+    log = Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print
+    with Checkouts(repository) as checkouts:
+        if options.set_anchor:
+            return _pin(options, checkouts)
+        seconds, before = _seconds(options.budget), runs.load(options.results)
+        tonight = _tonight(options, checkouts, before, seconds)
+        why = preflight.unfit(tonight.conditions, options.busy)
+        log(f"{tonight.conditions}")
+        try:
+            tools = _tools(options, checkouts, tonight, before, log)
+            found = unfit(tonight, why) if why else night(tonight, tools, options.self_check)
+        except NoVerdict as reason:
+            found = unfit(tonight, str(reason))
+    _keep(options, found, before, log)
+    print(found.model_dump_json(indent=1, exclude={"records"}) if options.json else _said(found))
+    return CODES[found.verdict]
+
+
+def _pin(options: argparse.Namespace, checkouts: Checkouts) -> int:
+    if not options.reason:
+        raise Refused("--set-anchor was given without --reason; why this commit is the anchor is kept beside it")
+    day = runs.new_run()[1][:10]
+    path = anchor.save(
+        options.results, Anchor(commit=checkouts.commit(options.set_anchor), reason=options.reason, day=day)
+    )
+    print(path)
+    return 0
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not found or not float(found[1]):
+        raise Refused(f"--budget is '{text}'; expected a time such as 90s, 15m or 1h")
+    return float(found[1]) * SECONDS[found[2]]
+
+
+def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence[Row], seconds: float) -> Tonight:
+    """What is compared with what."""
+    here, (name, utc) = commit(), runs.new_run()
+    head, dirty = str(here["commit"]), bool(here["dirty"])
+    pinned = anchor.load(options.results)
+    base = (pinned.commit if pinned else "") if options.base == PINNED else checkouts.commit(options.base)
+    base = checkouts.commit(base) if base else ""
+    green = history.last_green(before, lambda one: _is_before(one, head, checkouts.root))
+    no_green = "" if green else "no run on this branch was green so far"
+    if green and green == head and not dirty:
+        green, no_green = "", "this commit is the last green one itself"
+    elif green and green == base:
+        green, no_green = "", "the last green run is of the anchor itself"
+    return Tonight(
+        run=name,
+        utc=utc,
+        commit=head,
+        dirty=dirty,
+        machine=this_machine().name,
+        environment=environment(),
+        conditions=preflight.survey(options.results),
+        budget=seconds,
+        anchor=base,
+        green=green,
+        no_green=no_green,
+    )
+
+
+def _is_before(first: str, last: str, root: Path) -> bool:
+    words = ["git", "-C", str(root), "merge-base", "--is-ancestor", first, last]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def _tools(
+    options: argparse.Namespace, checkouts: Checkouts, tonight: Tonight, before: Sequence[Row], log: Log
+) -> Tools:
+    """The real measurements; each says what it does."""
+    head = DIRTY if tonight.dirty else tonight.commit
+
+    def order(uses: Sequence[Use]) -> list[Use]:
+        return history.in_turns(chosen(uses, options.workloads), before)
+
+    def count(spent: Spent) -> list[Counted]:
+        uses = history.in_turns(chosen(workloads.uses(), options.workloads), before, "calls")
+        log(f"counters of {len(uses)} workloads")
+        return tiers.count(uses, spent, lambda one: log(f"counters: {one.workload}"))
+
+    def compare(tier: Tier, base: str, spent: Spent) -> GateReport:
+        def watch(one: Decision) -> None:
+            log(f"{tier}: {line(one)}")
+
+        source = tier != "self-check" and not (tier == "anchor" and tonight.green)
+        bisect = source and base != tonight.commit and _is_before(base, tonight.commit, checkouts.root)
+        return judged(checkouts, base, head, options.results, order, watch, bisect, spent)
+
+    def check(spent: Spent) -> tuple[list[Finding], list[Record], list[str]]:
+        watched = quality.load_watch(options.watch)
+        study = Path(watched.study)
+        kept = options.results / "golden" / "quality" / f"{planning.load_study(study).name}.json"
+        trained = tiers.check(quality.load_golden(kept), watched, study, spent, trained_one, max(1, options.jobs))
+        return trained
+
+    def trained_one(record: Record) -> None:
+        log(f"quality: {record.row} on {record.cell.data}, seed {record.cell.seed}: {record.status}")
+
+    known = golden.load(options.results / "golden" / "counters.json").get(golden.environment())
+    return Tools(counters=count, gate=compare, quality=check, known=known)
+
+
+def _keep(options: argparse.Namespace, found: Night, before: Sequence[Row], log: Log) -> None:
+    """Write the run and its report, and say where."""
+    rows = history.rows(found)
+    path = runs.save(options.results, rows, this_machine())
+    trends = history.trends([*before, *rows], found.tonight)
+    log(f"run: {path}")
+    for ending, text in (("md", markdown(found, trends)), ("html", page(found, trends))):
+        report = options.results / "reports" / f"{path.stem}.{ending}"
+        write_whole(report, lambda file, text=text: file.write(text.encode()))  # type: ignore[misc]
+        log(f"report: {report}")
+
+
+def _said(found: Night) -> str:
+    """The verdict and its reasons, in lines."""
+    lines = [title(found), found.reason, *(f"{one.kind}: {one}" for one in found.findings)]
+    return "\n".join([*lines, *(f"not measured: {one}" for one in left_out(found))])
