@@ -259,7 +259,7 @@ def test_asv_and_pytest_run_what_the_registry_names():
     ours = set()
     for workload in WORKLOADS.values():
         suite = suites[workload.name.capitalize()]
-        assert callable(suite.time_step) and callable(suite.setup)
+        assert callable(suite.time_step) and callable(suite.setup) and suite().timer() > 0
         points = [{}]
         for name, values in zip(suite.param_names, suite.params, strict=True):
             points = [point | {name: value} for point in points for value in values]
@@ -270,6 +270,16 @@ def test_asv_and_pytest_run_what_the_registry_names():
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "benchmarks/pytest"]
     said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout
     assert {line.partition("test_workload[")[2][:-1] for line in said.splitlines() if "::" in line} == listed
+
+
+def test_asv_counts_a_workload_once(tmp_path, monkeypatch):
+    suites = runpy.run_path(str(ROOT / "benchmarks" / "asv" / "suites.py"))
+    taken = []
+    monkeypatch.setattr("qinn_bench.performance.counters.count", lambda use: taken.append(use) or {"calls": 7})
+    monkeypatch.chdir(tmp_path)
+    tracks = suites["DataCounters"]()
+    assert [tracks.track_calls("moons"), tracks.track_calls("moons"), tracks.track_calls("gmm8")] == [7, 7, 7]
+    assert [str(use) for use in taken] == ["data[name=moons]", "data[name=gmm8]"]
 
 
 def test_the_benchmark_folder_of_asv_holds_nothing_else():
