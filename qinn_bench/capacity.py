@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from qinn_bench import curves
+from qinn_bench.comparing import LIKELIHOODS
 from qinn_bench.statistics import combine
 from qinn_bench.values import Array, Estimate, Record, Refused, Value
 
-LIKELIHOODS = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
 LEAST_SIZES, LEAST_SEEDS = 3, 5
 AXES = {
     "flops": "step_flops",

@@ -8,7 +8,6 @@ DEFAULT = (
     *("parameters", "quantum", "nll", "mass", "mmd", "w1_mean", "w1_m_ll", "sep_mean", "c2st"),
     *("peak_mass", "peak_width", "train_s", "seeds"),
 )
-DENSITY = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
 COUNTS = frozenset({"parameters", "quantum", "frozen", "seeds"})
 SPENT = {"circuits": "circuit_evaluations", "flops": "step_flops", "cpu_best_s": "cpu_to_best_s", "rank": "rank"} | {
     "memory_mb": "peak_memory_mb"

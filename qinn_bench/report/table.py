@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qinn_bench.report.columns import COMPUTED, COUNTS, DEFAULT, DENSITY, MEANINGS, SPENT, UNITS, distance_of, title_of
+from qinn_bench.comparing import LIKELIHOODS
+from qinn_bench.report.columns import COMPUTED, COUNTS, DEFAULT, MEANINGS, SPENT, UNITS, distance_of, title_of
 from qinn_bench.report.groups import Group, groups_of, is_truth
 from qinn_bench.report.layout import FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
 from qinn_bench.statistics import combine
@@ -69,7 +70,7 @@ def _line(group: Group, kept: Sequence[str], *, nested: bool) -> Line:
     entries = [Entry(f"{label} {FLAGGED}" if group.flags else label)]
     for name in kept:
         content = _cell(name, group)
-        has_mark = name in DENSITY and isinstance(content, Estimate) and content.value is not None
+        has_mark = name in LIKELIHOODS and isinstance(content, Estimate) and content.value is not None
         entries.append(Entry(MISSING if content is None else content, mark if has_mark else ""))
     remarks, flagged = tuple(_remarks(group)), bool(group.flags)
     return Line(group.data, group.row, group.role, group.verdict or "", tuple(entries), remarks, flagged)
@@ -144,7 +145,7 @@ def _with_best(lines: list[Line], kept: Sequence[str]) -> list[Line]:
         distances: dict[str, dict[int, float]] = {}
         for at, line in enumerate(lines):
             distance = distance_of(name, line.entries[i].content)
-            believed = not line.flagged and (name not in DENSITY or line.verdict == "pass")
+            believed = not line.flagged and (name not in LIKELIHOODS or line.verdict == "pass")
             if distance is None or line.role != "model" or not believed:
                 continue
             distances.setdefault(line.data, {})[at] = distance
