@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from qinn_bench import curves
 from qinn_bench.capacity import Curve, Equivalence
+from qinn_bench.report.columns import title_of
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 from qinn_bench.values import Estimate, Role
 
@@ -28,10 +29,10 @@ def capacity_table(
         Heading("family", "family"),
         Heading("sizes", "sizes"),
         Heading("range", "from - to"),
-        Heading("first", f"{metric} at first", unit),
+        Heading("first", f"{title_of(metric)} at first", unit),
         Heading("last", "at last", unit),
         Heading("exponent", "b"),
-        Heading("floor", f"{metric} at infinity", unit),
+        Heading("floor", f"{title_of(metric)} at infinity", unit),
         Heading("chi2", "χ²/n"),
         *(Heading(f"rho_{name}", f"ρ {name}") for name in rivals),
     )
@@ -44,7 +45,7 @@ def capacity_table(
         for line in _with_controls(data, curve, families, [(name, found) for name in rivals])
     ]
     left_out = [f"Left out of {curve.family}: {'; '.join(curve.remarks)}." for curve in ordered if curve.remarks]
-    title = f"Capacity: {metric} against {AXIS_TITLES[axis]}"
+    title = f"Capacity: {title_of(metric)} against {AXIS_TITLES[axis]}"
     return Table(title, header, tuple(lines), (*_notes(metric, axis), *left_out))
 
 
@@ -72,6 +73,8 @@ def _fit(curve: Curve) -> list[Estimate | str]:
     if len(sizes) < 3 or len(curve.seeds) < 2:
         return [*head, *[MISSING] * 3]
     fit, errors = curves.power_law(sizes, losses), curves.jackknife(sizes, losses)
+    if not errors.floor < abs(losses[0].mean() - losses[-1].mean()):
+        return [*head, *[MISSING] * 3]
     return [
         *head,
         Estimate(value=fit.exponent, error=errors.exponent),
@@ -93,10 +96,12 @@ def _ratio(found: Equivalence | None) -> str:
 
 
 def _notes(metric: str, axis: str) -> list[str]:
+    quality, size = title_of(metric), AXIS_TITLES[axis]
     return [
-        f"b and {metric} at infinity: power law q = q_inf + a p^-b through the means over seeds, errors by leaving out "
-        "each seed in turn; χ²/n: its misfit per degree of freedom.",
-        f"ρ: how many times the {AXIS_TITLES[axis]} of this family the classical one needs for the same {metric}, one "
+        f"b and {quality} at infinity: power law q = q_inf + a p^-b through the means over seeds, errors by leaving out "
+        "each seed in turn; χ²/n: its misfit per degree of freedom. None is shown where the sizes do not tell q_inf to "
+        "within what they improve.",
+        f"ρ: how many times the {size} of this family the classical one needs for the same {quality}, one "
         "factor for all sizes that both can answer, with its 95 % interval over seeds; above 1 the family of the line "
         "needs fewer. '>' and '<': the curves do not cross within the sizes.",
         "Only certified likelihoods and unflagged records count; a size counts with 5 seeds or more.",

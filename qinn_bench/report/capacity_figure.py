@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from qinn_bench import curves
 from qinn_bench.capacity import Curve
 from qinn_bench.report.capacity import AXIS_TITLES
+from qinn_bench.report.columns import title_of
 from qinn_bench.report.look import DASHES, PAGE, STYLE, even, pens
 from qinn_bench.values import Estimate
 
@@ -50,7 +51,7 @@ def capacity_figure(
         for axes, title in ((left, "models"), (right, "with circuits, and their controls")):
             _frame(axes, title, axis)
         _draw_bounds(left, bounds, [curve for curve in families if len(curve.sizes)])
-        left.set_ylabel(f"{metric} [{unit}]" if unit else metric)
+        left.set_ylabel(f"{title_of(metric)} [{unit}]" if unit else title_of(metric))
         right.tick_params(labelleft=False)
         handles = _handles(own, controls, pen)
         figure.legend(handles=handles, loc="outside upper center", ncols=even(len(handles), 4), borderpad=0.3)
