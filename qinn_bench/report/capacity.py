@@ -98,9 +98,9 @@ def _ratio(found: Equivalence | None) -> str:
 def _notes(metric: str, axis: str) -> list[str]:
     quality, size = title_of(metric), AXIS_TITLES[axis]
     return [
-        f"b and {quality} at infinity: power law q = q_inf + a p^-b through the means over seeds, errors by leaving out "
-        "each seed in turn; χ²/n: its misfit per degree of freedom. None is shown where the sizes do not tell q_inf to "
-        "within what they improve.",
+        f"b and {quality} at infinity: power law q = q_inf + a p^-b through the means over seeds, errors by leaving "
+        "out each seed in turn; χ²/n: its misfit per degree of freedom. None is shown where the sizes do not tell "
+        "q_inf to within what they improve.",
         f"ρ: how many times the {size} of this family the classical one needs for the same {quality}, one "
         "factor for all sizes that both can answer, with its 95 % interval over seeds; above 1 the family of the line "
         "needs fewer. '>' and '<': the curves do not cross within the sizes.",
