@@ -11,7 +11,7 @@ from math import log
 
 import pytest
 
-from qinn_bench import quality
+from qinn_bench import quality, registry, run
 from qinn_bench.cli import nightly as verb
 from qinn_bench.cli.main import main
 from qinn_bench.performance import anchor, gate, golden, history, nightly, preflight, runs, tiers
@@ -27,7 +27,7 @@ from qinn_bench.performance.terms import Growth
 from qinn_bench.report import trends
 from qinn_bench.report.nightly import markdown
 from qinn_bench.report.nightly_page import page
-from qinn_bench.values import Refused, Use
+from qinn_bench.values import Estimate, Refused, Use
 
 HEAD, ANCHOR, GREEN = "a" * 40, "b" * 40, "c" * 40
 MACHINE = Machine(processor="Toy CPU", architecture="x", cores=2, memory_gib=4, system="Linux", blas="none")
@@ -215,6 +215,61 @@ def test_the_most_important_come_first_and_then_the_longest_unmeasured():
     other = Use(name="metric", knobs={"name": "mmd"})
     before = history.rows(night_of(1))
     assert history.in_turns([other, torch, FOUR, EIGHT], before) == [EIGHT, FOUR, torch, other]
+
+
+STUDY = """
+name = "watched"
+data = ["moons"]
+seeds = 6
+budgets.short = {steps = 1}
+models = [{model = "gaussian"}, {model = "elementwise"}]
+"""
+WATCH = quality.Watch(study="watched.toml", first_seeds=2, margins={"nll": 0.02})
+
+
+@pytest.fixture
+def watched(tmp_path, monkeypatch):
+    """A study whose cells are not trained: its numbers are its seeds, of `elementwise` plus what is `added`."""
+    added, trained = [0.0], []
+
+    def execute(orders, limits, show):
+        for order in orders:
+            value = 1.0 + order.cell.seed / 10 + added[0] * (order.row == "elementwise")
+            run.save(order, {}, metrics={"nll": Estimate(value=value, better="lower")})
+            trained.append((order.row, order.cell.seed))
+
+    monkeypatch.setattr(tiers.campaign, "execute", execute)
+    monkeypatch.setattr(run, "provenance", dict)
+    study = tmp_path / "watched.toml"
+    study.write_text(STUDY)
+    data = str(registry.spell_out("data", Use(name="moons")))
+    series = [
+        quality.Series(row=row, data=data, metric="nll", values=tuple(1 + seed / 10 for seed in range(6)))
+        for row in ("gaussian", "elementwise")
+    ]
+    known = quality.Golden(study="watched", commit=HEAD, environment="e", series=tuple(series))
+    return added, trained, lambda spent: tiers.check(known, WATCH, study, spent, lambda _: None)
+
+
+def test_first_seeds_are_enough_while_nothing_moves(watched):
+    _, trained, check = watched
+    found, records, left = check(lambda: False)
+    assert [one.outcome for one in found] == ["same", "same"] and left == []
+    assert len(trained) == len(records) == 4
+
+
+def test_what_moved_is_trained_at_all_seeds(watched):
+    added, trained, check = watched
+    added[0] = 0.5
+    found, _, left = check(lambda: False)
+    assert [one.outcome for one in found] == ["same", "worse"] and left == []
+    assert {row for row, seed in trained if seed >= WATCH.first_seeds} == {"elementwise"} and len(trained) == 8
+
+
+def test_seeds_there_is_no_time_for_are_no_findings(watched):
+    asked = count()
+    found, records, left = watched[2](lambda: next(asked) > 0)
+    assert (found, len(records), len(left)) == ([], 2, 2)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import cProfile
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import tracemalloc
@@ -171,8 +172,8 @@ def counted(uses: Sequence[Use]) -> Iterator[Counted]:
     """The counters of workloads, each in a fresh process with fixed hashes; who wants no more may close this early."""
     orders = "".join(use.model_dump_json() + "\n" for use in uses)
     command = [sys.executable, "-m", "qinn_bench.performance.counters"]
-    options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, text=True, env=os.environ | FIXED, **options) as server:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, env=os.environ | FIXED, start_new_session=True, **pipes) as server:
         assert server.stdin and server.stdout
         server.stdin.write(orders)
         server.stdin.close()
@@ -180,7 +181,7 @@ def counted(uses: Sequence[Use]) -> Iterator[Counted]:
             for line in server.stdout:
                 yield Counted.model_validate_json(line)
         finally:
-            server.kill()
+            os.killpg(server.pid, signal.SIGKILL)
 
 
 def serve(orders: IO[str], answers: int) -> None:
