@@ -117,10 +117,8 @@ def test_verdicts(changed, verdict, said):
 
 
 def test_what_cannot_be_measured_is_said():
-    broken = tools(
-        gate=raising(NoVerdict("git cannot check it out")), quality=raising(Refused("no golden numbers")), known=None
-    )
-    alone = TONIGHT.model_copy(update={"green": "", "no_green": "never green"})
+    broken = tools(gate=raising(NoVerdict("git cannot check it out")), quality=raising(AssertionError), known=None)
+    alone = TONIGHT.model_copy(update={"green": "", "no_green": "never green", "no_quality": "no golden numbers"})
     found = nightly.night(alone, broken)
     assert (found.verdict, nightly.CODES[found.verdict]) == ("unfit", 4)
     assert [one.tier for one in found.absent] == ["green", "anchor", "quality", "counters"]

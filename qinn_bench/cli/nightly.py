@@ -27,7 +27,7 @@ from qinn_bench.performance.machine import environment, this_machine
 from qinn_bench.performance.nightly import CODES, Night, Spent, Tonight, Tools, night, unfit
 from qinn_bench.performance.runs import Row
 from qinn_bench.provenance import commit
-from qinn_bench.quality import Finding
+from qinn_bench.quality import Finding, Golden, Watch
 from qinn_bench.report.gate import line
 from qinn_bench.report.nightly import left_out, markdown, title
 from qinn_bench.report.nightly_page import page
@@ -107,6 +107,11 @@ def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence
         green, no_green = "", "this commit is the last green one itself"
     elif green and green == base:
         green, no_green = "", "the last green run is of the anchor itself"
+    try:
+        no_quality = ""
+        _watched(options)
+    except Refused as reason:
+        no_quality = str(reason)
     return Tonight(
         run=name,
         utc=utc,
@@ -119,7 +124,16 @@ def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence
         anchor=base,
         green=green,
         no_green=no_green,
+        no_quality=no_quality,
     )
+
+
+def _watched(options: argparse.Namespace) -> tuple[Golden, Watch, Path]:
+    """The golden numbers, what is watched, and its study."""
+    watched = quality.load_watch(options.watch)
+    study = Path(watched.study)
+    kept = options.results / "golden" / "quality" / f"{planning.load_study(study).name}.json"
+    return quality.load_golden(kept), watched, study
 
 
 def _is_before(first: str, last: str, root: Path) -> bool:
@@ -150,11 +164,8 @@ def _tools(
         return judged(checkouts, base, head, options.results, order, watch, bisect, spent)
 
     def check(spent: Spent) -> tuple[list[Finding], list[Record], list[str]]:
-        watched = quality.load_watch(options.watch)
-        study = Path(watched.study)
-        kept = options.results / "golden" / "quality" / f"{planning.load_study(study).name}.json"
-        trained = tiers.check(quality.load_golden(kept), watched, study, spent, trained_one, max(1, options.jobs))
-        return trained
+        numbers, watched, study = _watched(options)
+        return tiers.check(numbers, watched, study, spent, trained_one, max(1, options.jobs))
 
     def trained_one(record: Record) -> None:
         log(f"quality: {record.row} on {record.cell.data}, seed {record.cell.seed}: {record.status}")

@@ -19,7 +19,7 @@ from qinn_bench.performance.judging import GateReport
 from qinn_bench.performance.launches import NoVerdict
 from qinn_bench.performance.preflight import Conditions
 from qinn_bench.quality import Finding as Moved
-from qinn_bench.values import Record, Refused, Value
+from qinn_bench.values import Record, Value
 
 CODES: dict[Verdict, int] = {"ok": 0, "regression": 1, "unfit": 4, "undecided": 5}
 """Exit codes."""
@@ -43,7 +43,8 @@ class Absent(Value):
 class Tonight(Value):
     """What a run is of: the version, the machine, the seconds it may take, and the versions that it is compared with.
 
-    `anchor` and `green` are commits; where one is empty, `no_anchor` or `no_green` says why.
+    `anchor` and `green` are commits; where one is empty, `no_anchor` or `no_green` says why. `no_quality` says why
+    quality is not looked at, if it is not.
     """
 
     run: str
@@ -58,6 +59,7 @@ class Tonight(Value):
     green: str = ""
     no_anchor: str = NO_ANCHOR
     no_green: str = ""
+    no_quality: str = ""
 
 
 class Night(Value):
@@ -123,7 +125,8 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
     bases: dict[Tier, str] = {"anchor": tonight.anchor, "green": tonight.green}
     why_not: dict[Tier, str] = {"anchor": tonight.no_anchor, "green": tonight.no_green}
     tiers: list[Tier] = ["self-check"] if self_check else []
-    tiers += ["counters", *(tier for tier, base in bases.items() if base), "quality"]
+    tiers += ["counters", *(tier for tier, base in bases.items() if base)]
+    tiers += [] if tonight.no_quality else ["quality"]
     budget = Budget(tonight.budget, tiers, now)
     if self_check and (why := _differs_from_itself(tonight, tools, budget.begin("self-check"))):
         return Night(tonight=tonight, verdict="unfit", reason=f"machine unfit tonight: {why}")
@@ -137,19 +140,20 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
             gates[tier] = tools.gate(tier, bases[tier], budget.begin(tier))
         except NoVerdict as reason:
             absent.append(Absent(tier=tier, what=ALL, why=str(reason)))
-    try:
+    moved: Sequence[Moved] = ()
+    records: Sequence[Record] = ()
+    if tonight.no_quality:
+        absent.append(Absent(tier="quality", what="all golden numbers", why=tonight.no_quality))
+    else:
         moved, records, left = tools.quality(budget.begin("quality"))
         absent += [Absent(tier="quality", what=what, why=SPENT) for what in left]
-    except Refused as reason:
-        moved, records = (), ()
-        absent.append(Absent(tier="quality", what="all golden numbers", why=str(reason)))
     found = (*findings.of_counters(changes or ()), *findings.of_gates(gates), *findings.of_quality(moved))
     reached = bool((tools.known and taken) or moved or any(one.change is not None for one in _decisions(gates)))
-    verdict, reason_of_it = findings.verdict_of(found, reached)
+    verdict, why = findings.verdict_of(found, reached)
     return Night(
         tonight=tonight,
         verdict=verdict,
-        reason=reason_of_it,
+        reason=why,
         findings=found,
         absent=(*absent, *_left_out(counted, changes, gates)),
         counted=tuple(counted),
