@@ -190,21 +190,24 @@ def test_the_gate_skips_what_there_is_no_time_for():
     assert [one.outcome for one in decisions] == ["skipped", "skipped"]
 
 
-def night_of(day, ratio=1.0, calls=100, **others):
-    measured = tools(gate=gating(decision(FOUR, change=ratio - 1)), counters=lambda _: [counted(calls)])
+def night_of(day, ratio=1.0, calls=100, more=(), **others):
+    measured = tools(gate=gating(decision(FOUR, change=ratio - 1), *more), counters=lambda _: [counted(calls)])
     tonight = TONIGHT.model_copy(update={"run": f"{day:08d}", "utc": f"2026-03-{day:02d}T03:00:00+00:00"} | others)
     return nightly.night(tonight, measured)
 
 
 def test_nights_are_kept_and_read_back(tmp_path):
     grown = night_of(2, calls=200, commit="2" * 40, ratio=1.02)
-    for one in (night_of(1, commit="1" * 40), grown, night_of(3, dirty=True)):
+    some = night_of(4, workloads="engine*")
+    late = night_of(5, more=[Decision(workload=EIGHT, outcome="skipped", reason=SPENT)])
+    assert late.reason == "nothing got worse; there was no time for 1"
+    for one in (night_of(1, commit="1" * 40), grown, night_of(3, dirty=True), some, late):
         runs.save(tmp_path, history.rows(one), MACHINE)
     before = runs.load(tmp_path)
-    assert history.last_green(before, lambda _: True) == "1" * 40, "not the regression, not the dirty tree"
+    assert history.last_green(before, lambda _: True) == "1" * 40, "not the others: worse, dirty, in part, late"
     assert history.last_green(before, lambda commit: commit[0] != "1") == ""
     ratios = history.trends(before, TONIGHT)[str(FOUR)]
-    assert [round(ratio, 6) for _, ratio in ratios] == [1.0, 1.02, 1.0]
+    assert [round(ratio, 6) for _, ratio in ratios] == [1.0, 1.02, 1.0, 1.0, 1.0]
     assert history.trends(before, TONIGHT.model_copy(update={"anchor": "f" * 40})) == {}
 
 

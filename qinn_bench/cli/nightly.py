@@ -121,6 +121,7 @@ def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence
         environment=environment(),
         conditions=preflight.survey(options.results),
         budget=seconds,
+        workloads=options.workloads,
         anchor=base,
         green=green,
         no_green=no_green,

@@ -76,16 +76,20 @@ def of_quality(moved: Sequence[Moved]) -> Iterator[Finding]:
             yield Finding(tier="quality", kind=BY_QUALITY[one.outcome], what=what, said=f"{one.outcome}: {one.reason}")
 
 
-def verdict_of(findings: Sequence[Finding], reached: bool) -> tuple[Verdict, str]:
-    """The verdict, and a sentence that gives its reason; `reached` says whether anything was compared at all."""
+def verdict_of(findings: Sequence[Finding], reached: bool, late: int = 0) -> tuple[Verdict, str]:
+    """The verdict and its reason.
+
+    `reached` says whether anything was compared, `late` for how many there was no time.
+    """
+    missed = f"; there was no time for {late}" if late else ""
     count = {kind: len({one.what for one in findings if one.kind == kind}) for kind in ("worse", "undecided")}
     if count["worse"]:
-        return "regression", f"{count['worse']} got worse"
+        return "regression", f"{count['worse']} got worse{missed}"
     if count["undecided"]:
-        return "undecided", f"nothing got worse, but {count['undecided']} could not be decided"
+        return "undecided", f"nothing got worse, but {count['undecided']} could not be decided{missed}"
     if not reached:
-        return "unfit", "nothing could be compared"
-    return "ok", "of what was measured, nothing got worse"
+        return "unfit", f"nothing could be compared{missed}"
+    return "ok", f"nothing got worse{missed}"
 
 
 def _change(one: Decision, tier: Tier) -> str:

@@ -8,7 +8,7 @@ from math import exp
 
 from qinn_bench.performance.findings import Tier
 from qinn_bench.performance.gate import Decision, Outcome
-from qinn_bench.performance.nightly import CODES, Night, Tonight
+from qinn_bench.performance.nightly import CODES, EVERY, Night, Tonight
 from qinn_bench.performance.runs import Ended, Row
 from qinn_bench.performance.workloads import WORKLOADS
 from qinn_bench.values import Knob, Use
@@ -47,7 +47,7 @@ def rows(night: Night) -> list[Row]:
     """All that a run keeps: its verdict, the times of workloads, their counters, and the numbers of quality."""
     tonight = night.tonight
     return [
-        _row(tonight, NIGHTLY, {}, EXIT, "", value=float(CODES[night.verdict]), reason=night.reason),
+        _row(tonight, NIGHTLY, _chosen(tonight), EXIT, "", value=float(CODES[night.verdict]), reason=night.reason),
         *(_timed(tonight, tier, one) for tier, report in night.gates.items() for one in report.decisions),
         *_counters(night),
         *_numbers(night),
@@ -115,10 +115,20 @@ def _numbers(night: Night) -> Iterator[Row]:
             yield _row(night.tonight, QUALITY, knobs, metric, found.unit, value=found.value, seed=record.cell.seed)
 
 
+def _chosen(tonight: Tonight) -> dict[str, Knob]:
+    return {} if tonight.workloads == EVERY else {"workloads": tonight.workloads}
+
+
 def last_green(before: Sequence[Row], known: Callable[[str], bool]) -> str:
-    """The commit of the newest run that ended with 0, on a clean tree, and is `known`; empty if there is none."""
-    green = [row for row in before if (row.workload, row.quantity) == (NIGHTLY, EXIT) and row.value == 0]
-    commits = (row.commit for row in sorted(green, key=lambda row: row.utc, reverse=True) if not row.dirty)
+    """The commit of the newest run that later ones are compared with, if it is `known`; empty if there is none.
+
+    It ended with 0, was of a clean tree and of all workloads, and left none out for lack of time: what it did not
+    measure may have got worse.
+    """
+    short = {row.run for row in before if row.status == "timeout"}
+    green = [row for row in before if (row.workload, row.quantity, row.value) == (NIGHTLY, EXIT, 0.0)]
+    whole = [row for row in green if not (row.dirty or row.knobs or row.run in short)]
+    commits = (row.commit for row in sorted(whole, key=lambda row: row.utc, reverse=True))
     return next((commit for commit in commits if known(commit)), "")
 
 

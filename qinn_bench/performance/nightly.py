@@ -25,7 +25,7 @@ CODES: dict[Verdict, int] = {"ok": 0, "regression": 1, "unfit": 4, "undecided": 
 """Exit codes."""
 SHARES: dict[Tier, float] = {"self-check": 0.15, "counters": 0.2, "anchor": 0.35, "green": 0.2, "quality": 0.25}
 """How the tiers divide the time among them; what one leaves goes to those that follow."""
-ALL = "all workloads"
+ALL, EVERY = "all workloads", "*"
 NO_ANCHOR = "no anchor is pinned; to pin one: qinn-bench nightly --set-anchor REVISION --reason WHY"
 NO_COUNTERS = "no counters are known in this environment; to keep these: qinn-bench counters --accept"
 Spent = Callable[[], bool]
@@ -44,7 +44,7 @@ class Tonight(Value):
     """What a run is of: the version, the machine, the seconds it may take, and the versions that it is compared with.
 
     `anchor` and `green` are commits; where one is empty, `no_anchor` or `no_green` says why. `no_quality` says why
-    quality is not looked at, if it is not.
+    quality is not looked at, if it is not. `workloads` are the patterns of those that were chosen.
     """
 
     run: str
@@ -55,6 +55,7 @@ class Tonight(Value):
     environment: str
     conditions: Conditions
     budget: float
+    workloads: str = EVERY
     anchor: str = ""
     green: str = ""
     no_anchor: str = NO_ANCHOR
@@ -149,13 +150,15 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
         absent += [Absent(tier="quality", what=what, why=SPENT) for what in left]
     found = (*findings.of_counters(changes or ()), *findings.of_gates(gates), *findings.of_quality(moved))
     reached = bool((tools.known and taken) or moved or any(one.change is not None for one in _decisions(gates)))
-    verdict, why = findings.verdict_of(found, reached)
+    absent += _left_out(counted, changes, gates)
+    late = len({one.what for one in absent if one.why == SPENT})
+    verdict, why = findings.verdict_of(found, reached, late)
     return Night(
         tonight=tonight,
         verdict=verdict,
         reason=why,
         findings=found,
-        absent=(*absent, *_left_out(counted, changes, gates)),
+        absent=tuple(absent),
         counted=tuple(counted),
         changes=changes,
         gates=gates,
