@@ -173,7 +173,8 @@ def test_no_time_leaves_rows_that_say_so():
         quality=lambda spent: ([], [], ["qinn on moons"]),
     )
     found = nightly.night(TONIGHT, late)
-    assert found.verdict == "ok" and found.changes == ()
+    assert found.verdict == "undecided" and found.changes == ()
+    assert found.reason == "nothing got worse, but nothing was compared in: counters, quality; there was no time for 3"
     assert {(one.tier, one.what) for one in found.absent} == {
         ("counters", str(FOUR)),
         ("anchor", str(EIGHT)),

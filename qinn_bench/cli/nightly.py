@@ -20,7 +20,7 @@ from qinn_bench.performance.anchor import Anchor
 from qinn_bench.performance.checkouts import DIRTY, Checkouts
 from qinn_bench.performance.counters import Counted
 from qinn_bench.performance.findings import Tier
-from qinn_bench.performance.gate import Decision
+from qinn_bench.performance.gate import SPENT, Decision
 from qinn_bench.performance.judging import GateReport, chosen, judged
 from qinn_bench.performance.launches import NoVerdict
 from qinn_bench.performance.machine import environment, this_machine
@@ -157,6 +157,9 @@ def _tools(
         return tiers.count(uses, spent, lambda one: log(f"counters: {one.workload}"))
 
     def compare(tier: Tier, base: str, spent: Spent) -> GateReport:
+        if spent():
+            return _too_late(tonight, base, order(workloads.uses()))
+
         def watch(one: Decision) -> None:
             log(f"{tier}: {line(one)}")
 
@@ -175,6 +178,18 @@ def _tools(
     return Tools(counters=count, gate=compare, quality=check, known=known)
 
 
+def _too_late(tonight: Tonight, base: str, uses: Sequence[Use]) -> GateReport:
+    """A comparison that there was no time to begin."""
+    return GateReport(
+        base=base,
+        head=tonight.commit,
+        machine=tonight.machine,
+        forked=True,
+        calibrated=True,
+        decisions=tuple(Decision(workload=use, outcome="skipped", reason=SPENT) for use in uses),
+    )
+
+
 def _keep(options: argparse.Namespace, found: Night, before: Sequence[Row], log: Log) -> None:
     """Write the run and its report, and say where."""
     rows = history.rows(found)
@@ -189,5 +204,5 @@ def _keep(options: argparse.Namespace, found: Night, before: Sequence[Row], log:
 
 def _said(found: Night) -> str:
     """The verdict and its reasons, in lines."""
-    lines = [title(found), found.reason, *(f"{one.kind}: {one}" for one in found.findings)]
+    lines = [title(found), f"{found.verdict}: {found.reason}", *(f"{one.kind}: {one}" for one in found.findings)]
     return "\n".join([*lines, *(f"not measured: {one}" for one in left_out(found))])

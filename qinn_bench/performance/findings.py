@@ -76,19 +76,23 @@ def of_quality(moved: Sequence[Moved]) -> Iterator[Finding]:
             yield Finding(tier="quality", kind=BY_QUALITY[one.outcome], what=what, said=f"{one.outcome}: {one.reason}")
 
 
-def verdict_of(findings: Sequence[Finding], reached: bool, late: int = 0) -> tuple[Verdict, str]:
+def verdict_of(findings: Sequence[Finding], compared: Mapping[Tier, bool], late: int = 0) -> tuple[Verdict, str]:
     """The verdict and its reason.
 
-    `reached` says whether anything was compared, `late` for how many there was no time.
+    `compared` says of each tier that was asked for whether it compared anything: a night on which one did not is not
+    green, and one on which none did has no verdict. `late` workloads were left out for lack of time.
     """
     missed = f"; there was no time for {late}" if late else ""
     count = {kind: len({one.what for one in findings if one.kind == kind}) for kind in ("worse", "undecided")}
+    nothing = [tier for tier, anything in compared.items() if not anything]
     if count["worse"]:
         return "regression", f"{count['worse']} got worse{missed}"
+    if len(nothing) == len(compared):
+        return "unfit", f"nothing could be compared{missed}"
     if count["undecided"]:
         return "undecided", f"nothing got worse, but {count['undecided']} could not be decided{missed}"
-    if not reached:
-        return "unfit", f"nothing could be compared{missed}"
+    if nothing:
+        return "undecided", f"nothing got worse, but nothing was compared in: {', '.join(nothing)}{missed}"
     return "ok", f"nothing got worse{missed}"
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from qinn_bench.performance import findings, golden
 from qinn_bench.performance.counters import Counted
 from qinn_bench.performance.findings import Finding, Kind, Tier, Verdict
-from qinn_bench.performance.gate import SPENT, Decision
+from qinn_bench.performance.gate import SPENT
 from qinn_bench.performance.golden import Change
 from qinn_bench.performance.judging import GateReport
 from qinn_bench.performance.launches import NoVerdict
@@ -149,10 +149,12 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
         moved, records, left = tools.quality(budget.begin("quality"))
         absent += [Absent(tier="quality", what=what, why=SPENT) for what in left]
     found = (*findings.of_counters(changes or ()), *findings.of_gates(gates), *findings.of_quality(moved))
-    reached = bool((tools.known and taken) or moved or any(one.change is not None for one in _decisions(gates)))
     absent += _left_out(counted, changes, gates)
     late = len({one.what for one in absent if one.why == SPENT})
-    verdict, why = findings.verdict_of(found, reached, late)
+    compared: dict[Tier, bool] = {} if changes is None else {"counters": any(one.counters for one in taken)}
+    compared |= {tier: tier in gates and _reached(gates[tier]) for tier, base in bases.items() if base}
+    compared |= {} if tonight.no_quality else {"quality": bool(moved)}
+    verdict, why = findings.verdict_of(found, compared, late)
     return Night(
         tonight=tonight,
         verdict=verdict,
@@ -179,9 +181,8 @@ def _differs_from_itself(tonight: Tonight, tools: Tools, spent: Spent) -> str:
     return ", ".join(f"equal versions of {one.workload} differ by {one.change:+.1%}" for one in changed)
 
 
-def _decisions(gates: Mapping[Tier, GateReport]) -> Iterator[Decision]:
-    for report in gates.values():
-        yield from report.decisions
+def _reached(report: GateReport) -> bool:
+    return any(one.change is not None for one in report.decisions)
 
 
 def _left_out(

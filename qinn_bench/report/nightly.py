@@ -16,7 +16,7 @@ from qinn_bench.report.quality import quality_table
 from qinn_bench.report.trends import Trend, bars
 
 TITLES: dict[Verdict, str] = {
-    "ok": "green",
+    "ok": "nothing got worse",
     "regression": "something got worse",
     "undecided": "not everything could be decided",
     "unfit": "no verdict",
@@ -64,7 +64,8 @@ def sections(night: Night, trends: Mapping[str, Trend]) -> Iterator[tuple[str, T
             table = replace(table, header=(*table.header, Heading("trend", "nights")))
             rows = [replace(row, entries=(*row.entries, Entry(bars(trends.get(row.model, ()))))) for row in rows]
         rows = [replace(row, data=f"{len(rows)} workloads") for row in rows]
-        yield AGAINST[tier], replace(table, rows=tuple(rows))
+        if rows:
+            yield AGAINST[tier], replace(table, rows=tuple(rows))
     if night.changes:
         yield "Counters", _counters(night.changes)
     if night.quality:
