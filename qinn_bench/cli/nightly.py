@@ -59,10 +59,11 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     repository = Path(qinn_bench.__file__).parents[1]
     log = Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print
+    seconds = _seconds(options.budget)
     with Checkouts(repository) as checkouts:
         if options.set_anchor:
             return _pin(options, checkouts)
-        seconds, before = _seconds(options.budget), runs.load(options.results)
+        before = runs.load(options.results)
         tonight = _tonight(options, checkouts, before, seconds)
         why = preflight.unfit(tonight.conditions, options.busy)
         log(f"{tonight.conditions}")
