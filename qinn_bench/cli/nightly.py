@@ -164,8 +164,10 @@ def _tools(
         def watch(one: Decision) -> None:
             log(f"{tier}: {line(one)}")
 
-        source = tier != "self-check" and not (tier == "anchor" and tonight.green)
-        bisect = source and base != tonight.commit and _is_before(base, tonight.commit, checkouts.root)
+        if tier == "self-check":
+            return judged(checkouts, head, head, options.results, order, watch, spent=spent)
+        traced = tier == "green" or not tonight.green
+        bisect = traced and base != tonight.commit and _is_before(base, tonight.commit, checkouts.root)
         return judged(checkouts, base, head, options.results, order, watch, bisect, spent)
 
     def check(spent: Spent) -> tuple[list[Finding], list[Record], list[str]]:
