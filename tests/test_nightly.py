@@ -136,6 +136,11 @@ def test_a_machine_on_which_equal_versions_differ_is_unfit():
     found = nightly.night(TONIGHT, tools(gate=compare), self_check=True)
     assert found.verdict == "unfit" and "differ by -6.0%" in found.reason
     assert nightly.night(TONIGHT, tools(), self_check=True).verdict == "ok"
+    late = nightly.night(TONIGHT, tools(gate=gating(Decision(workload=FOUR, outcome="skipped"))), self_check=True)
+    assert (late.verdict, late.reason) == (
+        "undecided",
+        "nothing got worse, but nothing was compared in: self-check, anchor, green",
+    )
 
 
 def test_a_regression_names_its_term_and_its_commit():

@@ -129,8 +129,12 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
     tiers += ["counters", *(tier for tier, base in bases.items() if base)]
     tiers += [] if tonight.no_quality else ["quality"]
     budget = Budget(tonight.budget, tiers, now)
-    if self_check and (why := _differs_from_itself(tonight, tools, budget.begin("self-check"))):
-        return Night(tonight=tonight, verdict="unfit", reason=f"machine unfit tonight: {why}")
+    compared: dict[Tier, bool] = {}
+    if self_check:
+        itself = tools.gate("self-check", tonight.commit, budget.begin("self-check"))
+        if why := _differences(itself):
+            return Night(tonight=tonight, verdict="unfit", reason=f"machine unfit tonight: {why}")
+        compared["self-check"] = _reached(itself)
     counted = tools.counters(budget.begin("counters"))
     taken = [one for one in counted if one.reason != SPENT]
     changes = None if tools.known is None else tuple(golden.compare(tools.known, taken))
@@ -151,7 +155,7 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
     found = (*findings.of_counters(changes or ()), *findings.of_gates(gates), *findings.of_quality(moved))
     absent += _left_out(counted, changes, gates)
     late = len({one.what for one in absent if one.why == SPENT})
-    compared: dict[Tier, bool] = {} if changes is None else {"counters": any(one.counters for one in taken)}
+    compared |= {} if changes is None else {"counters": any(one.counters for one in taken)}
     compared |= {tier: tier in gates and _reached(gates[tier]) for tier, base in bases.items() if base}
     compared |= {} if tonight.no_quality else {"quality": bool(moved)}
     verdict, why = findings.verdict_of(found, compared, late)
@@ -174,10 +178,9 @@ def unfit(tonight: Tonight, why: str) -> Night:
     return Night(tonight=tonight, verdict="unfit", reason=why)
 
 
-def _differs_from_itself(tonight: Tonight, tools: Tools, spent: Spent) -> str:
-    """Which workload changes between equal versions; empty if none."""
-    report = tools.gate("self-check", tonight.commit, spent)
-    changed = report.having("regression", "improvement")
+def _differences(itself: GateReport) -> str:
+    """Which workloads change between equal versions; empty if none."""
+    changed = itself.having("regression", "improvement")
     return ", ".join(f"equal versions of {one.workload} differ by {one.change:+.1%}" for one in changed)
 
 

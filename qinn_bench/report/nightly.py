@@ -63,7 +63,7 @@ def sections(night: Night, trends: Mapping[str, Trend]) -> Iterator[tuple[str, T
         if tier == "anchor":
             table = replace(table, header=(*table.header, Heading("trend", "nights")))
             rows = [replace(row, entries=(*row.entries, Entry(bars(trends.get(row.model, ()))))) for row in rows]
-        rows = [replace(row, data=f"{len(rows)} workloads") for row in rows]
+        rows = [replace(row, data=f"workloads: {len(rows)}") for row in rows]
         if rows:
             yield AGAINST[tier], replace(table, rows=tuple(rows))
     if night.changes:

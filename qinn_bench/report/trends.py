@@ -58,14 +58,14 @@ def drawing(trend: Trend, alarm: bool = False) -> str:
 def overview(trends: Mapping[str, Trend]) -> str:
     """All workloads together as one SVG: by night the median of their ratios to the anchor, and the middle half.
 
-    Nights of which fewer than half of the workloads are known are left out.
+    Nights of which fewer than half of the workloads are known are left out; a single night is no trend.
     """
     nights: dict[str, list[float]] = {}
     for trend in trends.values():
         for utc, ratio in trend:
             nights.setdefault(utc, []).append(ratio)
     kept = [(utc, of) for utc, of in sorted(nights.items()) if 2 * len(of) >= len(trends)]
-    if not kept:
+    if len(kept) < 2:
         return ""
     middle = [median(of) for _, of in kept]
     halves = [quantiles(of, n=4, method="inclusive") if len(of) > 1 else of * 3 for _, of in kept]
