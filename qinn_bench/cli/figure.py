@@ -69,5 +69,6 @@ def _draw(data: Dataset, records: Sequence[Record], results: Path, single: list[
 
 
 def _compared(row: str, records: Sequence[Record]) -> bool:
-    """Whether a row is drawn: the truth row is not, as the truth itself is."""
-    return all(record.cell.model.name != "truth" for record in records if record.row == row)
+    """Whether a row is drawn: the truth row is not, as the truth itself is, nor a floor that replays it."""
+    own = [record for record in records if record.row == row]
+    return not any(one.cell.model.name == "truth" or (one.role == "floor" and one.flags) for one in own)
