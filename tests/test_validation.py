@@ -1,6 +1,8 @@
 """The validations that make validate runs: each has its run, and the fast forms of tests agree with the slow ones."""
 
-import importlib.util
+import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +10,18 @@ import pytest
 from scipy.stats import norm
 
 from qinn_bench.paired import compare, sign_flip_p
+from qinn_bench.values import Refused
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "validation"
+sys.path.insert(0, str(FOLDER))
 
 
-def loaded(name):
-    spec = importlib.util.spec_from_file_location(f"validation_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-rates = loaded("error_rates")
+rates, plants, planted = map(importlib.import_module, ("error_rates", "_plants", "planted_history"))
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("[!_]*.py")))
 def test_every_validation_can_be_run(name):
-    assert callable(loaded(name).run)
+    assert callable(importlib.import_module(name).run)
 
 
 def test_many_samples_at_once_agree_with_one_by_one():
@@ -53,3 +50,46 @@ def test_power_is_that_of_the_closed_form():
 def test_a_few_simulations_end_to_end():
     text, missed = rates.run(16)
     assert text.count("| called better") == 15 and "| 12 |" in text and isinstance(missed, list)
+
+
+def test_every_plant_fits_and_is_one_commit(tmp_path):
+    commits = plants.make(tmp_path / "repository")
+    assert len(commits) == len(set(commits)) == 13
+    for number, plant in enumerate(plants.HISTORY, 1):
+        words = ("show", "--name-only", "--format=%s", commits[number])
+        assert plants.git(tmp_path / "repository", *words).split("\n\n") == [plant.title, f"{plant.path}\n"]
+    with pytest.raises(Refused, match="is not empty"):
+        plants.make(tmp_path / "repository")
+
+
+def test_a_plant_that_does_not_fit_is_refused(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1\nx = 1\n", encoding="utf8")
+    for old, times in (("x = 1", 2), ("y", 0)):
+        with pytest.raises(Refused, match=f"{times} times; expected once"):
+            plants.apply(plants.Plant("edit", "a.py", old, "z"), tmp_path)
+
+
+def test_a_planted_history_has_a_python_that_takes_its_source(tmp_path):
+    (tmp_path / "qinn_bench").mkdir()
+    (tmp_path / "qinn_bench" / "__init__.py").touch()
+    words = [str(plants.interpreter(tmp_path / "python")), "-c", "import numpy, qinn_bench; print(qinn_bench.__file__)"]
+    said = subprocess.run(
+        words, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == str(tmp_path / "qinn_bench" / "__init__.py")
+
+
+@pytest.mark.parametrize("culprit", range(1, 13))
+def test_the_first_bad_commit_is_found_in_four_probes(culprit):
+    probes = []
+    assert planted.first(12, lambda at: probes.append(at) or at >= culprit) == culprit
+    assert len(probes) <= 4
+
+
+def test_what_was_not_found_and_what_was_not_planted_is_missed():
+    night = {"verdict": "regression", "reason": "", "findings": [], "absent": [], "counted": [], "gates": {}}
+    all_of = [planted.Found(plant.tier, plant.what, "worse", number) for number, plant in planted.planted()]
+    assert len(all_of) == 4 and planted.missed(all_of, night) == []
+    assert planted.missed(all_of[1:], night) == [f"commit 3, {plants.HISTORY[2].title}: not found by gate"]
+    assert "commit 5" in planted.missed([*all_of, planted.Found("gate", "metric[name=mmd]", "", 5)], night)[0]
+    assert "Nothing else" in planted.table(all_of, night)
