@@ -46,9 +46,12 @@ def save(results: Path, record: Record, arrays: Mapping[str, NDArray[Any]]) -> P
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write under a temporary name, sync, rename: a reader sees the old file or the new one, never a part."""
+    """Write under a temporary name, sync, rename: a reader sees the old file or the new one, never a part.
+
+    What is left of a process that was killed meanwhile ends in ``.part``, so that nobody takes it for the file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)

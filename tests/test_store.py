@@ -57,6 +57,18 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_write_that_is_going_on_is_no_record(tmp_path):
+    store.save(tmp_path, record(), {})
+    path = store.record_path(tmp_path, "s", "other")
+
+    def half(file):
+        file.write(b'{"schema_')
+        file.flush()
+        assert [one.key for one in store.load_all(tmp_path, "s")] == ["k"]
+
+    store.write_whole(path, half)
+
+
 def test_a_broken_record_is_refused_in_one_sentence(tmp_path):
     path = store.record_path(tmp_path, "s", "k")
     path.parent.mkdir(parents=True)
