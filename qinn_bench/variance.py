@@ -82,7 +82,7 @@ def budgets(records: Sequence[Record], metrics: Sequence[str], against: str = ""
         names = ", ".join(dict.fromkeys(row for _, row in varied))
         raise Refused(f"no row '{against}' moves sources alone; there are: {names}")
     found = []
-    for (data, row), of in varied.items():
+    for (data, row), of in sorted(varied.items()):
         for metric in metrics:
             numbers, other = _numbers(of, metric), _numbers(varied.get((data, against), ()), metric)
             if against:

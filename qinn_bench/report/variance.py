@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qinn_bench.report.columns import title_of
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 from qinn_bench.variance import SOURCES, Budget, Interval, Part
 
@@ -43,7 +44,7 @@ def variance_table(budgets: Sequence[Budget], study: str) -> Table:
 def _entries(budget: Budget, within: Sequence[str], split: Sequence[str]) -> tuple[Entry, ...]:
     parts = {part.source: part for part in budget.parts}
     texts = [
-        f"{budget.metric} [{budget.unit}]" if budget.unit else budget.metric,
+        f"{title_of(budget.metric)} [{budget.unit}]" if budget.unit else title_of(budget.metric),
         str(budget.seeds.values),
         _ranged(budget.seeds.deviation, budget.seeds.interval),
         *(_share(parts.get(source)) for source in within),
