@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import select
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
+from qinn_bench.performance.server import Ended, Server
 from qinn_bench.values import Use, Value
 
 LIBRARIES = ("numpy", "scipy.stats", "scipy.optimize", "torch", "torch._dynamo", "pydantic", "sklearn.ensemble")
@@ -101,10 +98,11 @@ class Launcher(AbstractContextManager["Launcher"]):
         self.base, self.head, self.fork, self.timeout = base.resolve(), head.resolve(), fork, timeout
         self.libraries = libraries if fork else ()
         self.numbers: dict[str, int] = {}
-        self._server: subprocess.Popen[str] | None = None
+        script = Path(__file__).with_name("zygote.py")
+        self._server = Server([sys.executable, "-P", str(script), *self.libraries], VARIABLES)
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        self._server.end()
 
     def uses(self) -> tuple[list[Use], list[Use]]:
         """The workloads that base and head have by default.
@@ -155,43 +153,11 @@ class Launcher(AbstractContextManager["Launcher"]):
         Raises:
             NoVerdict: the process that others are forked from ended.
         """
-        fresh = self._server is None
-        server = self._server = self._server or self._start()
-        assert server.stdin and server.stdout
         order |= {"base": str(self.base), "head": str(self.head), "fork": self.fork}
         try:
-            server.stdin.write(json.dumps(order) + "\n")
-            server.stdin.flush()
-        except BrokenPipeError:
-            self._end()
+            return self._server.ask(order, self.timeout * (1 if self._server.started else 2))
+        except Ended:
             raise NoVerdict("the process that launches are forked from ended") from None
-        ready, _, _ = select.select([server.stdout], [], [], self.timeout * (2 if fresh else 1))
-        line = server.stdout.readline() if ready else ""
-        if line:
-            return dict(json.loads(line))
-        self._end()
-        if ready:
-            raise NoVerdict("the process that launches are forked from ended")
-        return None
-
-    def _start(self) -> subprocess.Popen[str]:
-        script = Path(__file__).with_name("zygote.py")
-        return subprocess.Popen(
-            [sys.executable, "-P", str(script), *self.libraries],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | VARIABLES,
-            start_new_session=True,
-        )
-
-    def _end(self) -> None:
-        """End the process and all it has forked; they are in a session of their own."""
-        if self._server:
-            os.killpg(self._server.pid, signal.SIGKILL)
-            self._server.communicate()
-            self._server = None
 
 
 def on_gpu(use: Use) -> bool:

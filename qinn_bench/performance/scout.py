@@ -6,9 +6,7 @@ import gc
 import json
 import os
 import resource
-import select
 import signal
-import subprocess
 import sys
 from contextlib import AbstractContextManager
 from importlib import import_module
@@ -19,6 +17,7 @@ import torch
 
 from qinn_bench.performance import workloads
 from qinn_bench.performance.measure import Clock, seconds_of
+from qinn_bench.performance.server import Ended, Server
 from qinn_bench.values import Refused, Status, Use
 
 PRELOADED = ("qinn_bench.quantum.pennylane_devices",)
@@ -46,10 +45,11 @@ class Scouts(AbstractContextManager["Scouts"]):
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
-        self._server: subprocess.Popen[str] | None = None
+        variables = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        self._server = Server([sys.executable, "-m", "qinn_bench.performance.scout"], variables)
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        self._server.end()
 
     def run(
         self, use: Use, *, warm: Use | None = None, clock: Clock = "cpu", seconds: float = 600.0, limit: int = 0
@@ -60,37 +60,13 @@ class Scouts(AbstractContextManager["Scouts"]):
         may take `seconds` of wall time and allocate `limit` bytes above its base (0: no limit).
         """
         uses = {"use": use.model_dump(), "warm": warm.model_dump() if warm else None}
-        server = self._server = self._server or self._start()
-        assert server.stdin and server.stdout
-        server.stdin.write(json.dumps(uses | {"clock": clock, "threads": self.threads, "limit": limit}) + "\n")
-        server.stdin.flush()
-        ready, _, _ = select.select([server.stdout], [], [], seconds)
-        answer = server.stdout.readline() if ready else ""
-        if answer:
-            return Scouted(**json.loads(answer))
-        self._end()
-        if not ready:
+        try:
+            answer = self._server.ask(uses | {"clock": clock, "threads": self.threads, "limit": limit}, seconds)
+        except Ended:
+            return Scouted("crashed", "the process that starts others ended")
+        if answer is None:
             return Scouted("timeout", f"two steps did not end within {seconds:g} s of wall time")
-        return Scouted("crashed", "the process that starts others ended")
-
-    def _start(self) -> subprocess.Popen[str]:
-        variables = {"OMP_NUM_THREADS": str(self.threads), "OMP_WAIT_POLICY": "PASSIVE"}
-        return subprocess.Popen(
-            [sys.executable, "-m", "qinn_bench.performance.scout"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | variables,
-            start_new_session=True,
-        )
-
-    def _end(self) -> None:
-        """End the server and what it runs; both are in a session of their own."""
-        if self._server:
-            os.killpg(self._server.pid, signal.SIGKILL)
-            self._server.communicate()
-            self._server = None
+        return Scouted(**answer)
 
 
 def serve(orders: IO[str], answers: int) -> None:
