@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from qinn_bench import capacity, paired
 from qinn_bench.comparing import on_data, row_names
-from qinn_bench.reading import parse
+from qinn_bench.reading import parse, read_toml
 from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
 from qinn_bench.verdicts import ABSENT, judge
 
@@ -101,12 +100,7 @@ def load(path: Path) -> Claims:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise Refused(f"there is no file of claims '{path}'")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} is not valid TOML: {error}") from None
+    return read_toml(path, f"there is no file of claims '{path}'")
 
 
 def _inconsistent(claim: Claim) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from qinn_bench import matching, registry, store
 from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
-from qinn_bench.reading import parse
+from qinn_bench.reading import parse, read_toml
 from qinn_bench.run import Order
 from qinn_bench.values import Cell, Control, Match, Refused, Row, Source, Study, Use
 
@@ -27,13 +26,7 @@ def load_study(path: Path) -> Study:
     Raises:
         Refused: no such file, no TOML, or a key, model, data set, metric or backend that does not exist.
     """
-    if not path.is_file():
-        raise Refused(f"there is no study file '{path}'")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} is not valid TOML: {error}") from None
-    study = parse(Study, content, str(path))
+    study = parse(Study, read_toml(path, f"there is no study file '{path}'"), str(path))
     _check_names(study)
     return study
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from qinn_bench import paired
-from qinn_bench.reading import parse
+from qinn_bench.reading import parse, read_toml
 from qinn_bench.store import write_whole
 from qinn_bench.values import Array, Comparison, Record, Refused, Value
 
@@ -71,12 +70,7 @@ def load_watch(path: Path) -> Watch:
     Raises:
         Refused: no such file, no TOML, or a wrong key.
     """
-    if not path.is_file():
-        raise Refused(f"there is no file '{path}' that says what is watched")
-    try:
-        return parse(Watch, tomllib.loads(path.read_text(encoding="utf8")), str(path))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} is not valid TOML: {error}") from None
+    return parse(Watch, read_toml(path, f"there is no file '{path}' that says what is watched"), str(path))
 
 
 def load_golden(path: Path) -> Golden:

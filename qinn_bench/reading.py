@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -11,6 +13,20 @@ from pydantic import ValidationError
 from qinn_bench.values import Refused, Value
 
 V = TypeVar("V", bound=Value)
+
+
+def read_toml(path: Path, absent: str, broken: str = "valid TOML") -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        Refused: no such file, in the words of `absent`; or it is not `broken`.
+    """
+    if not path.is_file():
+        raise Refused(absent)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"{path} is not {broken}: {error}") from None
 
 
 def parse(kind: type[V], content: Mapping[str, Any], where: str) -> V:

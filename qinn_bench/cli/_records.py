@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from qinn_bench import published, store
+from qinn_bench.reading import read_toml
 from qinn_bench.values import Record, Refused
 
 
@@ -22,12 +22,7 @@ def read_study(study: Path) -> dict[str, Any]:
     Raises:
         Refused: no such file, or no study.
     """
-    if not study.is_file():
-        raise Refused(f"there is no study file '{study}'")
-    try:
-        content = tomllib.loads(study.read_text(encoding="utf8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{study} is not a study in TOML: {error}") from None
+    content = read_toml(study, f"there is no study file '{study}'", "a study in TOML")
     if "name" not in content:
         raise Refused(f"{study} is not a study: it has no name")
     return content

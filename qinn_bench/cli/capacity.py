@@ -11,12 +11,11 @@ from typing import Any
 
 from qinn_bench.capacity import AXES, Curve, Equivalence, bounds_of, capacity, ratio
 from qinn_bench.cli import _records
+from qinn_bench.cli._tables import FORMS
 from qinn_bench.report import look
 from qinn_bench.report.capacity import capacity_table
 from qinn_bench.report.capacity_figure import capacity_figure
 from qinn_bench.values import Record, Refused
-
-FORMATS = ("text", "md", "latex", "csv", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--data", default="", help="the data set, where the study has several")
     parser.add_argument("--metric", default="nll", help="what quality is (default: nll)")
     parser.add_argument("--axis", default="parameters", help=f"parameters or one of: {', '.join(AXES)}")
-    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--format", choices=FORMS, default="text")
     parser.add_argument("--json", action="store_true", help="print curves and ratios as JSON")
     parser.add_argument("--figure", type=Path, help="draw the curves into this file (.png or .pdf)")
 
@@ -48,8 +47,7 @@ def run(options: argparse.Namespace) -> int:
     data = next(record.cell.data.name for record in records if record.size)
     table = capacity_table(data, families, found, options.metric, options.axis, _unit(records, options.metric))
     table = replace(table, footnotes=(*table.footnotes, *notes))
-    shown = {"text": table.text, "md": table.markdown, "latex": table.latex, "csv": table.csv, "json": table.json}
-    print(shown[options.format](), end="")
+    print(FORMS[options.format](table), end="")
     return 0
 
 

@@ -6,13 +6,11 @@ import argparse
 from pathlib import Path
 
 from qinn_bench import store
+from qinn_bench.cli._tables import FORMS
 from qinn_bench.report import compare as report
-from qinn_bench.report.layout import Table
 from qinn_bench.results_table import Columns, read
 from qinn_bench.round_robin import Findings, Terms, compared
 from qinn_bench.values import Refused
-
-FORMATS = ("text", "md", "latex", "csv", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="replicates are data sets or pairs of data set and seed (auto: data sets where there are five)",
     )
     parser.add_argument("--drop", action="store_true", help="leave out data sets or seeds where a row has no score")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="csv has the pairs, json all numbers in full")
+    parser.add_argument("--format", choices=FORMS, default="text", help="csv has the pairs, json all numbers in full")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="same as --format json")
     parser.add_argument("--out", type=Path, help="write to this file instead")
 
@@ -62,5 +60,5 @@ def _rendered(findings: Findings, name: str, form: str) -> str:
     rows, pairs = report.standings(findings, name), report.pairs(findings, name)
     if form == "csv":
         return pairs.csv()
-    render = {"text": Table.text, "md": Table.markdown, "latex": Table.latex}[form]
+    render = FORMS[form]
     return f"{render(rows)}\n{render(pairs)}"

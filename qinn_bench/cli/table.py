@@ -9,19 +9,18 @@ from pathlib import Path
 
 from qinn_bench import campaign, published, store
 from qinn_bench.cli import _records, _study
+from qinn_bench.cli._tables import FORMS
 from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
 from qinn_bench.run import Order
 from qinn_bench.values import Record, Refused
-
-FORMATS = ("text", "md", "latex", "csv", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A study, a format, columns and a file."""
     _study.add_arguments(parser)
     _records.add_argument(parser)
-    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--format", choices=FORMS, default="text")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="same as --format json")
     parser.add_argument("--columns", help="names of metrics, separated by commas")
     parser.add_argument("--out", type=Path, help="write to this file instead")
@@ -35,8 +34,7 @@ def run(options: argparse.Namespace) -> int:
     records, notes = _published(options.records, study.name, orders) if options.records else _finished(orders)
     made = licensed(table(records, columns), records, options.results)
     made = replace(made, footnotes=(*made.footnotes, *notes))
-    render = {"text": made.text, "md": made.markdown, "latex": made.latex, "csv": made.csv, "json": made.json}
-    text = render[options.format]()
+    text = FORMS[options.format](made)
     if options.out:
         store.write_whole(options.out, lambda file: file.write(text.encode()))
     else:

@@ -10,11 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from qinn_bench.cli import _records
+from qinn_bench.cli._tables import FORMS
 from qinn_bench.report.variance import variance_table
 from qinn_bench.values import Record, Refused
 from qinn_bench.variance import Budget, budgets
-
-FORMATS = ("text", "md", "latex", "csv", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _records.add_argument(parser)
     parser.add_argument("--metric", action="append", default=[], help="a number (default: nll); repeatable")
     parser.add_argument("--against", default="", metavar="ROW", help="of the differences to this row")
-    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--format", choices=FORMS, default="text")
     parser.add_argument("--json", action="store_true", help="print the budgets as JSON")
 
 
@@ -42,8 +41,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     table = variance_table(found, study)
     table = replace(table, footnotes=(*table.footnotes, *_left_out(records, found, metrics), *notes))
-    shown = {"text": table.text, "md": table.markdown, "latex": table.latex, "csv": table.csv, "json": table.json}
-    print(shown[options.format](), end="")
+    print(FORMS[options.format](table), end="")
     return 0
 
 
