@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from qinn_bench.comparing import LIKELIHOODS
+from qinn_bench.paired import LEVEL, SAME
 from qinn_bench.values import Array, Record, Refused, Source, Value
 
-LEVEL = 0.95
 LEAST = 4
 """Fewer seeds have no variance worth an interval."""
-SAME = 1e-9
-"""Values that differ by less than this share of their size are the same number, computed twice."""
 SOURCES: tuple[Source, ...] = get_args(Source)
 Interval = tuple[float, float]
 Seeds = NDArray[np.intp]
