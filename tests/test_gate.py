@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import defaultdict
-from contextlib import ExitStack
 from math import log
 from pathlib import Path
 
@@ -301,15 +300,19 @@ def test_a_planted_commit_is_found_by_real_launches(repository):
             source.write_text(WORKLOADS.replace("range(n)", "range(2 * n)"), encoding="utf8")
         (repository / "note.txt").write_text(str(k), encoding="utf8")
         git(repository, "commit", "-qam", f"change {k}")
-    with Checkouts(repository) as checkouts, ExitStack() as stack:
+    told = []
+    with Checkouts(repository) as checkouts:
         commits = checkouts.path("HEAD~6", "HEAD")
+        with Launcher(checkouts.at("HEAD~6"), checkouts.at("HEAD"), ("numpy",)) as launcher:
 
-        def between(first, second):
-            return stack.enter_context(Launcher(checkouts.at(first), checkouts.at(second), ("numpy",)))
+            def between(first, second):
+                return launcher.turn_to(checkouts.at(first), checkouts.at(second))
 
-        found = bisection.search(USE, checkouts.commit("HEAD~6"), commits, log(2), between)
+            base = checkouts.commit("HEAD~6")
+            found = bisection.search(USE, base, commits, log(2), between, tell=told.append)
     assert found.commit == commits[3] and found.confirmed
-    assert found.probes <= 4
+    assert found.probes == len(told) <= 4
+    assert "is gated against the commit before it" in told[-1]
 
 
 def calibrated(repeats=8, scatter=0.005):

@@ -71,6 +71,7 @@ def tools(**others):
     plain = nightly.Tools(
         counters=lambda spent: [counted()],
         gate=lambda tier, base, spent: report(decision(FOUR), decision(EIGHT), base=base),
+        trace=lambda tier, report, spent: (report, []),
         quality=lambda spent: ([moved("same")], [], []),
         known={str(FOUR): Known(version="v1", counters={"calls": 100})},
     )
@@ -154,7 +155,13 @@ def test_a_regression_names_its_term_and_its_commit():
         by=0.2,
     )
     culprit = Culprit(workload=EIGHT, commit="d" * 40, before=GREEN, decision=slower, probes=5)
-    found = nightly.night(TONIGHT, tools(gate=gating(slower, growth=(growth,), culprits=(culprit,))))
+    late = nightly.Absent(tier="trace", what="the commit of another", why=SPENT)
+
+    def trace(tier, report, spent):
+        return report.model_copy(update={"culprits": (culprit,)}), [late]
+
+    found = nightly.night(TONIGHT, tools(gate=gating(slower, growth=(growth,)), trace=trace))
+    assert late in found.absent
     assert "the fixed overhead a grew" in found.findings[0].said
     assert "dddddddddddd changes it by +20.0 %, found in 5 probes" in found.findings[0].said
 

@@ -15,7 +15,7 @@ from qinn_bench import store
 from qinn_bench.performance import calibration
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.gate import Decision
-from qinn_bench.performance.judging import GateReport, chosen, judged
+from qinn_bench.performance.judging import GateReport, chosen, judged, traced
 from qinn_bench.performance.launches import Launcher, NoVerdict
 from qinn_bench.performance.machine import this_machine
 from qinn_bench.report.gate import line, table
@@ -64,7 +64,9 @@ def _measured(options: argparse.Namespace) -> GateReport:
         return chosen(uses, options.workloads)
 
     with Checkouts(options.repository) as checkouts:
-        report = judged(checkouts, options.base, options.head, options.results, take, watch, options.bisect)
+        report = judged(checkouts, options.base, options.head, options.results, take, watch)
+        if options.bisect:
+            report = traced(checkouts, report, lambda said: log.print(said, markup=False, highlight=False))
     if not report.decisions:
         raise Refused(f"--workloads is '{options.workloads}', which no workload of base or head matches")
     return report

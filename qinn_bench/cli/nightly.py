@@ -21,10 +21,10 @@ from qinn_bench.performance.checkouts import DIRTY, Checkouts
 from qinn_bench.performance.counters import Counted
 from qinn_bench.performance.findings import Tier
 from qinn_bench.performance.gate import SPENT, Decision
-from qinn_bench.performance.judging import GateReport, chosen, judged
+from qinn_bench.performance.judging import GateReport, chosen, judged, traced
 from qinn_bench.performance.launches import NoVerdict
 from qinn_bench.performance.machine import environment, this_machine
-from qinn_bench.performance.nightly import CODES, Night, Spent, Tonight, Tools, night, unfit
+from qinn_bench.performance.nightly import CODES, Absent, Night, Spent, Tonight, Tools, night, unfit
 from qinn_bench.performance.runs import Row
 from qinn_bench.provenance import commit
 from qinn_bench.quality import Finding, Golden, Watch
@@ -148,6 +148,7 @@ def _tools(
 ) -> Tools:
     """The real measurements; each says what it does."""
     head = DIRTY if tonight.dirty else tonight.commit
+    newest: Tier = "green" if tonight.green else "anchor"
 
     def order(uses: Sequence[Use]) -> list[Use]:
         return history.in_turns(chosen(uses, options.workloads), before)
@@ -165,10 +166,19 @@ def _tools(
             log(f"{tier}: {line(one)}")
 
         if tier == "self-check":
-            return judged(checkouts, head, head, options.results, order, watch, spent=spent)
-        traced = tier == "green" or not tonight.green
-        bisect = traced and base != tonight.commit and _is_before(base, tonight.commit, checkouts.root)
-        return judged(checkouts, base, head, options.results, order, watch, bisect, spent)
+            return judged(checkouts, head, head, options.results, order, watch, spent)
+        return judged(checkouts, base, head, options.results, order, watch, spent)
+
+    def trace(tier: Tier, report: GateReport, spent: Spent) -> tuple[GateReport, list[Absent]]:
+        if tier != newest:
+            return report, []
+        try:
+            report, why = traced(checkouts, report, log, spent), SPENT
+        except (NoVerdict, Refused) as reason:
+            why = str(reason)
+        found = {one.workload for one in report.culprits}
+        left = [one.workload for one in report.having("regression") if one.workload not in found]
+        return report, [Absent(tier="trace", what=f"the commit of {use}", why=why) for use in left]
 
     def check(spent: Spent) -> tuple[list[Finding], list[Record], list[str]]:
         numbers, watched, study = _watched(options)
@@ -178,7 +188,7 @@ def _tools(
         log(f"quality: {record.row} on {record.cell.data}, seed {record.cell.seed}: {record.status}")
 
     known = golden.load(options.results / "golden" / "counters.json").get(golden.environment())
-    return Tools(counters=count, gate=compare, quality=check, known=known)
+    return Tools(counters=count, gate=compare, trace=trace, quality=check, known=known)
 
 
 def _too_late(tonight: Tonight, base: str, uses: Sequence[Use]) -> GateReport:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import expm1
 from statistics import median
 
 from qinn_bench.performance.gate import Decision, decide
-from qinn_bench.performance.launches import Launch, Starter
+from qinn_bench.performance.launches import Clock, Launch, Starter
 from qinn_bench.values import Use, Value
 
 PROBE_LAUNCHES = 5
@@ -35,12 +36,21 @@ class Culprit(Value):
         return self.decision.outcome in ("regression", "improvement", "error")
 
 
-def search(use: Use, base: str, commits: Sequence[str], change: float, between: Between) -> Culprit:
+def search(
+    use: Use,
+    base: str,
+    commits: Sequence[str],
+    change: float,
+    between: Between,
+    clock: Clock = "cpu",
+    tell: Callable[[str], None] = lambda _: None,
+) -> Culprit:
     """Find the commit after `base`, among `commits` (oldest first), that changed a workload by `change`.
 
-    `change` is log(head / base) as the gate has seen it. A commit lies after the culprit if the median of its launches
-    against base is beyond half of that, which is as far from either side's truth as can be; so n commits take
-    log2(n) probes, and one more confirms the one that is found. A commit that cannot run the workload is passed over.
+    `change` is log(head / base) by the `clock`, as the gate has seen it; `tell` hears of each probe. A commit lies
+    after the culprit if the median of its launches against base is beyond half of that, which is as far from either
+    side's truth as can be; so n commits take log2(n) probes, and one more confirms the one that is found. A commit that
+    cannot run the workload is passed over.
     """
     known = [base, *commits]
     good, bad, probes = 0, len(known) - 1, 0
@@ -52,10 +62,12 @@ def search(use: Use, base: str, commits: Sequence[str], change: float, between: 
         probes += 1
         if any(one.failed for one in launches):
             skipped.append(middle)
-        elif median(one.change() for one in launches) / change > 0.5:
-            bad = middle
-        else:
-            good = middle
+            tell(f"{use}: {known[middle][:12]} cannot run it")
+            continue
+        seen = median(one.change(clock) for one in launches)
+        good, bad = (good, middle) if seen / change > 0.5 else (middle, bad)
+        tell(f"{use}: {100 * expm1(seen):+.1f} % at {known[middle][:12]}, so it is among {bad - good} commits")
+    tell(f"{use}: {known[bad][:12]} is gated against the commit before it")
     return Culprit(
         workload=use,
         commit=known[bad],
@@ -77,4 +89,6 @@ def sentence(culprit: Culprit) -> str:
 
 def total(decision: Decision) -> float:
     """log(head / base) that a search looks for the source of."""
+    if decision.clock == "wall":
+        return median(decision.wall_confirm or decision.wall_screen)
     return median(decision.confirm or decision.screen)

@@ -15,7 +15,7 @@ from qinn_bench.quality import Finding as Moved
 from qinn_bench.quality import Outcome as Quality
 from qinn_bench.values import Value
 
-Tier = Literal["self-check", "counters", "anchor", "green", "quality"]
+Tier = Literal["self-check", "counters", "anchor", "green", "trace", "quality"]
 Kind = Literal["worse", "undecided", "better"]
 Verdict = Literal["ok", "regression", "unfit", "undecided"]
 BY_OUTCOME: dict[Outcome, Kind] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from qinn_bench.performance import calibration, terms
@@ -28,7 +27,7 @@ class GateReport(Value):
     """All decisions about two versions; `calibrated` says whether the rules' rates are known on this machine.
 
     `growth` says, of workloads that got slower and have a number of qubits, how the change depends on it; `culprits`
-    are, where they were asked for, the commits that regressions come from.
+    are the commits that regressions come from, as far as they were searched for.
     """
 
     base: str
@@ -58,13 +57,11 @@ def judged(
     results: Path,
     order: Order,
     watch: Watch = lambda _: None,
-    bisect: bool = False,
     spent: Callable[[], bool] = lambda: False,
 ) -> GateReport:
     """Compare two revisions on the workloads that `order` takes of them.
 
-    Regressions are put down to a term of their growth with qubits and, with `bisect`, to a commit. Once `spent`, what
-    is left is said to be skipped.
+    Regressions are put down to a term of their growth with qubits. Once `spent`, what is left is said to be skipped.
 
     Raises:
         Refused: no such revision.
@@ -80,8 +77,6 @@ def judged(
         known = calibration.load(results, machine)
         decisions, notes = calibration.supported(decisions, known)
         growth = tuple(terms.attribute(of, launcher, spent) for of in terms.series(decisions))
-    slower = [one for one in decisions if one.outcome == "regression" and one.clock == "cpu"]
-    culprits = tuple(source(checkouts, base, head, one) for one in slower if bisect and not spent())
     return GateReport(
         base=checkouts.commit(base),
         head=checkouts.commit(head),
@@ -90,21 +85,42 @@ def judged(
         calibrated=known is not None,
         decisions=tuple(decisions),
         growth=growth,
-        culprits=culprits,
-        notes=(*notes, *_shared(decisions), *map(str, growth), *map(sentence, culprits)),
+        notes=(*notes, *_shared(decisions), *map(str, growth)),
     )
 
 
-def source(checkouts: Checkouts, base: str, head: str, one: Decision) -> Culprit:
-    """The commit that a regression comes from."""
-    first, commits = checkouts.commit(base), checkouts.path(base, head)
-    with ExitStack() as stack:
+def traced(
+    checkouts: Checkouts,
+    report: GateReport,
+    tell: Callable[[str], None] = lambda _: None,
+    spent: Callable[[], bool] = lambda: False,
+) -> GateReport:
+    """The report with the commit that each regression comes from; once `spent`, no search is begun.
+
+    Raises:
+        Refused: head does not come after base.
+        NoVerdict: the repository or the machine keeps workloads from being launched.
+    """
+    culprits: list[Culprit] = []
+    for one in report.having("regression"):
+        if spent():
+            break
+        culprits.append(source(checkouts, report.base, report.head, one, tell))
+    notes = (*report.notes, *map(sentence, culprits))
+    return report.model_copy(update={"culprits": tuple(culprits), "notes": notes})
+
+
+def source(
+    checkouts: Checkouts, base: str, head: str, one: Decision, tell: Callable[[str], None] = lambda _: None
+) -> Culprit:
+    """The commit that a regression comes from; `tell` hears of each probe."""
+    commits = checkouts.path(base, head)
+    with Launcher(checkouts.at(base), checkouts.at(head), libraries([one.workload])) as launcher:
 
         def between(before: str, after: str) -> Launcher:
-            stack.pop_all().close()
-            return stack.enter_context(Launcher(checkouts.at(before), checkouts.at(after), libraries([one.workload])))
+            return launcher.turn_to(checkouts.at(before), checkouts.at(after))
 
-        return search(one.workload, first, commits, total(one), between)
+        return search(one.workload, base, commits, total(one), between, one.clock, tell)
 
 
 def libraries(uses: Sequence[Use]) -> tuple[str, ...]:

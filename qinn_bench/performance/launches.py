@@ -104,6 +104,11 @@ class Launcher(AbstractContextManager["Launcher"]):
     def __exit__(self, *_: object) -> None:
         self._server.end()
 
+    def turn_to(self, base: Path, head: Path) -> Launcher:
+        """Launch these two versions from now on, forked from the same process."""
+        self.base, self.head = base.resolve(), head.resolve()
+        return self
+
     def uses(self) -> tuple[list[Use], list[Use]]:
         """The workloads that base and head have by default.
 

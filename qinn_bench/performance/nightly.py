@@ -23,7 +23,14 @@ from qinn_bench.values import Record, Value
 
 CODES: dict[Verdict, int] = {"ok": 0, "regression": 1, "unfit": 4, "undecided": 5}
 """Exit codes."""
-SHARES: dict[Tier, float] = {"self-check": 0.15, "counters": 0.2, "anchor": 0.35, "green": 0.2, "quality": 0.25}
+SHARES: dict[Tier, float] = {
+    "self-check": 0.15,
+    "counters": 0.2,
+    "anchor": 0.3,
+    "green": 0.2,
+    "trace": 0.2,
+    "quality": 0.25,
+}
 """How the tiers divide the time among them; what one leaves goes to those that follow."""
 ALL, EVERY = "all workloads", "*"
 NO_ANCHOR = "no anchor is pinned; to pin one: qinn-bench nightly --set-anchor REVISION --reason WHY"
@@ -87,12 +94,14 @@ class Tools:
     """What a run measures with; each stops once its time is spent.
 
     `counters` gives those of all workloads, with a reason where it has none; `gate` compares head with a commit, in
-    the self-check with itself; `quality` gives what became of the golden numbers, the records that say so, and the rows
+    the self-check with itself; `trace` adds the commits that its regressions come from, and says for which it did not
+    and why; `quality` gives what became of the golden numbers, the records that say so, and the rows
     there was no time for. `known` are the counters that are known of workloads in this environment, if any.
     """
 
     counters: Callable[[Spent], Sequence[Counted]]
     gate: Callable[[Tier, str, Spent], GateReport]
+    trace: Callable[[Tier, GateReport, Spent], tuple[GateReport, Sequence[Absent]]]
     quality: Callable[[Spent], tuple[Sequence[Moved], Sequence[Record], Sequence[str]]]
     known: Mapping[str, golden.Known] | None = None
 
@@ -126,7 +135,7 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
     bases: dict[Tier, str] = {"anchor": tonight.anchor, "green": tonight.green}
     why_not: dict[Tier, str] = {"anchor": tonight.no_anchor, "green": tonight.no_green}
     tiers: list[Tier] = ["self-check"] if self_check else []
-    tiers += ["counters", *(tier for tier, base in bases.items() if base)]
+    tiers += ["counters", *(tier for tier, base in bases.items() if base), "trace"]
     tiers += [] if tonight.no_quality else ["quality"]
     budget = Budget(tonight.budget, tiers, now)
     compared: dict[Tier, bool] = {}
@@ -145,6 +154,11 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
             gates[tier] = tools.gate(tier, bases[tier], budget.begin(tier))
         except NoVerdict as reason:
             absent.append(Absent(tier=tier, what=ALL, why=str(reason)))
+    spent = budget.begin("trace")
+    for tier, report in list(gates.items()):
+        if report.having("regression"):
+            gates[tier], untraced = tools.trace(tier, report, spent)
+            absent += untraced
     moved: Sequence[Moved] = ()
     records: Sequence[Record] = ()
     if tonight.no_quality:
