@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from math import log
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from qinn_bench.performance import attribution, bisection, calibration, gate, zygote
 from qinn_bench.performance.checkouts import Checkouts
-from qinn_bench.performance.launches import Failure, Launch, Launcher, agree, on_gpu
+from qinn_bench.performance.launches import Failure, Launch, Launcher, agree
 from qinn_bench.values import Refused, Use
 
 USE = Use(name="sums", knobs={"n": 3000})
@@ -73,6 +75,38 @@ def test_a_workload_that_states_the_wall_is_judged_by_the_wall_alone():
     by_wall = gate.decide(USE, scripted([0.2] * 8, [0.1] * 8, clock="wall"))
     assert (by_wall.outcome, by_wall.clock) == ("regression", "wall")
     assert gate.decide(USE, scripted([0.2] * 8, clock="wall")).outcome == "unchanged"
+
+
+def test_work_on_a_gpu_is_judged_by_events_alone():
+    by_events = gate.decide(USE, scripted([0.2] * 8, [0.1] * 8, clock="cuda"))
+    assert (by_events.outcome, by_events.clock) == ("regression", "cuda")
+    assert bisection.total(by_events) == pytest.approx(0.1)
+    assert gate.decide(USE, scripted([0.2] * 8, clock="cuda")).outcome == "unchanged"
+
+
+class Event:
+    """Stands in for an event of CUDA: a device on which whatever was asked for takes a thousand times as long."""
+
+    def __init__(self, enable_timing):
+        assert enable_timing
+        self.at = self.waited = None
+
+    def record(self):
+        self.at = time.perf_counter()
+
+    def synchronize(self):
+        self.waited = True
+
+    def elapsed_time(self, end):
+        assert end.waited
+        return 1e6 * (end.at - self.at)
+
+
+def test_a_round_on_a_gpu_is_timed_by_events(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    taken = zygote.timed(lambda: time.sleep(0.01), 3, clock="cuda")
+    assert taken["wall"] > 10
+    assert zygote.timed(lambda: time.sleep(0.01), 3)["wall"] < 5
 
 
 def test_cpu_time_counts_processes_that_were_waited_for():
@@ -161,12 +195,6 @@ def test_results_are_compared():
     assert not agree([[3.0, 1.0, 2.0]], [[3.0, 1.1, 2.0]])
     assert not agree([[3.0, 1.0, 2.0]], [[4.0, 1.0, 2.0]])
     assert not agree([], [[4.0, 1.0, 2.0]])
-
-
-def test_work_on_a_gpu_is_refused_in_words():
-    assert on_gpu(Use(name="engine", knobs={"backend": "torch:cuda"}))
-    assert on_gpu(Use(name="engine", knobs={"backend": "lightning.gpu"}))
-    assert not on_gpu(Use(name="engine", knobs={"backend": "torch"}))
 
 
 VALUES = """

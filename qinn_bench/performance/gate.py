@@ -63,9 +63,9 @@ class Decision(Value):
 
     `change` is head / base - 1 by the `clock` that decided, the median over the launches of the last stage; `low` and
     `high` are the smallest and the largest of these launches. `screen` and `confirm` hold log(head / base) of each
-    launch on the CPU clock, `wall_screen` and `wall_confirm` by the wall. `p` is the probability of such an outcome
-    for equal versions, where launches of equal versions have been recorded. `seconds` are those of a step, base and
-    head. `same_work` says whether both sides gave the same results.
+    launch on the CPU clock, `wall_screen` and `wall_confirm` by the wall, or on a GPU by CUDA events. `p` is the
+    probability of such an outcome for equal versions, where launches of equal versions have been recorded. `seconds`
+    are those of a step, base and head. `same_work` says whether both sides gave the same results.
     """
 
     workload: Use
@@ -88,8 +88,9 @@ class Decision(Value):
 def decide(use: Use, start: Starter, extra: int = 0) -> Decision:
     """Measure a workload in as many launches as its decision needs; each stage has `extra` launches more.
 
-    A workload that states the wall clock is judged by the wall alone, any other by the wall only if the CPU clock calls
-    nothing. A workload that fails on head alone is an `error`, on base alone `new`.
+    A workload that states the wall clock is judged by the wall alone, one on a GPU by CUDA events alone under the rule
+    of the wall, any other by the wall only if the CPU clock calls nothing. A workload that fails on head alone is an
+    `error`, on base alone `new`.
     """
 
     def stage(count: int) -> list[Launch]:
@@ -110,7 +111,7 @@ def decide(use: Use, start: Starter, extra: int = 0) -> Decision:
                 return _failed(screen[-1])
             called = _larger(SECOND_LOOK, extra).calls(_changes(screen))
     if not called and (called := _larger(WALL_SCREEN, extra).calls(_changes(screen, "wall"))):
-        clock = "wall"
+        clock = "wall" if clock == "cpu" else clock
     confirm = stage(CONFIRM.launches + extra) if called else []
     if confirm and confirm[-1].failed:
         return _failed(confirm[-1])

@@ -21,11 +21,12 @@ VARIABLES = {
     **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")},
     "OMP_WAIT_POLICY": "PASSIVE",
     "PYTHONHASHSEED": "0",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
+"""What launches run with; the last lets a library ask for a GPU before the fork without keeping it from the forks."""
 SAME = 1e-4
 """Largest relative difference of sums and norms of results that still are the same work."""
-GPU = "its time on a GPU is not gated: CPU time does not see it, and a forked process cannot use it"
-Clock = Literal["cpu", "wall"]
+Clock = Literal["cpu", "wall", "cuda"]
 Seconds = tuple[float, ...]
 Starter = Callable[[Use], "Launch"]
 """Makes one launch of a workload."""
@@ -46,9 +47,9 @@ class Launch(Value):
     """One launch of a workload: seconds a step by round, of base and of head, on the CPU clock and by the wall.
 
     `number` steps made a round. The workload states the `clock` that sees its work; CPU time is that of the process and
-    of those that it starts and waits for. `planted` is the share of work that head repeated on purpose. `same_work`
-    says whether both sides' results agree. A launch in which a side failed has no times. `load` is the load average
-    before.
+    of those that it starts and waits for; for work on a GPU (``cuda``) `wall` is the time between CUDA events.
+    `planted` is the share of work that head repeated on purpose. `same_work` says whether both sides' results agree.
+    A launch in which a side failed has no times. `load` is the load average before.
     """
 
     workload: Use
@@ -64,7 +65,7 @@ class Launch(Value):
     head_failure: Failure | None = None
 
     def change(self, clock: Clock = "cpu") -> float:
-        """The median over the rounds of log(head / base)."""
+        """The median over the rounds of log(head / base); by any clock but that of the CPU, `wall` is read."""
         base, head = self.cpu if clock == "cpu" else self.wall
         return median(log(max(h, 1e-12) / max(b, 1e-12)) for b, h in zip(base, head, strict=True))
 
@@ -127,9 +128,6 @@ class Launcher(AbstractContextManager["Launcher"]):
 
         The number of steps a round is found once on base and kept for the launches that follow.
         """
-        if on_gpu(use):
-            refused = Failure(status="unsupported", reason=GPU)
-            return Launch(workload=use, base_failure=refused, head_failure=refused)
         load = os.getloadavg()[0]
         number = self.numbers.get(str(use), 0)
         said = self._ask({"do": "launch", "use": use.model_dump(), "number": number, "extra": planted})
@@ -163,11 +161,6 @@ class Launcher(AbstractContextManager["Launcher"]):
             return self._server.ask(order, self.timeout * (1 if self._server.started else 2))
         except Ended:
             raise NoVerdict("the process that launches are forked from ended") from None
-
-
-def on_gpu(use: Use) -> bool:
-    """Whether a workload asks for a GPU."""
-    return any(isinstance(v, str) and ("cuda" in v.split(":") or v.endswith(".gpu")) for v in use.knobs.values())
 
 
 def agree(first: list[list[float]], second: list[list[float]]) -> bool:

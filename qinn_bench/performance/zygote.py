@@ -98,7 +98,7 @@ def launch(order: dict[str, Any]) -> dict[str, Any]:
 
 def _rounds(order: dict[str, Any], sides: dict[str, Side], made: dict[str, dict[str, Any]]) -> dict[str, Any]:
     clock = made["head"]["clock"]
-    lasting = made["base"]["seconds"][clock]
+    lasting = made["base"]["seconds"]
     number = order["number"] or max(1, min(1000, ceil(ROUND_SECONDS / max(lasting, 1e-9))))
     fewest, most = ROUNDS
     warm = lasting < WARMED_SECONDS
@@ -109,7 +109,7 @@ def _rounds(order: dict[str, Any], sides: dict[str, Side], made: dict[str, dict[
     for i in range(rounds):
         for name in SIDES if i % 2 == 0 else SIDES[::-1]:
             extra = order["extra"] if name == "head" else 0.0
-            said = sides[name].ask(do="round", number=number, extra=extra, warm=warm)
+            said = sides[name].ask(do="round", number=number, extra=extra, warm=warm, clock=clock)
             if said["status"] != "ok":
                 return {"failed": {name: said}}
             cpu[name].append(said["cpu"])
@@ -146,7 +146,7 @@ def serve_side(folder: str, told: int, say: int) -> None:
     answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "list": lambda _: {"uses": [use.model_dump() for use in _imported(folder).uses()]},
         "make": lambda order: _made(_imported(folder), order["use"], held),
-        "round": lambda order: timed(held["step"], order["number"], order["extra"], order["warm"]),
+        "round": lambda order: timed(held["step"], order["number"], order["extra"], order["warm"], order["clock"]),
     }
     with os.fdopen(told, encoding="utf8") as orders:
         for line in orders:
@@ -197,13 +197,14 @@ def _made(workloads: Any, asked: dict[str, Any], held: dict[str, Any]) -> dict[s
     gc.collect()
     gc.freeze()
     results = [step() for _ in range(WARM_UPS)][-1]
-    took = [timed(step, 1) for _ in range(2)]
     kind = getattr(workloads, "WORKLOADS", {}).get(asked["name"])
+    clock = "cuda" if getattr(kind, "device", "cpu") == "cuda" else str(getattr(kind, "clock", "cpu"))
+    took = [timed(step, 1, clock=clock) for _ in range(2)]
     return {
-        "seconds": {clock: min(one[clock] for one in took) for clock in ("cpu", "wall")},
+        "seconds": min(one["cpu" if clock == "cpu" else "wall"] for one in took),
         "results": summary(results),
         "version": str(getattr(kind, "version", "")),
-        "clock": str(getattr(kind, "clock", "cpu")),
+        "clock": clock,
     }
 
 
@@ -221,10 +222,13 @@ def summary(results: Any) -> list[list[float]]:
     return found
 
 
-def timed(step: Callable[[], object], number: int, extra: float = 0.0, warm: bool = False) -> dict[str, Any]:
+def timed(
+    step: Callable[[], object], number: int, extra: float = 0.0, warm: bool = False, clock: str = "cpu"
+) -> dict[str, Any]:
     """CPU and wall seconds of a step over a round of `number` steps, with the garbage collector held.
 
-    A share `extra` of the work is repeated: whole steps, and for the rest the time that it would take.
+    A share `extra` of the work is repeated: whole steps, and for the rest the time that it would take. With the clock
+    ``cuda`` wall seconds are those between CUDA events before and after the round.
     """
     if warm:
         step()
@@ -232,17 +236,37 @@ def timed(step: Callable[[], object], number: int, extra: float = 0.0, warm: boo
     gc.collect(0)
     gc.disable()
     try:
-        wall, cpu = time.perf_counter(), cpu_seconds()
+        since, cpu = _events() if clock == "cuda" else _wall(), cpu_seconds()
         for _ in range(number + whole):
             step()
         spent = cpu_seconds() - cpu
         until = cpu + spent * (1 + extra) * number / (number + whole)
         while extra and cpu_seconds() < until:
             pass
-        spent, lasted = cpu_seconds() - cpu, time.perf_counter() - wall
+        spent, lasted = cpu_seconds() - cpu, since()
     finally:
         gc.enable()
     return {"cpu": spent / number, "wall": lasted / number}
+
+
+def _wall() -> Callable[[], float]:
+    """Gives the seconds since now."""
+    begun = time.perf_counter()
+    return lambda: time.perf_counter() - begun
+
+
+def _events() -> Callable[[], float]:
+    """Gives the seconds between an event on the GPU now and one when it is called, for which it waits."""
+    cuda = sys.modules["torch"].cuda
+    first, last = (cuda.Event(enable_timing=True) for _ in range(2))
+    first.record()
+
+    def since() -> float:
+        last.record()
+        last.synchronize()
+        return float(first.elapsed_time(last)) / 1000
+
+    return since
 
 
 def cpu_seconds() -> float:
