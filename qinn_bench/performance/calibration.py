@@ -59,10 +59,8 @@ class Calibration(Value):
         found: dict[str, list[float]] = defaultdict(list)
         for one in (trial.decision for trial in self.trials if not trial.planted):
             found[f"{one.workload} cpu"] += [*one.screen, *one.confirm]
-            found[f"{one.workload} {'wall' if one.clock == 'cpu' else one.clock}"] += [
-                *one.wall_screen,
-                *one.wall_confirm,
-            ]
+            other = "wall" if one.clock == "cpu" else one.clock
+            found[f"{one.workload} {other}"] += [*one.wall_screen, *one.wall_confirm]
         return {name: tuple(changes) for name, changes in found.items() if len(changes) >= FEWEST}
 
     def smallest(self) -> float | None:
