@@ -162,6 +162,8 @@ def test_a_regression_names_its_term_and_its_commit():
 
     found = nightly.night(TONIGHT, tools(gate=gating(slower, growth=(growth,)), trace=trace))
     assert late in found.absent
+    assert not found.gates["anchor"].untraced
+    assert report(slower, decision(FOUR), culprits=()).untraced == (EIGHT,)
     assert "the fixed overhead a grew" in found.findings[0].said
     assert "dddddddddddd changes it by +20.0 %, found in 5 probes" in found.findings[0].said
 

@@ -176,9 +176,7 @@ def _tools(
             report, why = traced(checkouts, report, log, spent), SPENT
         except (NoVerdict, Refused) as reason:
             why = str(reason)
-        found = {one.workload for one in report.culprits}
-        left = [one.workload for one in report.having("regression") if one.workload not in found]
-        return report, [Absent(tier="trace", what=f"the commit of {use}", why=why) for use in left]
+        return report, [Absent(tier="trace", what=f"the commit of {use}", why=why) for use in report.untraced]
 
     def check(spent: Spent) -> tuple[list[Finding], list[Record], list[str]]:
         numbers, watched, study = _watched(options)

@@ -45,6 +45,12 @@ class GateReport(Value):
         return tuple(one for one in self.decisions if one.outcome in outcomes)
 
     @property
+    def untraced(self) -> tuple[Use, ...]:
+        """The workloads whose regression no commit is named for."""
+        found = [one.workload for one in self.culprits]
+        return tuple(one.workload for one in self.having("regression") if one.workload not in found)
+
+    @property
     def failed(self) -> bool:
         """Whether something got slower, broke or went missing."""
         return bool(self.having(*FINDINGS))
