@@ -16,6 +16,7 @@ import torch
 from qinn_bench.performance import attribution, bisection, calibration, gate, zygote
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.launches import Failure, Launch, Launcher, agree
+from qinn_bench.report.calibration import calibration_table
 from qinn_bench.values import Refused, Use
 
 USE = Use(name="sums", knobs={"n": 3000})
@@ -357,6 +358,8 @@ def test_a_calibration_knows_what_was_planted(tmp_path):
     called = {rate.planted: rate.called / rate.trials for rate in known.rates()}
     assert called[0.0] == 0.0 and called[0.05] > 0.95 and called[0.5] == 1.0
     assert known.smallest() == 0.05
+    page = calibration_table(known).text()
+    assert "0/40" in page and "40/40" in page and "slowdowns from 5 % on" in page
     path = calibration.path_of(tmp_path, "here")
     path.parent.mkdir()
     path.write_text(known.model_dump_json(), encoding="utf8")

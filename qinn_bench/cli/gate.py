@@ -12,12 +12,14 @@ from pathlib import Path
 from rich.console import Console
 
 from qinn_bench import store
+from qinn_bench.cli._tables import FORMS
 from qinn_bench.performance import calibration
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.gate import Decision
 from qinn_bench.performance.judging import GateReport, chosen, judged, traced
 from qinn_bench.performance.launches import Launcher, NoVerdict
 from qinn_bench.performance.machine import this_machine
+from qinn_bench.report.calibration import calibration_table
 from qinn_bench.report.gate import line, table
 from qinn_bench.values import Refused, Use
 
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=10, help="decisions for each workload and size, to calibrate")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("--repository", type=Path, default=Path(), help="the top of the repository")
+    parser.add_argument("--format", choices=FORMS, default="text")
     parser.add_argument("--json", action="store_true", help="print the decisions as JSON")
 
 
@@ -47,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
     except NoVerdict as reason:
         print(f"qinn-bench gate: no verdict: {reason}", file=sys.stderr)
         return NO_VERDICT
-    print(report.model_dump_json(indent=1) if options.json else table(report).text())
+    text = f"{report.model_dump_json(indent=1)}\n" if options.json else FORMS[options.format](table(report))
+    print(text, end="")
     if report.failed:
         return REGRESSION
     reached = report.having("regression", "improvement", "unchanged", "inconclusive")
@@ -95,7 +99,5 @@ def _calibrate(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([rate.model_dump() for rate in found.rates()], indent=1))
         return 0
-    for rate in found.rates():
-        said = f"{rate.called}/{rate.trials} called, 95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %"
-        print(f"+{100 * rate.planted:2.0f} %: {said}")
+    print(FORMS[options.format](calibration_table(found)), end="")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import monotonic
 
 from scipy.stats import beta
 
@@ -22,10 +23,11 @@ Planter = Callable[[Use, float], Launch]
 
 
 class Trial(Value):
-    """A decision about a slowdown of a known size."""
+    """A decision about a slowdown of a known size, and the seconds that it took."""
 
     planted: float
     decision: Decision
+    took: float = 0.0
 
 
 class Rate(Value):
@@ -81,7 +83,8 @@ def calibrate(
     for _ in range(repeats):
         for use in uses:
             for planted in PLANTED:
-                trials.append(Trial(planted=planted, decision=decide(use, _planting(start, planted))))
+                begun, decision = monotonic(), decide(use, _planting(start, planted))
+                trials.append(Trial(planted=planted, decision=decision, took=monotonic() - begun))
                 watch(trials[-1])
     return Calibration(machine=machine, forked=forked, trials=tuple(trials))
 
