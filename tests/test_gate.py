@@ -350,7 +350,8 @@ def calibrated(repeats=8, scatter=0.005):
     def start(use, planted=0.0):
         return launch(log(1 + planted) + scatter * float(rng.standard_normal()))
 
-    return calibration.calibrate([USE], start, "here", True, repeats, lambda _: None)
+    trials = tuple(calibration.calibrate([USE], start, repeats))
+    return calibration.Calibration(machine="here", forked=True, trials=trials)
 
 
 def test_a_calibration_knows_what_was_planted(tmp_path):

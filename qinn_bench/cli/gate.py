@@ -6,7 +6,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,6 @@ from qinn_bench import store
 from qinn_bench.cli._tables import FORMS
 from qinn_bench.performance import calibration
 from qinn_bench.performance.checkouts import Checkouts
-from qinn_bench.performance.gate import Decision
 from qinn_bench.performance.judging import GateReport, chosen, judged, traced
 from qinn_bench.performance.launches import Launcher, NoVerdict
 from qinn_bench.performance.machine import this_machine
@@ -59,45 +58,51 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _measured(options: argparse.Namespace) -> GateReport:
-    log = Console(stderr=True)
-
-    def watch(decision: Decision) -> None:
-        log.print(line(decision), markup=False, highlight=False, soft_wrap=True)
+    log = _log()
 
     def take(uses: Sequence[Use]) -> list[Use]:
         return chosen(uses, options.workloads)
 
     with Checkouts(options.repository) as checkouts:
-        report = judged(checkouts, options.base, options.head, options.results, take, watch)
+        report = judged(checkouts, options.base, options.head, options.results, take, lambda one: log(line(one)))
         if options.bisect:
-            report = traced(checkouts, report, lambda said: log.print(said, markup=False, highlight=False))
+            report = traced(checkouts, report, log)
     if not report.decisions:
         raise Refused(f"--workloads is '{options.workloads}', which no workload of base or head matches")
     return report
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    """Decide on equal versions of head with planted slowdowns, write the calibration, and print its rates."""
-    log = Console(stderr=True)
+    """Decide on equal versions of head with planted slowdowns, keep the calibration, and print its rates.
+
+    What was decided before an interruption is kept.
+    """
+    log, machine, trials = _log(), this_machine().name, list[calibration.Trial]()
     if options.repeats < 1:
         raise Refused(f"--repeats is {options.repeats}; expected a positive number")
-
-    def watch(trial: calibration.Trial) -> None:
-        log.print(f"+{100 * trial.planted:.0f} % {line(trial.decision)}", markup=False, highlight=False, soft_wrap=True)
-
     with Checkouts(options.repository) as checkouts:
         base, head = checkouts.at(options.head, " base"), checkouts.at(options.head, " head")
         with Launcher(base, head) as launcher:
             uses = chosen(launcher.uses()[1], options.workloads)
             if not uses:
                 raise Refused(f"--workloads is '{options.workloads}', which no workload matches")
-            machine = this_machine().name
-            found = calibration.calibrate(uses, launcher, machine, launcher.fork, options.repeats, watch)
-    path = calibration.path_of(options.results, machine)
-    store.write_whole(path, lambda file: file.write(found.model_dump_json(indent=1).encode()))
-    log.print(f"written: {path}", soft_wrap=True)
+            try:
+                for trial in calibration.calibrate(uses, launcher, options.repeats):
+                    trials.append(trial)
+                    log(f"+{100 * trial.planted:.0f} % {line(trial.decision)}")
+            finally:
+                found = calibration.Calibration(machine=machine, forked=launcher.fork, trials=tuple(trials))
+                path = calibration.path_of(options.results, machine)
+                if trials:
+                    store.write_whole(path, lambda file: file.write(found.model_dump_json(indent=1).encode()))
+                    log(f"written: {path}")
     if options.json:
         print(json.dumps([rate.model_dump() for rate in found.rates()], indent=1))
         return 0
     print(FORMS[options.format](calibration_table(found)), end="")
     return 0
+
+
+def _log() -> Callable[[str], None]:
+    """Prints a line of progress."""
+    return Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -75,18 +75,13 @@ class Calibration(Value):
         return seen
 
 
-def calibrate(
-    uses: Sequence[Use], start: Planter, machine: str, forked: bool, repeats: int, watch: Callable[[Trial], None]
-) -> Calibration:
+def calibrate(uses: Sequence[Use], start: Planter, repeats: int) -> Iterator[Trial]:
     """Take `repeats` decisions of each workload at each planted size; sizes take turns, so that all meet one load."""
-    trials = []
     for _ in range(repeats):
         for use in uses:
             for planted in PLANTED:
                 begun, decision = monotonic(), decide(use, _planting(start, planted))
-                trials.append(Trial(planted=planted, decision=decision, took=monotonic() - begun))
-                watch(trials[-1])
-    return Calibration(machine=machine, forked=forked, trials=tuple(trials))
+                yield Trial(planted=planted, decision=decision, took=monotonic() - begun)
 
 
 def supported(decisions: Sequence[Decision], known: Calibration | None) -> tuple[list[Decision], list[str]]:
