@@ -14,7 +14,7 @@ import pytest
 from qinn_bench import quality, registry, run
 from qinn_bench.cli import nightly as verb
 from qinn_bench.cli.main import main
-from qinn_bench.performance import anchor, gate, history, nightly, preflight, runs, tiers
+from qinn_bench.performance import anchor, findings, gate, history, nightly, preflight, runs, tiers
 from qinn_bench.performance.anchor import Anchor
 from qinn_bench.performance.bisection import Culprit
 from qinn_bench.performance.counters import Counted
@@ -27,7 +27,7 @@ from qinn_bench.performance.terms import Growth
 from qinn_bench.report import trends
 from qinn_bench.report.nightly import markdown
 from qinn_bench.report.nightly_page import page
-from qinn_bench.values import Estimate, Refused, Use
+from qinn_bench.values import Comparison, Estimate, Refused, Use
 
 HEAD, ANCHOR, GREEN = "a" * 40, "b" * 40, "c" * 40
 MACHINE = Machine(processor="Toy CPU", architecture="x", cores=2, memory_gib=4, system="Linux", blas="none")
@@ -118,6 +118,21 @@ def test_verdicts(changed, verdict, said):
     found = nightly.night(TONIGHT, tools(**changed))
     assert found.verdict == verdict
     assert any(said in str(one) for one in found.findings)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "effect", "said"),
+    [
+        ("worse", -0.2, "worse by 0.2 [0.1, 0.3]: why"),
+        ("better", 0.2, "better by 0.2 [0.1, 0.3]: why"),
+        ("inconclusive", 0.2, "inconclusive, worse by -0.2 [-0.3, -0.1]: why"),
+    ],
+)
+def test_a_finding_of_quality_has_its_size(outcome, effect, said):
+    interval = (effect - 0.1, effect + 0.1)
+    judged = Comparison(outcome="undecided", reason="", effect=Estimate(value=effect), interval=interval)
+    one = moved(outcome, "why").model_copy(update={"comparison": judged})
+    assert [found.said for found in findings.of_quality([one])] == [said]
 
 
 def test_what_cannot_be_measured_is_said():

@@ -73,7 +73,16 @@ def of_quality(moved: Sequence[Moved]) -> Iterator[Finding]:
     for one in moved:
         if one.outcome in BY_QUALITY:
             what = f"{one.row} on {one.data}, {one.metric}"
-            yield Finding(tier="quality", kind=BY_QUALITY[one.outcome], what=what, said=f"{one.outcome}: {one.reason}")
+            yield Finding(tier="quality", kind=BY_QUALITY[one.outcome], what=what, said=f"{_size(one)}: {one.reason}")
+
+
+def _size(one: Moved) -> str:
+    """The outcome, and by how much a number got worse (if negative, better), with its 95 % interval."""
+    if (of := one.comparison) is None or of.effect.value is None or of.interval is None:
+        return one.outcome
+    sign, word = (1, "") if one.outcome == "better" else (-1, "" if one.outcome == "worse" else ", worse")
+    low, high = sorted(sign * end for end in of.interval)
+    return f"{one.outcome}{word} by {sign * of.effect.value:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def verdict_of(findings: Sequence[Finding], compared: Mapping[Tier, bool], late: int = 0) -> tuple[Verdict, str]:
