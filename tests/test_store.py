@@ -1,5 +1,7 @@
 """Records are written whole, read back equal, and named by what made them."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,16 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path):
         store.write_whole(path, interrupted)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_files_have_the_permissions_that_the_user_gives(tmp_path):
+    before = os.umask(0o022)
+    try:
+        store.write_whole(tmp_path / "a", lambda file: file.write(b"new"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_write_that_is_going_on_is_no_record(tmp_path):
