@@ -361,6 +361,7 @@ def test_a_calibration_knows_what_was_planted(tmp_path):
     assert known.smallest() == 0.05
     page = calibration_table(known).text()
     assert "0/40" in page and "40/40" in page and "slowdowns from 5 % on" in page
+    assert "****" not in calibration_table(known).markdown() and "─\n\n" not in page.partition("40/40")[0]
     path = calibration.path_of(tmp_path, "here")
     path.parent.mkdir()
     path.write_text(known.model_dump_json(), encoding="utf8")

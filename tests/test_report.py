@@ -18,7 +18,8 @@ from matplotlib.image import imread
 from synthetic import MASS, dataset, rows
 
 from qinn_bench.report import figures, look
-from qinn_bench.report.layout import number, tex
+from qinn_bench.report.layout import tex
+from qinn_bench.report.numbers import number
 from qinn_bench.report.table import table
 from qinn_bench.values import Budget, Cell, Certificate, Estimate, Parameters, Record, Refused, Resources, Use
 

@@ -43,4 +43,4 @@ def _row(rate: Rate) -> Line:
         f"{share:.1f}",
         f"{100 * rate.low:.1f} to {100 * rate.high:.1f}",
     )
-    return Line(data="all workloads", model=words[0], role="model", verdict="", entries=tuple(map(Entry, words)))
+    return Line(data="", model=words[0], role="model", verdict="", entries=tuple(map(Entry, words)))

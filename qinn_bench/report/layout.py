@@ -8,10 +8,10 @@ import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+from qinn_bench.report.numbers import number
 from qinn_bench.values import Estimate, Role
 
 WIDTH = 120
@@ -93,7 +93,7 @@ class Table:
 
     def text(self) -> str:
         """Aligned Unicode for a terminal; columns that do not fit into 120 characters go into a second block."""
-        blocks = "\n\n".join("\n".join(_block(self, block)) for block in _blocks(self))
+        blocks = "\n\n".join("\n".join(_block(self, block, i == 0)) for i, block in enumerate(_blocks(self)))
         notes = "\n".join(textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in self.footnotes)
         return f"{self.title}\n\n{blocks}\n\n{notes}\n"
 
@@ -102,7 +102,7 @@ class Table:
         width = len(self.header)
         lines = [_pipes([str(h) for h in self.header]), _pipes(["---"] + ["---:"] * (width - 1))]
         for data, rows in groupby(self.rows, lambda row: row.data):
-            lines.append(_pipes([f"**{_plain(data)}**"] + [""] * (width - 1)))
+            lines += [_pipes([f"**{_plain(data)}**"] + [""] * (width - 1))] if data else []
             for row in rows:
                 cells = [f"**{entry}**" if entry.best else _plain(str(entry)) for entry in row.entries]
                 cells[0] = cells[0] if row.role == "model" else f"*{cells[0]}*"
@@ -123,7 +123,7 @@ class Table:
         lines += [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule"]
         lines.append(" & ".join(tex(str(heading)) for heading in self.header) + r" \\")
         for data, of_data in groupby(self.rows, lambda row: row.data):
-            lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{tex(data)}}}}} \\"]
+            lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{tex(data)}}}}} \\"] if data else []
             for _, rows in groupby(of_data, _section):
                 lines += [r"\midrule", *(line for row in rows for line in _tex_lines(row))]
         lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip\footnotesize\raggedright"]
@@ -163,37 +163,6 @@ def _nested(row: Line) -> bool:
 def _section(row: Line) -> Role:
     """What a row is set off with from others: controls stay with the models."""
     return "model" if row.role == "control" else row.role
-
-
-def number(value: float, error: float | None) -> str:
-    """A value with its error on its last digits: ``6.495(12)`` is 6.495 +- 0.012, ``1.2(4)e-4`` is 0.00012 +- 0.00004.
-
-    The error keeps two digits if its first three are below 355 and one otherwise (Particle Data Group, Review of
-    Particle Physics, Introduction, section 5.3); without an error the value has four digits.
-    """
-    v = Decimal(repr(float(value)))
-    known = error is not None and error > 1e-12 * abs(value)
-    e = Decimal(repr(float(error))) if known and error is not None else Decimal(0)
-    place = _last_digit(e) if known else v.adjusted() - 3 if v else 0
-    top = max(v, -v, e).adjusted()
-    power = top if (v or e) and not -3 <= top < 6 else 0
-    shown, below = (_rounded(x.scaleb(-power), place - power) for x in (v, e))
-    suffix = f"e{power}" if power else ""
-    if not known:
-        return f"{shown:f}{suffix}"
-    digits = f"{below:f}" if below >= 1 else f"{below.scaleb(power - place):f}".split(".")[0]
-    return f"{shown:f}({digits}){suffix}"
-
-
-def _last_digit(error: Decimal) -> int:
-    """The power of ten of the last digit of an error that is shown."""
-    leading = int(error.scaleb(2 - error.adjusted()).to_integral_value())
-    return error.adjusted() - (1 if leading < 355 else 0)
-
-
-def _rounded(x: Decimal, place: int) -> Decimal:
-    """Rounded to a power of ten; adding zero turns a negative zero into zero."""
-    return x.quantize(Decimal(1).scaleb(place)) + 0
 
 
 def tex(text: str) -> str:
@@ -281,7 +250,8 @@ def _width(column: tuple[Heading, list[str]]) -> int:
     return max(map(len, [heading.title, heading.unit and f"[{heading.unit}]", *cells]))
 
 
-def _block(table: Table, block: list[tuple[Heading, list[str]]]) -> Iterator[str]:
+def _block(table: Table, block: list[tuple[Heading, list[str]]], remarked: bool) -> Iterator[str]:
+    """The lines of a block of columns, with the remarks on its rows or without."""
     widths = [_width(column) for column in block]
     total = sum(widths) + 2 * (len(widths) - 1)
     yield _aligned([heading.title for heading, _ in block], widths)
@@ -291,11 +261,11 @@ def _block(table: Table, block: list[tuple[Heading, list[str]]]) -> Iterator[str
     for i, row in enumerate(table.rows):
         if previous is None or previous.data != row.data:
             yield "─" * total
-            yield row.data
+            yield from [row.data] if row.data else []
         elif _section(previous) != _section(row):
             yield "┈" * total
         yield _aligned([cells[i] for _, cells in block], widths)
-        for remark in row.remarks:
+        for remark in row.remarks if remarked else ():
             yield textwrap.fill(f"↳ {remark}", WIDTH, initial_indent="  ", subsequent_indent="    ")
         previous = row
     yield "─" * total

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from qinn_bench.performance.arithmetic import Arithmetic
 from qinn_bench.performance.scan import Row
-from qinn_bench.report.layout import MISSING, number
+from qinn_bench.report.layout import MISSING
+from qinn_bench.report.numbers import number
 from qinn_bench.report.scaling import digits
 from qinn_bench.values import Knob
 

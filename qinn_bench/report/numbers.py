@@ -1,0 +1,36 @@
+"""A number with its error on its last digits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def number(value: float, error: float | None) -> str:
+    """A value with its error on its last digits: ``6.495(12)`` is 6.495 +- 0.012, ``1.2(4)e-4`` is 0.00012 +- 0.00004.
+
+    The error keeps two digits if its first three are below 355 and one otherwise (Particle Data Group, Review of
+    Particle Physics, Introduction, section 5.3); without an error the value has four digits.
+    """
+    v = Decimal(repr(float(value)))
+    known = error is not None and error > 1e-12 * abs(value)
+    e = Decimal(repr(float(error))) if known and error is not None else Decimal(0)
+    place = _last_digit(e) if known else v.adjusted() - 3 if v else 0
+    top = max(v, -v, e).adjusted()
+    power = top if (v or e) and not -3 <= top < 6 else 0
+    shown, below = (_rounded(x.scaleb(-power), place - power) for x in (v, e))
+    suffix = f"e{power}" if power else ""
+    if not known:
+        return f"{shown:f}{suffix}"
+    digits = f"{below:f}" if below >= 1 else f"{below.scaleb(power - place):f}".split(".")[0]
+    return f"{shown:f}({digits}){suffix}"
+
+
+def _last_digit(error: Decimal) -> int:
+    """The power of ten of the last digit of an error that is shown."""
+    leading = int(error.scaleb(2 - error.adjusted()).to_integral_value())
+    return error.adjusted() - (1 if leading < 355 else 0)
+
+
+def _rounded(x: Decimal, place: int) -> Decimal:
+    """Rounded to a power of ten; adding zero turns a negative zero into zero."""
+    return x.quantize(Decimal(1).scaleb(place)) + 0
