@@ -163,7 +163,8 @@ def _tools(
             return _too_late(tonight, base, order(workloads.uses()))
 
         def watch(one: Decision) -> None:
-            log(f"{tier}: {line(one)}")
+            if one.outcome != "skipped":
+                log(f"{tier}: {line(one)}")
 
         if tier == "self-check":
             return judged(checkouts, head, head, options.results, order, watch, spent)
