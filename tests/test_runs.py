@@ -105,6 +105,9 @@ def exported(repository, tmp_path):
         for n in ((4, 8) if k else (4,))
     ]
     rows += [row(commit=commits[0], knobs={}, quantity="ops", unit="ops", clock="none", value=7.0), row(dirty=True)]
+    rows += [
+        row(commit=commits[0], quantity="counters", unit="", clock="none", value=None, status="timeout", reason="late")
+    ]
     return asv_export.export(rows, {MACHINE.name: MACHINE}, tmp_path / "asv", folder)
 
 
@@ -112,6 +115,7 @@ def test_asv_gets_every_point_and_a_gap_where_there_is_none(repository, tmp_path
     first, second = sorted(exported(repository, tmp_path), key=lambda path: path.read_text().count("null"))[::-1]
     read = json.loads(first.read_text())["results"]
     assert read["engine.step_cpu"] == [[4.0, None], [["4", "8"]], "v1"] and read["engine.ops"][0] == [7.0]
+    assert "engine.counters" not in read
     assert json.loads(second.read_text())["results"]["engine.step_cpu"][0] == [5.0, 9.0]
     with pytest.raises(Refused, match="not in"):
         asv_export.export([row()], {MACHINE.name: MACHINE}, tmp_path / "asv", repository[0])

@@ -26,12 +26,14 @@ def export(rows: Sequence[Row], machines: Mapping[str, Machine], folder: Path, r
     """Write the rows below `folder`, where asv looks for results; returns the files of commits.
 
     A workload's quantity is one benchmark of asv, its knobs are the parameters. Of several runs of one commit, machine
-    and environment the last counts; rows of a dirty tree are left out, as no commit stands for them.
+    and environment the last counts. Left out are rows of a dirty tree, as no commit stands for them, and what never had
+    a value.
 
     Raises:
         Refused: a commit that the repository does not have, or a machine without a description.
     """
-    clean = [row for row in rows if not row.dirty]
+    valued = {_series(row) for row in rows if row.value is not None}
+    clean = [row for row in rows if not row.dirty and _series(row) in valued]
     grids = _grids(clean)
     written = []
     for name in sorted({row.machine for row in clean}):
