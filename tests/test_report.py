@@ -184,6 +184,12 @@ def test_failed_and_missing_cells_are_named_in_every_format(form):
     assert "0/3" in shown
 
 
+def test_reasons_that_differ_in_a_number_are_told_once():
+    lost = [failed("b", seed).model_copy(update={"reason": f"stopped at step {10 * seed}"}) for seed in range(3)]
+    shown = table([record("a", s, metrics=quality(6.5)) for s in range(3)] + lost).text()
+    assert "3 of 3 seeds: diverged: stopped at step 0 in the first" in shown and "step 10" not in shown
+
+
 def test_a_table_of_failures_alone_is_still_a_table():
     made = table([failed("b", 0)], ("nll", "w1_mean"))
     assert [heading.name for heading in made.header] == ["model"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -122,11 +123,19 @@ def _rank(group: Group) -> str:
 
 
 def _remarks(group: Group) -> list[str]:
-    """What went wrong in a row: each way to fail with the number of its seeds, and seeds without a record."""
-    failed = Counter((record.status, record.reason) for record in group.records if record.status != "ok")
+    """What went wrong in a row: each way to fail with the number of its seeds, and seeds without a record.
+
+    Reasons that differ in a number only are one way; that of the first seed is told.
+    """
+    failed = defaultdict[tuple[str, str], list[str]](list)
+    for record in group.records:
+        if record.status != "ok":
+            failed[record.status, re.sub(r"[0-9]+", "#", record.reason)].append(record.reason)
     found = [
-        f"{count} of {group.seeds} seeds: {status}" + (f": {reason}" if reason else "")
-        for (status, reason), count in failed.items()
+        f"{len(reasons)} of {group.seeds} seeds: {status}"
+        + (f": {reasons[0]}" if reasons[0] else "")
+        + (" in the first" if len(set(reasons)) > 1 else "")
+        for (status, _), reasons in failed.items()
     ]
     if group.skipped:
         return [f"skipped: {group.records[0].reason}"]
