@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import mmap
 import os
 import runpy
 import subprocess
@@ -60,7 +61,16 @@ def hungry(monkeypatch):
     """A workload that holds many mebibytes for a moment, in forks of this process: a fork has no past peak."""
 
     def make(mebibytes):
-        return lambda: (np.ones(mebibytes * 2**17).sum(),)
+        def step():
+            # Pages of the heap may be left from before, and are then no growth; mapped ones are new.
+            with mmap.mmap(-1, mebibytes * 2**20) as held:
+                pages = np.frombuffer(held, dtype=np.uint8)
+                pages += 1
+                total = pages.sum()
+                del pages
+            return (total,)
+
+        return step
 
     workload = workloads.Workload("hungry", "", {"mebibytes": (64,)}, make)
     monkeypatch.setitem(WORKLOADS, "hungry", workload)
