@@ -13,7 +13,7 @@ from test_quantum import close, gradients, here, random_circuit, tensors
 from torch import Tensor
 
 from qinn_bench.cli.main import main
-from qinn_bench.quantum import backends
+from qinn_bench.quantum import backends, lowering
 from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Gate, Pauli, Probabilities, WeightBlock, WeightedSum
 from qinn_bench.values import Refused
 
@@ -99,14 +99,34 @@ def test_a_name_has_one_spelling(name: str, spelled: str) -> None:
     assert backends.resolve(name) == backends.resolve(spelled) == backends.get(name).name == spelled
 
 
-def test_auto_says_once_what_it_took_without_the_kernel(monkeypatch, caplog) -> None:  # type: ignore[no-untyped-def]
+def without_kernel(monkeypatch: pytest.MonkeyPatch, built_from: str) -> None:
+    """An installation without a kernel, or with one that was built from other sources."""
     monkeypatch.setattr(backends.native, "AVAILABLE", False)
+    monkeypatch.setattr(backends.native, "BUILT_FROM", built_from)
+    monkeypatch.setattr(backends.native, "ABSENCE", lowering.why_unusable(built_from, lowering.sources()))
+
+
+def test_auto_says_once_what_it_took_without_the_kernel(monkeypatch, caplog) -> None:  # type: ignore[no-untyped-def]
+    without_kernel(monkeypatch, built_from="")
     backends._say_once.cache_clear()
     assert [backends.resolve("auto", device) for device in ("cuda", "cpu", "cpu")] == ["torch"] * 3
     assert caplog.messages == ["native was not built; using torch"]
     assert backends.get("auto").name == "torch"
     with pytest.raises(Refused, match="'native' was not built with this installation"):
         backends.get("native")
+
+
+def test_a_kernel_of_other_sources_is_refused(monkeypatch, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    without_kernel(monkeypatch, built_from="other")
+    for name in ("auto", "native"):
+        with pytest.raises(Refused, match="was built from other sources than are here now; install the project again"):
+            backends.get(name)
+    assert backends.resolve("auto", "cuda") == "torch"
+    (tmp_path / "module.cpp").write_text("int one;")
+    before = lowering.sources(tmp_path)
+    (tmp_path / "module.cpp").write_text("int two;")
+    assert before != lowering.sources(tmp_path) != lowering.sources(tmp_path / "nowhere") == ""
+    assert not lowering.why_unusable("built", sources=""), "without sources the kernel is taken at its word"
 
 
 def test_what_cannot_run_here_says_why(monkeypatch) -> None:  # type: ignore[no-untyped-def]

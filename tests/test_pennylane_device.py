@@ -416,5 +416,6 @@ def test_what_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeviceError, match="tree-traversal is not supported"):
         node(np.ones(3))
     monkeypatch.setattr(pennylane_device.native, "AVAILABLE", False)
+    monkeypatch.setattr(pennylane_device.native, "ABSENCE", "was not built")
     with pytest.raises(DeviceError, match="which was not built"):
         device()

@@ -55,7 +55,7 @@ def _machine() -> dict[str, Knob]:
         "cores": os.cpu_count() or 1,
         "free memory": "unknown" if free is None else f"{free / 2**30:.1f} GiB",
         "GPU": gpu,
-        "instruction sets": ", ".join(sets) if sets else "none: the compiled simulator was not built",
+        "instruction sets": ", ".join(sets) if sets else f"none: the compiled simulator {native.ABSENCE}",
         "backend auto": backends.resolve("auto"),
     }
     made = {name: value for name, value in provenance().items() if name != "finished_utc"}

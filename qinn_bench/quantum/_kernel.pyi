@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 
+sources: str
+
 def instruction_sets() -> list[str]: ...
 
 class Simulator:

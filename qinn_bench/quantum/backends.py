@@ -155,11 +155,13 @@ def resolve(name: str, device: str = "cpu") -> str:
     "auto" is `native` where it was built, on the CPU; `torch` on other devices and, with a word on it, elsewhere.
 
     Raises:
-        Refused: no simulator has that name, or its options are wrong.
+        Refused: no simulator has that name, or its options are wrong; or the kernel was built from other sources.
     """
     name = str(parse(name))
     if name != "auto":
         return name
+    if device == "cpu" and native.BUILT_FROM and not native.AVAILABLE:
+        raise Refused(f"the compiled simulator {native.ABSENCE}")
     if device == "cpu" and not native.AVAILABLE:
         _say_once("native was not built; using torch")
     return "native" if native.AVAILABLE and device == "cpu" else "torch"
@@ -182,7 +184,7 @@ def why_not(name: str, device: str = "cpu") -> str:
     if simulator == "native":
         if device != "cpu":
             return f"backend 'native' runs on the CPU only, not on '{device}'; 'torch' does"
-        return "" if native.AVAILABLE else "backend 'native' was not built with this installation; 'torch' always works"
+        return "" if native.AVAILABLE else f"backend 'native' {native.ABSENCE}; 'torch' always works"
     return _pennylane_says(simulator) if simulator.startswith("lightning") else ""
 
 

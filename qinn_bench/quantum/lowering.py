@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import Path
 
 import numpy as np
 
@@ -14,13 +16,34 @@ from qinn_bench.values import Refused
 
 try:
     from qinn_bench.quantum import _kernel
-
-    AVAILABLE = True
 except ImportError:
-    AVAILABLE = False
+    BUILT_FROM = ""
+else:
+    BUILT_FROM = getattr(_kernel, "sources", "unknown")
 
+NATIVE = Path(__file__).with_name("_native")
 AXES = {"X": 0, "Y": 1, "Z": 2, "H": 3}
 EXCHANGES = {"CNOT": 0, "SWAP": 1, "Toffoli": 2, "CSWAP": 3}
+
+
+def sources(folder: Path = NATIVE) -> str:
+    """The hash of the kernel's sources, as the build writes it into the kernel; empty where there are none."""
+    files = sorted(file for file in folder.glob("*") if file.suffix in (".cpp", ".h"))
+    hashes = "".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return hashlib.sha256(hashes.encode()).hexdigest() if hashes else ""
+
+
+def why_unusable(built_from: str, sources: str) -> str:
+    """Why a kernel built from these sources cannot be used with those that are here; empty where it can."""
+    if not built_from:
+        return "was not built with this installation"
+    if sources not in ("", built_from):
+        return "was built from other sources than are here now; install the project again, which builds it anew"
+    return ""
+
+
+ABSENCE = why_unusable(BUILT_FROM, sources())
+AVAILABLE = not ABSENCE
 
 _KEPT: dict[tuple[int, str], tuple[Circuit, _kernel.Simulator]] = {}
 
@@ -29,12 +52,12 @@ def simulator_of(circuit: Circuit, instruction_set: str = "") -> _kernel.Simulat
     """The kernel's form of a circuit, kept for the circuits used last; "" is the best instruction set of the machine.
 
     Raises:
-        Refused: the kernel was not built.
+        Refused: the kernel was not built, or from other sources.
     """
     if circuit.n_wires > 30:
         raise Refused(f"the compiled simulator holds at most 30 wires, not {circuit.n_wires}")
     if not AVAILABLE:
-        raise Refused("the compiled simulator was asked for, but it was not built with this installation")
+        raise Refused(f"the compiled simulator was asked for, but it {ABSENCE}")
     # By identity: hashing a circuit walks all its gates; the kept circuit holds its id.
     key = (id(circuit), instruction_set)
     if key not in _KEPT:

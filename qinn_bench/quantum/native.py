@@ -13,7 +13,9 @@ from torch import Tensor
 from qinn_bench.quantum import statevector
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.forecast import require_room
+from qinn_bench.quantum.lowering import ABSENCE as ABSENCE
 from qinn_bench.quantum.lowering import AVAILABLE as AVAILABLE
+from qinn_bench.quantum.lowering import BUILT_FROM as BUILT_FROM
 from qinn_bench.quantum.lowering import amplitudes_fill_lanes, simulator_of
 from qinn_bench.quantum.lowering import instruction_sets as instruction_sets
 from qinn_bench.values import Refused

@@ -70,7 +70,7 @@ class NativeDevice(Device):  # type: ignore[misc]
     ) -> None:
         super().__init__(wires=wires, shots=shots)
         if not native.AVAILABLE:
-            raise DeviceError("qinn.native needs the compiled simulator, which was not built with this installation")
+            raise DeviceError(f"qinn.native needs the compiled simulator, which {native.ABSENCE}")
         if np.dtype(c_dtype) not in REALS:
             raise DeviceError(f"qinn.native computes in complex64 or complex128, not in {np.dtype(c_dtype)}")
         self._precision = Precision(REALS[np.dtype(c_dtype)], threads)

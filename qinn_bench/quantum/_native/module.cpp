@@ -271,6 +271,7 @@ NB_MODULE(_kernel, m) {
     using namespace qinn;
     // Compiled circuits are kept until the interpreter ends, which is no leak.
     nb::set_leak_warnings(false);
+    m.attr("sources") = QINN_SOURCES;
     m.def("instruction_sets", &names, "Names of the instruction sets that this processor can run, best first.");
     nb::class_<Simulator> simulator(m, "Simulator");
     simulator
