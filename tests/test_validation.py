@@ -10,13 +10,16 @@ import pytest
 from scipy.stats import norm
 
 from qinn_bench.paired import compare, sign_flip_p
-from qinn_bench.values import Refused
+from qinn_bench.performance.launches import Failure, Launch
+from qinn_bench.values import Refused, Use
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "validation"
 sys.path.insert(0, str(FOLDER))
 
 
-rates, plants, planted = map(importlib.import_module, ("error_rates", "_plants", "planted_history"))
+rates, plants, planted, equal = map(
+    importlib.import_module, ("error_rates", "_plants", "planted_history", "equal_versions")
+)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("[!_]*.py")))
@@ -93,3 +96,31 @@ def test_what_was_not_found_and_what_was_not_planted_is_missed():
     assert planted.missed(all_of[1:], night) == [f"commit 3, {plants.HISTORY[2].title}: not found by gate"]
     assert "commit 5" in planted.missed([*all_of, planted.Found("gate", "metric[name=mmd]", "", 5)], night)[0]
     assert "Nothing else" in planted.table(all_of, night)
+
+
+def equal_launches(name, centre, rng):
+    """Launches of a workload that seems slower by `centre` and is not, with a scatter of half a per cent."""
+    cpu, wall = ([(1.0, float(ratio)) for ratio in np.exp(rng.normal(centre, 0.005, 12))] for _ in range(2))
+    return [
+        Launch(workload=Use(name=name), cpu=((b,), (h,)), wall=((b,), (w,)))
+        for (b, h), (_, w) in zip(cpu, wall, strict=True)
+    ]
+
+
+def test_false_alarms_of_a_suite_are_told():
+    rng = np.random.default_rng(3)
+    suite = {name: equal_launches(name, 0.0, rng) for name in "abcdefgh"}
+    text, missed = equal.report(suite, equal.Counter({"no GPU": 2}), 3.2, nights=100, again=10)
+    assert missed == [] and "| of 8 equal workloads |" in text and "| a workload raises an alarm | 0 | 0 to 0 |" in text
+    assert "* 2 not measured: no GPU" in text and "took 3.2 s" in text and "called" not in text.partition("Demanded")[2]
+
+    suite["i"] = equal_launches("i", 0.06, rng)
+    text, missed = equal.report(suite, equal.Counter(), 3.2, nights=100, again=10)
+    assert len(missed) == 2 and "| a night raises an alarm | 100 | 100 to 100 |" in missed
+    assert "* i: called 100 %, CPU +" in text
+    assert equal.judged(suite, 100, rng)[0]["a workload raises an alarm"] == pytest.approx(1 / 9)
+
+    broken = Launch(workload=Use(name="i"), head_failure=Failure(status="error", reason="no answer"))
+    suite["i"] = [*equal_launches("i", 0.0, rng), broken]
+    text, missed = equal.report(suite, equal.Counter(), 3.2, nights=100, again=10)
+    assert len(missed) == 2 and "1 of 13 launches failed (no answer)" in text

@@ -1,0 +1,138 @@
+"""How often does the gate raise an alarm about equal versions: recorded launches, and nights drawn from them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from math import exp
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from qinn_bench.performance.checkouts import Checkouts
+from qinn_bench.performance.gate import FINDINGS, SCREEN, gate
+from qinn_bench.performance.judging import libraries
+from qinn_bench.performance.launches import Launch, Launcher
+from qinn_bench.seeds import numpy_rng
+
+ROOT = Path(__file__).parents[2]
+LAUNCHES = 12
+"""Of each workload; in rounds over the whole suite, so that a passing load meets all of them."""
+NIGHTS = 4000
+AGAIN = 100
+"""Sets of launches that are drawn anew, for the intervals."""
+DEMANDED = 0.01
+ALARMS = ("a workload raises an alarm", "a night raises an alarm")
+"""The shares that must not be larger than demanded."""
+Recorded = dict[str, list[Launch]]
+
+
+def run(launches: int = LAUNCHES, nights: int = NIGHTS, again: int = AGAIN) -> tuple[str, list[str]]:
+    """The table of false alarms on this machine, and those that are more frequent than demanded.
+
+    Takes about three quarters of an hour on two cores.
+    """
+    begun = monotonic()
+    recorded, unmeasured = record(launches)
+    seconds = SCREEN.launches * (monotonic() - begun) / sum(map(len, recorded.values()))
+    return report(recorded, unmeasured, seconds, nights, again)
+
+
+def record(launches: int) -> tuple[Recorded, Counter[str]]:
+    """Launches of each workload of HEAD against itself; and of how many there are none, by the reason."""
+    recorded, unmeasured = Recorded(), Counter[str]()
+    with Checkouts(ROOT) as checkouts:
+        base, head = checkouts.at("HEAD", " base"), checkouts.at("HEAD", " head")
+        with Launcher(base, head) as launcher:
+            uses = launcher.uses()[1]
+        with Launcher(base, head, libraries(uses)) as launcher:
+            for number in range(1, launches + 1):
+                for use in list(uses):
+                    found = launcher(use)
+                    if found.failed and number == 1:
+                        uses.remove(use)
+                        unmeasured[_reason(found)] += 1
+                    else:
+                        recorded.setdefault(str(use), []).append(found)
+                print(f"{number} of {launches} launches of {len(uses)} workloads", file=sys.stderr, flush=True)
+    return recorded, unmeasured
+
+
+def report(
+    recorded: Recorded, unmeasured: Counter[str], seconds: float, nights: int = NIGHTS, again: int = AGAIN
+) -> tuple[str, list[str]]:
+    """The table, and its lines that miss what is demanded; a decision took so many `seconds`."""
+    rng = numpy_rng("nights of equal versions")
+    short = {name: [_short(one) for one in found] for name, found in recorded.items()}
+    rates, worst = judged(short, nights, rng)
+    spread = [judged(_drawn(short, rng), max(1, nights // again), rng)[0] for _ in range(again)]
+    lines, missed = (
+        [f"| of {len(short)} equal workloads | share [%] | 95 % interval [%] |", "| --- | ---: | ---: |"],
+        [],
+    )
+    for name, share in rates.items():
+        low, high = np.quantile([one[name] for one in spread], [0.025, 0.975])
+        lines.append(f"| {name} | {100 * share:.3g} | {100 * low:.3g} to {100 * high:.3g} |")
+        missed += lines[-1:] if name in ALARMS and share > DEMANDED else []
+    loads = [one.load for found in recorded.values() for one in found]
+    lines += [
+        "",
+        f"{min(map(len, recorded.values()))} launches of each, at a load average of {min(loads):.1f} to "
+        f"{max(loads):.1f}; {nights} nights drawn from them, with replacement, and decided by the rules of the gate; "
+        f"intervals from {again} sets of launches drawn anew. {SCREEN.launches} launches, which most decisions take, "
+        f"took {seconds:.1f} s. Demanded: alarms about at most {DEMANDED:.0%} of workloads, in at most {DEMANDED:.0%} "
+        "of nights.",
+        "",
+        *(f"* {name}: called {100 * share:.3g} %, {_scatter(recorded[name])}" for name, share in worst),
+        *(f"* {number} not measured: {reason}" for reason, number in sorted(unmeasured.items())),
+        "",
+    ]
+    return "\n".join(lines), missed
+
+
+def judged(
+    recorded: Recorded, nights: int, rng: np.random.Generator
+) -> tuple[dict[str, float], list[tuple[str, float]]]:
+    """Shares of alarms among workloads and among nights; and the workloads most often called, with their shares."""
+    uses = [found[0].workload for found in recorded.values()]
+    outcomes, called, red = Counter[str](), Counter[str](), 0
+    for _ in range(nights):
+        found = gate(uses, uses, lambda use: recorded[str(use)][rng.integers(len(recorded[str(use)]))])
+        outcomes.update(one.outcome for one in found)
+        called.update(str(one.workload) for one in found if one.outcome not in ("unchanged", "inconclusive"))
+        red += any(one.outcome in FINDINGS for one in found)
+    decisions = nights * len(uses)
+    rates = {
+        ALARMS[0]: sum(outcomes[name] for name in FINDINGS) / decisions,
+        "a workload is called faster": outcomes["improvement"] / decisions,
+        "a workload is left inconclusive": outcomes["inconclusive"] / decisions,
+        ALARMS[1]: red / nights,
+    }
+    return rates, [(name, number / nights) for name, number in called.most_common(3)]
+
+
+def _short(one: Launch) -> Launch:
+    """The same launch in one round, its median change, which is all that decisions use of it."""
+    if one.failed:
+        return one
+    cpu, wall = (((1.0,), (exp(one.change(clock)),)) for clock in ("cpu", "wall"))
+    return one.model_copy(update={"cpu": cpu, "wall": wall})
+
+
+def _drawn(recorded: Recorded, rng: np.random.Generator) -> Recorded:
+    """As many launches of each workload, drawn with replacement."""
+    return {name: [found[at] for at in rng.integers(len(found), size=len(found))] for name, found in recorded.items()}
+
+
+def _scatter(found: Sequence[Launch]) -> str:
+    """How far the launches of a workload are from no change, or that some failed."""
+    if failures := [one for one in found if one.failed]:
+        return f"{len(failures)} of {len(found)} launches failed ({_reason(failures[0])})"
+    cpu, wall = ([100 * (exp(one.change(clock)) - 1) for one in found] for clock in ("cpu", "wall"))
+    return f"CPU {min(cpu):+.1f} to {max(cpu):+.1f} %, wall {min(wall):+.1f} to {max(wall):+.1f} %"
+
+
+def _reason(failed: Launch) -> str:
+    return next(one.reason for one in (failed.head_failure, failed.base_failure) if one)
