@@ -89,6 +89,4 @@ def sentence(culprit: Culprit) -> str:
 
 def total(decision: Decision) -> float:
     """log(head / base) that a search looks for the source of."""
-    if decision.clock == "cpu":
-        return median(decision.confirm or decision.screen)
-    return median(decision.wall_confirm or decision.wall_screen)
+    return median(decision.last)

@@ -10,7 +10,7 @@ from time import monotonic
 from scipy.stats import beta
 
 from qinn_bench.performance.gate import Decision, controlled, decide
-from qinn_bench.performance.launches import Launch, NoVerdict, Starter
+from qinn_bench.performance.launches import Clock, Launch, NoVerdict, Starter
 from qinn_bench.values import Use, Value
 
 PLANTED = (0.0, 0.03, 0.05, 0.10, 0.20, 0.50)
@@ -60,9 +60,9 @@ class Calibration(Value):
         """log(head / base) of the launches of equal versions, by workload and clock, where there are enough."""
         found: dict[str, list[float]] = defaultdict(list)
         for one in (trial.decision for trial in self.trials if not trial.planted):
-            found[f"{one.workload} cpu"] += [*one.screen, *one.confirm]
-            other = "wall" if one.clock == "cpu" else one.clock
-            found[f"{one.workload} {other}"] += [*one.wall_screen, *one.wall_confirm]
+            other: Clock = "wall" if one.clock == "cpu" else one.clock
+            for clock in ("cpu", other):
+                found[f"{one.workload} {clock}"] += [change for stage in one.stages(clock) for change in stage]
         return {name: tuple(changes) for name, changes in found.items() if len(changes) >= FEWEST}
 
     def smallest(self) -> float | None:

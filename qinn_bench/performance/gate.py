@@ -1,9 +1,9 @@
 """Whether head is slower than base: a decision for each workload from paired launches, and the report of them all.
 
 The launch is the sampling unit: within one launch a difference between two equal versions is real (the layout of
-memory) and does not go away with more rounds. A first stage looks at three launches; only what it flags is measured
-again, in a second stage of fresh launches, and only what both find is reported. The stages are independent, so that
-the share of false alarms is the product of theirs.
+memory) and does not go away with more rounds. A first stage looks at three launches, or at five where these leave it in
+doubt; what it calls is measured again in fresh launches, five and then nine, and only what all three stages call is
+reported. They are independent, so that the share of false alarms is the product of theirs.
 """
 
 from __future__ import annotations
@@ -50,20 +50,23 @@ class Rule(Value):
 
 
 SCREEN = Rule(launches=3, middle=0.03, each=0.02, most=3)
-SECOND_LOOK = Rule(launches=5, middle=0.03, each=0.02, most=4)
-"""Where the median of the screen is above its threshold, but a launch is not, two more launches are taken."""
-CONFIRM = Rule(launches=5, middle=0.03)
+DOUBT = 0.02
+"""Two more launches are taken where the median of the screen is beyond this without a call."""
+SECOND_LOOK = Rule(launches=5, middle=0.02, most=4)
+CONFIRM = Rule(launches=5, middle=0.025)
+SETTLE = Rule(launches=9, middle=0.03, most=7)
 WALL_SCREEN = Rule(launches=3, middle=0.05, each=0.02, most=3)
-WALL_CONFIRM = Rule(launches=5, middle=0.02, each=0.02, most=5)
 """By the wall, for work that waits: CPU time does not see sleeping, reading and locks."""
+WALL_CONFIRM = Rule(launches=5, middle=0.02, each=0.02, most=5)
+WALL_SETTLE = Rule(launches=9, middle=0.02, most=8)
 
 
 class Decision(Value):
     """What is said of one workload.
 
     `change` is head / base - 1 by the `clock` that decided, the median over the launches of the last stage; `low` and
-    `high` are the smallest and the largest of these launches. `screen` and `confirm` hold log(head / base) of each
-    launch on the CPU clock, `wall_screen` and `wall_confirm` by the wall, or on a GPU by CUDA events. `p` is the
+    `high` are the smallest and the largest of these launches. `screen`, `confirm` and `settle` hold log(head / base) of
+    each launch of a stage on the CPU clock, `wall_screen` and so on by the wall, or on a GPU by CUDA events. `p` is the
     probability of such an outcome for equal versions, where launches of equal versions have been recorded. `seconds`
     are those of a step, base and head. `same_work` says whether both sides gave the same results.
     """
@@ -77,12 +80,24 @@ class Decision(Value):
     seconds: tuple[float, float] | None = None
     screen: tuple[float, ...] = ()
     confirm: tuple[float, ...] = ()
+    settle: tuple[float, ...] = ()
     wall_screen: tuple[float, ...] = ()
     wall_confirm: tuple[float, ...] = ()
+    wall_settle: tuple[float, ...] = ()
     p: float | None = None
     load: float = 0.0
     same_work: bool = True
     reason: str = ""
+
+    def stages(self, clock: Clock) -> tuple[tuple[float, ...], ...]:
+        """log(head / base) of the launches of each stage that was taken, by the CPU clock or by any other."""
+        cpu, wall = (self.screen, self.confirm, self.settle), (self.wall_screen, self.wall_confirm, self.wall_settle)
+        return tuple(filter(None, cpu if clock == "cpu" else wall))
+
+    @property
+    def last(self) -> tuple[float, ...]:
+        """log(head / base) of the launches of the last stage, by the clock that decided."""
+        return (self.stages(self.clock) or ((),))[-1]
 
 
 def decide(use: Use, start: Starter, extra: int = 0) -> Decision:
@@ -105,35 +120,38 @@ def decide(use: Use, start: Starter, extra: int = 0) -> Decision:
     clock, called = screen[-1].clock, 0
     if clock == "cpu":
         called = _larger(SCREEN, extra).calls(_changes(screen))
-        if not called and abs(median(_changes(screen))) > log(1 + SCREEN.middle):
+        if not called and abs(median(_changes(screen))) > log(1 + DOUBT):
             screen += stage(SECOND_LOOK.launches - SCREEN.launches)
             if screen[-1].failed:
                 return _failed(screen[-1])
             called = _larger(SECOND_LOOK, extra).calls(_changes(screen))
     if not called and (called := _larger(WALL_SCREEN, extra).calls(_changes(screen, "wall"))):
         clock = "wall" if clock == "cpu" else clock
-    confirm = stage(CONFIRM.launches + extra) if called else []
-    if confirm and confirm[-1].failed:
-        return _failed(confirm[-1])
-    return judge(screen, confirm, called, clock, extra)
+    stages, held = [screen], called
+    for rule in (CONFIRM, SETTLE) if clock == "cpu" else (WALL_CONFIRM, WALL_SETTLE):
+        if held:
+            stages.append(stage(rule.launches + extra))
+            if stages[-1][-1].failed:
+                return _failed(stages[-1][-1])
+            held *= _larger(rule, extra).calls(_changes(stages[-1], clock)) == called
+    return _decision(stages, called, held, clock)
 
 
-def judge(screen: Sequence[Launch], confirm: Sequence[Launch], called: int, clock: Clock, extra: int = 0) -> Decision:
-    """The decision that both stages' launches make; `called` is what the first one called, by `clock`."""
-    rule = _larger(CONFIRM if clock == "cpu" else WALL_CONFIRM, extra)
-    held = bool(called) and rule.calls(_changes(confirm, clock)) == called
-    last = confirm if confirm else screen
-    changes = _changes(last, clock)
+def _decision(stages: Sequence[Sequence[Launch]], called: int, held: int, clock: Clock) -> Decision:
+    """What the launches of the stages say: the first `called` a change by `clock`, and all `held` to it, or not."""
+    screen, last = stages[0], stages[-1]
     outcome: Outcome = "unchanged"
     reason = ""
     if held:
-        outcome = "regression" if called > 0 else "improvement"
+        outcome = "regression" if held > 0 else "improvement"
     elif called:
-        seen, again = (100 * expm1(median(_changes(launches, clock))) for launches in (screen, confirm))
-        reason = f"the first stage saw {seen:+.1f} %, the second {again:+.1f} %, which does not confirm it"
-        outcome = "unchanged" if abs(again) < 100 * CONFIRM.middle else "inconclusive"
-    if outcome in ("regression", "improvement") and not last[-1].same_version:
+        seen, again = (100 * expm1(median(_changes(launches, clock))) for launches in (screen, last))
+        reason = f"the first stage saw {seen:+.1f} %, the last {again:+.1f} %, which does not confirm it"
+        outcome = "unchanged" if abs(again) < 100 * SETTLE.middle else "inconclusive"
+    if held and not last[-1].same_version:
         outcome, reason = "inconclusive", "the workload itself was changed between base and head"
+    changes, every = _changes(last, clock), [one for stage in stages for one in stage]
+    cpu, wall = ([_changes(stage, of) for stage in stages] + [()] * (3 - len(stages)) for of in ("cpu", "wall"))
     return Decision(
         workload=screen[0].workload,
         outcome=outcome,
@@ -142,12 +160,14 @@ def judge(screen: Sequence[Launch], confirm: Sequence[Launch], called: int, cloc
         low=expm1(min(changes)),
         high=expm1(max(changes)),
         seconds=(median(one.seconds(clock)[0] for one in last), median(one.seconds(clock)[1] for one in last)),
-        screen=_changes(screen),
-        confirm=_changes(confirm),
-        wall_screen=_changes(screen, "wall"),
-        wall_confirm=_changes(confirm, "wall"),
-        load=max(one.load for one in (*screen, *confirm)),
-        same_work=all(one.same_work for one in (*screen, *confirm)),
+        screen=cpu[0],
+        confirm=cpu[1],
+        settle=cpu[2],
+        wall_screen=wall[0],
+        wall_confirm=wall[1],
+        wall_settle=wall[2],
+        load=max(one.load for one in every),
+        same_work=all(one.same_work for one in every),
         reason=reason,
     )
 
@@ -187,20 +207,26 @@ def above(null: Sequence[float], threshold: float) -> float:
 def p_value(decision: Decision, null: Sequence[float]) -> float:
     """The probability of a decision like this one, or a more extreme one, for equal versions.
 
-    It is 1 for what the screen did not call. Else it is the probability of passing the screen times that of a
-    confirming median at least as far out: a median of k launches is beyond m where more than half of them are. As the
-    stages are independent, this is a p-value: P(p <= x) = P(pass) P(p_confirm <= x / P(pass)) <= x. `null` are the
-    changes of recorded launches of the same workload and clock; both signs count.
+    It is 1 for what did not reach the last stage. Else it is the probability of getting there times that of a last
+    median at least as far out: a median of k launches is beyond m where more than half of them are. As the stages are
+    independent, this is a p-value: P(p <= x) = P(pass) P(p_last <= x / P(pass)) <= x. `null` are the changes of
+    recorded launches of the same workload and clock; both signs count.
     """
-    confirm = decision.confirm if decision.clock == "cpu" else decision.wall_confirm
-    if not confirm:
+    settle = decision.settle if decision.clock == "cpu" else decision.wall_settle
+    if not settle:
         return 1.0
-    screen = SCREEN if decision.clock == "cpu" else WALL_SCREEN
-    once = above(null, log(1 + screen.each))
-    again = binom.sf(SECOND_LOOK.most - 1, SECOND_LOOK.launches, once) if decision.clock == "cpu" else 0.0
-    passed = min(1.0, once**screen.launches + again)
-    beyond = above(null, abs(median(confirm)))
-    return float(min(1.0, passed * binom.sf(len(confirm) // 2, len(confirm), beyond)))
+    if decision.clock == "cpu":
+        passed = (passing(SCREEN, null) + passing(SECOND_LOOK, null)) * passing(CONFIRM, null)
+    else:
+        passed = passing(WALL_SCREEN, null) * passing(WALL_CONFIRM, null)
+    beyond = above(null, abs(median(settle)))
+    return float(min(1.0, passed * binom.sf(len(settle) // 2, len(settle), beyond)))
+
+
+def passing(rule: Rule, null: Sequence[float]) -> float:
+    """The largest probability that a stage calls equal versions, from recorded launches of them."""
+    middle = binom.sf(rule.launches // 2, rule.launches, above(null, log(1 + rule.middle)))
+    return float(min(middle, binom.sf(rule.most - 1, rule.launches, above(null, log(1 + rule.each)))))
 
 
 def discoveries(p: Sequence[float], rate: float = FDR) -> list[bool]:

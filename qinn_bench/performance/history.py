@@ -75,7 +75,6 @@ def _row(tonight: Tonight, workload: str, knobs: dict[str, Knob], quantity: str,
 
 
 def _timed(tonight: Tonight, tier: Tier, one: Decision) -> Row:
-    screen, confirm = (one.screen, one.confirm) if one.clock == "cpu" else (one.wall_screen, one.wall_confirm)
     plain = one.outcome == "unchanged"
     return _row(
         tonight,
@@ -87,7 +86,7 @@ def _timed(tonight: Tonight, tier: Tier, one: Decision) -> Row:
         anchor=tonight.anchor if tier == "anchor" else tonight.green,
         value=one.seconds[1] if one.seconds else None,
         ratio=None if one.change is None else 1 + one.change,
-        launches=tuple(exp(change) for change in (confirm or screen)),
+        launches=tuple(exp(change) for change in one.last),
         status=ENDED.get(one.outcome, "ok"),
         reason=one.reason if plain or one.outcome in ENDED else ": ".join(filter(None, (one.outcome, one.reason))),
         load=one.load,

@@ -46,7 +46,7 @@ def _row(one: Decision) -> Line:
     change = MISSING if percent[0] is None else f"{percent[0]:+.1f}"
     between = MISSING if percent[1] is None else f"{percent[1]:+.1f} to {percent[2]:+.1f}"
     times = [f"{1e3 * s:.4g}" for s in one.seconds] if one.seconds else [MISSING, MISSING]
-    taken = str(len(one.screen) + len(one.confirm)) if one.screen else MISSING
+    taken = str(sum(map(len, one.stages("cpu")))) if one.screen else MISSING
     words = [str(one.workload), one.outcome, change, between, *times, one.clock if one.screen else MISSING, taken]
     remarks = [one.reason] if one.reason else []
     if not one.same_work:
