@@ -50,14 +50,14 @@ def recorded():
     ("changes", "outcome", "taken"),
     [
         ([0.0] * 3, "unchanged", 3),
-        ([0.05] * 17, "regression", 17),
-        ([-0.05] * 17, "improvement", 17),
-        ([0.05, 0.05, 0.01, 0.05, 0.05] + [0.05] * 14, "regression", 19),
+        ([0.05] * 21, "regression", 21),
+        ([-0.05] * 21, "improvement", 21),
+        ([0.05, 0.05, 0.01, 0.05, 0.05] + [0.05] * 18, "regression", 23),
         ([0.05, 0.05, -0.01, -0.01, 0.05], "unchanged", 5),
         ([0.05] * 3 + [0.0] * 5, "unchanged", 8),
         ([0.05] * 3 + [-0.05] * 5, "inconclusive", 8),
-        ([0.05] * 8 + [0.0] * 9, "unchanged", 17),
-        ([0.05] * 14 + [-0.01] * 3, "inconclusive", 17),
+        ([0.05] * 8 + [0.0] * 13, "unchanged", 21),
+        ([0.05] * 17 + [-0.01] * 4, "inconclusive", 21),
         ([0.5, 0.0, 0.0], "unchanged", 3),
     ],
 )
@@ -131,7 +131,7 @@ def test_failures_are_findings():
 
 
 def test_a_redefined_workload_is_not_judged():
-    assert gate.decide(USE, scripted([0.2] * 17, same_version=False)).outcome == "inconclusive"
+    assert gate.decide(USE, scripted([0.2] * 21, same_version=False)).outcome == "inconclusive"
 
 
 def test_a_workload_that_went_missing_is_a_finding():
@@ -167,7 +167,7 @@ def test_p_values_are_those_of_equal_versions():
     rng = np.random.default_rng(2)
     p = []
     for _ in range(2000):
-        draws = iter(0.06 * rng.standard_normal(19))
+        draws = iter(0.06 * rng.standard_normal(23))
         decision = gate.decide(USE, lambda _, d=draws: launch(float(next(d))))
         p.append(gate.p_value(decision, 0.06 * rng.standard_normal(200)))
     for x in (0.01, 0.05, 0.2):
@@ -372,7 +372,7 @@ def test_a_calibration_knows_what_was_planted(tmp_path):
 
 
 def test_a_noisy_machine_supports_no_alarm():
-    slower = gate.decide(USE, scripted([0.05] * 17))
+    slower = gate.decide(USE, scripted([0.05] * 21))
     (kept,), _ = calibration.supported([slower], calibrated(20))
     (withdrawn,), notes = calibration.supported([slower], calibrated(20, scatter=0.1))
     assert kept.outcome == "regression" and kept.p < 0.01
@@ -386,6 +386,6 @@ def test_regressions_are_put_down_to_what_they_have_in_common(slow, words):
     for mode in ("forward", "nll"):
         for n in (4, 8):
             use = Use(name="engine", knobs={"mode": mode, "n_qubits": n})
-            made = gate.decide(USE, scripted([0.1 * (slow in (mode, "all"))] * 17))
+            made = gate.decide(USE, scripted([0.1 * (slow in (mode, "all"))] * 21))
             decisions.append(made.model_copy(update={"workload": use}))
     assert attribution.common(decisions) == words

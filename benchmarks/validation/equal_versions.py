@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 import numpy as np
+from scipy.stats import binomtest
 
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.gate import FINDINGS, SCREEN, gate
@@ -26,6 +27,8 @@ AGAIN = 100
 DEMANDED = 0.01
 ALARMS = ("a workload raises an alarm", "a night raises an alarm")
 """The shares that must not be larger than demanded."""
+UNEVEN = 0.05
+"""Significance at which the changes of a workload are called one-sided."""
 Recorded = dict[str, list[Launch]]
 
 
@@ -77,13 +80,17 @@ def report(
         lines.append(f"| {name} | {100 * share:.3g} | {100 * low:.3g} to {100 * high:.3g} |")
         missed += lines[-1:] if name in ALARMS and share > DEMANDED else []
     loads = [one.load for found in recorded.values() for one in found]
+    uneven = sum(_sign_p(found) <= UNEVEN for found in recorded.values())
+    if binomtest(uneven, len(recorded), UNEVEN, alternative="greater").pvalue < DEMANDED:
+        missed.append(f"{uneven} of {len(recorded)} workloads prefer one of two equal versions")
     lines += [
         "",
         f"{min(map(len, recorded.values()))} launches of each, at a load average of {min(loads):.1f} to "
-        f"{max(loads):.1f}; {nights} nights drawn from them, with replacement, and decided by the rules of the gate; "
-        f"intervals from {again} sets of launches drawn anew. {SCREEN.launches} launches, which most decisions take, "
-        f"took {seconds:.1f} s. Demanded: alarms about at most {DEMANDED:.0%} of workloads, in at most {DEMANDED:.0%} "
-        "of nights.",
+        f"{max(loads):.1f}; {nights} nights drawn from them, with replacement and with either side as base, and "
+        f"decided by the rules of the gate; intervals from {again} sets of launches drawn anew. Changes are one-sided "
+        f"(sign test, p below {UNEVEN:g}) for {uneven} workloads. {SCREEN.launches} launches, which most decisions "
+        f"take, took {seconds:.1f} s. Demanded: alarms about at most {DEMANDED:.0%} of workloads, in at most "
+        f"{DEMANDED:.0%} of nights.",
         "",
         *(f"* {name}: called {100 * share:.3g} %, {_scatter(recorded[name])}" for name, share in worst),
         *(f"* {number} not measured: {reason}" for reason, number in sorted(unmeasured.items())),
@@ -95,11 +102,15 @@ def report(
 def judged(
     recorded: Recorded, nights: int, rng: np.random.Generator
 ) -> tuple[dict[str, float], list[tuple[str, float]]]:
-    """Shares of alarms among workloads and among nights; and the workloads most often called, with their shares."""
+    """Shares of alarms among workloads and among nights; and the workloads most often called, with their shares.
+
+    Which of two equal versions is called base is drawn too: otherwise what chance left one-sided would count twice.
+    """
+    either = {name: [*found, *map(_turned, found)] for name, found in recorded.items()}
     uses = [found[0].workload for found in recorded.values()]
     outcomes, called, red = Counter[str](), Counter[str](), 0
     for _ in range(nights):
-        found = gate(uses, uses, lambda use: recorded[str(use)][rng.integers(len(recorded[str(use)]))])
+        found = gate(uses, uses, lambda use: either[str(use)][rng.integers(len(either[str(use)]))])
         outcomes.update(one.outcome for one in found)
         called.update(str(one.workload) for one in found if one.outcome not in ("unchanged", "inconclusive"))
         red += any(one.outcome in FINDINGS for one in found)
@@ -119,6 +130,19 @@ def _short(one: Launch) -> Launch:
         return one
     cpu, wall = (((1.0,), (exp(one.change(clock)),)) for clock in ("cpu", "wall"))
     return one.model_copy(update={"cpu": cpu, "wall": wall})
+
+
+def _turned(one: Launch) -> Launch:
+    """The same launch with the other side as base."""
+    (base, head), (before, after) = one.cpu, one.wall
+    swapped = {"base_failure": one.head_failure, "head_failure": one.base_failure}
+    return one.model_copy(update={"cpu": (head, base), "wall": (after, before)} | swapped)
+
+
+def _sign_p(found: Sequence[Launch]) -> float:
+    """The p-value of as many changes of one sign, where neither side is preferred."""
+    changes = [one.change(one.clock) for one in found if not one.failed]
+    return float(binomtest(sum(change > 0 for change in changes), len(changes)).pvalue)
 
 
 def _drawn(recorded: Recorded, rng: np.random.Generator) -> Recorded:

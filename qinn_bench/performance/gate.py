@@ -2,7 +2,7 @@
 
 The launch is the sampling unit: within one launch a difference between two equal versions is real (the layout of
 memory) and does not go away with more rounds. A first stage looks at three launches, or at five where these leave it in
-doubt; what it calls is measured again in fresh launches, five and then nine, and only what all three stages call is
+doubt; what it calls is measured again in fresh launches, five and then more, and only what all three stages call is
 reported. They are independent, so that the share of false alarms is the product of theirs.
 """
 
@@ -54,7 +54,7 @@ DOUBT = 0.02
 """Two more launches are taken where the median of the screen is beyond this without a call."""
 SECOND_LOOK = Rule(launches=5, middle=0.02, most=4)
 CONFIRM = Rule(launches=5, middle=0.025)
-SETTLE = Rule(launches=9, middle=0.03, most=7)
+SETTLE = Rule(launches=13, middle=0.03, most=10)
 WALL_SCREEN = Rule(launches=3, middle=0.05, each=0.02, most=3)
 """By the wall, for work that waits: CPU time does not see sleeping, reading and locks."""
 WALL_CONFIRM = Rule(launches=5, middle=0.02, each=0.02, most=5)

@@ -67,18 +67,20 @@ def groups_of(records: Sequence[Record]) -> list[Group]:
     parts: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         parts.setdefault((names[str(record.cell.data)], record.row), []).append(record)
-    seeds = {data: {r.cell.seed for (d, _), part in parts.items() if d == data for r in part} for data, _ in parts}
+    seeds: dict[str, set[int]] = {}
     for (data, row), part in parts.items():
+        seeds.setdefault(data, set()).update(record.cell.seed for record in part)
         seed, count = Counter(record.cell.seed for record in part).most_common(1)[0]
         if count > 1:
             raise Refused(f"row '{row}' on '{data}' has {count} records of seed {seed}; one record a seed was expected")
     groups = [Group(data, row, tuple(part), len(seeds[data])) for (data, row), part in parts.items()]
-    order, rows = list(seeds), list(dict.fromkeys(group.row for group in groups))
+    order = {data: at for at, data in enumerate(seeds)}
+    rows = {row: at for at, row in enumerate(dict.fromkeys(group.row for group in groups))}
 
     def place(group: Group) -> tuple[int, int, bool, int, bool]:
         nested = group.owner in rows
-        at = rows.index(group.owner if nested else group.row)
-        return order.index(group.data), ROLES[group.role], not is_truth(group), at, nested
+        at = rows[group.owner if nested else group.row]
+        return order[group.data], ROLES[group.role], not is_truth(group), at, nested
 
     return sorted(groups, key=place)
 
