@@ -69,8 +69,9 @@ def groups_of(records: Sequence[Record]) -> list[Group]:
         parts.setdefault((names[str(record.cell.data)], record.row), []).append(record)
     seeds: dict[str, set[int]] = {}
     for (data, row), part in parts.items():
-        seeds.setdefault(data, set()).update(record.cell.seed for record in part)
-        seed, count = Counter(record.cell.seed for record in part).most_common(1)[0]
+        counted = Counter([record.cell.seed for record in part])
+        seeds.setdefault(data, set()).update(counted)
+        seed, count = counted.most_common(1)[0]
         if count > 1:
             raise Refused(f"row '{row}' on '{data}' has {count} records of seed {seed}; one record a seed was expected")
     groups = [Group(data, row, tuple(part), len(seeds[data])) for (data, row), part in parts.items()]
