@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -116,6 +117,21 @@ def test_cpu_time_counts_processes_that_were_waited_for():
     before, code = zygote.cpu_seconds(), "import time; sum(range(10**6)); print(time.process_time())"
     said = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
     assert zygote.cpu_seconds() - before >= float(said)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processes cannot be held to cores here")
+def test_sides_share_a_core():
+    sides = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    try:
+        zygote.share_a_core([*(side.pid for side in sides), ended.pid])
+        held = [os.sched_getaffinity(side.pid) for side in sides]
+        assert held[0] == held[1] and len(held[0]) == 1 and held[0] <= os.sched_getaffinity(0)
+    finally:
+        for side in sides:
+            side.kill()
+            side.wait()
 
 
 def test_failures_are_findings():

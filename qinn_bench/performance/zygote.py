@@ -15,8 +15,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
+from itertools import cycle
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ ROUND_SECONDS = 0.008
 LAUNCH_SECONDS = 0.8
 """CPU seconds that the rounds of a launch may take, both sides together; long steps get fewer rounds."""
 ROUNDS = (6, 20)
+FIRST = cycle((SIDES, SIDES[::-1]))
+CORES = cycle(sorted([*os.sched_getaffinity(0)] * 2) if hasattr(os, "sched_getaffinity") else [0])
+"""Each twice in a row, so that either side is forked first for it."""
 WARM_UPS = 2
 WARMED_SECONDS = 0.1
 """Steps shorter than this run once untimed before each round, for the other side has had the caches."""
@@ -84,16 +88,32 @@ def launch(order: dict[str, Any]) -> dict[str, Any]:
 
     Returns the CPU and wall seconds of a step by round and side, or which sides failed and why.
     """
-    sides = {name: Side(order[name], order["fork"]) for name in SIDES}
+    # Who is forked first finds other memory: each side is, in every second launch.
+    sides = {name: Side(order[name], order["fork"]) for name in next(FIRST)}
     try:
-        for name in SIDES:
+        for name in sides:
             sides[name].tell(do="make", use=order["use"])
         made = {name: sides[name].answer() for name in SIDES}
         failed = {name: made[name] for name in SIDES if made[name]["status"] != "ok"}
-        return {"failed": failed} if failed else _rounds(order, sides, made)
+        if failed:
+            return {"failed": failed}
+        share_a_core(sides[name].pid for name in SIDES)
+        return _rounds(order, sides, made)
     finally:
         for side in sides.values():
             side.end()
+
+
+def share_a_core(pids: Iterable[int]) -> None:
+    """Hold processes that take turns to one core, another one with every call.
+
+    Cores differ in speed from moment to moment, by what else their hardware does; a comparison must not see that.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        core = next(CORES)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(pid, {core})
 
 
 def _rounds(order: dict[str, Any], sides: dict[str, Side], made: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -107,7 +127,7 @@ def _rounds(order: dict[str, Any], sides: dict[str, Side], made: dict[str, dict[
     cpu: dict[str, list[float]] = {name: [] for name in SIDES}
     wall: dict[str, list[float]] = {name: [] for name in SIDES}
     for i in range(rounds):
-        for name in SIDES if i % 2 == 0 else SIDES[::-1]:
+        for name in sides if i % 2 == 0 else reversed(sides):
             extra = order["extra"] if name == "head" else 0.0
             said = sides[name].ask(do="round", number=number, extra=extra, warm=warm, clock=clock)
             if said["status"] != "ok":
