@@ -40,7 +40,7 @@ scaling: .venv/installed-peers
 	$(BIN)/qinn-bench scale --backends all --qubits 4:16 --batch 64 --budget 1 \
 	  --out results/engine/scaling.json --figure docs/figures/scaling.png
 
-# The statistical methods against simulations of what they promise (minutes); tables in results/validation.
+# The statistical methods and the gate against what they promise (an hour and a half); tables in results/validation.
 validate: .venv/installed-test
 	$(BIN)/python benchmarks/validation
 
