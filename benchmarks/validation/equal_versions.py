@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.gate import FINDINGS, SCREEN, gate
 from qinn_bench.performance.judging import libraries
-from qinn_bench.performance.launches import Launch, Launcher
+from qinn_bench.performance.launches import Launch, Launcher, Starter
 from qinn_bench.seeds import numpy_rng
 
 ROOT = Path(__file__).parents[2]
@@ -76,8 +76,11 @@ def report(
     short = {name: [_short(one) for one in found] for name, found in recorded.items()}
     rates, worst = judged(short, nights, rng)
     spread = [judged(_drawn(short, rng), max(1, nights // again), rng)[0] for _ in range(again)]
-    lines = [f"| of {len(short)} equal workloads | share [%] | 95 % interval [%] | demanded [%] |"]
-    lines, missed = [*lines, "| --- | ---: | ---: | ---: |"], list[str]()
+    missed = list[str]()
+    lines = [
+        f"| of {len(short)} equal workloads | share [%] | 95 % interval [%] | demanded [%] |",
+        "| --- | ---: | ---: | ---: |",
+    ]
     for name, share in rates.items():
         low, high = np.quantile([one[name] for one in spread], [0.025, 0.975])
         limits = DEMANDED.get(name, (0.0, 1.0))
@@ -114,7 +117,7 @@ def judged(
     uses = [found[0].workload for found in recorded.values()]
     outcomes, called, red = Counter[str](), Counter[str](), 0
     for _ in range(nights):
-        found = gate(uses, uses, lambda use: either[str(use)][rng.integers(len(either[str(use)]))])
+        found = gate(uses, uses, _drawing(either, rng))
         outcomes.update(one.outcome for one in found)
         called.update(str(one.workload) for one in found if one.outcome not in ("unchanged", "inconclusive"))
         red += any(one.outcome in FINDINGS for one in found)
@@ -142,8 +145,13 @@ def _short(one: Launch) -> Launch:
 def _found(slowed: Recorded, times: int, rng: np.random.Generator) -> float:
     """The share of regressions among decisions about slowdowns."""
     uses = [found[0].workload for found in slowed.values()]
-    decisions = gate(uses, uses * times, lambda use: slowed[str(use)][rng.integers(len(slowed[str(use)]))])
+    decisions = gate(uses, uses * times, _drawing(slowed, rng))
     return float(np.mean([one.outcome == "regression" for one in decisions]))
+
+
+def _drawing(recorded: Recorded, rng: np.random.Generator) -> Starter:
+    """Takes one of the recorded launches of a workload in the place of a new one."""
+    return lambda use: recorded[str(use)][rng.integers(len(recorded[str(use)]))]
 
 
 def _slowed(one: Launch, planted: float) -> Launch:

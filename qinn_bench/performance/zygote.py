@@ -97,7 +97,7 @@ def launch(order: dict[str, Any]) -> dict[str, Any]:
         failed = {name: made[name] for name in SIDES if made[name]["status"] != "ok"}
         if failed:
             return {"failed": failed}
-        share_a_core(sides[name].pid for name in SIDES)
+        share_a_core(side.pid for side in sides.values())
         return _rounds(order, sides, made)
     finally:
         for side in sides.values():

@@ -160,11 +160,14 @@ def resolve(name: str, device: str = "cpu") -> str:
     name = str(parse(name))
     if name != "auto":
         return name
-    if device == "cpu" and native.BUILT_FROM and not native.AVAILABLE:
+    if device != "cpu":
+        return "torch"
+    if native.AVAILABLE:
+        return "native"
+    if native.BUILT_FROM:
         raise Refused(f"the compiled simulator {native.ABSENCE}")
-    if device == "cpu" and not native.AVAILABLE:
-        _say_once("native was not built; using torch")
-    return "native" if native.AVAILABLE and device == "cpu" else "torch"
+    _say_once("native was not built; using torch")
+    return "torch"
 
 
 @lru_cache
