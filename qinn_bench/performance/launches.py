@@ -14,7 +14,17 @@ from typing import Any, Literal
 from qinn_bench.performance.server import Ended, Server
 from qinn_bench.values import Use, Value
 
-LIBRARIES = ("numpy", "scipy.stats", "scipy.optimize", "torch", "torch._dynamo", "pydantic", "sklearn.ensemble")
+LIBRARIES = (
+    "numpy",
+    "scipy.stats",
+    "scipy.optimize",
+    "torch",
+    "torch._dynamo",
+    "torch.utils.flop_counter",
+    "pydantic.main",
+    "sklearn.ensemble",
+    "sklearn.mixture",
+)
 HEAVY = ("normflows", "pennylane")
 """What launches find imported already; the heavy ones take seconds more."""
 VARIABLES = {

@@ -305,6 +305,7 @@ def serve(libraries: list[str]) -> None:
     if loaded := [name for name in sys.modules if name.partition(".")[0] in OURS]:
         raise ImportError(f"{loaded[0]} was imported before the fork")
     gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)
         answer = launch(order) if order["do"] == "launch" else listing(order)
