@@ -26,9 +26,9 @@ SIDES = ("base", "head")
 OURS = ("qinn_bench", "reference_models")
 ROUND_SECONDS = 0.008
 """A step is repeated within a round until it lasts about this long."""
-LAUNCH_SECONDS = 0.8
+LAUNCH_SECONDS = 1.4
 """CPU seconds that the rounds of a launch may take, both sides together; long steps get fewer rounds."""
-ROUNDS = (6, 20)
+ROUNDS = (6, 40)
 FIRST = cycle((SIDES, SIDES[::-1]))
 CORES = cycle(sorted([*os.sched_getaffinity(0)] * 2) if hasattr(os, "sched_getaffinity") else [0])
 """Each twice in a row, so that either side is forked first for it."""
