@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
+from threading import Thread
 
 from qinn_bench.run import Order, run_cell, save
 from qinn_bench.values import Refused
@@ -12,6 +14,7 @@ from qinn_bench.values import Refused
 
 def work(told: str, steps: Connection, log: str, memory: float | None, threads: int) -> None:
     """Run the cell of an order (its JSON) with at most `memory` GiB; its record is on disk when this returns."""
+    Thread(target=_end_with_the_campaign, daemon=True).start()
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(output, 1), os.dup2(output, 2)
     if memory is not None:
@@ -33,3 +36,10 @@ def work(told: str, steps: Connection, log: str, memory: float | None, threads: 
         if "not enough memory" not in str(error):
             raise
         save(order, {}, status="out-of-memory", reason=str(error).splitlines()[0][:200])
+
+
+def _end_with_the_campaign() -> None:
+    """End this process once the one that started it is gone: nobody waits for the cell any more."""
+    if campaign := parent_process():
+        campaign.join()
+        os._exit(1)

@@ -121,6 +121,32 @@ def test_killed_at_any_moment_no_finished_cell_is_lost(study, tmp_path):
     assert len(kept) == 4 and all(kept[name] == content for name, content in done)
 
 
+def holders(log):
+    """The processes whose output goes into a file."""
+    outputs = Path("/proc").glob("[0-9]*/fd/1")
+    return [path for path in outputs if path.exists() and path.resolve() == log.resolve()]
+
+
+def within(seconds, wanted):
+    deadline = time.monotonic() + seconds
+    while not wanted() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return wanted()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_cell_ends_with_its_campaign(study, tmp_path, sign):
+    study.write_text(STUDY.format(steps=1_000_000_000))
+    results = tmp_path / "results"
+    with subprocess.Popen(command(study, results, "-m", "spline_inn"), stderr=subprocess.DEVNULL) as process:
+        assert within(60, lambda: any(holders(log) for log in results.rglob("*.log")))
+        log = next(results.rglob("*.log"))
+        process.send_signal(sign)
+        assert process.wait(20) in (128 + sign, -sign)
+        assert within(20, lambda: not holders(log))
+
+
 def test_a_timeout_is_a_record_that_says_so_and_can_be_retried(study, tmp_path, capsys):
     results = tmp_path / "results"
     verb = ["run", str(study), "--results", str(results), "-m", "spline_inn", "-s", "0"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 
 from qinn_bench import __version__
@@ -51,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         if name == asked:
             importlib.import_module(f"qinn_bench.cli.{name}").add_arguments(verb)
     options = parser.parse_args(arguments)
+    # An end that others ask for cleans up as an interrupt does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return int(importlib.import_module(f"qinn_bench.cli.{options.verb}").run(options))
     except Refused as refusal:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -56,7 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, keep a run file, write the report; 0 ok, 1 something got worse, 4 no verdict, 5 not all decided."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     repository = Path(qinn_bench.__file__).parents[1]
     log = Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print
     seconds = _seconds(options.budget)
