@@ -32,8 +32,11 @@ VARIABLES = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "PYTHONHASHSEED": "0",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
 }
-"""What launches run with; the last lets a library ask for a GPU before the fork without keeping it from the forks."""
+"""What launches run with. CUDA's check lets a library ask for a GPU before the fork without keeping it from the forks;
+memory stays with the process, since whether an allocation goes back to the kernel hangs on what else was allocated."""
 SAME = 1e-4
 """Largest relative difference of sums and norms of results that still are the same work."""
 Clock = Literal["cpu", "wall", "cuda"]
