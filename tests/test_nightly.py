@@ -140,7 +140,7 @@ def test_what_cannot_be_measured_is_said():
     alone = TONIGHT.model_copy(update={"green": "", "no_green": "never green", "no_quality": "no golden numbers"})
     found = nightly.night(alone, broken)
     assert (found.verdict, nightly.CODES[found.verdict]) == ("unfit", 4)
-    assert [one.tier for one in found.absent] == ["green", "anchor", "quality", "counters"]
+    assert [one.tier for one in found.absent] == ["green", "quality", "anchor", "counters"]
     assert "counters --accept" in found.absent[-1].why
 
 

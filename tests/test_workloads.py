@@ -13,7 +13,7 @@ import torch
 from qinn_bench import registry
 from qinn_bench.cli.main import main
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.performance import counters, golden, model_loads, workloads
+from qinn_bench.performance import counters, golden, model_loads, suite_loads, workloads
 from qinn_bench.performance.counters import Counted
 from qinn_bench.performance.golden import Known
 from qinn_bench.performance.versions import version_of
@@ -81,6 +81,12 @@ def test_measured_code_is_none_of_the_version(tmp_path, monkeypatch):
     before = version(tmp_path, monkeypatch, factory="measured")
     monkeypatch.setattr("qinn_bench.seeds.seed_of", lambda *names: 0)
     assert version(tmp_path, monkeypatch, factory="measured") == before
+
+
+def test_the_folder_is_none_of_the_version(monkeypatch):
+    before = version_of(suite_loads.start)
+    monkeypatch.setattr(suite_loads, "__file__", "/elsewhere/suite_loads.py")
+    assert version_of(suite_loads.start) == before
 
 
 def test_helpers_and_constants_of_real_workloads_are_part_of_their_version(monkeypatch):

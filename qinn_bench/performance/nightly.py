@@ -26,10 +26,10 @@ CODES: dict[Verdict, int] = {"ok": 0, "regression": 1, "unfit": 4, "undecided": 
 SHARES: dict[Tier, float] = {
     "self-check": 0.15,
     "counters": 0.2,
+    "quality": 0.25,
     "anchor": 0.3,
     "green": 0.2,
     "trace": 0.2,
-    "quality": 0.25,
 }
 """How the tiers divide the time among them; what one leaves goes to those that follow."""
 ALL, EVERY = "all workloads", "*"
@@ -135,8 +135,8 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
     bases: dict[Tier, str] = {"anchor": tonight.anchor, "green": tonight.green}
     why_not: dict[Tier, str] = {"anchor": tonight.no_anchor, "green": tonight.no_green}
     tiers: list[Tier] = ["self-check"] if self_check else []
-    tiers += ["counters", *(tier for tier, base in bases.items() if base), "trace"]
-    tiers += [] if tonight.no_quality else ["quality"]
+    tiers += ["counters"] if tonight.no_quality else ["counters", "quality"]
+    tiers += [*(tier for tier, base in bases.items() if base), "trace"]
     budget = Budget(tonight.budget, tiers, now)
     compared: dict[Tier, bool] = {}
     if self_check:
@@ -148,6 +148,13 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
     taken = [one for one in counted if one.reason != SPENT]
     changes = None if tools.known is None else tuple(golden.compare(tools.known, taken))
     absent = [Absent(tier=tier, what=ALL, why=why_not[tier]) for tier, base in bases.items() if not base]
+    moved: Sequence[Moved] = ()
+    records: Sequence[Record] = ()
+    if tonight.no_quality:
+        absent.append(Absent(tier="quality", what="all golden numbers", why=tonight.no_quality))
+    else:
+        moved, records, left = tools.quality(budget.begin("quality"))
+        absent += [Absent(tier="quality", what=what, why=SPENT) for what in left]
     gates: dict[Tier, GateReport] = {}
     for tier in (tier for tier, base in bases.items() if base):
         try:
@@ -159,13 +166,6 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
         if report.having("regression"):
             gates[tier], untraced = tools.trace(tier, report, spent)
             absent += untraced
-    moved: Sequence[Moved] = ()
-    records: Sequence[Record] = ()
-    if tonight.no_quality:
-        absent.append(Absent(tier="quality", what="all golden numbers", why=tonight.no_quality))
-    else:
-        moved, records, left = tools.quality(budget.begin("quality"))
-        absent += [Absent(tier="quality", what=what, why=SPENT) for what in left]
     found = (*findings.of_counters(changes or ()), *findings.of_gates(gates), *findings.of_quality(moved))
     absent += _left_out(counted, changes, gates)
     late = len({one.what for one in absent if one.why == SPENT})

@@ -56,7 +56,10 @@ def _constant(value: Any) -> bool:
 
 
 def _used(one: Any) -> Iterator[tuple[str, Any]]:
-    """The module-level names that a function, or a method of a class, mentions, with what they stand for."""
+    """The module-level names that a function, or a method of a class, mentions, with what they stand for.
+
+    Python's own, such as the path in ``__file__``, are left out.
+    """
     if isinstance(one, type):
         for part in vars(one).values():
             inner = part.fget if isinstance(part, property) else part
@@ -64,7 +67,7 @@ def _used(one: Any) -> Iterator[tuple[str, Any]]:
                 yield from _used(inner)
     elif isinstance(one, FunctionType):
         known = one.__globals__
-        yield from ((word, known[word]) for word in _words(one.__code__) if word in known)
+        yield from ((word, known[word]) for word in _words(one.__code__) if word in known and word[:2] != "__")
 
 
 def _words(code: CodeType) -> Iterator[str]:
