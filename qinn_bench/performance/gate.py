@@ -54,7 +54,7 @@ DOUBT = 0.02
 """Two more launches are taken where the median of the screen is beyond this without a call."""
 SECOND_LOOK = Rule(launches=5, middle=0.02, most=4)
 CONFIRM = Rule(launches=5, middle=0.025)
-SETTLE = Rule(launches=13, middle=0.03, most=10)
+SETTLE = Rule(launches=9, middle=0.025, most=8)
 WALL_SCREEN = Rule(launches=3, middle=0.05, each=0.02, most=3)
 """By the wall, for work that waits: CPU time does not see sleeping, reading and locks."""
 WALL_CONFIRM = Rule(launches=5, middle=0.02, each=0.02, most=5)
