@@ -40,7 +40,7 @@ Recorded = dict[str, list[Launch]]
 def run(launches: int = LAUNCHES, nights: int = NIGHTS, again: int = AGAIN) -> tuple[str, list[str]]:
     """The table of false alarms and of slowdowns found on this machine, and what misses its limit.
 
-    Takes about three quarters of an hour on two cores.
+    Takes about half an hour on two cores.
     """
     begun = monotonic()
     recorded, unmeasured = record(launches)
