@@ -47,7 +47,7 @@ class Side:
         told, self._tell = os.pipe()
         self._said, say = os.pipe()
         if fork:
-            LAYOUT.random()
+            LAYOUT.random()  # every child is forked with another state of it
             if (child := os.fork()) == 0:
                 _child(folder, told, say, (self._tell, self._said))
             self.pid = child
