@@ -5,7 +5,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test test-slow device-test toys sample engine-table scaling licence validate diagnose clean
+.PHONY: run test test-slow same-numbers device-test toys sample engine-table scaling licence validate diagnose clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -26,6 +26,10 @@ device-test: .venv/installed-test
 
 toys: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/toys.toml -j $(JOBS)
+
+# Whether the edits since BASE leave the numbers of all models alone, bit by bit; prints entries of changes.toml.
+same-numbers: .venv/installed-test
+	$(BIN)/python benchmarks/same_numbers.py $(BASE)
 
 # The events of the sample inside the package, generated again into the cache (about four minutes on two cores).
 sample: .venv/installed-test

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from qinn_bench import store
 from qinn_bench.values import Record, Refused, Value
@@ -48,7 +48,10 @@ class Sight(Value):
 
 
 class Licence(Value):
-    """What the metrics can see on one data set, whose content has the hash `fingerprint`."""
+    """What the metrics can see on one data set, whose content has the hash `fingerprint`.
+
+    `measured` has for each metric the fingerprint of its code (`measuring.fingerprints`).
+    """
 
     schema_version: int = 1
     data: str
@@ -56,6 +59,7 @@ class Licence(Value):
     alarms: float = ALARMS
     power: float = POWER
     sights: tuple[Sight, ...] = ()
+    measured: dict[str, str] = Field(default_factory=dict)
 
     def of(self, column: str, samples: int) -> list[Sight]:
         """What a column sees at the largest licensed sample size that is at most `samples`; empty if there is none."""
@@ -70,11 +74,16 @@ class Licence(Value):
         parts = [f"equal down to {', '.join(seen)}"] * bool(seen) + [f"blind to {', '.join(blind)}"] * bool(blind)
         return "; ".join(parts)
 
-    def replacing(self, sights: Sequence[Sight]) -> Licence:
-        """The same licence with these sights in the place of those of the same columns and sizes."""
+    def replacing(self, sights: Sequence[Sight], measured: Mapping[str, str]) -> Licence:
+        """The same licence with these sights in the place of those of the same columns and sizes.
+
+        `measured` are the fingerprints of the code that they were taken by; of their metrics nothing is kept that
+        other code took.
+        """
+        other = {metric for metric, code in measured.items() if self.measured.get(metric, code) != code}
         new = {(s.column, s.samples) for s in sights}
-        kept = tuple(s for s in self.sights if (s.column, s.samples) not in new)
-        return self.model_copy(update={"sights": kept + tuple(sights)})
+        kept = tuple(s for s in self.sights if (s.column, s.samples) not in new and s.metric not in other)
+        return self.model_copy(update={"sights": kept + tuple(sights), "measured": self.measured | dict(measured)})
 
 
 def path(results: Path, data: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from qinn_bench import audit, flags, registry, resources, store
+from qinn_bench import audit, flags, keys, resources, sources, store
 from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset, Evidence
 from qinn_bench.metrics._collect import all_metrics
@@ -19,11 +19,15 @@ from qinn_bench.seeds import numpy_rng, torch_rng
 from qinn_bench.values import Array, Cell, Certificate, Estimate, Resources
 
 CHUNK = 1024
-MEASURING = (
-    *("qinn_bench.metrics", "qinn_bench.statistics", "qinn_bench.density_mass"),
-    *("qinn_bench.resources", "qinn_bench.quantum.tally", "qinn_bench.nulls"),
-)
-"""Modules whose change makes a measured number stale."""
+MEASURING = {
+    "certificate": ("qinn_bench.audit:certify",),
+    "resources": ("qinn_bench.resources:measure",),
+    "flags": (
+        *(f"qinn_bench.flags:{name}" for name in ("too_good", "memoriser", "leak", "idle_circuit")),
+        "qinn_bench.nulls:Nulls",
+    ),
+}
+"""What is measured of a record beside its metrics, and the code that does it."""
 
 
 def has_density(model: Generator) -> bool:
@@ -105,15 +109,20 @@ def take_resources(model: Generator, cell: Cell, data: Dataset) -> Resources:
 
 
 def fingerprints(metrics: tuple[str, ...]) -> dict[str, str]:
-    """The source hashes of what measures a record: of the certificate, resources, flags and each of these metrics.
+    """The fingerprints of the code that measures a record: certificate, resources, flags and each of these metrics.
 
     A record with others is measured again.
     """
-    makers = {name: all_metrics()[name].compute.__module__ for name in metrics}
-    makers |= {"certificate": audit.__name__, "resources": resources.__name__, "flags": flags.__name__}
-    return {name: _fingerprint(module) for name, module in makers.items()}
+    return {name: _fingerprint(name) for name in (*metrics, *MEASURING)}
 
 
 @lru_cache
-def _fingerprint(module: str) -> str:
-    return registry.source_fingerprint(module, MEASURING)[:12]
+def _fingerprint(name: str) -> str:
+    return keys.settled(name, sources.fingerprint(sources.reach(_roots(name), keys.NEUTRAL).values()))
+
+
+def _roots(name: str) -> tuple[str, ...]:
+    if name in MEASURING:
+        return MEASURING[name]
+    compute = all_metrics()[name].compute
+    return (f"{compute.__module__}:{compute.__qualname__}",)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from qinn_bench import matching, registry, store
+from qinn_bench import keys, matching, registry
 from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
@@ -164,17 +164,17 @@ def _order(
     results: Path,
     metrics: tuple[str, ...],
 ) -> Order:
-    code = registry.code_fingerprint(cell.model.name, cell.control)
+    inputs = keys.inputs_of(cell, data, shape.size if shape.skip else None)
     label = _label(study, row, shape, budget, cell)
     return Order(
         cell=cell,
-        key=store.key_of(cell, data.fingerprint, f"{code} {shape.size} skipped" if shape.skip else code),
+        key=keys.key_of(inputs),
         study=study.name,
         row=f"{label} · {cell.control}" if cell.control else label,
         results=results,
         metrics=metrics,
         data_hash=data.fingerprint,
-        code_hash=code,
+        inputs=inputs,
         family=label_of(row),
         size=shape.size,
         control_of=label if cell.control else "",

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from qinn_bench import paired
+from qinn_bench import keys, paired
 from qinn_bench.reading import parse, read_toml
 from qinn_bench.store import write_whole
 from qinn_bench.values import Array, Comparison, Record, Refused, Value
@@ -43,13 +43,19 @@ class Series(Value):
 
 
 class Golden(Value):
-    """Numbers that were accepted, with the commit and the environment that they are of."""
+    """Numbers that were accepted, with the commit and the environment that they are of.
+
+    `inputs` has for each row (`row_of`) the content of all that made its numbers but the seed (`keys.inputs_of`), and
+    `measured` for each metric that of the code that took it.
+    """
 
     schema_version: Literal[1] = 1
     study: str
     commit: str
     environment: str
     series: tuple[Series, ...]
+    inputs: dict[str, dict[str, str]] = Field(default_factory=dict)
+    measured: dict[str, str] = Field(default_factory=dict)
 
 
 class Finding(Value):
@@ -62,6 +68,16 @@ class Finding(Value):
     reason: str
     seeds: int
     comparison: Comparison | None = None
+
+
+def row_of(row: str, data: str) -> str:
+    """A row on a data set, as golden numbers name it."""
+    return f"{row} on {data}"
+
+
+def made_by(record: Record) -> dict[str, str]:
+    """The inputs of a record that it shares with all seeds of its row."""
+    return {part: content for part, content in record.inputs.items() if part != "cell"}
 
 
 def load_watch(path: Path) -> Watch:
@@ -103,7 +119,14 @@ def golden_of(watch: Watch, name: str, records: Sequence[Record], commit: str, e
         raise Refused(f"no record of '{name}' has the metric '{absent.pop()}' that is watched")
     if short := [one for one in series if len(one.values) < paired.LEAST]:
         raise Refused(f"'{short[0].row}' has {len(short[0].values)} seeds; golden numbers need {paired.LEAST} or more")
-    return Golden(study=name, commit=commit, environment=environment, series=tuple(series))
+    return Golden(
+        study=name,
+        commit=commit,
+        environment=environment,
+        series=tuple(series),
+        inputs={row_of(record.row, str(record.cell.data)): made_by(record) for record in records},
+        measured={metric: records[-1].measured.get(metric, "") for metric in watch.margins},
+    )
 
 
 def save_golden(path: Path, golden: Golden) -> None:
@@ -132,7 +155,18 @@ def check(golden: Golden, watch: Watch, records: Sequence[Record]) -> list[Findi
             comparison = found[k].comparison
             assert comparison is not None
             found[k] = found[k].model_copy(update={"comparison": comparison.model_copy(update={side: p})})
-    return [_ruled(one, watch.level) for one in found]
+    return [_explained(_ruled(one, watch.level), golden, groups) for one in found]
+
+
+def _explained(one: Finding, golden: Golden, groups: Mapping[tuple[str, str], Mapping[int, Record]]) -> Finding:
+    """A finding that is not "same", with the inputs that are others than those of the golden numbers."""
+    then = golden.inputs.get(row_of(one.row, one.data))
+    now = next(iter(groups.get((one.row, one.data), {}).values()), None)
+    if one.outcome == "same" or then is None or now is None:
+        return one
+    measure = keys.difference(one.metric, golden.measured.get(one.metric, ""), now.measured.get(one.metric, ""))
+    told = keys.differences(then, made_by(now)) + [f"the measure {one.metric} {measure}"] * bool(measure)
+    return one.model_copy(update={"reason": "; ".join([one.reason, *told])}) if told else one
 
 
 def _p(one: Finding, side: str) -> float:

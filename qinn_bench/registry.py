@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import importlib
 import inspect
 import pkgutil
 import re
 from functools import lru_cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
-from qinn_bench.values import Control, Knob, Knobs, Refused, Role, Use
+from qinn_bench.values import Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
 PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data", "metric": "qinn_bench.metrics"}
@@ -49,14 +46,26 @@ def find(kind: Kind, name: str) -> ModuleType:
     Raises:
         Refused: no such name; the message lists those that exist.
     """
+    return importlib.import_module(module_of(kind, name))
+
+
+def module_of(kind: Kind, name: str) -> str:
+    """The dotted module of that name; it is not imported.
+
+    Raises:
+        Refused: no such name; the message lists those that exist.
+    """
     modules = _modules(kind)
     if name not in modules:
         raise Refused(f"no {kind} is called '{name}'; there are: {', '.join(sorted(modules))}")
-    return importlib.import_module(modules[name])
+    return modules[name]
 
 
 def spell_out(kind: Kind, use: Use) -> Use:
     """Fill in every default, so that changing a default changes the value.
+
+    A knob that came later is left out where it has the value that leaves the model as it was before: seeds, keys and
+    places of what was made before stay the same.
 
     Raises:
         Refused: an unknown name, an unknown knob, or a knob of the wrong type.
@@ -67,7 +76,16 @@ def spell_out(kind: Kind, use: Use) -> Use:
             known = ", ".join(sorted(defaults)) or "none"
             raise Refused(f"{kind} '{use.name}' has no knob '{knob}'; there are: {known}")
         _check_type(f"{kind} '{use.name}'", knob, value, defaults[knob])
-    return Use(name=use.name, knobs=defaults | {k: _as(defaults[k], v) for k, v in use.knobs.items()})
+    spelled = defaults | {k: _as(defaults[k], v) for k, v in use.knobs.items()}
+    before = later(kind, use.name)
+    return Use(name=use.name, knobs={k: v for k, v in spelled.items() if k not in before or v != before[k]})
+
+
+def later(kind: Kind, name: str) -> Knobs:
+    """The knobs that a model or a data set got after it was first published, each with the value that it stood for
+    before: the constant ``LATER`` of its file."""
+    found: Knobs = getattr(find(kind, name), "LATER", {})
+    return found
 
 
 def knob_defaults(kind: Kind, name: str) -> Knobs:
@@ -130,52 +148,7 @@ def _read(text: str) -> Knob:
     return text
 
 
-@lru_cache
-def code_fingerprint(name: str, control: Control = "") -> str:
-    """SHA-256 of a model's source, of the modules beside it that it imports, directly or not, and of its ansatz.
-
-    That of a control covers what replaces the circuits too.
-    """
-    module = find("model", name).__name__
-    own = source_fingerprint(module, (module.rpartition(".")[0] + ".", "qinn_bench.quantum.ansatz"))
-    if not control:
-        return own
-    made_by = source_fingerprint("qinn_bench.quantum.controls", ("qinn_bench.quantum.stand_ins",))
-    return hashlib.sha256(f"{own} {made_by}".encode()).hexdigest()
-
-
-def source_fingerprint(module: str, follow: tuple[str, ...]) -> str:
-    """SHA-256 of a module's source and of what it imports, directly or not, from modules whose names start so."""
-    todo, seen = [module], dict[str, str]()
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        source = Path(inspect.getfile(importlib.import_module(name))).read_bytes()
-        seen[name] = hashlib.sha256(source).hexdigest()
-        todo += [m for m in _imports(ast.parse(source)) if m.startswith(follow) and _is_module(m)]
-    return hashlib.sha256("".join(f"{m}:{seen[m]};" for m in sorted(seen)).encode()).hexdigest()
-
-
-def _is_module(name: str) -> bool:
-    """Whether a dotted name is a module rather than something inside one."""
-    parent, _, child = name.rpartition(".")
-    return child in {
-        info.name for info in pkgutil.iter_modules(getattr(importlib.import_module(parent), "__path__", []))
-    }
-
-
-def _imports(tree: ast.Module) -> list[str]:
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return found
-
-
 def make(kind: Kind, use: Use, *args: Any, **extra: Any) -> Any:
     """Call the maker of a name with its knobs; `extra` (``data``, ``backend``) is passed on where it is taken."""
     given = {key: value for key, value in extra.items() if takes(kind, use.name, key)}
-    return getattr(find(kind, use.name), MAKERS[kind])(*args, **use.knobs, **given)
+    return getattr(find(kind, use.name), MAKERS[kind])(*args, **later(kind, use.name) | use.knobs, **given)

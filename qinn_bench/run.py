@@ -34,7 +34,7 @@ WEIGHT = "weight:"
 class Order:
     """What a worker process is asked to do: one cell of a study, where its record goes, which metrics it needs.
 
-    `data_hash` and `code_hash` are the fingerprints of the data and of the model's source, which the key covers.
+    `data_hash` is the fingerprint of the data, `inputs` those of all that makes the numbers, which the key covers.
     `family`, `size` and `control_of` are those of the record. A cell with a reason to `skip` it is only recorded.
     """
 
@@ -45,7 +45,7 @@ class Order:
     results: Path
     metrics: tuple[str, ...]
     data_hash: str
-    code_hash: str
+    inputs: dict[str, str]
     family: str = ""
     size: int = 0
     control_of: str = ""
@@ -257,7 +257,8 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
         status=status,
         cost=cost | {"peak_memory_mb": _peak_memory()},
         seeds={"seed": order.cell.seed},
-        provenance=provenance() | {"data_hash": order.data_hash, "code_hash": order.code_hash},
+        inputs=order.inputs,
+        provenance=provenance() | {"data_hash": order.data_hash},
         **facts,
     )
     store.save(order.results, record, arrays)

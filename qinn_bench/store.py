@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -18,12 +16,6 @@ from qinn_bench.values import Cell, Record, Refused
 
 Arrays = dict[str, NDArray[Any]]
 Place = tuple[str, str, int, str]
-
-
-def key_of(cell: Cell, data_fingerprint: str, code_fingerprint: str) -> str:
-    """The name of a cell's files: a hash of the spelled-out cell, its data and its model's source, but of no metric."""
-    content = {"cell": cell.model_dump(), "data": data_fingerprint, "code": code_fingerprint}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def place(row: str, cell: Cell) -> Place:

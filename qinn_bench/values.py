@@ -274,7 +274,8 @@ class Record(Value):
     number is too good to be believed; a flagged row never wins.
 
     `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
-    it, so that a new or changed metric is taken again without training.
+    it, so that a new or changed metric is taken again without training. `inputs` names all that made the numbers, part
+    by part, each with the fingerprint of its content (`keys.inputs_of`).
     """
 
     schema_version: Literal[1] = 1
@@ -290,6 +291,7 @@ class Record(Value):
     reason: str = ""
     metrics: dict[str, Estimate] = {}
     measured: dict[str, str] = {}
+    inputs: dict[str, str] = {}
     certificate: Certificate | None = None
     flags: tuple[str, ...] = ()
     parameters: Parameters | None = None

@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"values", "dataset", "reading", "contracts", "seeds"},
+    {"values", "dataset", "reading", "contracts", "seeds", "sources"},
     {"quantum", "curves", "paired", "rankings", "statistics", "transforms"},
     {"training", "splits", "audit", "density_mass", "resources", "flags", "nulls"}
-    | {"metrics", "data", "store", "published", "registry", "provenance"},
+    | {"metrics", "data", "store", "published", "registry", "provenance", "keys"},
     {"run", "measuring", "worker", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
     {

@@ -274,8 +274,11 @@ def test_every_deformation_has_words():
 
 def test_new_sights_replace_those_of_the_same_place():
     fresh = made().sights[-1].model_copy(update={"epsilon": 0.02})
-    assert made().replacing([fresh]).of("w1_x", 10_000) == [fresh]
-    assert len(made().replacing([fresh]).sights) == len(made().sights)
+    code = {fresh.metric: "code"}
+    assert made().replacing([fresh], code).of("w1_x", 10_000) == [fresh]
+    assert len(made().replacing([fresh], code).sights) == len(made().sights)
+    edited = made().replacing([fresh], code).replacing([fresh], {fresh.metric: "other"})
+    assert [s for s in edited.sights if s.metric == fresh.metric] == [fresh], "sights of edited code are dropped"
 
 
 def test_a_licence_is_written_and_read(tmp_path):

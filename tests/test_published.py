@@ -94,13 +94,22 @@ def test_the_table_of_published_records_is_that_of_the_records(study, results, t
     assert "has no record of the cells of 'toy' that were asked for" in capsys.readouterr().err
 
 
-def test_records_of_older_code_are_shown_and_named(study, results, capsys):
+def test_records_of_another_version_are_shown_with_the_input_that_differs(study, results, tmp_path, capsys):
     old = store.load_all(results, "toy")
     path = published.path_of(results, "toy")
-    published.write(path, "toy", [r.model_copy(update={"key": f"old{at}"}) for at, r in enumerate(old)])
+    made = [
+        r.model_copy(update={"key": f"old{at}", "inputs": r.inputs | {"training": "a"}}) for at, r in enumerate(old)
+    ]
+    published.write(path, "toy", made)
     assert main(["table", str(study), "--records", str(path)]) == 0
-    shown = capsys.readouterr().out
-    assert "3 of these records were made by older code or for an older study file" in shown and "gone" not in shown
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "3 of these records are not of this version: the training loop differs (3)." in shown
+    assert main(["status", str(study), "--results", str(results)]) == 0
+    assert "not of this version" not in capsys.readouterr().out
+    for record in made:
+        store.save(tmp_path / "other", record, {})
+    main(["status", str(study), "--results", str(tmp_path / "other")])
+    assert "3 cells have records that are not of this version: the training loop differs (3)" in capsys.readouterr().out
 
 
 def test_capacity_and_claims_say_the_same_from_published_records(tmp_path, capsys):

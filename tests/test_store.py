@@ -33,18 +33,6 @@ def test_round_trip(tmp_path):
     assert store.load(tmp_path, "s", "other") is None
 
 
-def test_the_key_changes_with_anything_that_changes_the_number():
-    key = store.key_of(CELL, "data", "code")
-    assert key == store.key_of(CELL, "data", "code")
-    others = [
-        store.key_of(CELL, "other data", "code"),
-        store.key_of(CELL, "data", "other code"),
-        store.key_of(CELL.model_copy(update={"seed": 1}), "data", "code"),
-        store.key_of(CELL.model_copy(update={"budget": Budget(steps=7)}), "data", "code"),
-    ]
-    assert len({key, *others}) == 5
-
-
 def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path):
     path = tmp_path / "file.json"
     store.write_whole(path, lambda file: file.write(b"old"))

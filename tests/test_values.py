@@ -105,8 +105,3 @@ def test_defaults_are_spelled_out_and_wrong_knobs_refused():
         registry.spell_out("model", Use(name="spline_inn", knobs={"block": 2}))
     with pytest.raises(Refused, match="expected int"):
         registry.spell_out("model", Use(name="spline_inn", knobs={"blocks": 2.5}))
-
-
-def test_the_code_fingerprint_covers_the_private_modules_beside_a_model():
-    own = registry.code_fingerprint("spline_inn")
-    assert own == registry.code_fingerprint("spline_inn") != registry.code_fingerprint("cubic_inn")

@@ -76,7 +76,7 @@ def trained(folder, of):
         results=folder,
         metrics=("swd",),
         data_hash="",
-        code_hash="",
+        inputs={},
     )
     found = run_cell(order)
     assert found.status == "ok", found.reason

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qinn_bench import licence, power, registry, store
+from qinn_bench import licence, measuring, power, registry, store
 from qinn_bench.dataset import Dataset, Metric
 from qinn_bench.deformations import pool
 from qinn_bench.licence import Licence
@@ -52,11 +52,12 @@ def _complete(data: Dataset, options: argparse.Namespace, file: Path) -> Licence
         found = Licence(data=options.data, fingerprint=data.fingerprint)
     log, source = Console(stderr=True), pool(data)
     for n, metric in ((n, metric) for n in sizes for metric in metrics):
+        code = measuring.fingerprints((metric.name,))[metric.name]
         known = [s.repeats for s in found.sights if (s.metric, s.samples) == (metric.name, n)]
-        if known and min(known) >= options.repeats:
+        if found.measured.get(metric.name) == code and known and min(known) >= options.repeats:
             continue
         sights = power.sights(metric, source, n, options.repeats, on_step=lambda said: log.print(said, highlight=False))
-        found = found.replacing(sights)
+        found = found.replacing(sights, {metric.name: code})
         licence.write(file, found)
     return found
 

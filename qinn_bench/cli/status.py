@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 
-from qinn_bench import campaign
+from qinn_bench import campaign, keys, store
 from qinn_bench.cli import _study
+from qinn_bench.run import Order
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +25,24 @@ def run(options: argparse.Namespace) -> int:
     counts = Counter(str(record.status) for record in records)
     counts["to run"] = len(campaign.pending(orders))
     without = [record for record in records if record.status != "ok"]
+    other = _of_other_inputs(options, study.name, orders)
     reasons = [f"{r.row} seed {r.cell.seed} on {r.cell.data}: {r.status}: {r.reason}" for r in without]
     if options.json:
-        print(json.dumps({"study": study.name, "cells": len(orders), "status": counts, "failed": reasons}, indent=1))
+        print(
+            json.dumps(
+                {"study": study.name, "cells": len(orders), "status": counts, "failed": reasons, "other": other},
+                indent=1,
+            )
+        )
     else:
         print(f"{study.name}: {len(orders)} cells; " + ", ".join(f"{n} {what}" for what, n in counts.items()))
-        print("".join(f"  {reason}\n" for reason in reasons), end="")
+        print("".join(f"  {reason}\n" for reason in [*reasons, *filter(None, [other])]), end="")
     return 3 if any(campaign.failed(record) for record in records) else 0
+
+
+def _of_other_inputs(options: argparse.Namespace, study: str, orders: Sequence[Order]) -> str:
+    """What differs between this version and the records that cells of the plan have under other keys."""
+    found = campaign.fitting(orders, store.load_all(options.results, study))
+    other = [(record.inputs, order.inputs) for order, record in found if record.key != order.key]
+    told = keys.counted_differences(other)
+    return told and f"{len(other)} cells have records that are not of this version: {told}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from qinn_bench import campaign, published, store
+from qinn_bench import campaign, keys, published, store
 from qinn_bench.cli import _records, _study
 from qinn_bench.cli._tables import FORMS
 from qinn_bench.report.licence import licensed
@@ -51,8 +51,8 @@ def _published(path: Path, study: str, orders: Sequence[Order]) -> tuple[list[Re
     found = campaign.fitting(orders, published.read(path, study))
     if not found:
         raise Refused(f"{path} has no record of the cells of '{study}' that were asked for")
-    records, older = [record for _, record in found], sum(order.key != record.key for order, record in found)
-    notes = [published.said(path, records)]
-    if older:
-        notes.append(f"{older} of these records were made by older code or for an older study file: their keys differ.")
+    records, notes = [record for _, record in found], [published.said(path, [record for _, record in found])]
+    other = [(record.inputs, order.inputs) for order, record in found if order.key != record.key]
+    if other:
+        notes.append(f"{len(other)} of these records are not of this version: {keys.counted_differences(other)}.")
     return records, notes

@@ -1,0 +1,107 @@
+"""Did an edit leave all numbers alone? Tiny cells of every model under two versions, bit by bit, and what to enter.
+
+``python benchmarks/same_numbers.py BASE`` checks out the commit BASE beside the working tree, trains the smallest
+instance of every model and of its controls in both, in double precision on the torch simulator, and compares weights,
+samples, log-densities and transformed rows. Inputs of keys whose fingerprint differs while all of their cells agree are
+printed as entries of ``qinn_bench/changes.toml`` with ``numbers = "same"``, the others as ``"moved"`` without a reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DATA = ("moons[events=400]", "toy_zj[events=400]")
+CHILD = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if not hasattr(finder, "known_source_files")]
+sys.path.insert(0, sys.argv[1])
+import hashlib, json, numpy, torch
+from qinn_bench import keys, measuring, registry, run
+from qinn_bench.values import Budget, Cell, Refused, Use
+torch.use_deterministic_algorithms(True)
+found = {}
+for text in json.loads(sys.argv[2]):
+    use = registry.spell_out("data", registry.parse_use(text))
+    data = registry.make("data", use)
+    for name in registry.names("model"):
+        quantum = registry.takes("model", name, "backend")
+        for control in ("", "frozen", "unentangled", "fourier", "tanh", "untrained") if quantum else ("",):
+            knobs = dict(getattr(registry.find("model", name), "TINY", {}))
+            if control in ("fourier", "tanh") and "fidelity" in knobs:
+                knobs["fidelity"] = 0.0
+            cell = Cell(
+                model=registry.spell_out("model", Use(name=name, knobs=json.loads(sys.argv[3]).get(name, {}) | knobs)),
+                data=use, budget=Budget(steps=20, batch=32, check_every=5, precision="float64"),
+                backend="torch" if quantum else "none", device="cpu", seed=1, samples=50, mass_draws=1000,
+                control=control,
+            )
+            try:
+                model = run.build(cell, data)
+            except Refused:
+                continue
+            run._train(model, cell, data, lambda step: None)
+            model = model.double().eval()
+            arrays = run._weights(model) | run._evaluate(model, cell, data)
+            arrays["features"] = data.transform.forward(data.test)[0]
+            digest = hashlib.sha256()
+            for key in sorted(arrays):
+                digest.update(key.encode() + numpy.ascontiguousarray(arrays[key]).tobytes())
+            inputs = {part: one for part, one in keys.inputs_of(cell, data).items() if part not in ("cell", "data")}
+            found[f"{name} {control} {text}"] = [digest.hexdigest(), inputs]
+print(json.dumps(found))
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("base", help="a commit")
+    parser.add_argument("--knobs", default="{}", help='knobs of the working tree, such as {"qinn": {"ending": "full"}}')
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder) / "base"
+        subprocess.run(["git", "-C", str(ROOT), "worktree", "add", "--detach", str(base), options.base], check=True)
+        try:
+            before, after = measured(base, "{}"), measured(ROOT, options.knobs)
+        finally:
+            subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(base)], check=True)
+    equal = [cell for cell in before if cell in after and before[cell][0] == after[cell][0]]
+    print(f"# {len(equal)} of {len(before)} cells give the same bits", file=sys.stderr)
+    print(entries(before, after), end="")
+    return 0
+
+
+def measured(folder: Path, knobs: str) -> dict[str, list]:
+    """The digest and the inputs of each tiny cell under the version in a folder."""
+    words = [sys.executable, "-P", "-c", CHILD, str(folder), json.dumps(DATA), knobs]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=folder)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def entries(before: dict[str, list], after: dict[str, list]) -> str:
+    """What to enter for each input whose fingerprint differs."""
+    alike: dict[tuple[str, str, str], list[bool]] = {}
+    names: dict[tuple[str, str, str], set[str]] = {}
+    for cell, (digest, inputs) in before.items():
+        for part, was in inputs.items():
+            now = after.get(cell, ["", {}])[1].get(part, "")
+            if now and now != was:
+                alike.setdefault((part, was, now), []).append(after[cell][0] == digest)
+                names.setdefault((part, was, now), set()).add(cell.split()[0])
+    return "".join(
+        f'[[change]]\npart = "{part}"\nof = "{", ".join(sorted(names[part, was, now]))}"\n'
+        f'was = "{was}"\nnow = "{now}"\n'
+        f'numbers = "{"same" if all(same) else "moved"}"\nwhy = ""\n\n'
+        for (part, was, now), same in alike.items()
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
