@@ -106,8 +106,8 @@ def test_records_of_another_version_are_shown_with_the_input_that_differs(study,
     assert "3 of these records are not of this version: the training loop differs (3)." in shown
     assert main(["status", str(study), "--results", str(results)]) == 0
     assert "not of this version" not in capsys.readouterr().out
-    for record in made:
-        store.save(tmp_path / "other", record, {})
+    for one in made:
+        store.save(tmp_path / "other", one, {})
     main(["status", str(study), "--results", str(tmp_path / "other")])
     assert "3 cells have records that are not of this version: the training loop differs (3)" in capsys.readouterr().out
 

@@ -30,5 +30,5 @@ def run(options: argparse.Namespace) -> int:
         counts = {"cells": len(orders), "records": len(found), "older": older, "bytes": size}
         print(json.dumps({"study": study.name, "file": str(path)} | counts, indent=1))
     else:
-        print(f"{path}: {len(found)} of {len(orders)} cells, {size / 1e6:.2f} MB; {older} made by older code")
+        print(f"{path}: {len(found)} of {len(orders)} cells, {size / 1e6:.2f} MB; {older} not of this version")
     return 0
