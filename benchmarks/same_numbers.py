@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DATA = ("moons[events=400]", "toy_zj[events=400]")
+DATA = ("moons[events=400]", "zjets[max_events=400]")
 CHILD = """
 import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if not hasattr(finder, "known_source_files")]
@@ -37,8 +37,8 @@ for text in json.loads(sys.argv[2]):
                 knobs["fidelity"] = 0.0
             cell = Cell(
                 model=registry.spell_out("model", Use(name=name, knobs=json.loads(sys.argv[3]).get(name, {}) | knobs)),
-                data=use, budget=Budget(steps=20, batch=32, check_every=5, precision="float64"),
-                backend="torch" if quantum else "none", device="cpu", seed=1, samples=50, mass_draws=1000,
+                data=use, budget=Budget(steps=8, batch=32, check_every=4, precision="float64"),
+                backend="torch" if quantum else "none", device="cpu", seed=1, samples=20, mass_draws=1000,
                 control=control,
             )
             try:

@@ -82,10 +82,15 @@ class DensityModel(Generator):
 
 
 def count_parameters(model: nn.Module) -> Parameters:
-    """Count the trained numbers of a model; those of sub-modules with ``is_quantum = True`` are its quantum part."""
+    """Count the trained numbers of a model; those of sub-modules with ``is_quantum = True`` are its quantum part.
+
+    Of these, a sub-module may say with ``blind`` how many have no effect on what it gives.
+    """
     quantum = {id(p) for module in model.modules() if getattr(module, "is_quantum", False) for p in module.parameters()}
     trained = [p for p in model.parameters() if p.requires_grad]
     total = sum(p.numel() for p in trained)
     in_circuits = sum(p.numel() for p in trained if id(p) in quantum)
     frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
-    return Parameters(total=total, quantum=in_circuits, classical=total - in_circuits, frozen=frozen)
+    circuits = (m for m in model.modules() if any(p.requires_grad for p in m.parameters(recurse=False)))
+    blind = sum(int(getattr(module, "blind", 0)) for module in circuits)
+    return Parameters(total=total, quantum=in_circuits, classical=total - in_circuits, frozen=frozen, blind=blind)

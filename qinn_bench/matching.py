@@ -141,7 +141,8 @@ def _size(use: Use, data: Dataset, match: Match) -> tuple[Parameters, int]:
     """The parameters of a model, and how much it has of what is matched."""
     count = _count(use, data)
     if match.axis in ("parameters", "quantum"):
-        return count, count.quantum if match.axis == "quantum" else count.total
+        amount = count.quantum if match.axis == "quantum" else count.total
+        return count, amount if match.blind else amount - count.blind
     step, rank = measure(use, data, match.batch, rank=match.axis == "rank")
     size = {"circuits": step.circuits, "flops": step.flops, "rank": rank}[match.axis]
     if size is None:
@@ -169,7 +170,7 @@ def measure(use: Use, data: Dataset, batch: int, *, rank: bool) -> tuple[Step, i
     if not rank:
         return step, None
     _move(model, torch_rng("move", data.name, str(use)))
-    return step, resources.jacobian_rank(model, features[: resources.OUTPUTS], step, batch)[0]
+    return step, resources.jacobian_rank(model, features[: resources.OUTPUTS], step, batch).rank
 
 
 @torch.no_grad()

@@ -149,6 +149,12 @@ def _read(text: str) -> Knob:
 
 
 def make(kind: Kind, use: Use, *args: Any, **extra: Any) -> Any:
-    """Call the maker of a name with its knobs; `extra` (``data``, ``backend``) is passed on where it is taken."""
+    """Call the maker of a name with its knobs; `extra` (``data``, ``backend``) is passed on where it is taken.
+
+    Knobs that are left open have their defaults; where all but later ones are spelled out, these stand as `later` says.
+    """
     given = {key: value for key, value in extra.items() if takes(kind, use.name, key)}
-    return getattr(find(kind, use.name), MAKERS[kind])(*args, **later(kind, use.name) | use.knobs, **given)
+    before = later(kind, use.name)
+    spelled = set(knob_defaults(kind, use.name)) - set(before) <= set(use.knobs)
+    knobs = before | use.knobs if spelled else use.knobs
+    return getattr(find(kind, use.name), MAKERS[kind])(*args, **knobs, **given)

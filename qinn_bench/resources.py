@@ -29,6 +29,18 @@ RANK_FLOPS = 1e10
 FEWEST_ROWS = 8
 
 
+WITHOUT_EFFECT = 1e-9
+"""A column of the Jacobian shorter than this share of the longest is rounding: its parameter has no effect."""
+
+
+class Rank(NamedTuple):
+    """The numerical rank of a Jacobian, how many rows it was taken at, and how many parameters have no effect there."""
+
+    rank: int | None
+    rows: int
+    without_effect: int | None
+
+
 class Step(NamedTuple):
     """One training step: evaluations of circuits, and floating-point operations where they can be counted."""
 
@@ -42,15 +54,16 @@ def measure(model: Generator, rows: Tensor, batch: Tensor, rng: torch.Generator)
     CPU time and memory are left open.
     """
     step = step_cost(model, batch, rng)
-    rank, n = jacobian_rank(model, rows, step, len(batch))
+    found = jacobian_rank(model, rows, step, len(batch))
     return Resources(
         circuit_evaluations=step.circuits,
         step_flops=step.flops,
         cpu_to_best_s=None,
         peak_memory_mb=None,
-        rank=rank,
-        rank_rows=n,
-        rank_is_bound=rank == n * (model.dim + 1),
+        rank=found.rank,
+        rank_rows=found.rows,
+        rank_is_bound=found.rank == found.rows * (model.dim + 1),
+        without_effect=found.without_effect,
     )
 
 
@@ -131,8 +144,8 @@ FACTORISATIONS: dict[str, Callable[..., float]] = {
 SUMS = frozenset({"sum", "mean", "cumsum", "cumprod", "prod", "logsumexp", "_softmax", "_log_softmax", "amax", "amin"})
 
 
-def jacobian_rank(model: Generator, rows: Tensor, step: Step, batch: int) -> tuple[int | None, int]:
-    """The numerical rank of d(z, log-det) / d(parameters) at rows ``(n, dim)``, and at how many of them it was taken.
+def jacobian_rank(model: Generator, rows: Tensor, step: Step, batch: int) -> Rank:
+    """The numerical rank of d(z, log-det) / d(parameters) at rows ``(n, dim)``, and the parameters without effect.
 
     The rows are as many as `OUTPUTS`, `SPARE`, `NUMBERS` and, from the cost of a training step on `batch` rows,
     `RANK_FLOPS` allow. The rank is a lower bound of that at more rows: it cannot exceed ``rows * (dim + 1)``. None
@@ -141,7 +154,7 @@ def jacobian_rank(model: Generator, rows: Tensor, step: Step, batch: int) -> tup
     """
     parameters = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     if not parameters or step.flops is None or not isinstance(model, DensityModel):
-        return None, 0
+        return Rank(None, 0, None)
     n_parameters = sum(p.numel() for p in parameters.values())
     affordable = RANK_FLOPS * batch / max(step.flops, 1)
     lines = min(OUTPUTS, SPARE * n_parameters + model.dim, NUMBERS / n_parameters, affordable)
@@ -149,8 +162,11 @@ def jacobian_rank(model: Generator, rows: Tensor, step: Step, batch: int) -> tup
     try:
         jacobian = row_gradients(model, parameters, rows[:n])
     except RuntimeError:
-        return None, 0
-    return (numerical_rank(jacobian), n) if torch.isfinite(jacobian).all() else (None, 0)
+        return Rank(None, 0, None)
+    if not torch.isfinite(jacobian).all():
+        return Rank(None, 0, None)
+    lengths = jacobian.norm(dim=0)
+    return Rank(numerical_rank(jacobian), n, int((lengths < WITHOUT_EFFECT * lengths.max()).sum()))
 
 
 def row_gradients(model: Generator, parameters: dict[str, Tensor], rows: Tensor) -> Tensor:

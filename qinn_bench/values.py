@@ -122,7 +122,8 @@ class Match(Value):
 
     `parameters` are all trained ones and `quantum` those in circuits; `circuits` and `flops` are those of one training
     step of `batch` rows; `rank` is that of the Jacobian of the parameters near the start of training. An axis of 0 is
-    not asked for; with none, a study's sizes are its parameters.
+    not asked for; with none, a study's sizes are its parameters. Weights that no readout sees do not count, unless
+    `blind` says so.
     """
 
     parameters: NotNegative = 0
@@ -131,6 +132,7 @@ class Match(Value):
     flops: NotNegative = 0
     rank: NotNegative = 0
     batch: Positive = 128
+    blind: bool = False
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
 
     @model_validator(mode="after")
@@ -183,12 +185,21 @@ class Study(Value):
 
 
 class Parameters(Value):
-    """How many numbers a model trains (total = quantum + classical), and how many it holds fixed (frozen)."""
+    """How many numbers a model trains (total = quantum + classical), and how many it holds fixed (frozen).
+
+    `blind` counts those of the trained ones in circuits that no readout sees, whatever their values.
+    """
 
     total: int
     quantum: int
     classical: int
     frozen: int
+    blind: int = 0
+
+    @property
+    def live(self) -> int:
+        """The trained numbers that can have an effect."""
+        return self.total - self.blind
 
 
 class Certificate(Value):
@@ -233,7 +244,8 @@ class Resources(Value):
     Jacobian along n inputs n times more); `cpu_to_best_s` are CPU seconds of training until the kept weights, and
     `peak_memory_mb` the most that the process held until training ended. `rank` is the numerical rank of the derivative
     of the model's outputs with respect to its trained parameters at `rank_rows` test rows; `rank_is_bound` says that
-    all outputs at these rows were independent, so that more rows would show more.
+    all outputs at these rows were independent, so that more rows would show more. `without_effect` counts the trained
+    numbers on which neither latents nor log-determinants depend there.
     """
 
     circuit_evaluations: int
@@ -243,6 +255,7 @@ class Resources(Value):
     rank: int | None = None
     rank_rows: int = 0
     rank_is_bound: bool = False
+    without_effect: int | None = None
 
 
 class Comparison(Value):

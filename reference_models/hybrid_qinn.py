@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from qinn_bench.contracts import DensityModel
 from qinn_bench.quantum.ansatz import reuploading
+from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.quantum.visibility import trimmed
 from qinn_bench.values import Knob, Knobs, Refused, Role
 from reference_models._flow import Composition, Mixing, coupling_flow, dense
 from reference_models._rational_quadratic import RationalQuadratic
@@ -31,6 +33,7 @@ KNOBS: dict[str, tuple[Knob, ...]] = {
     "uploads": (*range(1, 25), *range(26, 50, 2), *range(52, 84, 4)),
 }
 DEPTH = "blocks"
+LATER: Knobs = {"trim": False}
 TINY: Knobs = {"blocks": 1, "hidden": 2, "bins": 2, "uploads": 2}
 CONSTRUCTIONS = {
     "composition": ("blocks", "hidden", "bins", "uploads"),
@@ -54,9 +57,9 @@ def _known(construction: str) -> str:
 class CircuitConditioner(nn.Module):
     """Reads numbers off features: a circuit with one wire a feature, its <Z>, and a linear head that starts at zero."""
 
-    def __init__(self, n_in: int, n_out: int, uploads: int, backend: str) -> None:
+    def __init__(self, n_in: int, n_out: int, circuit: Circuit, backend: str) -> None:
         super().__init__()
-        self.circuit = CircuitLayer(reuploading(n_in, uploads=uploads), backend)
+        self.circuit = CircuitLayer(circuit, backend)
         self.head = nn.Linear(n_in, n_out)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -116,21 +119,29 @@ def build(
     fidelity: float = 0.0,
     mmd: float = 0.0,
     barrier: float = 100.0,
+    trim: bool = True,
     backend: str = "auto",
 ) -> DensityModel:
     """A hybrid of circuits with `uploads` and `blocks` of classical layers with `bins`-bin splines on [-bound, bound].
 
     The loss terms are those of `qinn`; ``conditioner`` needs none and takes none. `blocks` and `hidden` have no effect
-    where `CONSTRUCTIONS` does not name them.
+    where `CONSTRUCTIONS` does not name them. With `trim`, circuits end where their readout still sees, as in `qinn`.
 
     Raises:
         Refused: a construction that does not exist, or fewer than two features.
     """
     spline = RationalQuadratic(bins, bound)
     if _known(construction) == "conditioner":
-        return coupling_flow(dim, spline, lambda n, m: CircuitConditioner(n, m, uploads, backend), blocks)
-    circuit, terms = reuploading(dim, uploads=uploads), Terms(fidelity, mmd, barrier, "monotone", False)
+        return coupling_flow(
+            dim, spline, lambda n, m: CircuitConditioner(n, m, _circuit(n, uploads, trim), backend), blocks
+        )
+    circuit, terms = _circuit(dim, uploads, trim and not fidelity), Terms(fidelity, mmd, barrier, "monotone", False)
     qinn = make_qinn(dim, circuit, circuit, terms, "identity", backend)
     if construction == "elementwise":
         return QuantumLast(dim, [Elementwise(dim, spline), Mixing(dim, upper=False), Mixing(dim, upper=True)], qinn)
     return QuantumLast(dim, [coupling_flow(dim, spline, dense(hidden, 1), blocks)], qinn)
+
+
+def _circuit(n_features: int, uploads: int, trim: bool) -> Circuit:
+    circuit = reuploading(n_features, uploads=uploads)
+    return trimmed(circuit)[0] if trim else circuit

@@ -19,6 +19,7 @@ from qinn_bench.contracts import LOG_2PI, DensityModel
 from qinn_bench.quantum.ansatz import Entangler, moved, reuploading
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.layer import CircuitLayer, fidelity
+from qinn_bench.quantum.visibility import trimmed
 from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._elementwise_maps import SHRINK, ToAngles, ToLatent
 from reference_models._solver import solve
@@ -32,6 +33,7 @@ KNOBS: dict[str, tuple[Knob, ...]] = {
     "uploads": tuple(range(1, 81)),
 }
 DEPTH = "uploads"
+LATER: Knobs = {"trim": False}
 TINY = {"uploads": 2, "fidelity": 0.5, "mmd": 0.5, "barrier": 1.0}
 
 WIDENED, WIDE = 0.4, 2.0
@@ -78,8 +80,11 @@ class QINN(DensityModel):
         self.terms = terms
         self.to_angles = ToAngles(dim)
         self.circuit = CircuitLayer(circuit, backend)
+        self.circuit.compared = terms.fidelity > 0
         self.to_latent = ToLatent(dim)
         self.preparation = CircuitLayer(preparation, backend) if terms.fidelity > 0 else None
+        if self.preparation is not None:
+            self.preparation.compared = True
         self.register_buffer("anchors", torch.zeros(ANCHORS, dim))
 
     def start_near_identity(self, spread: float) -> None:
@@ -87,7 +92,7 @@ class QINN(DensityModel):
         for layer in filter(None, (self.circuit, self.preparation)):
             with torch.no_grad():
                 layer.weights.normal_(0, spread)
-                first = layer.block("scale").view(-1, layer.circuit.n_wires)[0]
+                first = layer.block("scale").view(-1)[: layer.circuit.n_wires]
                 first.add_(1 - first.detach())
 
     def initialise(self, rows: Tensor, rng: torch.Generator) -> None:
@@ -127,8 +132,7 @@ class QINN(DensityModel):
 
     def _decode(self, cosines: Tensor) -> Tensor:
         """The angles h whose first upload RY(scale h + shift) shows these cosines."""
-        scale = self.circuit.block("scale").view(-1, self.circuit.circuit.n_wires)[0, : self.dim]
-        shift = self.circuit.block("shift").view(-1, self.circuit.circuit.n_wires)[0, : self.dim]
+        scale, shift = (self.circuit.block(name).view(-1)[: self.dim] for name in ("scale", "shift"))
         angles = (torch.arccos(cosines.clamp(-1 + 1e-6, 1 - 1e-6)) - shift) / scale
         return angles.clamp(1e-3, torch.pi - 1e-3)
 
@@ -255,11 +259,14 @@ def build(
     barrier: float = 100.0,
     stretch: str = "monotone",
     both: bool = False,
+    trim: bool = True,
     backend: str = "auto",
 ) -> DensityModel:
     """A QINN with `uploads` of the features, each followed by `layers` of rotations and an entangling ring.
 
-    The inverse state preparation has the same form with `preparation` uploads, or as many as the circuit if that is 0.
+    With `trim` the circuit ends where its readout still sees: the last turns about Z and the last ring, which change no
+    <Z>, are left out. Where states are compared (`fidelity` > 0) they have an effect and stay. The inverse state
+    preparation has the same form with `preparation` uploads, or as many as the circuit if that is 0.
 
     Raises:
         Refused: an entangler or a start that does not exist, or both directions without a fidelity term.
@@ -270,4 +277,6 @@ def build(
         reuploading(dim, copies=copies, uploads=count, layers=layers, entangler=cast(Entangler, entangler))
         for count in (uploads, preparation or uploads)
     )
+    if trim and not fidelity:
+        circuit = trimmed(circuit)[0]
     return make_qinn(dim, circuit, prepare, Terms(fidelity, mmd, barrier, stretch, both), start, backend)

@@ -94,9 +94,10 @@ def test_masked_network_sees_only_what_came_before_and_owns_nothing_idle(hidden:
     for i in range(5):
         reach = torch.autograd.grad(outputs[:, i].sum(), x, retain_graph=True)[0].abs().sum(0)
         assert bool((reach[i:] == 0).all())
-    assert hidden < 4 or bool((reach[:4] > 0).all())
+    assert hidden < 4 or bool((reach[:i] > 1e-6 * reach.max()).all())
     outputs.square().sum().backward()
-    assert all(bool((p.grad != 0).all()) for p in network.parameters() if p.grad is not None)
+    found = torch.cat([p.grad.abs().flatten() for p in network.parameters() if p.grad is not None])
+    assert float(found.min()) > 1e-9 * float(found.max())
 
 
 def test_gaussian_starts_at_the_maximum_of_the_likelihood() -> None:

@@ -186,6 +186,8 @@ def test_a_knob_that_came_later_changes_no_seed_and_no_key(monkeypatch):
     assert new.knobs["twist"] == "new" and str(new) != str(before)
     registry.make("model", before, 2)
     assert given == {"twist": "old"}, "a cell of before is built as it was"
+    registry.make("model", Use(name="spline_inn", knobs={"blocks": 2}), 2)
+    assert given == {"twist": "new"}, "what is left open has its default"
 
 
 def test_maps_to_features_are_known_by_their_code_and_parameters():

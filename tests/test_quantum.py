@@ -280,7 +280,7 @@ def test_every_backend_honours_the_interface(name: str, dtype: torch.dtype) -> N
     assert layer(x[:1]).shape == (1, 2)
     layer(x).sum().backward()
     assert layer.weights.grad is not None
-    assert layer.weights.grad.abs().sum() > 0
+    assert layer.weights.grad.abs().sum() > 0.1
     with torch.no_grad():
         y, J = layer.jacobian(x)
     assert not y.requires_grad

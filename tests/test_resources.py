@@ -6,7 +6,7 @@ import zoo
 from torch import Tensor, nn
 
 from qinn_bench import resources
-from qinn_bench.contracts import DensityModel
+from qinn_bench.contracts import DensityModel, count_parameters
 from qinn_bench.quantum import native, statevector
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.layer import CircuitLayer
@@ -70,8 +70,17 @@ def by_passes(model, rows):
 
 
 def test_redundant_and_unused_parameters_do_not_count():
-    rank, rows = jacobian_rank(Redundant(DIM), zoo.features(DIM)[:ROWS], Step(0, 1), 1)
-    assert rank == 2 * DIM and 0 < rows <= ROWS
+    model = Redundant(DIM)
+    found = jacobian_rank(model, zoo.features(DIM)[:ROWS], Step(0, 1), 1)
+    assert found.rank == 2 * DIM and 0 < found.rows <= ROWS
+    assert found.without_effect == model.unused.numel()
+
+
+@pytest.mark.parametrize("name", ["qinn", "hybrid_qinn"])
+def test_weights_that_no_readout_sees_are_found_by_the_jacobian_too(name):
+    model = zoo.tiny(name, DIM, jolt=0.1, knobs={"fidelity": 0.0, "mmd": 0.0, "trim": False})
+    found = jacobian_rank(model, zoo.features(DIM)[:ROWS], Step(0, 1), 1)
+    assert found.without_effect == count_parameters(model).blind > 0
 
 
 @pytest.mark.parametrize("name", FLOWS)

@@ -67,14 +67,16 @@ def toy(dim: int, *, known: bool = True) -> Dataset:
     )
 
 
-def tiny(name: str, dim: int, *, jolt: float = 0.0, dtype: torch.dtype = torch.float64) -> Any:
+def tiny(
+    name: str, dim: int, *, jolt: float = 0.0, dtype: torch.dtype = torch.float64, knobs: Knobs | None = None
+) -> Any:
     """The smallest instance of a model, initialised; its weights, where `jolt` is set, moved by that much noise.
 
     ``model+control`` is a control of the model; where it is classical, the model compares no states.
     """
     name, _, control = name.partition("+")
     torch.manual_seed(seed_of("init", name, dim))
-    data, knobs = toy(dim), dict(registry.find("model", name).TINY)
+    data, knobs = toy(dim), dict(registry.find("model", name).TINY) | (knobs or {})
     if control in ("fourier", "tanh") and "fidelity" in knobs:
         knobs["fidelity"] = 0.0
     use = registry.spell_out("model", Use(name=name, knobs=knobs))

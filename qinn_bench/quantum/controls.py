@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from qinn_bench.contracts import Generator
 from qinn_bench.quantum import stand_ins, statevector
-from qinn_bench.quantum.circuit import Angle, Circuit, Gate, Observable, WeightBlock, WeightedSum
+from qinn_bench.quantum.circuit import Circuit, Observable, WeightedSum
 from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.quantum.visibility import blind_weights, trimmed, with_gates
 from qinn_bench.values import Control, Refused
 
 ROWS, SPREAD = 1024, 1.5
@@ -50,43 +51,21 @@ def apply(model: Generator, control: Control, rng: torch.Generator) -> None:
 def unentangled(circuit: Circuit) -> tuple[Circuit, list[int]]:
     """The circuit without gates on two or more wires, and which of its weights are left.
 
-    Wires that are not read, and weights that no gate takes any more, are left out; a block that lost some of its
-    weights becomes flat.
+    Wires that are not read, and weights that no gate takes any more, are left out; so are gates that the readout does
+    not see now, unless the circuit had such gates before. A block that lost some of its weights becomes flat.
     """
     wires = sorted({wire for observable in circuit.readout for wire in _wires(observable)})
-    gates = [gate for gate in circuit.gates if len(gate.wires) == 1 and gate.wires[0] in wires]
-    used = {index for gate in gates for angle in gate.angles for index in (angle.weight, angle.scale)}
-    kept = [index for index in range(circuit.n_weights) if index in used]
-    at = {index: place for place, index in enumerate(kept)}
-
-    def angle(old: Angle) -> Angle:
-        weight, scale = (None if index is None else at[index] for index in (old.weight, old.scale))
-        return replace(old, weight=weight, scale=scale)
-
-    def gate(old: Gate) -> Gate:
-        return replace(old, wires=(wires.index(old.wires[0]),), angles=tuple(map(angle, old.angles)))
-
+    alone, kept = with_gates(circuit, [g for g in circuit.gates if len(g.wires) == 1 and g.wires[0] in wires])
     pruned = replace(
-        circuit,
+        alone,
         n_wires=len(wires),
-        weights=tuple(_left(circuit, kept)),
-        gates=tuple(map(gate, gates)),
+        gates=tuple(replace(gate, wires=(wires.index(gate.wires[0]),)) for gate in alone.gates),
         readout=tuple(_moved(observable, wires) for observable in circuit.readout),
     )
-    return pruned, kept
-
-
-def _left(circuit: Circuit, kept: list[int]) -> list[WeightBlock]:
-    """The weight blocks of a circuit of whose weights only some are kept."""
-    sizes = {
-        block.name: len(set(range(*circuit.block(block.name).indices(circuit.n_weights))) & set(kept))
-        for block in circuit.weights
-    }
-    return [
-        block if sizes[block.name] == block.size else WeightBlock(block.name, (sizes[block.name],))
-        for block in circuit.weights
-        if sizes[block.name]
-    ]
+    if blind_weights(circuit):
+        return pruned, kept
+    fewer, left = trimmed(pruned)
+    return fewer, [kept[k] for k in left]
 
 
 def _wires(observable: Observable) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from qinn_bench.quantum import backends
 from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.quantum.visibility import blind_weights
 
 
 class CircuitLayer(nn.Module):
@@ -15,18 +16,25 @@ class CircuitLayer(nn.Module):
     Attributes:
         circuit: what is run.
         weights: the flat weight vector, ``(circuit.n_weights,)``.
+        compared: whether a model compares its states, which see every weight, beside its readout.
 
     Raises:
         Refused: the backend does not exist or cannot run here.
     """
 
     is_quantum = True
+    compared = False
 
     def __init__(self, circuit: Circuit, backend: str = "auto") -> None:
         super().__init__()
         self.circuit = circuit
         self.backend = backends.get(backend)
         self.weights = nn.Parameter(torch.zeros(circuit.n_weights))
+
+    @property
+    def blind(self) -> int:
+        """How many of the weights have no effect on anything that the model uses."""
+        return 0 if self.compared else blind_weights(self.circuit)
 
     def block(self, name: str) -> Tensor:
         """The weights of a named block in its shape; a view."""
