@@ -1,0 +1,59 @@
+"""Values that are equal on paper: ranks, zero differences, order-free means, against exact decimal arithmetic."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import rankdata
+
+from qinn_bench import ties
+
+DECIMALS = st.integers(-2000, 2000)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(DECIMALS, DECIMALS), min_size=1, max_size=30), st.integers(0, 9), st.sampled_from([0, 7, 10**6]))
+def test_differences_of_decimals_rank_as_on_paper(pairs, digits, offset):
+    exact = [a - b for a, b in pairs]
+    first, second = (np.array([float(Decimal(x).scaleb(-digits) + offset) for x in side]) for side in zip(*pairs, strict=True))
+    if offset and digits > 4:
+        return
+    found = ties.ranks(first - second, np.abs(first) + np.abs(second))
+    assert found.tolist() == rankdata(exact).tolist()
+    snapped = ties.snapped(first - second, np.abs(first) + np.abs(second))
+    assert ((snapped == 0) == (np.array(exact) == 0)).all()
+
+
+def test_the_public_example_of_ranks():
+    """SciPy issue 17667: the sizes of these differences have the ranks 1, 3, 3, 3."""
+    x, y = np.array([0.5, 0.825, 0.375, 0.5]), np.array([0.525, 0.775, 0.325, 0.55])
+    assert rankdata(abs(x - y)).tolist() != [1, 3, 3, 3], "so that rounding matters here"
+    assert ties.ranks(abs(x - y), x + y).tolist() == [1, 3, 3, 3]
+
+
+def test_each_line_is_ranked_by_itself_and_each_value_on_its_own_scale():
+    block = np.array([[0.1 + 0.2, 0.3, 5.0], [1e-20, 2e-20, 2e39], [0.0, -0.0, -1.0]])
+    assert ties.ranks(block).tolist() == [[1.5, 1.5, 3], [1, 2, 3], [2.5, 2.5, 1]]
+
+
+def test_a_mean_of_seeds_in_any_order_is_one_number():
+    orders = [[0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.2, 0.3, 0.1]]
+    assert len({ties.mean(np.array(one)) for one in orders}) == 1
+    assert len({ties.deviation(np.array(one)) for one in orders}) == 1
+    values = np.array([1e16, 1.0, -1e16, 0.1])
+    assert ties.mean(values) == float(sum(map(Fraction, values.tolist())) / 4)
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e-3, 1.0, 1e99])
+def test_a_deviation_neither_overflows_nor_vanishes(unit):
+    values = np.array([1.0, 2.0, 4.0])
+    assert ties.deviation(values * unit) == pytest.approx(np.std(values, ddof=1) * unit)
+
+
+def test_constant_is_up_to_rounding():
+    assert ties.constant(np.full(4, 0.1) * (1 + 1e-15 * np.arange(4))) and ties.deviation(np.full(5, 0.1)) == 0
+    assert not ties.constant(np.array([1.0, 1.0 + 1e-9])) and ties.constant(np.zeros(0))
+    assert ties.at_least(np.array([0.1 + 0.2, 0.3 - 1e-9]), 0.3).tolist() == [True, False]
