@@ -117,9 +117,7 @@ def replicates(pairs: Array, groups: Sequence[Hashable]) -> list[int]:
     for at, group in enumerate(groups):
         members.setdefault(group, []).append(at)
     still = [len(own) > 1 and all(ties.constant(row[own]) for row in pairs) for own in members.values()]
-    return sorted(
-        at for own, same in zip(members.values(), still, strict=True) for at in (own[:1] if same else own)
-    )
+    return sorted(at for own, same in zip(members.values(), still, strict=True) for at in (own[:1] if same else own))
 
 
 def _without_rounding(differences: Array, scale: Array) -> Array:

@@ -166,7 +166,9 @@ def _separator(path: Path, text: str, wanted: Sequence[str]) -> str:
         meant = next((f"; did you mean '{name}'?" for name in header if near and name.lower() == near[0]), "")
         raise Refused(f"{path} has no column '{absent[0]}'; it has: {known}{seen}{meant}")
     if twice := [name for name in wanted if header.count(name) > 1]:
-        raise Refused(f"{path} has {header.count(twice[0])} columns '{twice[0]}'{seen}; which one is meant cannot be told")
+        raise Refused(
+            f"{path} has {header.count(twice[0])} columns '{twice[0]}'{seen}; which one is meant cannot be told"
+        )
     return separator
 
 
@@ -217,14 +219,17 @@ def _complete(path: Path, scores: Scores, rows: tuple[str, ...], means: bool, dr
     nothing = _Score(0, math.nan, math.nan, math.nan)
     table = np.array([[scores.get((row, one), nothing) for one in replicates] for row in rows], dtype=np.float64)
     hole = np.isnan(table[..., 1])
-    kept = ~hole.any(0)
+    kept = np.logical_not(hole.any(0))
     costs = _costs(rows, hole)
     if not kept.all() and not drop:
         raise Refused(_holes(path, rows, replicates, hole, scores, costs))
     if not kept.any():
         nothing_left = f"{path}: nothing is left to compare on, no data set or seed has scores of all {len(rows)} rows"
         raise Refused(nothing_left + (f"; {said_costs(costs)}" if costs else "; name fewer rows with --rows"))
-    scored, dropped = (tuple(one for one, there in zip(replicates, which, strict=True) if there) for which in (kept, ~kept))
+    scored, dropped = (
+        tuple(one for one, there in zip(replicates, which, strict=True) if there)
+        for which in (kept, np.logical_not(kept))
+    )
     table = table[:, kept]
     sds, sizes = (table[..., 2], table[..., 3]) if means else (None, None)
     return Results(rows, scored, table[..., 1], sds, sizes, dropped, costs)

@@ -125,9 +125,7 @@ def _paired(
     """All pairs of rows over the replicates of scores ``(n_rows, n)``, each on the group (data set) of its label."""
     found = []
     for i, j in _played(rows, terms):
-        one = compare(
-            scores[i], scores[j], better=terms.better, margin=terms.margin, level=terms.level, groups=groups
-        )
+        one = compare(scores[i], scores[j], better=terms.better, margin=terms.margin, level=terms.level, groups=groups)
         known = one.p_better is not None
         one = one.model_copy(update={"method": FLIPS + over if known else ""})
         pair = Pair(scope=scope, first=rows[i], second=rows[j], comparison=one)

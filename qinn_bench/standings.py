@@ -1,4 +1,4 @@
-"""How each row of a table of results stands: means, ranks, groups, and what makes its scores say less than they seem."""
+"""How each row of a table of results stands: means, ranks, groups, and where its scores say less than they seem to."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def alike(rows: Sequence[str], means: Array, terms: Terms) -> Alike | None:
     found = friedman((means if terms.better == "higher" else -means).T, terms.level)
     difference = control_difference if terms.control else critical_difference
     critical = difference(n, k, terms.level)
-    looked_at = [(rows[i], rows[j], abs(found.mean_ranks[i] - found.mean_ranks[j])) for i, j in combinations(range(k), 2)]
+    looked_at = [
+        (rows[i], rows[j], abs(found.mean_ranks[i] - found.mean_ranks[j])) for i, j in combinations(range(k), 2)
+    ]
     return Alike(
         columns=n,
         least=int((difference(1, k, terms.level) / (k - 1)) ** 2) + 1,
@@ -60,10 +62,10 @@ def alike(rows: Sequence[str], means: Array, terms: Terms) -> Alike | None:
         freedom=found.freedom,
         p_f=found.p_f,
         critical=critical,
-        apart=tuple(
-            (a, b) for a, b, gap in looked_at if gap > critical + ties.TIE and terms.control in ("", a, b)
-        ),
-        groups=() if terms.control else tuple(tuple(rows[at] for at in one) for one in groups(found.mean_ranks, critical)),
+        apart=tuple((a, b) for a, b, gap in looked_at if gap > critical + ties.TIE and terms.control in ("", a, b)),
+        groups=()
+        if terms.control
+        else tuple(tuple(rows[at] for at in one) for one in groups(found.mean_ranks, critical)),
     )
 
 
@@ -87,7 +89,8 @@ def _still(results: Results) -> str:
     if not still.any():
         return ""
     named = [f"'{row}' on '{column}'" for (row, column), so in zip(cells, still, strict=True) if so]
-    return f"No spread over the runs of {len(named)} of {len(cells)} cells: {_some(named)}. That is no evidence of precision."
+    cells_of = f"{len(named)} of {len(cells)} cells"
+    return f"No spread over the runs of {cells_of}: {_some(named)}. That is no evidence of precision."
 
 
 def _ceiling(results: Results, means: Array, terms: Terms) -> str:
@@ -97,7 +100,9 @@ def _ceiling(results: Results, means: Array, terms: Terms) -> str:
     shared = reached.sum(0) >= 2
     if not shared.any():
         return ""
-    named = [f"'{column}' ({count} rows)" for column, count in zip(results.columns, reached.sum(0), strict=True) if count > 1]
+    named = [
+        f"'{column}' ({count} rows)" for column, count in zip(results.columns, reached.sum(0), strict=True) if count > 1
+    ]
     on = f"{len(named)} of {len(results.columns)} data sets" if len(results.columns) > 1 else "the data set"
     return (
         f"On {on} several rows share the best score of the table, {best:.6g}: {_some(named)}. "
@@ -116,7 +121,9 @@ def _alone(results: Results, means: Array) -> str:
     if not made.any():
         return ""
     named = [f"'{results.rows[i]}' on '{results.columns[at[i]]}' ({means[i, at[i]]:.3g})" for i in np.flatnonzero(made)]
-    return f"A single score makes the mean of a row: {_some(named)}. Ranks, medians and Wilcoxon's test do not rest on it."
+    return (
+        f"A single score makes the mean of a row: {_some(named)}. Ranks, medians and Wilcoxon's test do not rest on it."
+    )
 
 
 def _some(named: Sequence[str]) -> str:

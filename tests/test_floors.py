@@ -35,7 +35,9 @@ FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 BORDERS = {
     "pennylane": {"qinn_bench/quantum"},
     "normflows": {"reference_models"},
-    "matplotlib": {f"qinn_bench/report/{name}.py" for name in ("figures", "look", "capacity_figure", "critical_figure")},
+    "matplotlib": {
+        f"qinn_bench/report/{name}.py" for name in ("figures", "look", "capacity_figure", "critical_figure")
+    },
     "mplhep": {"qinn_bench/report/look.py"},
     "pythia8mc": {"qinn_bench/data/generators"},
     "fastjet": {"qinn_bench/data/generators"},

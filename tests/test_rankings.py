@@ -80,7 +80,7 @@ def test_groups_are_the_largest_that_lie_within_the_difference():
     assert groups(np.array([1.0, 2.0, 3.0]), 1.0) == [(0, 1), (1, 2)], "a difference of the critical one is none"
 
 
-@pytest.mark.parametrize(("k", "quantile"), [(2, 1.960), (4, 2.394), (9, 2.724), (10, 2.773)])
+@pytest.mark.parametrize(("k", "quantile"), [(2, 1.960), (4, 2.394), (8, 2.690), (10, 2.773)])
 def test_differences_to_a_control_are_those_of_the_published_table(k, quantile):
     """Demsar 2006, Table 5 (b)."""
     assert control_difference(14, k) == pytest.approx(quantile * np.sqrt(k * (k + 1) / (6 * 14)), rel=3e-4)
@@ -108,4 +108,4 @@ def test_its_interval_covers(strata, seeds, apart):
         scores = [rng.normal(apart * (at - (strata - 1) / 2), 1, seeds) for at in range(strata)]
         _, found = interquartile_mean(scores)
         hits += found.low <= 0 <= found.high
-    assert 0.90 <= hits / times
+    assert hits / times >= 0.90

@@ -226,8 +226,20 @@ def test_data_sets_of_one_name_are_told_apart_by_their_knobs():
 
 def test_numbers_told_in_words_have_cells_of_their_own_in_csv():
     entries = [
-        (Entry("a"), cells.interval((0.125, None)), cells.p_value(3e-12), cells.share(2, 5), cells.ranged("> 4", None, (4.0, None))),
-        (Entry("b"), cells.interval(None), cells.p_value(0.5), cells.share(5, 5), Entry(Estimate(value=1.5, error=0.25))),
+        (
+            Entry("a"),
+            cells.interval((0.125, None)),
+            cells.p_value(3e-12),
+            cells.share(2, 5),
+            cells.ranged("> 4", None, (4.0, None)),
+        ),
+        (
+            Entry("b"),
+            cells.interval(None),
+            cells.p_value(0.5),
+            cells.share(5, 5),
+            Entry(Estimate(value=1.5, error=0.25)),
+        ),
     ]
     header = [Heading(name, name) for name in ("model", "interval", "p", "seeds", "bound")]
     lines = tuple(Line("", str(line[0]), "model", "", line) for line in entries)

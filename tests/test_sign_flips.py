@@ -56,7 +56,11 @@ def test_wins_and_losses_of_one_size_are_binomial(n, share):
 
 def drawn(law, n, shift, seed=0):
     rng = np.random.default_rng([n, seed])
-    noise = {"normal": rng.normal, "heavy": lambda size: rng.standard_t(1, size), "small": lambda size: rng.normal(size=size) ** 7}
+    noise = {
+        "normal": rng.normal,
+        "heavy": lambda size: rng.standard_t(1, size),
+        "small": lambda size: rng.normal(size=size) ** 7,
+    }
     return noise[law](size=n) + shift
 
 

@@ -15,10 +15,14 @@ DECIMALS = st.integers(-2000, 2000)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(DECIMALS, DECIMALS), min_size=1, max_size=30), st.integers(0, 9), st.sampled_from([0, 7, 10**6]))
+@given(
+    st.lists(st.tuples(DECIMALS, DECIMALS), min_size=1, max_size=30), st.integers(0, 9), st.sampled_from([0, 7, 10**6])
+)
 def test_differences_of_decimals_rank_as_on_paper(pairs, digits, offset):
     exact = [a - b for a, b in pairs]
-    first, second = (np.array([float(Decimal(x).scaleb(-digits) + offset) for x in side]) for side in zip(*pairs, strict=True))
+    first, second = (
+        np.array([float(Decimal(x).scaleb(-digits) + offset) for x in side]) for side in zip(*pairs, strict=True)
+    )
     if offset and digits > 4:
         return
     found = ties.ranks(first - second, np.abs(first) + np.abs(second))

@@ -103,5 +103,12 @@ def _rendered(findings: Findings, name: str, form: str, summary: bool) -> str:
 def _tables(findings: Findings, name: str) -> list[Table]:
     """What decides first: how rows stand, who is better than whom, the pairs, and the pairs on single data sets."""
     matrix = report.matrix(findings, name)
-    tables = [report.standings(findings, name), *([matrix] if matrix else []), report.pairs(findings, name, findings.overall)]
-    return [*tables, *([report.pairs(findings, f"{name}, on each data set", findings.single)] if findings.single else [])]
+    tables = [
+        report.standings(findings, name),
+        *([matrix] if matrix else []),
+        report.pairs(findings, name, findings.overall),
+    ]
+    return [
+        *tables,
+        *([report.pairs(findings, f"{name}, on each data set", findings.single)] if findings.single else []),
+    ]

@@ -1,4 +1,4 @@
-"""Entries of a table that tell several numbers, or one in words: text for readers, and each number for itself in CSV."""
+"""Entries of a table that tell several numbers, or one in words: a text, and each number for itself in CSV."""
 
 from __future__ import annotations
 

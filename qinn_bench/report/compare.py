@@ -37,8 +37,8 @@ def standings(findings: Findings, name: str) -> Table:
     scope = findings.pairs[0].scope
     outcomes = _outcomes(findings.overall)
     notes = [
-        f"{len(findings.standings)} rows on {_counted(findings.columns, 'data set')}; {findings.better} is better, rank 1 "
-        f"is best. Better and worse than: so many rows, by the corrected tests over {findings.replicates}.",
+        f"{len(findings.standings)} rows on {_counted(findings.columns, 'data set')}; {findings.better} is better, "
+        f"rank 1 is best. Better and worse than: so many rows, by the corrected tests over {findings.replicates}.",
         *_alike(findings),
         *findings.remarks,
         *_dropped(findings),
@@ -99,7 +99,8 @@ def _notes(findings: Findings, chosen: Sequence[Pair]) -> tuple[str, ...]:
         *([f"Tests: {'; '.join(methods)}."] if methods else []),
         "Effect: the mean by which the first is better. p: that the two do not differ, two-sided, as it stands and "
         f"corrected (Holm); a verdict needs {findings.level:g} after correction."
-        + robust * any(pair.wins is not None for pair in chosen),
+        + robust
+        * any(pair.wins is not None for pair in chosen),
         *([f"Equal: within a margin of {findings.margin:g}."] if findings.margin is not None else []),
         *_reasons(chosen),
     )
@@ -212,4 +213,3 @@ def _record(pair: Pair) -> Entry:
         return Entry(MISSING)
     counted = {"_wins": pair.wins, "_ties": pair.ties, "_losses": pair.losses}
     return Entry("/".join(str(number) for number in counted.values()), plain=counted)
-

@@ -118,7 +118,12 @@ def _name(axes: Axes, row: Standing, at: int, places: int, first: float, bold: b
     edge = low if here else high
     axes.plot([row.rank, row.rank, edge], [0, y, y], color="black", linewidth=0.7, clip_on=False)
     shown = row.row if len(row.row) <= LONGEST else f"{row.row[: LONGEST - 1]}…"
-    look: dict[str, Any] = {"va": "center", "fontsize": 7.5, "parse_math": False, "weight": "bold" if bold else "normal"}
+    look: dict[str, Any] = {
+        "va": "center",
+        "fontsize": 7.5,
+        "parse_math": False,
+        "weight": "bold" if bold else "normal",
+    }
     offset = -4 if here else 4
     axes.annotate(
         f"{shown}  {row.rank:.2f}" if here else f"{row.rank:.2f}  {shown}",

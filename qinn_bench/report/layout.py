@@ -137,7 +137,7 @@ class Table:
         return "\n".join([*lines, r"\end{table*}"]) + "\n"
 
     def csv(self) -> str:
-        """Model, data set, role, then the numbers of each column in full precision, a cell each, certificate, remarks."""
+        """Model, data set, role, the numbers of each column in full precision, a cell each, certificate, remarks."""
         first = list(self.rows[0].entries[0].plain) if self.rows else []
         suffixes = [_suffixes([row.entries[i] for row in self.rows]) for i in range(1, len(self.header))]
         out = io.StringIO()
