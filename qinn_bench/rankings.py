@@ -22,8 +22,8 @@ class Ranking(NamedTuple):
     """The mean rank of each row (1 is best), and whether the ranks differ at all.
 
     `chi2` and `f` are Friedman's statistic and Iman and Davenport's, `p_chi2` and `p_f` their p-values and `freedom`
-    the degrees of freedom of F; two rows whose mean ranks differ by more than `critical` are told apart by Nemenyi's test
-    at the level asked for. On three data sets F alarms falsely, in up to 19 % where 5 % are asked for
+    the degrees of freedom of F; two rows whose mean ranks differ by more than `critical` are told apart by Nemenyi's
+    test at the level asked for. On three data sets F alarms falsely, in up to 19 % where 5 % are asked for
     (results/validation/error_rates.md). Where all data sets agree on one order F is infinite; its p is then that of
     this order by chance, 1 / k!^(n - 1).
     """
