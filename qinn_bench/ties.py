@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from qinn_bench.values import Array
@@ -43,10 +42,12 @@ def ranks(values: Array, scale: Array | float | None = None) -> Array:
     return np.asarray(rankdata(snapped(values, scale), axis=-1))
 
 
-def at_least(values: Array, threshold: float, scale: Array | float | None = None) -> NDArray[np.bool_]:
-    """Which values are equal to a threshold on paper, or above it."""
-    slack = TIE * np.maximum(np.abs(values if scale is None else scale), abs(threshold) if scale is None else 0.0)
-    return np.asarray(values >= threshold - slack)
+def tied_to(values: Array, one: float, scale: float) -> Array:
+    """The same values, those that are equal on paper to `one` made equal to it; `scale` is what all were computed from.
+
+    What a permutation test counts as "at least as large as observed" then has the permutations that repeat it.
+    """
+    return np.where(np.abs(values - one) <= TIE * abs(scale), one, values)
 
 
 def constant(values: Array, scale: Array | float | None = None) -> bool:

@@ -60,4 +60,8 @@ def test_a_deviation_neither_overflows_nor_vanishes(unit):
 def test_constant_is_up_to_rounding():
     assert ties.constant(np.full(4, 0.1) * (1 + 1e-15 * np.arange(4))) and ties.deviation(np.full(5, 0.1)) == 0
     assert not ties.constant(np.array([1.0, 1.0 + 1e-9])) and ties.constant(np.zeros(0))
-    assert ties.at_least(np.array([0.1 + 0.2, 0.3 - 1e-9]), 0.3).tolist() == [True, False]
+
+
+def test_values_equal_to_one_on_paper_are_made_equal_to_it():
+    found = ties.tied_to(np.array([0.1 + 0.2, 0.3 - 1e-9, 1e-15]), 0.3, 1.0)
+    assert found.tolist() == [0.3, 0.3 - 1e-9, 1e-15] and ties.tied_to(np.array([1e-15]), 0.0, 1.0)[0] == 0.0

@@ -21,10 +21,10 @@ STEP = 0.19
 """Inches between two labels."""
 BAR = 0.09
 """Inches between two bars."""
-LONGEST = 34
+LONGEST = 28
 """The most letters of a row's name."""
 GREY = "0.35"
-MARGIN = 1.9
+MARGIN = 2.0
 """Inches for the names at either side."""
 
 
