@@ -86,7 +86,7 @@ def pairs(findings: Findings, name: str, chosen: Sequence[Pair] | None = None) -
 
 
 def _notes(findings: Findings, chosen: Sequence[Pair]) -> tuple[str, ...]:
-    counts = Counter(pair.comparison.outcome for pair in chosen)
+    counts = Counter(pair.comparison.outcome for pair in sorted(chosen, key=_decided_first))
     methods = dict.fromkeys(pair.comparison.method for pair in chosen if pair.comparison.method)
     robust = (
         " W/T/L: on how many the first wins, ties and loses; median of the differences; Wilcoxon: his test of signed "
