@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from qinn_bench import ties
+from qinn_bench.metrics import mmd
+from qinn_bench.statistics import permutation_p
 
 DECIMALS = st.integers(-2000, 2000)
 
@@ -65,3 +67,13 @@ def test_constant_is_up_to_rounding():
 def test_values_equal_to_one_on_paper_are_made_equal_to_it():
     found = ties.tied_to(np.array([0.1 + 0.2, 0.3 - 1e-9, 1e-15]), 0.3, 1.0)
     assert found.tolist() == [0.3, 0.3 - 1e-9, 1e-15] and ties.tied_to(np.array([1e-15]), 0.0, 1.0)[0] == 0.0
+
+
+def test_permutations_that_repeat_the_observed_value_count():
+    """Rows of two values only: most relabellings give the same MMD on paper, by sums in another order."""
+    truth, generated = (np.array(one, dtype=float)[:, None] for one in ([0, 0, 1, 1, 0, 1], [1, 1, 0, 1, 1, 0]))
+    found = mmd.discrepancy(truth, generated, lambda d2: np.exp(-d2 / 3) / 3, np.random.default_rng(0), 400)
+    apart = np.abs(found.null - found.value)
+    assert ((apart == 0) | (apart > 1e-9)).all() and np.sum(apart == 0) > 50
+    same = mmd.discrepancy(truth, truth, lambda d2: np.full_like(d2, 0.1), np.random.default_rng(0), 50)
+    assert permutation_p(same.value, same.null) == 1.0
