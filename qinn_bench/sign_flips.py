@@ -36,6 +36,8 @@ WORK = 1 << 24
 """The most additions of a convolution of whole numbers."""
 DEEPEST = 1000
 """The most differences of a convolution: the number of subsets, 2^n, has to be a double."""
+KEPT = 1024
+"""Of very many differences so many of the largest enter the saddlepoint one by one, the others in as many groups."""
 PEELED = 8
 """Of so many of the largest differences all signs are visited before the saddlepoint."""
 SADDLEPOINTS, FARTHEST = 64, 40.0
@@ -171,25 +173,37 @@ def _saddlepoint(d: Array, step: float) -> tuple[float, float]:
     rest, peeled = sizes[:-PEELED], sizes[-PEELED:]
     others = np.array(list(product((1.0, -1.0), repeat=PEELED))) @ peeled
     asked = np.stack([d.sum() - step - others, -d.sum() - step - others])
-    above, below = _tails(rest / rest[-1], asked / rest[-1], step / rest[-1]).mean(1)
+    sizes, times = _grouped(rest / rest[-1])
+    above, below = _tails(sizes, times, asked / rest[-1], step / rest[-1]).mean(1)
     return float(above), float(below)
 
 
-def _tails(sizes: Array, asked: Array, step: float) -> Array:
-    """P(sum of the sizes ``(n,)`` with random signs >= x) for each x asked for, by r* of Barndorff-Nielsen.
+def _grouped(sizes: Array) -> tuple[Array, Array]:
+    """Sorted sizes and how often each occurs; of very many, small neighbours are put together at their mean square."""
+    if len(sizes) <= 4 * KEPT:
+        return sizes, np.ones(len(sizes))
+    small, large = sizes[:-KEPT], sizes[-KEPT:]
+    starts = np.linspace(0, len(small), KEPT, endpoint=False).astype(np.intp)
+    times = np.diff(starts, append=len(small)).astype(np.float64)
+    squares = np.add.reduceat(small**2, starts) / times
+    return np.concatenate([np.sqrt(squares), large]), np.concatenate([times, np.ones(KEPT)])
+
+
+def _tails(sizes: Array, times: Array, asked: Array, step: float) -> Array:
+    """P(sum with random signs >= x) for each x asked for, by r* of Barndorff-Nielsen; sizes ``(n,)`` occur `times`.
 
     r* is taken at some saddlepoints t and interpolated: it is an odd and smooth function of x. All sizes are <= 1.
     """
-    deviation, whole = float(np.sqrt((sizes**2).sum())), float(sizes.sum())
+    deviation, whole = float(np.sqrt(sizes**2 @ times)), float(sizes @ times)
     farthest = min(float(np.abs(asked).max()), 0.9999 * whole)
     last = 1 / deviation
-    while last < FARTHEST and float((sizes * np.tanh(last * sizes)).sum()) < farthest:
+    while last < FARTHEST and float((sizes * np.tanh(last * sizes)) @ times) < farthest:
         last *= 1.5
     t = np.geomspace(0.01 / deviation, last, SADDLEPOINTS)
     small = np.exp(-2 * t[:, None] * sizes)
-    x = (sizes * (1 - small) / (1 + small)).sum(1)
-    cumulant = t * whole + (np.log1p(small) - np.log(2)).sum(1)
-    deviations = np.sqrt((4 * sizes**2 * small / (1 + small) ** 2).sum(1))
+    x = (sizes * (1 - small) / (1 + small)) @ times
+    cumulant = t * whole + (np.log1p(small) - np.log(2)) @ times
+    deviations = np.sqrt((4 * sizes**2 * small / (1 + small) ** 2) @ times)
     r = np.sqrt(2 * (t * x - cumulant))
     lattice = np.sinh(t * step) / step if step else t
     star = r + np.log(lattice * deviations / r) / r

@@ -90,6 +90,14 @@ def test_saddlepoints_agree_with_convolution_far_out(law, n, shift):
     assert found == pytest.approx(exact, rel=5e-3)
 
 
+@pytest.mark.parametrize("law", LAWS)
+def test_very_many_in_groups_are_as_one_by_one(law, monkeypatch):
+    d = drawn(law, 6000, 0.02)
+    grouped = sign_flips._saddlepoint(d, 0.0)
+    monkeypatch.setattr(sign_flips, "KEPT", 6000)
+    assert grouped == pytest.approx(sign_flips._saddlepoint(d, 0.0), rel=1e-4)
+
+
 def test_cells_agree_with_whole_numbers():
     """Scores of six digits at sixty data sets: too many cells for the step itself, but not for the test of it."""
     d = np.round(drawn("normal", 60, 0.25), 4)
@@ -156,7 +164,7 @@ def test_false_alarms_stay_below_the_level(test, n, law):
 @pytest.mark.parametrize("n", [15, 35, 120, 250])
 def test_p_values_are_uniform_under_the_hypothesis(n):
     """At every level, not at 5 % alone: counts below 0.1, 1, 5 and 20 % are binomial, within four deviations."""
-    rng, times = np.random.default_rng(n), 20_000
+    rng, times = np.random.default_rng(n), 5000
     p = np.array([sign_flip_p(rng.standard_t(3, n))[0] for _ in range(times)])
     for level in (0.001, 0.01, 0.05, 0.2):
         assert abs(np.mean(p <= level) - level) <= 4 * np.sqrt(level * (1 - level) / times) + 2.0**-n
