@@ -19,7 +19,8 @@ from qinn_bench.values import Array, Refused
 SHOWN = 3
 """How many missing scores, and how many rows that cost scores, are named."""
 LARGEST = 1e100
-"""The largest score, margin or standard deviation, so that its square is still a double."""
+"""The largest score, margin or standard deviation, so that its square is still a double; what is smaller than one over
+it counts as zero."""
 MOST_RUNS = 1e15
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -111,7 +112,7 @@ def read(path: Path, columns: Columns, drop: bool = False, rows: Sequence[str] =
 def plain_number(text: str) -> float | None:
     """A number as people write it, at most `LARGEST` in size; None for anything else, such as ``0_8`` or ``inf``."""
     found = float(text) if PLAIN.fullmatch(text) else math.nan
-    return found if abs(found) <= LARGEST else None
+    return (found if abs(found) * LARGEST >= 1 else 0.0) if abs(found) <= LARGEST else None
 
 
 def _check_roles(columns: Columns) -> None:

@@ -135,10 +135,10 @@ def _step(d: Array, size: Array) -> float | None:
         step, step_error = float(rest[next_one]), float(slack[next_one])
         if step < least:
             return None
-    times = np.rint(np.abs(d) / step)
-    near = times <= 1e9
-    step = float((np.abs(d) * times)[near].sum() / (times**2)[near].sum())
-    fits = np.abs(np.abs(d) - step * times)[near] <= 100 * TIE * size[near]
+    near = np.abs(d) <= 1e9 * step
+    sizes, times = np.abs(d)[near], np.rint(np.abs(d)[near] / step)
+    step = float((sizes * times).sum() / (times**2).sum())
+    fits = np.abs(sizes - step * times) <= 100 * TIE * size[near]
     return step if fits.all() else None
 
 

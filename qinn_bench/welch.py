@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import stdtr
 
+from qinn_bench import paired
 from qinn_bench.findings import Terms
-from qinn_bench.paired import LEAST, half_width, ruling
+from qinn_bench.paired import half_width, ruling
+from qinn_bench.sign_flips import LEAST
 from qinn_bench.ties import TIE, mean
 from qinn_bench.values import Array, Comparison, Estimate
 
@@ -35,12 +37,12 @@ def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
         return Comparison(outcome="undecided", reason=STILL, effect=estimate, replicates=least)
     error, freedom = _error(sds, sizes)
     estimate = estimate.model_copy(update={"error": error})
-    if least < LEAST:
-        reason = "; ".join(filter(None, [f"means of {least} runs, at least {LEAST} are needed", lost]))
+    if least < paired.LEAST:
+        reason = "; ".join(filter(None, [f"means of {least} runs, at least {paired.LEAST} are needed", lost]))
         return Comparison(outcome="undecided", reason=reason, effect=estimate, replicates=least)
     half = half_width(error, freedom)
     inside = [] if terms.margin is None else [terms.margin + effect, terms.margin - effect]
-    p = [float(stdtr(freedom, -side / error)) for side in (effect, -effect, *inside)]
+    p = [max(float(stdtr(freedom, -side / error)), LEAST) for side in (effect, -effect, *inside)]
     equal = max(p[2:]) if inside else None
     outcome, reason = ruling(p[0], p[1], equal, terms.level)
     return Comparison(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_ind_from_stats, ttest_rel
 
 from qinn_bench.cli.main import main
@@ -233,6 +235,7 @@ def test_published_single_numbers_end_to_end(capsys, tmp_path):
         (["--margin", "inf"], "the margin is inf, expected the largest difference"),
         (["--margin", "0_8"], "the margin is 0_8"),
         (["--margin", "1e308"], "the margin is 1e308"),
+        (["--margin", "1e-300"], "the margin is 1e-300"),
         (["--margin=-1"], "the margin is -1"),
         (["--level", "0.7"], "the level is 0.7"),
         (["--level", "nan"], "the level is nan"),
@@ -351,6 +354,29 @@ def test_no_digit_depends_on_names_or_order(kind):
     second = compared(Results(renamed, moved, *shuffled), Terms(margin=0.2))
     names = dict(zip("zyxw", "abcd", strict=True))
     assert numbers(first, {name: name for name in "abcd"}) == numbers(second, names)
+
+
+SCALES = st.sampled_from([0.0, 1e-100, 3e-99, 1e-50, 0.1, 0.3, 1.0, 7.0, 1e9, -2.0, 2e39, -1e100, 1e100])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([1, 2, 5, 6, 33, 210]).flatmap(lambda n: st.lists(SCALES, min_size=3 * n, max_size=3 * n)),
+    st.sampled_from([None, 1e-100, 0.1, 1e100]),
+    st.sampled_from(["single", "seeds", "means"]),
+    st.sampled_from(["", "a"]),
+)
+def test_any_finite_scores_end_in_findings(scores, margin, kind, control):
+    """Constant, zero, smallest and largest scores: no warning, no error, p-values in (0, 1], every format."""
+    block = np.array(scores).reshape(3, -1)
+    n = block.shape[1]
+    replicates = tuple((f"d{at % 3}", str(at)) if kind == "seeds" else (f"d{at}", "") for at in range(n))
+    spread = (np.abs(block[::-1]), np.full(block.shape, 6.0)) if kind == "means" else (None, None)
+    found = compared(Results(("a", "b", "c"), replicates, block, *spread), Terms(margin=margin, control=control))
+    assert all(pair.p is None or 0 < pair.p <= 1 for pair in found.pairs)
+    for made in (report.standings(found, "t"), report.matrix(found, "t"), report.pairs(found, "t")):
+        for form in (made.text, made.markdown, made.latex, made.csv) if made else ():
+            assert form()
 
 
 def test_one_absurd_score_decides_nothing_and_is_named(verb):
