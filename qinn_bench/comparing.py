@@ -107,6 +107,7 @@ def compare(
         level=terms.level,
         rows=rows,
         unit=unit,
+        groups=[data for data, _ in pairs],
     )
     seeds_only = SEEDS_ONLY if rows is None and terms.metric in LIKELIHOODS else ""
     return found.model_copy(update={"method": "; ".join(filter(None, [found.method, seeds_only]))})

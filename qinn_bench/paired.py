@@ -1,29 +1,24 @@
 """Is the first row better than the second? Paired tests over seeds, intervals over seeds and test rows, equivalence.
 
-Replicates are paired by (data, seed). Over them a sign-flip permutation test decides; the rows that all replicates are
-judged on add their own uncertainty, by a crossed bootstrap (Owen, Ann. Appl. Stat. 1, 386 (2007), arXiv:0712.1111).
+Replicates are paired by their labels, such as (data, seed); equal numbers under two labels are two measurements. Over
+them a sign-flip permutation test decides (`sign_flips`); the rows that all replicates are judged on add their own
+uncertainty, by a crossed bootstrap (Owen, Ann. Appl. Stat. 1, 386 (2007), arXiv:0712.1111).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
-from itertools import product
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
-from scipy.stats import wilcoxon
+from scipy.special import stdtr, stdtrit
 
-from qinn_bench.statistics import permutation_p
+from qinn_bench import ties
+from qinn_bench.sign_flips import sign_flip_p, wilcoxon_p
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome
 
 LEAST = 5
 """Fewer independent replicates decide nothing: of four, even all of one sign are no 5 % evidence (1/16)."""
-EXACT, FLIPS = 14, 20_000
-"""Up to so many replicates all sign flips are visited, which are fewer than the draws that are taken beyond."""
-SAME = 1e-9
-"""Values that differ by less than this share of their size are the same: computed twice, not measured twice."""
 REPLICATES = 1000
 LEVEL = 0.95
 
@@ -48,11 +43,12 @@ def compare(
     second: Array,
     *,
     better: Direction,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
     margin: float | None = None,
     level: float = 0.05,
     rows: tuple[Array, Array] | None = None,
     unit: str = "",
+    groups: Sequence[Hashable] | None = None,
 ) -> Comparison:
     """Whether the first of two rows is better, worse or, within a margin, equal.
 
@@ -61,18 +57,21 @@ def compare(
     * Equal: with a `margin`, two one-sided tests (Schuirmann 1987) both reject a difference beyond it, each by the
       larger of the two p-values above. A difference that is significant yet proven smaller than the margin is equal:
       whoever states a margin calls less than that nothing.
-    * Undecided otherwise, and always below `LEAST` different replicates. Replicates without any spread (both models
-      deterministic) count as one; the test rows then take their place.
+    * Undecided otherwise, and always below `LEAST` replicates. Repetitions of one group over which neither row varies
+      (both models deterministic) count as one; where no more are left, the test rows take their place.
 
     Args:
         first, second: one value a replicate, ``(n,)``, paired; a pair with a value that is not finite is left out.
         better: the direction of the metric.
-        rng: draws bootstrap samples, and sign flips beyond `EXACT` replicates.
+        rng: draws bootstrap samples of `rows`; the same ones in every call if None.
         margin: the largest difference that counts as none, in the unit of the values.
         level: of each one-sided test.
         rows: scores of the same test rows, ``(n, n_rows)`` each, whose means are the values up to a
             constant a replicate; they point in the same direction as the values.
         unit: of the values.
+        groups: ``(n,)``, what each replicate was measured on: those of one group are repetitions (seeds) on it, those
+            of different groups (data sets, items) are measurements of their own whatever their values. One group if
+            None.
 
     Raises:
         ValueError: lengths differ, the direction is "none", or the margin is not positive.
@@ -85,54 +84,45 @@ def compare(
         )
     found = np.isfinite(first) & np.isfinite(second)
     pairs = np.stack([ORIENTED[better](first[found]), ORIENTED[better](second[found])])
-    differences = pairs[0] - pairs[1]
+    scale = np.abs(first[found]) + np.abs(second[found]) + (2 if better == "one" else 0)
+    differences = _without_rounding(pairs[0] - pairs[1], scale)
     apart = None if rows is None else ORIENTED[better](rows[0][found]) - ORIENTED[better](rows[1][found])
     left_out = f"{int(np.sum(~found))} of {len(found)} pairs without a value" if not found.all() else ""
-    kept = distinct(pairs)
+    labels = [0] * len(found) if groups is None else list(groups)
+    kept = replicates(pairs, [label for label, there in zip(labels, found, strict=True) if there])
     n, repeated = len(kept), len(differences) - len(kept)
     if n == 1 and repeated and apart is not None:
         return _over_rows(differences[0], apart[0], margin, level, unit, left_out)
-    differences, apart = differences[kept], None if apart is None else apart[kept]
-    left_out = "; ".join(filter(None, [left_out, f"{repeated} pairs repeat others" if repeated else ""]))
+    differences, scale, apart = differences[kept], scale[kept], None if apart is None else apart[kept]
+    still = f"{repeated} repetitions over which neither row varies say nothing more" if repeated else ""
+    left_out = "; ".join(filter(None, [left_out, still]))
     if n < LEAST:
         reason = f"{n} independent replicates, at least {LEAST} are needed"
         return _comparison("undecided", _sentence(reason, left_out), differences, None, n, unit)
-    spread = _over_seeds(differences) if apart is None else _over_both(differences, apart, rng)
-    p = _p_values(differences, spread, apart is not None, margin, rng)
+    spread = _over_seeds(differences, scale)
+    if apart is not None:
+        spread = _over_both(differences, apart, spread, rng or np.random.default_rng(0))
+    p = _p_values(differences, scale, spread, apart is not None, margin)
     outcome, reason = ruling(p["p_better"], p["p_worse"], p["p_equal"], level)
     method = "sign flips over seeds" + ("" if apart is None else ", Student's t over seeds and test rows")
     answer = _comparison(outcome, _sentence(reason, left_out), differences, spread, n, unit)
     return answer.model_copy(update=p | {"margin": margin, "method": method})
 
 
-def distinct(pairs: Array) -> list[int]:
-    """Which of the pairs ``(2, n)`` are replicates: each that differs from those before it by more than rounding."""
-    scale = np.abs(pairs).max(initial=0.0)
-    kept: list[int] = []
-    for k, pair in enumerate(pairs.T):
-        if all(np.abs(pair - pairs[:, other]).max() > SAME * scale for other in kept):
-            kept.append(k)
-    return kept
+def replicates(pairs: Array, groups: Sequence[Hashable]) -> list[int]:
+    """Which of the pairs ``(2, n)`` are replicates: all, but one of each group on which neither row varies."""
+    if len(set(groups)) == len(groups):
+        return list(range(len(groups)))
+    members: dict[Hashable, list[int]] = {}
+    for at, group in enumerate(groups):
+        members.setdefault(group, []).append(at)
+    still = [len(own) > 1 and all(ties.constant(row[own]) for row in pairs) for own in members.values()]
+    return sorted(at for own, same in zip(members.values(), still, strict=True) for at in (own[:1] if same else own))
 
 
-def sign_flip_p(differences: Array, rng: np.random.Generator | None = None) -> tuple[float, float]:
-    """The p-values of "the mean is above zero" and "the mean is below zero" under random signs of ``(n,)`` differences.
-
-    Exact up to `EXACT` differences; beyond, `FLIPS` draws of `rng` and the observed one count.
-    """
-    n = len(differences)
-    if n <= EXACT:
-        sums = _signs(n) @ differences
-        slack = 1e-12 * float(np.abs(differences).sum())
-        return float(np.mean(sums >= sums[0] - slack)), float(np.mean(sums <= sums[0] + slack))
-    draws = (rng or np.random.default_rng(0)).choice((1.0, -1.0), size=(FLIPS, n)) @ differences
-    return permutation_p(float(differences.sum()), draws), permutation_p(float(-differences.sum()), -draws)
-
-
-@cache
-def _signs(n: int) -> Array:
-    """All signs of n differences, ``(2^n, n)``, unchanged ones first."""
-    return np.array(list(product((1.0, -1.0), repeat=n)))
+def _without_rounding(differences: Array, scale: Array) -> Array:
+    """Differences that are zero on paper as zero."""
+    return np.where(np.abs(differences) <= ties.TIE * scale, 0.0, differences)
 
 
 def crossed_bootstrap(matrix: Array, rng: np.random.Generator, replicates: int = REPLICATES) -> Array:
@@ -160,14 +150,14 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _over_seeds(differences: Array) -> _Spread:
+def _over_seeds(differences: Array, scale: Array | None = None) -> _Spread:
     n = len(differences)
-    return _Spread(float(np.std(differences, ddof=1) / np.sqrt(n)), n - 1)
+    return _Spread(ties.deviation(differences, scale) / float(np.sqrt(n)), n - 1)
 
 
-def _over_both(differences: Array, apart: Array, rng: np.random.Generator) -> _Spread:
+def _over_both(differences: Array, apart: Array, over_seeds: _Spread, rng: np.random.Generator) -> _Spread:
     """The error over seeds and rows by the crossed bootstrap, with Satterthwaite's degrees of freedom."""
-    seeds = _over_seeds(differences).error ** 2
+    seeds = over_seeds.error**2
     inside = apart - apart.mean(1, keepdims=True) + differences[:, None]
     total = max(float(np.var(crossed_bootstrap(inside, rng), ddof=1)), seeds)
     n, n_rows = apart.shape
@@ -178,29 +168,27 @@ def _over_both(differences: Array, apart: Array, rng: np.random.Generator) -> _S
 
 
 def _p_values(
-    differences: Array, spread: _Spread, rows: bool, margin: float | None, rng: np.random.Generator
+    differences: Array, scale: Array, spread: _Spread, rows: bool, margin: float | None
 ) -> dict[str, float | None]:
     """One-sided p-values of better, worse and equal; with rows, Student's t has to agree with the sign flips."""
-    better, worse = sign_flip_p(differences, rng)
+    better, worse = sign_flip_p(differences, scale)
     if rows:
         better, worse = max(better, _t(differences, spread)), max(worse, _t(-differences, spread))
     equal = None
     if margin is not None:
-        above, below = differences + margin, margin - differences
-        flips = max(sign_flip_p(above, rng)[0], sign_flip_p(below, rng)[0])
+        above, below, wider = differences + margin, margin - differences, scale + margin
+        flips = max(sign_flip_p(above, wider)[0], sign_flip_p(below, wider)[0])
         equal = max(flips, _t(above, spread), _t(below, spread))
-    return {"p_better": better, "p_worse": worse, "p_equal": equal, "p_wilcoxon": _wilcoxon(differences)}
+    opinion = wilcoxon_p(differences, scale)[0] if np.any(differences) else None
+    return {"p_better": better, "p_worse": worse, "p_equal": equal, "p_wilcoxon": opinion}
 
 
 def _t(differences: Array, spread: _Spread) -> float:
     """The p-value of "the mean is above zero" by Student's t."""
+    mean = ties.mean(differences)
     if spread.error == 0:
-        return float(differences.mean() <= 0)
-    return float(student.sf(differences.mean() / spread.error, spread.freedom))
-
-
-def _wilcoxon(differences: Array) -> float | None:
-    return float(wilcoxon(differences, alternative="greater").pvalue) if np.any(differences) else None
+        return float(mean <= 0)
+    return float(stdtr(spread.freedom, -mean / spread.error))
 
 
 def ruling(better: float | None, worse: float | None, equal: float | None, level: float) -> tuple[Outcome, str]:
@@ -237,13 +225,19 @@ def _sentence(reason: str, left_out: str) -> str:
 def _comparison(
     outcome: Outcome, reason: str, differences: Array, spread: _Spread | None, n: int, unit: str
 ) -> Comparison:
-    mean = float(differences.mean()) if len(differences) else None
-    half = None if spread is None else float(student.ppf((1 + LEVEL) / 2, spread.freedom)) * spread.error
-    error = None if spread is None else spread.error
+    """The verdict with its effect; differences without any spread have neither an error nor an interval."""
+    mean = ties.mean(differences) if len(differences) else None
+    known = spread is not None and spread.error > 0
+    half = half_width(spread.error, spread.freedom) if spread and known else None
     return Comparison(
         outcome=outcome,
         reason=reason,
-        effect=Estimate(value=mean, error=error, n=n, unit=unit, better="higher"),
+        effect=Estimate(value=mean, error=spread.error if spread and known else None, n=n, unit=unit, better="higher"),
         interval=None if mean is None or half is None else (mean - half, mean + half),
         replicates=n,
     )
+
+
+def half_width(error: float, freedom: float) -> float:
+    """Half of the length of the 95 % interval of a mean with this standard error, by Student's t."""
+    return float(stdtrit(freedom, (1 + LEVEL) / 2)) * error

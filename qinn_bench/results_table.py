@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +17,16 @@ import numpy as np
 from qinn_bench.values import Array, Refused
 
 SHOWN = 3
-"""How many missing scores a refusal names."""
+"""How many missing scores, and how many rows that cost scores, are named."""
+LARGEST = 1e100
+"""The largest score, margin or standard deviation, so that its square is still a double; what is smaller than one over
+it counts as zero."""
+MOST_RUNS = 1e15
+SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
+PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+HOLES = frozenset({"", "nan", "na", "n/a", "none", "null", "-", "–", "?"})
+"""What stands in a cell without a score, in lower case."""
 Replicate = tuple[str, str]
-Line = tuple[int, dict[str, str]]
 
 
 class Columns(NamedTuple):
@@ -37,7 +48,8 @@ class Results(NamedTuple):
 
     A replicate is a (column, seed), seed empty where there is none. `sds` and `sizes` (standard deviation and number of
     the runs of a score) are None where scores are runs themselves. `dropped` are the replicates left out because a
-    row has no score there.
+    row has no score there; `costs` says of rows how many more replicates were complete without that row alone, the most
+    first.
     """
 
     rows: tuple[str, ...]
@@ -46,6 +58,7 @@ class Results(NamedTuple):
     sds: Array | None = None
     sizes: Array | None = None
     dropped: tuple[Replicate, ...] = ()
+    costs: tuple[tuple[str, int], ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -54,12 +67,14 @@ class Results(NamedTuple):
 
     def by_column(self) -> list[Array]:
         """The scores ``(n_rows, n_seeds)`` on each data set."""
-        of = [column for column, _ in self.replicates]
-        return [self.scores[:, [at for at, name in enumerate(of) if name == column]] for column in self.columns]
+        places: dict[str, list[int]] = {}
+        for at, (column, _) in enumerate(self.replicates):
+            places.setdefault(column, []).append(at)
+        return [self.scores[:, own] for own in places.values()]
 
 
 class _Score(NamedTuple):
-    """A line of the file."""
+    """A line of the file; the value is not finite where the line has none."""
 
     line: int
     value: float
@@ -67,20 +82,23 @@ class _Score(NamedTuple):
     n: float
 
 
-def read(path: Path, columns: Columns, drop: bool = False) -> Results:
+Scores = dict[tuple[str, Replicate], _Score]
+
+
+def read(path: Path, columns: Columns, drop: bool = False, rows: Sequence[str] = ()) -> Results:
     """Read a table; every row needs a score on every replicate, or with `drop` such replicates are left out.
 
+    The fields are separated by commas, semicolons or tabs, whichever gives the header the columns that are named. A
+    cell that is empty or says ``nan``, ``NA`` and the like is a hole, as a line that is not there. Of the rows only the
+    named ones are read, in that order, if any are.
+
     Raises:
-        Refused: no such file, a column that is not there, a score that is no number, two scores of one row on one
-            replicate, a missing score, or fewer than two rows.
+        Refused: no such file, a column that is not there or there twice, a score that is no plain finite number, two
+            scores of one row on one replicate, a missing score, a row that is not there, or fewer than two rows.
     """
-    if columns.seed and columns.sd:
-        raise Refused("name a column of seeds (one line a run) or of standard deviations (one line a mean), not both")
-    if bool(columns.sd) != bool(columns.n):
-        raise Refused("means need both columns, that of their standard deviations (--sd) and of their runs (--n)")
-    lines = _lines(path, [name for name in columns if name])
-    scores: dict[tuple[str, Replicate], _Score] = {}
-    for number, cells in lines:
+    _check_roles(columns)
+    scores: Scores = {}
+    for number, cells in _lines(path, columns):
         row, replicate = cells[columns.row], (cells.get(columns.column, "all"), cells.get(columns.seed, ""))
         score = _score(path, number, cells, columns)
         if earlier := scores.get((row, replicate)):
@@ -88,72 +106,168 @@ def read(path: Path, columns: Columns, drop: bool = False) -> Results:
             where = f"'{row}' on {_named(replicate)}"
             raise Refused(f"{path}: lines {earlier.line} and {number} both hold the score of {where}{hint}")
         scores[row, replicate] = score
-    return _complete(path, scores, bool(columns.sd), drop)
+    return _complete(path, scores, _chosen(path, scores, rows), bool(columns.sd), drop)
 
 
-def _lines(path: Path, wanted: Sequence[str]) -> list[Line]:
+def plain_number(text: str) -> float | None:
+    """A number as people write it, at most `LARGEST` in size; None for anything else, such as ``0_8`` or ``inf``."""
+    found = float(text) if PLAIN.fullmatch(text) else math.nan
+    return (found if abs(found) * LARGEST >= 1 else 0.0) if abs(found) <= LARGEST else None
+
+
+def _check_roles(columns: Columns) -> None:
+    if columns.seed and columns.sd:
+        raise Refused("name a column of seeds (one line a run) or of standard deviations (one line a mean), not both")
+    if bool(columns.sd) != bool(columns.n):
+        raise Refused("means need both columns, that of their standard deviations (--sd) and of their runs (--n)")
+    named = Counter(name for name in columns if name)
+    for name in (name for name, times in named.items() if times > 1):
+        options = [f"--{role}" for role, used in columns._asdict().items() if used == name]
+        raise Refused(f"column '{name}' is named for {' and '.join(options)}; each needs a column of its own")
+
+
+def _lines(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, str]]]:
     """The lines of the file, each with its number and the wanted cells."""
     if not path.is_file():
         raise Refused(f"there is no file '{path}'")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = [name.strip() for name in next(reader, [])]
-            if absent := [name for name in wanted if name not in header]:
-                raise Refused(f"{path} has no column '{absent[0]}'; it has: {', '.join(header) or 'none'}")
-            found = []
-            for cells in reader:
-                if cells and len(cells) != len(header):
-                    fields = f"{len(cells)} fields, its header {len(header)}"
-                    raise Refused(f"{path}: line {reader.line_num} has {fields}")
-                if cells:
-                    plain = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-                    found.append((reader.line_num, {name: plain[name] for name in wanted}))
-            return found
+        text = path.read_text(encoding="utf-8-sig")
+        wanted = [name for name in columns if name]
+        separator = _separator(path, text, wanted)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        header = _fields(next(reader, []))
+        places = {name: header.index(name) for name in wanted}
+        for cells in reader:
+            if len(cells) == len(header):
+                yield reader.line_num, {name: cells[at].strip() for name, at in places.items()}
+            elif any(cells):
+                fields = f"{len(cells)} fields, its header {len(header)}"
+                raise Refused(f"{path}: line {reader.line_num} has {fields}")
     except (UnicodeDecodeError, csv.Error) as error:
         raise Refused(f"{path} is not CSV in UTF-8: {error}") from None
 
 
+def _fields(cells: Sequence[str]) -> list[str]:
+    return [name.strip() for name in cells]
+
+
+def _separator(path: Path, text: str, wanted: Sequence[str]) -> str:
+    """The separator under which the header has the wanted columns, each once."""
+    headers = {}
+    for separator in SEPARATORS:
+        found = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+        headers[separator] = _fields(found)
+    fitting = [separator for separator, header in headers.items() if set(wanted) <= set(header)]
+    separator = fitting[0] if fitting else max(headers, key=lambda one: len(headers[one]))
+    header = headers[separator]
+    seen = f" (separated by {SEPARATORS[separator]})" if separator != "," else ""
+    if absent := [name for name in wanted if name not in header]:
+        known = ", ".join(name for name in header if name) or "none"
+        near = get_close_matches(absent[0].lower(), [name.lower() for name in header], n=1)
+        meant = next((f"; did you mean '{name}'?" for name in header if near and name.lower() == near[0]), "")
+        raise Refused(f"{path} has no column '{absent[0]}'; it has: {known}{seen}{meant}")
+    if twice := [name for name in wanted if header.count(name) > 1]:
+        raise Refused(
+            f"{path} has {header.count(twice[0])} columns '{twice[0]}'{seen}; which one is meant cannot be told"
+        )
+    return separator
+
+
 def _score(path: Path, line: int, cells: dict[str, str], columns: Columns) -> _Score:
-    if not cells[columns.row]:
-        raise Refused(f"{path}: line {line} has nothing in column '{columns.row}'")
+    for role, name in (("row", columns.row), ("column", columns.column), ("seed", columns.seed)):
+        if name and not cells[name]:
+            raise Refused(f"{path}: line {line} has nothing in column '{name}' (--{role})")
     value = _number(path, line, cells, columns.value)
     if not columns.sd:
         return _Score(line, value, 0.0, 1.0)
     sd, n = _number(path, line, cells, columns.sd), _number(path, line, cells, columns.n)
-    if sd < 0 or n < 2 or n != round(n):
+    if not all(map(math.isfinite, (value, sd, n))):
+        return _Score(line, math.nan, 0.0, 1.0)
+    if sd < 0 or not 2 <= n <= MOST_RUNS or n != round(n):
         raise Refused(f"{path}: line {line} has sd {sd:g} of {n:g} runs, expected sd >= 0 of two runs or more")
     return _Score(line, value, sd, n)
 
 
 def _number(path: Path, line: int, cells: dict[str, str], column: str) -> float:
-    try:
-        found = float(cells[column])
-    except ValueError:
-        found = math.nan
-    if not math.isfinite(found):
-        raise Refused(f"{path}: line {line} has '{cells[column]}' in column '{column}', expected a finite number")
+    """The number in a cell, not a number where the cell is a hole."""
+    text = cells[column]
+    if text.lower() in HOLES:
+        return math.nan
+    found = plain_number(text)
+    if found is None:
+        given = text if len(text) <= 40 else f"{text[:40]}…"
+        expected = f"expected a plain number of at most {LARGEST:g} in size"
+        comma = ", with a point for the decimals" if "," in text else ""
+        raise Refused(f"{path}: line {line} has '{given}' in column '{column}', {expected}{comma}")
     return found
 
 
-def _complete(path: Path, scores: dict[tuple[str, Replicate], _Score], means: bool, drop: bool) -> Results:
-    rows = tuple(dict.fromkeys(row for row, _ in scores))
+def _chosen(path: Path, scores: Scores, asked: Sequence[str]) -> tuple[str, ...]:
+    """The rows to compare: those asked for, or all."""
+    known = list(dict.fromkeys(row for row, _ in scores))
+    for name in asked:
+        if name not in known:
+            near = get_close_matches(name, known, n=SHOWN, cutoff=0.3) or known[:SHOWN]
+            raise Refused(f"{path} has no row '{name}'; of its {len(known)} rows the nearest are: {', '.join(near)}")
+    rows = tuple(dict.fromkeys(asked)) if asked else tuple(known)
     if len(rows) < 2:
         raise Refused(f"{path} has {len(rows)} {'row' if len(rows) == 1 else 'rows'}, at least 2 are compared")
-    replicates = tuple(dict.fromkeys(replicate for _, replicate in scores))
-    missing = [(row, one) for one in replicates for row in rows if (row, one) not in scores]
-    if missing and not drop:
-        names = ", ".join(f"'{row}' on {_named(one)}" for row, one in missing[:SHOWN])
-        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-        raise Refused(f"{path} has no score of {names}{more}; --drop compares without what is not complete")
-    incomplete = {one for _, one in missing}
-    kept = tuple(one for one in replicates if one not in incomplete)
-    if not kept:
-        raise Refused(f"{path}: nothing is left to compare on, no data set or seed has scores of all {len(rows)} rows")
-    table = np.array([[scores[row, one] for one in kept] for row in rows], dtype=np.float64)
-    dropped = tuple(one for one in replicates if one in incomplete)
+    return rows
+
+
+def _complete(path: Path, scores: Scores, rows: tuple[str, ...], means: bool, drop: bool) -> Results:
+    replicates = tuple(dict.fromkeys(replicate for row, replicate in scores if row in set(rows)))
+    nothing = _Score(0, math.nan, math.nan, math.nan)
+    table = np.array([[scores.get((row, one), nothing) for one in replicates] for row in rows], dtype=np.float64)
+    hole = np.isnan(table[..., 1])
+    kept = np.logical_not(hole.any(0))
+    costs = _costs(rows, hole)
+    if not kept.all() and not drop:
+        raise Refused(_holes(path, rows, replicates, hole, scores, costs))
+    if not kept.any():
+        nothing_left = f"{path}: nothing is left to compare on, no data set or seed has scores of all {len(rows)} rows"
+        raise Refused(nothing_left + (f"; {said_costs(costs)}" if costs else "; name fewer rows with --rows"))
+    scored, dropped = (
+        tuple(one for one, there in zip(replicates, which, strict=True) if there)
+        for which in (kept, np.logical_not(kept))
+    )
+    table = table[:, kept]
     sds, sizes = (table[..., 2], table[..., 3]) if means else (None, None)
-    return Results(rows, kept, table[..., 1], sds, sizes, dropped)
+    return Results(rows, scored, table[..., 1], sds, sizes, dropped, costs)
+
+
+def _costs(rows: Sequence[str], hole: Array) -> tuple[tuple[str, int], ...]:
+    """How many more replicates are complete without each row that alone has no score there, the most first."""
+    alone = (hole & (hole.sum(0) == 1)).sum(1)
+    found = [(row, int(lost)) for row, lost in zip(rows, alone, strict=True) if lost]
+    return tuple(sorted(found, key=lambda item: -item[1])) if len(rows) > 2 else ()
+
+
+def said_costs(costs: Sequence[tuple[str, int]]) -> str:
+    """Which rows cost how many data sets or seeds, in words."""
+    named = [f"{lost} more without '{row}'" for row, lost in costs[:SHOWN]]
+    return f"complete are {', '.join(named)} (--rows)"
+
+
+def _holes(
+    path: Path,
+    rows: Sequence[str],
+    replicates: Sequence[Replicate],
+    hole: Array,
+    scores: Scores,
+    costs: Sequence[tuple[str, int]],
+) -> str:
+    """The refusal of a table with holes: where the first ones are, and what would be left."""
+    at = [(rows[i], replicates[j]) for j, i in np.argwhere(hole.T)]
+    lines = [scores[one].line if one in scores else 0 for one in at]
+    named = [
+        f"'{row}' on {_named(replicate)}" + (f" (line {line})" if line else "")
+        for (row, replicate), line in list(zip(at, lines, strict=True))[:SHOWN]
+    ]
+    more = f" and {len(at) - SHOWN} more" if len(at) > SHOWN else ""
+    left = int((~hole.any(0)).sum())
+    what = f"--drop compares on the {left} of {len(replicates)} data sets or seeds that are complete"
+    return f"{path} has no score of {', '.join(named)}{more}; {what}" + (f"; {said_costs(costs)}" if costs else "")
 
 
 def _named(replicate: Replicate) -> str:

@@ -2,95 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from difflib import get_close_matches
 from itertools import combinations
-from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata, wilcoxon
-from scipy.stats import t as student
 
-from qinn_bench.paired import LEAST, LEVEL, compare, holm, ruling
-from qinn_bench.rankings import critical_difference, friedman, interquartile_mean
+from qinn_bench import ties
+from qinn_bench.findings import OVERALL, Findings, Pair, Terms
+from qinn_bench.paired import LEAST, compare, holm, ruling
 from qinn_bench.results_table import Results
-from qinn_bench.values import Array, Comparison, Estimate, Value
+from qinn_bench.sign_flips import wilcoxon_p
+from qinn_bench.standings import alike, remarks, standings
+from qinn_bench.values import Array, Comparison, Refused
+from qinn_bench.welch import welch
 
-OVERALL = "all data sets"
 FLIPS = "sign flips over "
 
 
-class Terms(NamedTuple):
-    """On what terms rows are compared.
-
-    `margin` is the largest difference that counts as none, in the unit of the scores; `level` is the chance of any
-    false verdict. The replicates are the `columns` (data sets; the seeds of each are averaged) or all `pairs` of column
-    and seed; `auto` takes the columns where there are five or more.
-    """
-
-    better: Literal["higher", "lower"] = "higher"
-    margin: float | None = None
-    level: float = 0.05
-    over: Literal["auto", "pairs", "columns"] = "auto"
-
-
-class Standing(Value):
-    """How a row does over all data sets: mean, mean rank (1 is best), interquartile mean and its 95 % interval."""
-
-    row: str
-    mean: float
-    rank: float
-    middle: float
-    interval: tuple[float, float] | None = None
-
-
-class Alike(Value):
-    """Friedman's test that all rows rank alike, and the pairs whose mean ranks differ by more than `critical`.
-
-    Below `least` data sets no difference of mean ranks can reach the critical one.
-    """
-
-    columns: int
-    least: int
-    chi2: float
-    p_chi2: float
-    p_f: float
-    critical: float
-    apart: tuple[tuple[str, str], ...]
-
-
-class Pair(Value):
-    """What is said of two rows in a scope, which is one data set or all.
-
-    `comparison` has the verdict at the corrected p-values; `p` is that of "no difference", two-sided, because nobody
-    said beforehand which row is the better one; so is `p_wilcoxon`.
-    """
-
-    scope: str
-    first: str
-    second: str
-    comparison: Comparison
-    p: float | None = None
-    p_corrected: float | None = None
-    p_equal_corrected: float | None = None
-    p_wilcoxon: float | None = None
-
-
-class Findings(Value):
-    """All that a table of results says; `replicates` says in words what the tests are over."""
-
-    better: Literal["higher", "lower"]
-    level: float
-    margin: float | None
-    columns: int
-    replicates: str
-    standings: tuple[Standing, ...]
-    alike: Alike | None
-    pairs: tuple[Pair, ...]
-    dropped: tuple[str, ...]
-
-
 def compared(results: Results, terms: Terms) -> Findings:
-    """Standings of all rows and verdicts on all pairs of rows.
+    """Standings of all rows and verdicts on all pairs of rows, or of each row with the control.
 
     Single runs are paired by (column, seed) (`paired.compare`). Means with a standard deviation have lost their
     pairing: on each data set they are compared by Welch's test. Over five data sets or more the mean differences are
@@ -98,24 +29,62 @@ def compared(results: Results, terms: Terms) -> Findings:
     is of; over fewer, the differences are averaged with Welch's errors, which answers for these data sets only.
 
     p-values are corrected (Holm) over the pairs of all rows, and those of single data sets over pairs and data sets.
+    No digit depends on the names of rows and data sets, nor on their order.
+
+    Raises:
+        Refused: a control that is no row.
     """
-    means = np.stack([scores.mean(1) for scores in results.by_column()], axis=1)
-    single = results.sds is None
-    overall = _over_runs(results, means, terms) if single else _over_means(results, terms)
-    each = [] if single else [_welch_pairs(results, (at,), terms) for at in range(len(results.columns))]
-    if not single and len(results.columns) == 1:
-        overall = []
+    if terms.control and terms.control not in results.rows:
+        near = get_close_matches(terms.control, results.rows, cutoff=0.3) or results.rows[:3]
+        raise Refused(f"no row is called '{terms.control}' (--control); the nearest are: {', '.join(near)}")
+    results, means = _by_rank(results, terms)
+    overall = _over_runs(results, means, terms) if results.sds is None else _over_means(results, terms)
+    single: list[Pair] = []
+    if results.sds is not None:
+        single = [pair for at in range(len(results.columns)) for pair in _welch_pairs(results, [at], terms)]
+        overall = overall if len(results.columns) > 1 else []
     return Findings(
         better=terms.better,
         level=terms.level,
         margin=terms.margin,
+        control=terms.control,
         columns=len(results.columns),
         replicates=_words(results, terms),
-        standings=_standings(results, means, terms),
-        alike=_alike(results.rows, means, terms),
-        pairs=(*_corrected(overall, terms), *_corrected([pair for block in each for pair in block], terms)),
+        standings=standings(results, means, terms),
+        alike=alike(results.rows, means, terms),
+        pairs=(*_corrected(overall, terms), *_corrected(single, terms)),
+        remarks=remarks(results, means, terms),
         dropped=tuple(f"{column}, seed {seed}" if seed else column for column, seed in results.dropped),
+        costs=results.costs,
     )
+
+
+def _by_rank(results: Results, terms: Terms) -> tuple[Results, Array]:
+    """The same results with their rows in the order of their mean ranks, and their means on each data set."""
+    means = np.stack(
+        [
+            block[:, 0] if block.shape[1] == 1 else np.array([ties.mean(scores) for scores in block])
+            for block in results.by_column()
+        ],
+        axis=1,
+    )
+    ranks = ties.ranks((means if terms.better == "lower" else -means).T).mean(0)
+    order = np.argsort(ties.snapped(ranks), kind="stable")
+    moved = results._replace(
+        rows=tuple(results.rows[at] for at in order),
+        scores=results.scores[order],
+        sds=None if results.sds is None else results.sds[order],
+        sizes=None if results.sizes is None else results.sizes[order],
+    )
+    return moved, means[order]
+
+
+def _played(rows: Sequence[str], terms: Terms) -> list[tuple[int, int]]:
+    """The places of the two rows of each pair: the better ranked one first, or the one compared with the control."""
+    if not terms.control:
+        return list(combinations(range(len(rows)), 2))
+    control = rows.index(terms.control)
+    return [(at, control) for at in range(len(rows)) if at != control]
 
 
 def _by_columns(results: Results, terms: Terms) -> bool:
@@ -136,80 +105,63 @@ def _words(results: Results, terms: Terms) -> str:
 
 
 def _over_runs(results: Results, means: Array, terms: Terms) -> list[Pair]:
-    scores = means if _by_columns(results, terms) else results.scores
     scope = OVERALL if len(results.columns) > 1 else results.columns[0]
-    over = "data sets" if _by_columns(results, terms) else "pairs of data set and seed" if scope == OVERALL else "seeds"
-    return _paired(results.rows, scores, scope, over, terms)
+    if _by_columns(results, terms):
+        return _paired(results.rows, means, scope, "data sets", range(means.shape[1]), terms)
+    over = "pairs of data set and seed" if scope == OVERALL else "seeds"
+    return _paired(results.rows, results.scores, scope, over, [column for column, _ in results.replicates], terms)
 
 
 def _over_means(results: Results, terms: Terms) -> list[Pair]:
     if _by_columns(results, terms):
-        return _paired(results.rows, results.scores, OVERALL, "data sets", terms)
-    return _welch_pairs(results, tuple(range(len(results.columns))), terms)
+        columns = range(len(results.columns))
+        return _paired(results.rows, results.scores, OVERALL, "data sets", columns, terms)
+    return _welch_pairs(results, list(range(len(results.columns))), terms)
 
 
-def _paired(rows: Sequence[str], scores: Array, scope: str, over: str, terms: Terms) -> list[Pair]:
-    """All pairs of rows over the replicates of scores ``(n_rows, n)``."""
+def _paired(
+    rows: Sequence[str], scores: Array, scope: str, over: str, groups: Sequence[Hashable], terms: Terms
+) -> list[Pair]:
+    """All pairs of rows over the replicates of scores ``(n_rows, n)``, each on the group (data set) of its label."""
     found = []
-    for (first, a), (second, b) in combinations(zip(rows, scores, strict=True), 2):
-        rng = np.random.default_rng(list(f"{scope}/{first}/{second}".encode()))
-        one = compare(a, b, better=terms.better, rng=rng, margin=terms.margin, level=terms.level)
+    for i, j in _played(rows, terms):
+        one = compare(scores[i], scores[j], better=terms.better, margin=terms.margin, level=terms.level, groups=groups)
         known = one.p_better is not None
-        opinion = float(wilcoxon(a, b).pvalue) if known and np.any(a != b) else None
         one = one.model_copy(update={"method": FLIPS + over if known else ""})
-        found.append(Pair(scope=scope, first=first, second=second, comparison=one, p_wilcoxon=opinion))
+        pair = Pair(scope=scope, first=rows[i], second=rows[j], comparison=one)
+        found.append(pair.model_copy(update=_robust(scores[i], scores[j], terms, known)))
     return found
 
 
-def _welch_pairs(results: Results, columns: tuple[int, ...], terms: Terms) -> list[Pair]:
+def _robust(first: Array, second: Array, terms: Terms, tested: bool) -> dict[str, float | int | None]:
+    """What no single score decides: wins, ties, losses, the median difference, Wilcoxon's test."""
+    sign, scale = (1.0 if terms.better == "higher" else -1.0), np.abs(first) + np.abs(second)
+    differences = sign * (first - second)
+    signs = np.where(np.abs(differences) <= ties.TIE * scale, 0.0, np.sign(differences))
+    opinion = min(1.0, 2 * min(wilcoxon_p(differences, scale))) if tested and signs.any() else None
+    return {
+        "wins": int((signs > 0).sum()),
+        "ties": int((signs == 0).sum()),
+        "losses": int((signs < 0).sum()),
+        "median": float(np.median(np.where(signs == 0, 0.0, differences))),
+        "p_wilcoxon": opinion,
+    }
+
+
+def _welch_pairs(results: Results, columns: list[int], terms: Terms) -> list[Pair]:
     """All pairs of rows by Welch's test on one data set, or by the mean of their differences on several."""
     assert results.sds is not None and results.sizes is not None
-    at = list(columns)
-    scores, sds, sizes = (block[:, at] for block in (results.scores, results.sds, results.sizes))
-    scope = results.columns[at[0]] if len(at) == 1 else OVERALL
+    scores, sds, sizes = (block[:, columns] for block in (results.scores, results.sds, results.sizes))
+    one = len(columns) == 1
+    scope = results.replicates[columns[0]][0] if one else OVERALL
     found = []
-    for i, j in combinations(range(len(results.rows)), 2):
+    for i, j in _played(results.rows, terms):
         pair = [i, j]
         comparison = welch(scores[pair], sds[pair], sizes[pair], terms)
-        found.append(Pair(scope=scope, first=results.rows[i], second=results.rows[j], comparison=comparison))
+        counted = {} if one else _robust(scores[i], scores[j], terms, tested=False)
+        made = Pair(scope=scope, first=results.rows[i], second=results.rows[j], comparison=comparison)
+        found.append(made.model_copy(update=counted))
     return found
-
-
-def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
-    """Two rows from means, standard deviations and numbers of runs, ``(2, n_columns)`` each.
-
-    The mean over the columns of the differences is a Student's t with Satterthwaite's degrees of freedom; for one
-    column that is Welch's test (Welch, Biometrika 34, 28 (1947)). Nothing is decided where a mean is of fewer than five
-    runs. Both means are taken to be of independent runs: where they share their test rows, the error is too large.
-    """
-    sign = 1.0 if terms.better == "higher" else -1.0
-    effect = sign * float((means[0] - means[1]).mean())
-    parts = sds**2 / sizes
-    error = float(np.sqrt(parts.sum())) / means.shape[1]
-    freedom = float(parts.sum() ** 2 / (parts**2 / (sizes - 1)).sum()) if error else np.inf
-    least = int(sizes.min())
-    estimate = Estimate(value=effect, error=error, n=least, better="higher")
-    if least < LEAST:
-        reason = f"means of {least} runs, at least {LEAST} are needed"
-        return Comparison(outcome="undecided", reason=reason, effect=estimate, replicates=least)
-    half = float(student.ppf((1 + LEVEL) / 2, freedom)) * error
-    inside = [] if terms.margin is None else [terms.margin + effect, terms.margin - effect]
-    sides = [effect, -effect, *inside]
-    p = [float(student.sf(side / error, freedom)) if error else float(side <= 0) for side in sides]
-    equal = max(p[2:]) if inside else None
-    outcome, reason = ruling(p[0], p[1], equal, terms.level)
-    return Comparison(
-        outcome=outcome,
-        reason=reason,
-        effect=estimate,
-        interval=(effect - half, effect + half),
-        p_better=p[0],
-        p_worse=p[1],
-        p_equal=equal,
-        margin=terms.margin,
-        replicates=least,
-        method="Welch's t" if means.shape[1] == 1 else "mean over the data sets of Welch's differences",
-    )
 
 
 def _corrected(pairs: Sequence[Pair], terms: Terms) -> tuple[Pair, ...]:
@@ -217,9 +169,14 @@ def _corrected(pairs: Sequence[Pair], terms: Terms) -> tuple[Pair, ...]:
     raw = [_two_sided(pair.comparison) for pair in pairs]
     adjusted = holm([1.0 if p is None else p for p in raw])
     equal = holm([1.0 if pair.comparison.p_equal is None else pair.comparison.p_equal for pair in pairs])
+    robust = holm([1.0 if pair.p_wilcoxon is None else pair.p_wilcoxon for pair in pairs])
     return tuple(
-        pair if p is None else _settled(pair, p, p_corrected, p_equal, len(pairs), terms)
-        for pair, p, p_corrected, p_equal in zip(pairs, raw, adjusted, equal, strict=True)
+        pair
+        if p is None
+        else _settled(pair, p, p_corrected, p_equal, len(pairs), terms).model_copy(
+            update={"p_wilcoxon_corrected": None if pair.p_wilcoxon is None else p_robust}
+        )
+        for pair, p, p_corrected, p_equal, p_robust in zip(pairs, raw, adjusted, equal, robust, strict=True)
     )
 
 
@@ -234,6 +191,7 @@ def _settled(pair: Pair, p: float, corrected: float, equal: float, family: int, 
     ahead = (found.effect.value or 0.0) >= 0
     p_equal = None if found.p_equal is None else equal
     outcome, reason = ruling(corrected if ahead else None, None if ahead else corrected, p_equal, terms.level)
+    reason = "; ".join(filter(None, [reason, found.reason.partition("; ")[2]]))
     needed = 1 + int(np.ceil(np.log2(family / terms.level)))
     if outcome == "undecided" and found.method.startswith(FLIPS) and found.replicates < needed:
         smallest = f"of {found.replicates} replicates no p is below {2.0 ** (1 - found.replicates):.2g}"
@@ -245,41 +203,4 @@ def _settled(pair: Pair, p: float, corrected: float, equal: float, family: int, 
             "p_corrected": corrected,
             "p_equal_corrected": p_equal,
         }
-    )
-
-
-def _standings(results: Results, means: Array, terms: Terms) -> tuple[Standing, ...]:
-    oriented = means if terms.better == "lower" else -means
-    ranks = rankdata(oriented, axis=0).mean(1)
-    blocks = results.by_column()
-    found = []
-    for at, row in enumerate(results.rows):
-        middle, interval = _middle([block[at] for block in blocks], means[at], row)
-        mean, rank = float(means[at].mean()), float(ranks[at])
-        found.append(Standing(row=row, mean=mean, rank=rank, middle=middle, interval=interval))
-    return tuple(found)
-
-
-def _middle(blocks: Sequence[Array], means: Array, row: str) -> tuple[float, tuple[float, float] | None]:
-    """The interquartile mean of all scores; its interval is over the seeds of each data set, or else over data sets."""
-    strata = list(blocks) if max(map(len, blocks)) > 1 else [means]
-    value, spread = interquartile_mean(strata, np.random.default_rng(list(row.encode())))
-    return value, (spread.low, spread.high) if min(map(len, strata)) >= LEAST else None
-
-
-def _alike(rows: Sequence[str], means: Array, terms: Terms) -> Alike | None:
-    k, n = means.shape
-    if k < 3 or n < 2:
-        return None
-    found = friedman((means if terms.better == "higher" else -means).T, terms.level)
-    ranks = found.mean_ranks
-    apart = [(rows[i], rows[j]) for i, j in combinations(range(k), 2) if abs(ranks[i] - ranks[j]) > found.critical]
-    return Alike(
-        columns=n,
-        least=int((critical_difference(1, k, terms.level) / (k - 1)) ** 2) + 1,
-        chi2=found.chi2,
-        p_chi2=found.p_chi2,
-        p_f=found.p_f,
-        critical=found.critical,
-        apart=tuple(apart),
     )

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from qinn_bench import ties
 from qinn_bench.comparing import LIKELIHOODS
-from qinn_bench.paired import LEVEL, SAME
+from qinn_bench.paired import LEVEL
 from qinn_bench.values import Array, Record, Refused, Source, Value
 
 LEAST = 4
@@ -153,8 +154,8 @@ def _ratio(parts: Sequence[Array], whole: Array | None = None) -> tuple[float | 
 
     Parts that do not move are zero, with no interval; over a whole that does not move there is no ratio.
     """
-    moved = [part for part in parts if not _still(part)]
-    if not parts or (whole is not None and _still(whole)):
+    moved = [part for part in parts if not ties.constant(part)]
+    if not parts or (whole is not None and ties.constant(whole)):
         return None, None
     if not moved:
         return 0.0, None
@@ -179,11 +180,6 @@ def _jackknife(statistic: Callable[[Seeds], float], full: float, n: int) -> floa
     if not np.isfinite(left).all():
         return float("inf")
     return float((n * full - (n - 1) * left).std(ddof=1) / np.sqrt(n))
-
-
-def _still(values: Array) -> bool:
-    """Whether values differ by rounding only."""
-    return bool(np.ptp(values) <= SAME * np.abs(values).max())
 
 
 def _worth(n: int, split: Part | None) -> tuple[float | None, Interval | None]:

@@ -1,4 +1,4 @@
-"""The verb compare: refusals of tables, Welch against SciPy, corrected verdicts, dropped scores, and every format."""
+"""The verb compare: Welch against SciPy, corrected verdicts, options, remarks, the figure, and every format."""
 
 import csv
 import io
@@ -8,18 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_ind_from_stats, ttest_rel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest, ttest_ind_from_stats, ttest_rel
 
 from qinn_bench.cli.main import main
-from qinn_bench.paired import sign_flip_p
+from qinn_bench.findings import OVERALL, Terms
+from qinn_bench.report import compare as report
+from qinn_bench.report.critical_figure import _lanes, critical_figure
 from qinn_bench.results_table import Columns, Results, read
-from qinn_bench.round_robin import OVERALL, Terms, compared, welch
-from qinn_bench.values import Refused
+from qinn_bench.round_robin import compared
+from qinn_bench.sign_flips import sign_flip_p
+from qinn_bench.welch import welch
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 DEMSAR = ["--from", str(EXAMPLES / "demsar2006.csv"), "--row", "classifier", "--column", "dataset", "--value", "auc"]
 RUNS = Columns("model", "score", "data", "seed")
-MEANS = Columns("model", "score", "data", "", "sd", "n")
 SIZES = np.full((2, 1), 8.0)
 
 
@@ -47,63 +51,18 @@ def table(tmp_path):
     return write
 
 
-HEAD = "model,data,seed,score,sd,n"
-GOOD = ("a,x,0,1.0,1,5", "b,x,0,2.0,1,5")
-REFUSALS = {
-    "no column": (RUNS._replace(value="accuracy"), GOOD, "no column 'accuracy'; it has: model, data, seed, score"),
-    "no number": (RUNS, (*GOOD, "a,x,1,good,1,5"), "line 4 has 'good' in column 'score', expected a finite number"),
-    "empty": (RUNS, (*GOOD, "a,x,1,,1,5"), "line 4 has '' in column 'score'"),
-    "not finite": (RUNS, (*GOOD, "a,x,1,nan,1,5"), "line 4 has 'nan'"),
-    "fields": (RUNS, (*GOOD, "a,x,1"), "line 4 has 3 fields, its header 6"),
-    "no name": (RUNS, (*GOOD, ",x,1,1.0,1,5"), "line 4 has nothing in column 'model'"),
-    "twice": (RUNS, (*GOOD, GOOD[0]), "lines 2 and 4 both hold the score of 'a' on 'x', seed 0$"),
-    "no seed": (RUNS._replace(seed=""), (*GOOD, "a,x,1,1.0,1,5"), "lines 2 and 4 .*'x'; name the column .* --seed"),
-    "missing": (RUNS, (*GOOD, "b,y,3,1.0,1,5"), "no score of 'a' on 'y', seed 3; --drop"),
-    "one row": (RUNS, GOOD[:1], "has 1 row, at least 2"),
-    "no row": (RUNS, (), "has 0 rows, at least 2"),
-    "sd alone": (MEANS._replace(n=""), GOOD, "need both columns"),
-    "sd and seed": (MEANS._replace(seed="seed"), GOOD, "not both"),
-    "one run": (MEANS, ("a,x,0,1.0,1,1",), "line 2 has sd 1 of 1 runs"),
-    "negative sd": (MEANS, ("a,x,0,1.0,-1,5",), "line 2 has sd -1 of 5 runs"),
-}
+@pytest.fixture
+def verb(table, capsys):
+    """Runs compare on scores by row and data set, and returns its exit code and output."""
 
+    def run(scores, *options):
+        lines = [f"{row},{at},{score!r}" for row, own in scores.items() for at, score in enumerate(own)]
+        names = ["--from", str(table("m,d,v", *lines)), "--row", "m", "--column", "d", "--value", "v"]
+        code = main(["compare", *names, *options])
+        out, error = capsys.readouterr()
+        return (code, json.loads(out)) if "--json" in options and code == 0 else (code, out + error)
 
-@pytest.mark.parametrize("name", REFUSALS)
-def test_tables_are_refused_in_one_sentence(table, name):
-    columns, lines, said = REFUSALS[name]
-    with pytest.raises(Refused, match=said):
-        read(table(HEAD, *lines), columns)
-
-
-def test_no_file_no_header_no_text(tmp_path, table):
-    with pytest.raises(Refused, match="there is no file"):
-        read(tmp_path / "none.csv", RUNS)
-    with pytest.raises(Refused, match="it has: none"):
-        read(table(""), RUNS)
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(Refused, match="not CSV in UTF-8"):
-        read(tmp_path / "binary.csv", RUNS)
-
-
-def test_what_is_missing_is_named_and_counted_or_dropped(table):
-    lines = [f"{row},{data},0,{at}.5,1,5" for at, (row, data) in enumerate(product("ab", "uvwxyz"))]
-    path = table(HEAD, *lines, *(f"c,{data},0,9.0,1,5" for data in "u"))
-    with pytest.raises(Refused, match=r"'c' on 'v', seed 0, 'c' on 'w', seed 0, 'c' on 'x', seed 0 and 2 more"):
-        read(path, RUNS)
-    found = read(path, RUNS, drop=True)
-    assert found.columns == ("u",) and len(found.dropped) == 5
-    with pytest.raises(Refused, match="nothing is left"):
-        read(table(HEAD, GOOD[0], "b,y,0,1.0,1,5"), RUNS, drop=True)
-
-
-def test_scores_are_arranged_whatever_the_order_of_lines(table):
-    lines = [f"{row},{data},{seed},{ord(row) + ord(data) * seed}" for row, data, seed in product("ab", "xy", (0, 1))]
-    found = read(table("model,data,seed,score", *reversed(lines)), RUNS)
-    for at, row in enumerate(found.rows):
-        expected = [ord(row) + ord(data) * int(seed) for data, seed in found.replicates]
-        assert found.scores[at].tolist() == expected
-    alone = read(table("model,score", "a,1", "b,2"), Columns("model", "score"))
-    assert alone.replicates == (("all", ""),)
+    return run
 
 
 @pytest.mark.parametrize("better", ["higher", "lower"])
@@ -123,8 +82,30 @@ def test_welch_shows_equality_and_needs_five_runs():
     assert welch(close, np.full((2, 1), 0.01), SIZES, Terms(margin=0.05)).outcome == "equal"
     few = welch(close * [[9.0], [1.0]], np.full((2, 1), 0.01), SIZES / 2, Terms())
     assert few.outcome == "undecided" and "at least 5" in few.reason and few.p_better is None
-    exact = welch(close, np.zeros((2, 1)), SIZES, Terms(margin=0.05))
-    assert (exact.p_better, exact.p_worse, exact.p_equal) == (1.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-16, 0.1])
+@pytest.mark.parametrize("margin", [None, 0.05])
+def test_no_spread_is_no_evidence(apart, margin):
+    found = welch(np.array([[0.5], [0.5 + apart]]), np.zeros((2, 1)), SIZES, Terms(margin=margin))
+    assert found.outcome == "undecided" and found.p_better is None and "neither mean has a spread" in found.reason
+    rounding = welch(np.array([[0.5], [0.6]]), np.full((2, 1), 1e-17), SIZES, Terms())
+    assert rounding.outcome == "undecided"
+    one_side = welch(np.array([[0.5], [0.6]]), np.array([[0.0], [0.01]]), SIZES, Terms())
+    assert one_side.outcome == "worse"
+
+
+def test_data_sets_without_spread_are_left_out_of_an_average():
+    scores, sds = np.array([[0.5, 0.5, 9.0], [0.4, 0.41, 1.0]]), np.array([[0.01, 0.01, 0.0]] * 2)
+    found, known = (welch(scores[:, :n], sds[:, :n], np.full((2, n), 8.0), Terms()) for n in (3, 2))
+    assert found.effect == known.effect and found.p_better == known.p_better
+    assert "left out 1 of 3 data sets" in found.reason
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1.0, 1e99])
+def test_welch_at_any_scale(unit):
+    m, s, n = np.array([[0.8], [0.7]]), np.array([[0.1], [0.03]]), np.array([[9.0], [5.0]])
+    assert welch(m * unit, s * unit, n, Terms()).p_better == pytest.approx(welch(m, s, n, Terms()).p_better)
 
 
 def test_welch_over_data_sets_keeps_its_level():
@@ -154,14 +135,17 @@ def test_verdicts_are_two_sided_and_corrected():
     steps = np.arange(4.0)[:, None]
     noise = 0.01 * np.random.default_rng(1).normal(size=(4, 8))
     five = compared(results((steps + noise)[:2, :5], "x", 5), Terms()).pairs[0]
-    assert five.comparison.outcome == "undecided" and five.p == 1 / 16
+    assert five.comparison.outcome == "undecided" and five.p == five.p_wilcoxon == 1 / 16
     assert "of 5 replicates no p is below 0.062, so that to correct 1 p-value takes 6" in five.comparison.reason
     eight = compared(results(steps + noise, "x", 8), Terms())
-    assert {pair.comparison.outcome for pair in eight.pairs} == {"worse"}
-    assert {pair.p_corrected for pair in eight.pairs} == {6 / 128}
+    assert {pair.comparison.outcome for pair in eight.pairs} == {"better"}, "the row that ranks better is the first"
+    assert (
+        {pair.p_corrected for pair in eight.pairs} == {pair.p_wilcoxon_corrected for pair in eight.pairs} == {6 / 128}
+    )
     lower = compared(results(steps + noise, "x", 8), Terms("lower"))
     assert {pair.comparison.outcome for pair in lower.pairs} == {"better"}
     assert [one.rank for one in lower.standings] == [1, 2, 3, 4]
+    assert [one.row for one in lower.standings] == ["a", "b", "c", "d"] == [one.row for one in eight.standings][::-1]
 
 
 def test_few_replicates_are_undecided():
@@ -203,9 +187,9 @@ def test_any_false_verdict_among_equal_rows_is_rare():
     ("form", "said"),
     [
         ("text", "Friedman: chi2 = 10.23, p = 0.0167"),
-        ("md", "| C4.5+m – C4.5+m+cf |"),
+        ("md", "| C4.5+m+cf – C4.5+m |"),
         ("latex", r"\toprule"),
-        ("csv", "model,data,role,effect,effect_error,interval,p,"),
+        ("csv", "model,first,second,data,role,effect,effect_error,interval_low,interval_high,p,"),
         ("json", '"columns": 14'),
     ],
 )
@@ -215,11 +199,21 @@ def test_a_published_table_end_to_end(capsys, form, said):
     assert said in out
     if form == "csv":
         lines = list(csv.DictReader(io.StringIO(out)))
-        assert len(lines) == 6 and float(lines[0]["effect"]) == pytest.approx(-0.0155)
+        assert len(lines) == 6 and float(lines[0]["effect"]) == pytest.approx(0.0155)
+        assert (lines[0]["first"], lines[0]["second"], lines[0]["record_wins"]) == ("C4.5+m", "C4.5", "10")
+        words = ("model", "first", "second", "data", "role", "verdict", "certificate", "remarks")
+        assert all(np.isfinite(float(line[name])) for line in lines for name in line if name not in words)
     if form == "json":
         found = json.loads(out)
-        assert [round(one["rank"], 3) for one in found["standings"]] == [3.143, 2.0, 2.893, 1.964]
+        assert [round(one["rank"], 3) for one in found["standings"]] == [1.964, 2.0, 2.893, 3.143]
         assert found["alike"]["critical"] == pytest.approx(1.2536, abs=1e-3) and found["alike"]["apart"] == []
+        assert found["alike"]["freedom"] == [3, 39] and found["alike"]["f"] == pytest.approx(4.19, abs=0.01)
+        assert found["alike"]["groups"] == [["C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"]]
+
+
+def test_the_readme_shows_what_is_printed(capsys, tmp_path):
+    assert main(["compare", *DEMSAR, "--figure", str(tmp_path / "demsar2006.png")]) == 0
+    assert f"```text\n{capsys.readouterr().out.strip()}\n```" in (EXAMPLES.parents[1] / "README.md").read_text()
 
 
 def test_published_single_numbers_end_to_end(capsys, tmp_path):
@@ -229,21 +223,37 @@ def test_published_single_numbers_end_to_end(capsys, tmp_path):
     names = ["--row", "model", "--column", "data", "--value", "auc", "--sd", "sd", "--n", "events"]
     assert main(["compare", "--from", path, *names, "--json", "--out", str(out)]) == 0
     pairs = json.loads(out.read_text())["pairs"]
-    assert [pair["comparison"]["outcome"] for pair in pairs] == ["undecided", "undecided", "worse"]
+    assert [pair["comparison"]["outcome"] for pair in pairs] == ["undecided", "better", "undecided"]
     assert pairs[0]["comparison"]["effect"]["error"] == pytest.approx(0.0167, abs=1e-4)
     assert capsys.readouterr().out == ""
 
 
-def test_wrong_terms_exit_with_two(capsys):
-    for more, said in (
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
         (["--margin", "0"], "the margin is 0"),
+        (["--margin", "inf"], "the margin is inf, expected the largest difference"),
+        (["--margin", "0_8"], "the margin is 0_8"),
+        (["--margin", "1e308"], "the margin is 1e308"),
+        (["--margin", "1e-300"], "the margin is 1e-300"),
+        (["--margin=-1"], "the margin is -1"),
         (["--level", "0.7"], "the level is 0.7"),
+        (["--level", "nan"], "the level is nan"),
         (["--sd", "auc"], "need both"),
         (["--seed", "run"], "no column 'run'; it has: classifier, dataset, auc"),
-    ):
-        assert main(["compare", *DEMSAR, *more]) == 2
-        error = capsys.readouterr().err
-        assert said in error and error.count("\n") == 1
+        (["--seed", "dataset"], "column 'dataset' is named for --column and --seed"),
+        (["--control", "C4.6"], "no row is called 'C4.6' (--control); the nearest are: C4.5"),
+        (["--rows", "C4.5,C9"], "has no row 'C9'; of its 4 rows the nearest are: C4.5"),
+        (["--rows", "C4.5"], "has 1 row, at least 2"),
+        (["--figure", "cd.jpg"], "expected a name that ends with .png or .pdf"),
+        (["--rows", "C4.5,C4.5+m", "--figure", "cd.png"], "needs three rows or more"),
+    ],
+)
+def test_wrong_terms_exit_with_two(capsys, more, said):
+    assert main(["compare", *DEMSAR, *more]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+    assert not Path("cd.png").exists()
 
 
 def test_a_margin_adds_a_column_and_few_data_sets_a_warning(capsys, table):
@@ -253,3 +263,241 @@ def test_a_margin_adds_a_column_and_few_data_sets_a_warning(capsys, table):
     out = capsys.readouterr().out
     assert "p equal (Holm)" in out and "Ranks on 2 data sets mean little" in out
     assert "2 independent replicates, at least 5 are needed" in out
+
+
+A = [1.00, 1.00, 1.00, 0.95, 0.95, 0.95, 0.90, 0.85, 0.85, 0.70]
+B = [1.00, 1.00, 1.00, 0.90, 0.90, 0.90, 0.90, 0.90, 0.80, 0.75]
+
+
+def test_equal_scores_on_different_data_sets_are_different_measurements(verb):
+    code, found = verb({"A": A, "B": B}, "--json")
+    pair = found["pairs"][0]
+    assert code == 0 and pair["comparison"]["effect"]["value"] == pytest.approx(0.010, abs=1e-15)
+    assert pair["comparison"]["replicates"] == 10 and (pair["wins"], pair["ties"], pair["losses"]) == (4, 4, 2)
+
+
+def test_a_win_everywhere_is_decided_though_its_size_never_changes(verb):
+    scores = [0.9, 0.8, 0.8, 0.7, 0.7, 0.9, 0.6, 0.8, 0.9, 0.7]
+    _, found = verb({"A": scores, "B": [round(x - 0.05, 2) for x in scores]}, "--json")
+    pair = found["pairs"][0]
+    assert pair["p"] == 2.0**-9 == pytest.approx(0.0020, abs=5e-5) and pair["comparison"]["outcome"] == "better"
+    assert pair["comparison"]["interval"] is None
+
+
+def test_items_of_zeros_and_ones_are_a_sign_test(verb, table, capsys):
+    right = [1] * 8 + [0] * 4
+    _, found = verb({"A": right, "B": [1 - x for x in right]}, "--json")
+    pair = found["pairs"][0]
+    assert pair["comparison"]["effect"]["value"] == pytest.approx(1 / 3) and pair["comparison"]["replicates"] == 12
+    assert pair["p"] == pytest.approx(binomtest(8, 12).pvalue) == pytest.approx(pair["p_wilcoxon"])
+
+
+def test_sums_that_tie_on_paper_tie(verb):
+    a = [0.8, 0.9, 0.8, 0.9, 0.8, 0.9, 0.8, 0.9, 0.8, 0.9, 0.8, 0.9, 0.7, 0.7, 0.7]
+    b = [0.7, 0.8, 0.7, 0.8, 0.7, 0.8, 0.7, 0.8, 0.7, 0.8, 0.7, 0.8, 0.8, 0.8, 0.8]
+    _, found = verb({"A": a, "B": b}, "--json")
+    assert found["pairs"][0]["p"] == pytest.approx(binomtest(12, 15).pvalue) == pytest.approx(0.0352, abs=5e-5)
+
+
+def test_seeds_in_another_order_make_no_rank(table):
+    orders = ((1, 2, 3), (3, 2, 1), (2, 3, 1), (1, 3, 2))
+    lines = [
+        f"{row},{data},{seed},0.{digit}"
+        for row, order in zip("abcd", orders, strict=True)
+        for data in "uvwxyz"
+        for seed, digit in enumerate(order)
+    ]
+    found = compared(read(table("model,data,seed,score", *lines), RUNS), Terms())
+    assert found.alike.chi2 == 0 and found.alike.p_chi2 == found.alike.p_f == 1.0
+    assert {one.rank for one in found.standings} == {2.5} and {pair.p for pair in found.pairs} == {1.0}
+
+
+def test_forty_rows_far_apart_are_all_decided():
+    scores = np.arange(40)[:, None] + np.random.default_rng(2).normal(0, 0.0177, (40, 50))
+    columns = tuple((f"d{at}", "") for at in range(50))
+    found = compared(Results(tuple(map(str, range(40))), columns, scores), Terms())
+    assert len(found.pairs) == 780 and {pair.comparison.outcome for pair in found.pairs} == {"better"}
+    assert max(pair.p_corrected for pair in found.pairs) < 1e-10
+
+
+@pytest.mark.parametrize("kind", ["single", "seeds", "means"])
+def test_no_digit_depends_on_names_or_order(kind):
+    """Rows and data sets renamed and shuffled, seeds in another order: every number is the same, to the last digit."""
+    rng = np.random.default_rng(5)
+    shape = (4, 18) if kind == "seeds" else (4, 17)
+    scores = np.round(rng.normal(0.5, 0.1, shape), 3)
+    replicates = [(f"d{at % 6}", str(at // 6)) if kind == "seeds" else (f"d{at}", "") for at in range(shape[1])]
+    spread = (np.round(rng.uniform(0, 0.1, shape), 3), np.full(shape, 7.0)) if kind == "means" else (None, None)
+    rows, cells = rng.permutation(4), rng.permutation(shape[1])
+
+    def numbers(found, name_of):
+        told = {
+            frozenset(
+                (name_of[p.first], name_of[p.second]),
+            ): p
+            for p in found.overall
+        }
+        pairs = {
+            names: (
+                *(p.p, p.p_corrected, p.p_wilcoxon, p.p_wilcoxon_corrected, p.median, p.wins, p.losses),
+                *(p.comparison.effect.value, p.comparison.effect.error, p.comparison.interval),
+            )
+            for names, p in told.items()
+        }
+        single = sorted((p.p, p.p_corrected, p.comparison.effect.value) for p in found.single)
+        return pairs, single, {name_of[s.row]: s.model_dump(exclude={"row"}) for s in found.standings}, found.alike.p_f
+
+    first = compared(Results(("a", "b", "c", "d"), tuple(replicates), scores, *spread), Terms(margin=0.2))
+    renamed = tuple(f"{['z', 'y', 'x', 'w'][at]}" for at in rows)
+    moved = tuple((f"other {replicates[at][0]}", replicates[at][1]) for at in cells)
+    shuffled = [None if block is None else block[rows][:, cells] for block in (scores, *spread)]
+    second = compared(Results(renamed, moved, *shuffled), Terms(margin=0.2))
+    names = dict(zip("zyxw", "abcd", strict=True))
+    assert numbers(first, {name: name for name in "abcd"}) == numbers(second, names)
+
+
+SCALES = st.sampled_from([0.0, 1e-100, 3e-99, 1e-50, 0.1, 0.3, 1.0, 7.0, 1e9, -2.0, 2e39, -1e100, 1e100])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([1, 2, 5, 6, 33, 210]).flatmap(lambda n: st.lists(SCALES, min_size=3 * n, max_size=3 * n)),
+    st.sampled_from([None, 1e-100, 0.1, 1e100]),
+    st.sampled_from(["single", "seeds", "means"]),
+    st.sampled_from(["", "a"]),
+)
+def test_any_finite_scores_end_in_findings(scores, margin, kind, control):
+    """Constant, zero, smallest and largest scores: no warning, no error, p-values in (0, 1], every format."""
+    block = np.array(scores).reshape(3, -1)
+    n = block.shape[1]
+    replicates = tuple((f"d{at % 3}", str(at)) if kind == "seeds" else (f"d{at}", "") for at in range(n))
+    spread = (np.abs(block[::-1]), np.full(block.shape, 6.0)) if kind == "means" else (None, None)
+    found = compared(Results(("a", "b", "c"), replicates, block, *spread), Terms(margin=margin, control=control))
+    assert all(pair.p is None or 0 < pair.p <= 1 for pair in found.pairs)
+    for made in (report.standings(found, "t"), report.matrix(found, "t"), report.pairs(found, "t")):
+        for form in (made.text, made.markdown, made.latex, made.csv) if made else ():
+            assert form()
+
+
+def test_one_absurd_score_decides_nothing_and_is_named(verb):
+    w1 = {"A": [0.31, 0.33, 0.30, 0.35, 2e39, 0.30, 0.34], "B": [0.41, 0.44, 0.42, 0.46, 0.43, 0.40, 0.47]}
+    _, found = verb(w1, "--better", "lower", "--json")
+    pair = next(p for p in found["pairs"])
+    assert pair["comparison"]["replicates"] == 7 and pair["comparison"]["outcome"] == "undecided"
+    assert abs(pair["median"]) == pytest.approx(0.11) and {pair["wins"], pair["losses"]} == {6, 1}
+    assert pair["p_wilcoxon"] > 0.05 and "single score makes the mean" in found["remarks"][0]
+    assert "'A' on '4' (2e+39)" in found["remarks"][0]
+    _, text = verb(w1, "--better", "lower")
+    assert "W/T/L" in text and "A single score makes the mean of a row: 'A' on '4' (2e+39)" in text
+
+
+def test_seeds_that_move_nothing_are_said_to(table):
+    lines = [f"{row},x,{seed},{value}" for row, value in (("a", 0.9), ("b", 0.8)) for seed in range(6)]
+    found = compared(read(table("model,data,seed,score", *lines), RUNS), Terms())
+    assert found.pairs[0].comparison.outcome == "undecided"
+    assert "5 repetitions over which neither row varies" in found.pairs[0].comparison.reason
+    assert "No spread over the runs of 2 of 2 cells: 'a' on 'x', 'b' on 'x'." in found.remarks[0]
+
+
+def test_ceilings_and_cells_without_spread_are_told():
+    block = np.array([[1.0, 1.0, 0.7], [1.0, 0.9, 0.6], [0.8, 1.0, 0.5]])
+    many = compared(means(block, 0.0, 6), Terms())
+    assert any("On 2 of 3 data sets several rows share the best score of the table, 1:" in one for one in many.remarks)
+    assert any("No spread over the runs of 9 of 9 cells" in one for one in many.remarks)
+    assert compared(means(block * [1, 0.99, 1], 0.1, 6), Terms("lower")).remarks == ()
+
+
+def test_a_control_is_compared_with_every_other_row_only(capsys):
+    assert main(["compare", *DEMSAR, "--control", "C4.5", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(pair["first"], pair["second"]) for pair in found["pairs"]] == [
+        ("C4.5+m+cf", "C4.5"),
+        ("C4.5+m", "C4.5"),
+        ("C4.5+cf", "C4.5"),
+    ]
+    assert found["pairs"][1]["p_corrected"] == pytest.approx(3 * found["pairs"][1]["p"])
+    critical = 2.394 * np.sqrt(4 * 5 / (6 * 14))
+    assert found["alike"]["critical"] == pytest.approx(critical, rel=1e-3) and found["alike"]["groups"] == []
+    assert found["alike"]["apart"] == [["C4.5+m+cf", "C4.5"]], "Demsar 2006, section 3.2.3, against C4.5, at 10 %"
+    assert main(["compare", *DEMSAR, "--control", "C4.5", "--rows", "C4.5+m,C4.5+cf"]) == 0
+    out = capsys.readouterr().out
+    assert "2 comparisons" in out and "Bonferroni and Dunn" in out and "C4.5+m+cf" not in out
+
+
+def test_chosen_rows_and_what_each_row_costs(table, capsys):
+    lines = [f"{row},{data},0.{ord(row) % 5}{ord(data) % 7}" for row, data in product("abc", "stuvwxyz")]
+    holes = [line for line in lines if not (line.startswith("c") and line[2] in "stu") and line[:3] != "b,z"]
+    given = ["--from", str(table("m,d,v", *holes)), "--row", "m", "--column", "d", "--value", "v"]
+    assert main(["compare", *given]) == 2
+    error = capsys.readouterr().err
+    assert "no score of 'c' on 's', 'c' on 't', 'c' on 'u' and 1 more" in error and error.count("\n") == 1
+    assert "--drop compares on the 4 of 8 data sets or seeds that are complete" in error
+    assert "complete are 3 more without 'c', 1 more without 'b' (--rows)" in error
+    assert main(["compare", *given, "--drop", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["columns"] == 4 and found["costs"] == [["c", 3], ["b", 1]] and len(found["dropped"]) == 4
+    assert main(["compare", *given, "--drop", "--rows", "b, a", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["columns"] == 7 and {one["row"] for one in found["standings"]} == {"a", "b"}
+    assert main(["compare", *given, "--drop"]) == 0
+    assert "Left out, because a row has no score there: s, t, u and 1 more." in capsys.readouterr().out
+
+
+def test_a_summary_leaves_out_the_single_data_sets(capsys, table):
+    lines = [
+        f"{row},{data},{0.5 + 0.1 * ord(row) % 1 + 0.01 * (ord(data) % 5)},0.02,9" for row in "abc" for data in "xyz"
+    ]
+    given = ["--from", str(table("m,d,v,s,n", *lines)), "--row", "m", "--column", "d", "--value", "v"]
+    given += ["--sd", "s", "--n", "n"]
+    outputs = {}
+    for form, more in product(("text", "md", "latex", "csv", "json"), ((), ("--summary",))):
+        assert main(["compare", *given, "--format", form, *more]) == 0
+        outputs[form, bool(more)] = capsys.readouterr().out
+    assert "on each data set" in outputs["text", False] and "on each data set" not in outputs["text", True]
+    assert [len(json.loads(outputs["json", short])["pairs"]) for short in (False, True)] == [12, 3]
+    assert [len(list(csv.DictReader(io.StringIO(outputs["csv", short])))) for short in (False, True)] == [12, 3]
+    order = [
+        outputs["text", False].index(title) for title in ("Rows of", "Verdicts of", "Pairs of", "on each data set")
+    ]
+    assert order == sorted(order), "what decides comes first"
+
+
+def test_the_matrix_of_verdicts_mirrors():
+    steps = np.arange(4.0)[:, None] + 0.01 * np.random.default_rng(1).normal(size=(4, 12))
+    steps[2] = steps[1] + 0.001 * np.random.default_rng(2).normal(size=12)
+    found = compared(results(steps, "abcdefghijkl", 1), Terms(margin=0.1))
+    made = report.matrix(found, "t")
+    signs = [[str(entry) for entry in row.entries[1:]] for row in made.rows]
+    assert signs == [["", "+", "+", "+"], ["-", "", "=", "+"], ["-", "=", "", "+"], ["-", "-", "-", ""]]
+    assert [str(row.entries[0])[:2] for row in made.rows] == ["1 ", "2 ", "3 ", "4 "]
+    assert report.matrix(compared(results(steps[:2], "abcdefghijkl", 1), Terms()), "t") is None
+
+
+@pytest.mark.parametrize("ending", [".png", ".pdf"])
+def test_the_figure_is_drawn_to_the_file_that_is_named(tmp_path, capsys, ending):
+    path = tmp_path / "new" / f"cd{ending}"
+    assert main(["compare", *DEMSAR, "--figure", str(path), "--summary"]) == 0
+    assert path.stat().st_size > 5000 and list(path.parent.iterdir()) == [path]
+
+
+def test_the_figure_shows_ranks_groups_and_the_difference():
+    scores = np.random.default_rng(3).normal(size=(7, 30)) + np.array([0, 0.2, 1.5, 1.7, 3.5, 3.6, 3.7])[:, None]
+    found = compared(Results(tuple("abcdef$"), tuple((str(at), "") for at in range(30)), scores), Terms())
+    axes = critical_figure(found).axes[0]
+    shown = {text.get_text() for text in axes.texts}
+    assert {f"{one.row}  {one.rank:.2f}" for one in found.standings[:4]} <= shown
+    assert {f"{one.rank:.2f}  {one.row}" for one in found.standings[4:]} <= shown
+    assert any(text.startswith(f"critical difference {found.alike.critical:.3g}") for text in shown)
+    bars = [line.get_xdata() for line in axes.lines if line.get_linewidth() > 2]
+    rank_of = {one.row: one.rank for one in found.standings}
+    assert sorted(map(tuple, bars)) == sorted((rank_of[g[0]], rank_of[g[-1]]) for g in found.alike.groups)
+    with_control = compared(
+        Results(tuple("abcdef$"), tuple((str(at), "") for at in range(30)), scores), Terms(control="c")
+    )
+    axes = critical_figure(with_control).axes[0]
+    (bar,) = [line.get_xdata() for line in axes.lines if line.get_linewidth() > 2]
+    assert bar[0] <= rank_of["c"] <= bar[1]
+
+
+def test_bars_that_overlap_lie_on_lines_of_their_own():
+    assert _lanes([(1, 2), (1.5, 3), (2.5, 4), (5, 6)]) == [0, 1, 0, 0]

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds", "sources"},
-    {"quantum", "curves", "paired", "rankings", "statistics", "transforms"},
+    {"quantum", "curves", "paired", "rankings", "sign_flips", "statistics", "ties", "transforms"},
     {"training", "splits", "audit", "density_mass", "resources", "flags", "nulls"}
     | {"metrics", "data", "store", "published", "registry", "provenance", "keys"},
     {"run", "measuring", "worker", "preloaded", "matching"}
@@ -28,14 +28,16 @@ FLOORS = [
         "capacity",
         "variance",
     }
-    | {"results_table", "round_robin"},
+    | {"findings", "results_table", "round_robin", "standings", "welch"},
     {"cli"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 BORDERS = {
     "pennylane": {"qinn_bench/quantum"},
     "normflows": {"reference_models"},
-    "matplotlib": {"qinn_bench/report/figures.py", "qinn_bench/report/look.py", "qinn_bench/report/capacity_figure.py"},
+    "matplotlib": {
+        f"qinn_bench/report/{name}.py" for name in ("figures", "look", "capacity_figure", "critical_figure")
+    },
     "mplhep": {"qinn_bench/report/look.py"},
     "pythia8mc": {"qinn_bench/data/generators"},
     "fastjet": {"qinn_bench/data/generators"},

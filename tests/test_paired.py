@@ -1,12 +1,12 @@
 """Paired verdicts: closed forms of the tests, when nothing is decided, and simulated error rates and coverage."""
 
-from itertools import product
-
 import numpy as np
 import pytest
-from scipy.stats import permutation_test, ttest_1samp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
 
-from qinn_bench.paired import EXACT, LEAST, compare, crossed_bootstrap, distinct, holm, ruling, sign_flip_p
+from qinn_bench.paired import LEAST, compare, crossed_bootstrap, holm, replicates, ruling
 
 SHAPES = {
     "normal": lambda rng, n: rng.normal(size=n),
@@ -17,22 +17,6 @@ SHAPES = {
 
 def rng_of(*names):
     return np.random.default_rng([sum(map(ord, str(name))) for name in names])
-
-
-def test_sign_flips_agree_with_scipy_and_count_themselves():
-    for n in (5, 8):
-        d = rng_of("flip", n).normal(0.4, 1, n)
-        for at, side in enumerate(("greater", "less")):
-            known = permutation_test((d,), np.mean, permutation_type="samples", alternative=side, n_resamples=np.inf)
-            assert sign_flip_p(d)[at] == pytest.approx(known.pvalue, abs=1e-12)
-    assert sign_flip_p(np.ones(5))[0] == 1 / 32
-
-
-def test_many_replicates_are_drawn_and_agree_with_all():
-    d = rng_of("many").normal(0.5, 1, EXACT + 1)
-    signs = np.array(list(product((1, -1), repeat=EXACT + 1)))
-    exact = np.mean(signs @ d >= d.sum() - 1e-12)
-    assert sign_flip_p(d, rng_of("draws"))[0] == pytest.approx(exact, abs=4 * np.sqrt(exact / 20_000))
 
 
 def test_without_rows_the_interval_is_students():
@@ -58,19 +42,71 @@ def test_few_replicates_decide_nothing():
     assert found.outcome == "undecided" and f"at least {LEAST}" in found.reason and found.interval is None
 
 
-def test_repeated_seeds_are_no_replicates():
-    first = np.array([1.0, 1.1, 1.0 + 1e-12, 1.1 - 1e-12, 1.0, 1.1, 1.0])
-    second = np.full(7, 3.0)
-    assert distinct(np.stack([first, second])) == [0, 1]
-    assert compare(first, second, better="lower", rng=rng_of(0)).outcome == "undecided"
+ACCURACIES = (
+    np.array([1.00, 1.00, 1.00, 0.95, 0.95, 0.95, 0.90, 0.85, 0.85, 0.70]),
+    np.array([1.00, 1.00, 1.00, 0.90, 0.90, 0.90, 0.90, 0.90, 0.80, 0.75]),
+)
+DETERMINISTIC = np.full(6, 0.9), np.full(6, 0.8)
 
 
-def test_pairs_that_repeat_others_prove_nothing_more():
-    first = rng_of("five").normal(0, 0.1, 5)
-    once = compare(first, first + 1, better="lower", rng=rng_of(0))
-    twice = compare(np.tile(first, 2), np.tile(first + 1, 2), better="lower", rng=rng_of(0))
-    assert once.p_better == twice.p_better == 1 / 32 and twice.replicates == 5
-    assert "5 pairs repeat others" in twice.reason and twice.interval == once.interval
+def test_equal_scores_under_two_labels_are_two_measurements():
+    found = compare(*ACCURACIES, better="higher", groups=range(10))
+    assert found.effect.value == pytest.approx(0.010, abs=1e-15) and found.replicates == 10
+    seeds = compare(*ACCURACIES, better="higher")
+    assert (seeds.effect, seeds.p_better) == (found.effect, found.p_better), "ten seeds of one thing are ten as well"
+
+
+def test_every_win_counts_though_all_wins_are_alike():
+    a = np.array([0.9, 0.8, 0.8, 0.7, 0.6, 0.9, 0.9, 0.8, 0.7, 0.6])
+    found = compare(a, a - 0.05, better="higher", groups=range(10))
+    assert found.outcome == "better" and found.p_better == 2.0**-10 and found.replicates == 10
+    assert found.interval is None and found.effect.error is None, "no spread, no error"
+    right = np.array([1.0] * 8 + [0.0] * 4)
+    zeros_and_ones = compare(right, 1 - right, better="higher", groups=range(12))
+    assert zeros_and_ones.effect.value == pytest.approx(1 / 3) and zeros_and_ones.replicates == 12
+    assert 2 * zeros_and_ones.p_better == pytest.approx(0.387695, abs=1e-6)
+
+
+def test_seeds_that_move_neither_row_count_once_and_data_sets_never():
+    alone = compare(*DETERMINISTIC, better="higher")
+    assert alone.outcome == "undecided" and "5 repetitions over which neither row varies" in alone.reason
+    assert compare(*DETERMINISTIC, better="higher", groups=range(6)).outcome == "better"
+    jitter = 1 + 1e-15 * np.arange(6)
+    assert compare(DETERMINISTIC[0] * jitter, DETERMINISTIC[1], better="higher").outcome == "undecided"
+    one_varies = compare(DETERMINISTIC[0], 0.8 + 0.01 * np.arange(6), better="higher")
+    assert one_varies.outcome == "better" and one_varies.replicates == 6
+    pairs = np.array([[1.0, 1.0, 2.0, 2.0], [0.0, 0.0, 1.0, 1.1]])
+    assert replicates(pairs, ["x", "x", "y", "y"]) == [0, 2, 3]
+
+
+def test_pairs_are_on_their_own_scale():
+    first, second = np.array([0.31, 0.33, 0.30, 0.35, 2e39]), np.array([0.41, 0.44, 0.42, 0.46, 0.43])
+    found = compare(first, second, better="lower")
+    assert found.replicates == 5 and found.outcome == "undecided" and found.effect.value == pytest.approx(-4e38)
+    assert (found.p_better, found.p_worse) == (17 / 32, 16 / 32), "the four others are told apart beside it"
+    assert found.p_wilcoxon == 10 / 32, "ranks 1, 2.5, 4 and 2.5 against 5"
+    assert compare(first * 1e60, second * 1e60, better="lower").p_better == 17 / 32
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=5, max_size=16),
+    st.sampled_from([0.05, 0.1, 0.3, 1e-7, 1e9, 1 / 3]),
+    st.randoms(use_true_random=False),
+)
+def test_no_digit_depends_on_order_direction_or_unit(scores, step, random):
+    """Whole numbers are exact; the same scores in decimal steps, in another order, turned round, say the same."""
+    exact, moved = np.array(scores, dtype=float), random.sample(scores, len(scores))
+    labels = range(len(scores))
+    whole = compare(*exact.T, better="higher", groups=labels)
+    steps = compare(*(np.array(moved) * step).T, better="higher", groups=labels)
+    again = compare(*(exact * step).T, better="higher", groups=labels)
+    turned = compare(*(exact * step).T[::-1], better="higher", groups=labels)
+    keys = ("p_better", "p_worse", "p_wilcoxon")
+    assert [getattr(steps, key) for key in keys] == [getattr(whole, key) for key in keys]
+    assert steps == again
+    assert (turned.p_better, turned.p_worse) == (steps.p_worse, steps.p_better)
+    assert turned.effect.value == -steps.effect.value and turned.effect.error == steps.effect.error
 
 
 @pytest.mark.parametrize("jitter", [0.0, 1e-13])

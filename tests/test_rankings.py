@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.stats import friedmanchisquare
+from scipy.stats import friedmanchisquare, trim_mean
 
-from qinn_bench.rankings import critical_difference, friedman, interquartile_mean
+from qinn_bench.rankings import control_difference, critical_difference, friedman, groups, interquartile_mean
 
 DEMSAR = np.array(
     [
@@ -60,13 +60,52 @@ def test_false_alarms_of_critical_differences():
     assert wrong / 1000 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
 
 
-def test_interquartile_mean_is_robust_and_covers():
-    rng = np.random.default_rng(7)
-    value, _ = interquartile_mean([np.array([1.0, 2.0, 3.0, 1000.0])], rng)
+def test_rows_that_tie_on_paper_rank_alike():
+    """Four rows of the same three seeds in another order: their means differ in the last digit only."""
+    seeds = [[0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.2, 0.3, 0.1], [0.1, 0.3, 0.2]]
+    scores = np.tile([np.mean(one) for one in seeds], (6, 1))
+    assert len(set(scores[0])) > 1
+    found = friedman(scores)
+    assert (found.chi2, found.p_chi2, found.p_f) == (0.0, 1.0, 1.0) and found.mean_ranks.tolist() == [2.5] * 4
+
+
+def test_an_order_without_exception_has_the_p_of_that_order():
+    found = friedman(np.tile([3.0, 2.0, 1.0], (6, 1)))
+    assert found.freedom == (2, 10) and found.p_f == pytest.approx(6.0**-5)
+
+
+def test_groups_are_the_largest_that_lie_within_the_difference():
+    assert groups(np.array([1.0, 1.5, 2.4, 4.0]), 1.0) == [(0, 1), (1, 2)]
+    assert groups(np.array([3.0, 1.0, 2.0]), 5.0) == [(1, 2, 0)] and groups(np.array([1.0, 3.0]), 1.0) == []
+    assert groups(np.array([1.0, 2.0, 3.0]), 1.0) == [(0, 1), (1, 2)], "a difference of the critical one is none"
+
+
+@pytest.mark.parametrize(("k", "quantile"), [(2, 1.960), (4, 2.394), (8, 2.690), (10, 2.773)])
+def test_differences_to_a_control_are_those_of_the_published_table(k, quantile):
+    """Demsar 2006, Table 5 (b)."""
+    assert control_difference(14, k) == pytest.approx(quantile * np.sqrt(k * (k + 1) / (6 * 14)), rel=3e-4)
+
+
+def test_interquartile_mean_is_that_of_scipy_and_robust():
+    value, _ = interquartile_mean([np.array([1.0, 2.0, 3.0, 1000.0])])
     assert value == 2.5
-    hits = 0
-    for _ in range(300):
-        scores = [rng.normal(at, 1, 10) for at in (0.0, 0.0, 0.0)]
-        _, found = interquartile_mean(scores, rng, 400)
+    scores = np.random.default_rng(0).normal(size=23)
+    assert interquartile_mean([scores])[0] == pytest.approx(trim_mean(scores, 0.25))
+
+
+def test_its_error_is_that_of_a_bootstrap_within_data_sets():
+    rng = np.random.default_rng(1)
+    scores = [rng.normal(at, 1, 40) for at in (0.0, 0.5, 3.0)]
+    drawn = np.concatenate([own[rng.integers(40, size=(4000, 40))] for own in scores], axis=1)
+    assert interquartile_mean(scores)[1].error == pytest.approx(trim_mean(drawn, 0.25, axis=1).std(), rel=0.1)
+
+
+@pytest.mark.parametrize(("strata", "seeds"), [(1, 6), (1, 30), (3, 5), (3, 10), (12, 3)])
+@pytest.mark.parametrize("apart", [0.0, 2.0])
+def test_its_interval_covers(strata, seeds, apart):
+    rng, hits, times = np.random.default_rng([strata, seeds]), 0, 800
+    for _ in range(times):
+        scores = [rng.normal(apart * (at - (strata - 1) / 2), 1, seeds) for at in range(strata)]
+        _, found = interquartile_mean(scores)
         hits += found.low <= 0 <= found.high
-    assert 0.9 < hits / 300 <= 0.98
+    assert hits / times >= 0.90

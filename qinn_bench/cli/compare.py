@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import importlib
 from pathlib import Path
 
 from qinn_bench import store
 from qinn_bench.cli._tables import FORMS
+from qinn_bench.findings import Findings, Terms
 from qinn_bench.report import compare as report
-from qinn_bench.results_table import Columns, read
-from qinn_bench.round_robin import Findings, Terms, compared
+from qinn_bench.report.layout import Table
+from qinn_bench.results_table import LARGEST, Columns, plain_number, read
+from qinn_bench.round_robin import compared
 from qinn_bench.values import Refused
+
+PICTURES = (".png", ".pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A file, the names of its columns, the terms of the comparison, and a format."""
+    """A file, the names of its columns, the terms of the comparison, what is shown, and a format."""
     parser.add_argument("--from", type=Path, required=True, dest="file", help="a table in CSV, one line a score")
     parser.add_argument("--row", required=True, help="the column that names what is compared, such as model")
     parser.add_argument("--column", default="", help="the column that names the data sets (default: there is one)")
@@ -22,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", default="", help="the column that tells runs apart; runs of equal seed are paired")
     parser.add_argument("--sd", default="", help="the column of standard deviations over runs, where scores are means")
     parser.add_argument("--n", default="", help="the column of the numbers of runs, where scores are means")
+    parser.add_argument("--rows", default="", help="compare these rows only, separated by commas")
+    parser.add_argument("--control", default="", help="compare every other row with this one only")
     parser.add_argument("--better", choices=("higher", "lower"), default="higher")
-    parser.add_argument("--margin", type=float, help="the largest difference that counts as none")
-    parser.add_argument("--level", type=float, default=0.05, help="the chance of any false verdict (default: 0.05)")
+    parser.add_argument("--margin", help="the largest difference that counts as none")
+    parser.add_argument("--level", default="0.05", help="the chance of any false verdict (default: 0.05)")
     parser.add_argument(
         "--over",
         choices=("auto", "pairs", "columns"),
@@ -32,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="replicates are data sets or pairs of data set and seed (auto: data sets where there are five)",
     )
     parser.add_argument("--drop", action="store_true", help="leave out data sets or seeds where a row has no score")
+    parser.add_argument("--summary", action="store_true", help="leave out the pairs on each single data set")
+    parser.add_argument("--figure", type=Path, help="draw the critical differences to this file (.png or .pdf)")
     parser.add_argument("--format", choices=FORMS, default="text", help="csv has the pairs, json all numbers in full")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="same as --format json")
     parser.add_argument("--out", type=Path, help="write to this file instead")
@@ -39,14 +49,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print how the rows stand and what is said of each two of them."""
-    if options.margin is not None and not options.margin > 0:
-        raise Refused(f"the margin is {options.margin:g}, expected the largest difference that counts as none, above 0")
-    if not 0 < options.level < 0.5:
-        raise Refused(f"the level is {options.level:g}, expected a chance between 0 and 0.5")
+    margin, level = _margin(options.margin), _level(options.level)
+    if options.figure and options.figure.suffix not in PICTURES:
+        raise Refused(f"the figure is to be '{options.figure}', expected a name that ends with {' or '.join(PICTURES)}")
     columns = Columns(options.row, options.value, options.column, options.seed, options.sd, options.n)
-    terms = Terms(options.better, options.margin, options.level, options.over)
-    findings = compared(read(options.file, columns, options.drop), terms)
-    text = _rendered(findings, options.file.name, options.format)
+    terms = Terms(options.better, margin, level, options.over, options.control)
+    rows = [name.strip() for name in next(csv.reader([options.rows], skipinitialspace=True), [])]
+    if options.control and rows and options.control not in rows:
+        rows.append(options.control)
+    findings = compared(read(options.file, columns, options.drop, rows), terms)
+    if options.figure:
+        _draw(findings, options.figure)
+    text = _rendered(findings, options.file.name, options.format, options.summary)
     if options.out:
         store.write_whole(options.out, lambda file: file.write(text.encode()))
     else:
@@ -54,11 +68,47 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rendered(findings: Findings, name: str, form: str) -> str:
+def _margin(text: str | None) -> float | None:
+    if text is None:
+        return None
+    found = plain_number(text.strip())
+    if found is None or not found > 0:
+        expected = f"the largest difference that counts as none, above 0 and at most {LARGEST:g}"
+        raise Refused(f"the margin is {text}, expected {expected}")
+    return found
+
+
+def _level(text: str) -> float:
+    found = plain_number(text.strip())
+    if found is None or not 0 < found < 0.5:
+        raise Refused(f"the level is {text}, expected a chance between 0 and 0.5")
+    return found
+
+
+def _draw(findings: Findings, path: Path) -> None:
+    """Draw the diagram; what draws is loaded only here, as it takes longer than all else."""
+    figure = importlib.import_module("qinn_bench.report.critical_figure").critical_figure(findings)
+    importlib.import_module("qinn_bench.report.look").save_as(figure, path)
+
+
+def _rendered(findings: Findings, name: str, form: str, summary: bool) -> str:
+    shown = findings.model_copy(update={"pairs": findings.overall}) if summary else findings
     if form == "json":
-        return findings.model_dump_json(indent=1)
-    rows, pairs = report.standings(findings, name), report.pairs(findings, name)
+        return shown.model_dump_json(indent=1)
     if form == "csv":
-        return pairs.csv()
-    render = FORMS[form]
-    return f"{render(rows)}\n{render(pairs)}"
+        return report.pairs(shown, name).csv()
+    return "\n".join(FORMS[form](table) for table in _tables(shown, name))
+
+
+def _tables(findings: Findings, name: str) -> list[Table]:
+    """What decides first: how rows stand, who is better than whom, the pairs, and the pairs on single data sets."""
+    matrix = report.matrix(findings, name)
+    tables = [
+        report.standings(findings, name),
+        *([matrix] if matrix else []),
+        report.pairs(findings, name, findings.overall),
+    ]
+    return [
+        *tables,
+        *([report.pairs(findings, f"{name}, on each data set", findings.single)] if findings.single else []),
+    ]

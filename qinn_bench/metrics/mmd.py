@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist, pdist
 from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics._columns import features, missing, observables, undefined
 from qinn_bench.statistics import degenerate_error, permutation_p
+from qinn_bench.ties import tied_to
 from qinn_bench.values import Array, Estimate
 
 MOST = 2000
@@ -89,7 +90,8 @@ def discrepancy(
     """MMD^2 as a U-statistic (Gretton et al., JMLR 13, 723 (2012), eq. 3), ``(n, dim), (n, dim)``.
 
     The error is the delete-one jackknife over pairs (x_i, y_i), less the part it counts twice near equal laws
-    (`statistics.degenerate_error`). The kernel matrix is computed once; permutations only relabel its rows.
+    (`statistics.degenerate_error`). The kernel matrix is computed once; permutations only relabel its rows, and those
+    that give the observed value on paper give it to the last digit (a kernel is 1 at most).
     """
     n = len(truth)
     pooled = np.concatenate([truth, generated])
@@ -98,7 +100,7 @@ def discrepancy(
     value, jackknife = _jackknife(gram, n)
     if not permutations:
         return Discrepancy(value, None, np.zeros(0))
-    null = _relabelled(gram, n, rng, permutations)
+    null = tied_to(_relabelled(gram, n, rng, permutations), value, scale=1.0)
     return Discrepancy(value, degenerate_error(jackknife, float(np.var(null))), null)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from qinn_bench.performance.calibration import POWER, Calibration, Rate
+from qinn_bench.report.cells import share as of
 from qinn_bench.report.layout import Entry, Heading, Line, Table
 
 HEADER = (
@@ -37,10 +38,11 @@ def calibration_table(found: Calibration) -> Table:
 
 def _row(rate: Rate) -> Line:
     share = 100 * rate.called / rate.trials
-    words = (
-        f"{100 * rate.planted:.0f}",
-        f"{rate.called}/{rate.trials}",
-        f"{share:.1f}",
-        f"{100 * rate.low:.1f} to {100 * rate.high:.1f}",
+    low, high = 100 * rate.low, 100 * rate.high
+    entries = (
+        Entry(f"{100 * rate.planted:.0f}"),
+        of(rate.called, rate.trials),
+        Entry(f"{share:.1f}", plain={"": share}),
+        Entry(f"{low:.1f} to {high:.1f}", plain={"_low": low, "_high": high}),
     )
-    return Line(data="", model=words[0], role="model", verdict="", entries=tuple(map(Entry, words)))
+    return Line(data="", model=str(entries[0]), role="model", verdict="", entries=entries)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from qinn_bench import curves
 from qinn_bench.capacity import Curve, Equivalence
+from qinn_bench.report.cells import count, ranged
 from qinn_bench.report.columns import title_of
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 from qinn_bench.values import Estimate, Role
@@ -58,41 +59,47 @@ def _line(data: str, curve: Curve, rivals: Rivals) -> Line:
     role: Role = "control" if curve.control_of else "model"
     label = f"  {curve.family.removeprefix(curve.control_of).lstrip(' ·')}" if curve.control_of else curve.family
     ratios = [_ratio(found.get((curve.family, name))) for name, found in rivals]
-    entries = [Entry(label), *(Entry(content) for content in (*_fit(curve), *ratios))]
+    entries = [Entry(label), *_fit(curve), *ratios]
     return Line(data, label, role, "", tuple(entries))
 
 
-def _fit(curve: Curve) -> list[Estimate | str]:
+def _fit(curve: Curve) -> list[Entry]:
     """Sizes, their range, the first and the last mean, and the power law."""
     sizes, losses = curve.arrays
     if not len(sizes):
-        return ["0", *[MISSING] * 6]
+        return [count(0), *[Entry(MISSING)] * 6]
     error = curves.standard_error(losses)
-    ends = [Estimate(value=curve.sign * float(losses[k].mean()), error=error) for k in (0, -1)]
-    head: list[Estimate | str] = [str(len(sizes)), f"{sizes[0]:g} - {sizes[-1]:g}", *ends]
+    ends = [Entry(Estimate(value=curve.sign * float(losses[k].mean()), error=error)) for k in (0, -1)]
+    first, last = float(sizes[0]), float(sizes[-1])
+    head = [count(len(sizes)), Entry(f"{first:g} - {last:g}", plain={"_from": first, "_to": last}), *ends]
     if len(sizes) < 3 or len(curve.seeds) < 2:
-        return [*head, *[MISSING] * 3]
+        return [*head, *[Entry(MISSING)] * 3]
     fit, errors = curves.power_law(sizes, losses), curves.jackknife(sizes, losses)
     if not errors.floor < abs(losses[0].mean() - losses[-1].mean()):
-        return [*head, *[MISSING] * 3]
+        return [*head, *[Entry(MISSING)] * 3]
     return [
         *head,
-        Estimate(value=fit.exponent, error=errors.exponent),
-        Estimate(value=curve.sign * fit.floor, error=errors.floor),
-        f"{fit.chi2 / (len(sizes) - 3):.2g}" if len(sizes) > 3 else MISSING,
+        Entry(Estimate(value=fit.exponent, error=errors.exponent)),
+        Entry(Estimate(value=curve.sign * fit.floor, error=errors.floor)),
+        _misfit(fit.chi2, len(sizes) - 3),
     ]
 
 
-def _ratio(found: Equivalence | None) -> str:
+def _misfit(chi2: float, freedom: int) -> Entry:
+    return Entry(f"{chi2 / freedom:.2g}", plain={"": chi2 / freedom}) if freedom > 0 else Entry(MISSING)
+
+
+def _ratio(found: Equivalence | None) -> Entry:
     """A ratio with its interval, or on which side of the sizes it lies."""
     if found is None or (found.rho.value is None and not found.censored):
-        return MISSING
+        return Entry(MISSING)
     low, high = found.interval
     if found.rho.value is None:
         end = low if found.censored == "above" else high
-        return MISSING if end is None else f"{'>' if found.censored == 'above' else '<'} {end:.2g}"
+        text = MISSING if end is None else f"{'>' if found.censored == 'above' else '<'} {end:.2g}"
+        return ranged(text, None, found.interval)
     ends = ", ".join(MISSING if end is None else f"{end:.2g}" for end in (low, high))
-    return f"{found.rho.value:.2g} [{ends}]"
+    return ranged(f"{found.rho.value:.2g} [{ends}]", found.rho.value, found.interval)
 
 
 def _notes(metric: str, axis: str) -> list[str]:

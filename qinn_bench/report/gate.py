@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qinn_bench.performance.gate import Decision
 from qinn_bench.performance.judging import GateReport
+from qinn_bench.report.cells import count
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 
 HEADER = (
@@ -43,11 +44,17 @@ def line(decision: Decision) -> str:
 
 def _row(one: Decision) -> Line:
     percent = [None if x is None else 100 * x for x in (one.change, one.low, one.high)]
-    change = MISSING if percent[0] is None else f"{percent[0]:+.1f}"
     between = MISSING if percent[1] is None else f"{percent[1]:+.1f} to {percent[2]:+.1f}"
-    times = [f"{1e3 * s:.4g}" for s in one.seconds] if one.seconds else [MISSING, MISSING]
-    taken = str(sum(map(len, one.stages("cpu")))) if one.screen else MISSING
-    words = [str(one.workload), one.outcome, change, between, *times, one.clock if one.screen else MISSING, taken]
+    taken = sum(map(len, one.stages("cpu"))) if one.screen else None
+    entries = (
+        Entry(str(one.workload)),
+        Entry(one.outcome),
+        Entry(MISSING) if percent[0] is None else Entry(f"{percent[0]:+.1f}", plain={"": percent[0]}),
+        Entry(MISSING) if percent[1] is None else Entry(between, plain={"_low": percent[1], "_high": percent[2]}),
+        *((Entry(f"{1e3 * s:.4g}", plain={"": 1e3 * s}) for s in one.seconds) if one.seconds else [Entry(MISSING)] * 2),
+        Entry(one.clock if one.screen else MISSING),
+        count(taken),
+    )
     remarks = [one.reason] if one.reason else []
     if not one.same_work:
         remarks.append("base and head gave different results")
@@ -56,7 +63,7 @@ def _row(one: Decision) -> Line:
         model=str(one.workload),
         role="model",
         verdict="",
-        entries=tuple(map(Entry, words)),
+        entries=entries,
         remarks=tuple(remarks),
         flagged=one.outcome in ("regression", "error", "missing"),
     )

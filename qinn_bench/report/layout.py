@@ -6,8 +6,8 @@ import csv
 import io
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -52,11 +52,17 @@ class Heading:
 
 @dataclass(frozen=True)
 class Entry:
-    """A number or a text, with the mark of a certificate and whether it is the best of its column."""
+    """A number or a text, with the mark of a certificate and whether it is the best of its column.
+
+    `plain` are the numbers that a text tells, by what is added to the name of the column: ``{"_low": 1.2, "_high": 3}``
+    of an interval, ``{"": 5, "_of": 5}`` of "5/5". In CSV they stand in cells of their own; those of the first column
+    have their names alone.
+    """
 
     content: Estimate | str
     mark: str = ""
     best: bool = False
+    plain: Mapping[str, str | float | None] = field(default_factory=dict)
 
     def __str__(self) -> str:
         if isinstance(self.content, str):
@@ -131,18 +137,19 @@ class Table:
         return "\n".join([*lines, r"\end{table*}"]) + "\n"
 
     def csv(self) -> str:
-        """Model, data set, role, then value and error of each column in full precision, certificate and remarks."""
-        numeric = [
-            any(isinstance(row.entries[i].content, Estimate) for row in self.rows) for i in range(len(self.header))
-        ]
+        """Model, data set, role, the numbers of each column in full precision, a cell each, certificate, remarks."""
+        first = list(self.rows[0].entries[0].plain) if self.rows else []
+        suffixes = [_suffixes([row.entries[i] for row in self.rows]) for i in range(1, len(self.header))]
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        names = [n for h, two in zip(self.header[1:], numeric[1:], strict=True) for n in _csv_names(h.name, two)]
-        writer.writerow(["model", "data", "role", *names, "certificate", "remarks"])
+        named = zip(self.header[1:], suffixes, strict=True)
+        names = [heading.name + suffix for heading, own in named for suffix in own]
+        writer.writerow(["model", *first, "data", "role", *names, "certificate", "remarks"])
         for row in self.rows:
-            pairs = zip(row.entries[1:], numeric[1:], strict=True)
-            cells = [cell for entry, two in pairs for cell in _csv_cells(entry, two)]
-            writer.writerow([row.model, row.data, row.role, *cells, row.verdict, "; ".join(row.remarks)])
+            told = (row.entries[0].plain[name] for name in first)
+            entries = zip(row.entries[1:], suffixes, strict=True)
+            cells = [_csv_cells(entry).get(suffix, "") for entry, own in entries for suffix in own]
+            writer.writerow([row.model, *told, row.data, row.role, *cells, row.verdict, "; ".join(row.remarks)])
         return out.getvalue()
 
     def json(self) -> str:
@@ -199,16 +206,20 @@ def _pipes(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _csv_names(name: str, two: bool) -> list[str]:
-    return [name, f"{name}_error"] if two else [name]
+def _suffixes(column: Sequence[Entry]) -> list[str]:
+    """What is added to the name of a column for each of its cells in CSV."""
+    found = list(dict.fromkeys(suffix for entry in column for suffix in _csv_cells(entry)))
+    return found or [""]
 
 
-def _csv_cells(entry: Entry, two: bool) -> list[str | float]:
+def _csv_cells(entry: Entry) -> dict[str, str | float]:
+    """The cells of an entry in CSV, by what is added to the name of the column."""
+    if entry.plain:
+        return {suffix: "" if x is None else x for suffix, x in entry.plain.items()}
     if isinstance(entry.content, str):
-        plain = "" if entry.content == MISSING else entry.content
-        return [plain, ""] if two else [plain]
-    pair = entry.content.value, entry.content.error
-    return ["" if x is None else x for x in pair]
+        return {} if entry.content == MISSING else {"": entry.content}
+    pair = {"": entry.content.value, "_error": entry.content.error}
+    return {suffix: "" if x is None else x for suffix, x in pair.items()}
 
 
 def _json_row(row: Line, header: tuple[Heading, ...]) -> dict[str, Any]:
@@ -223,19 +234,18 @@ def _json_row(row: Line, header: tuple[Heading, ...]) -> dict[str, Any]:
     return facts | {"cells": cells, "remarks": row.remarks, "flagged": row.flagged}
 
 
-def _starred(entry: Entry, column: Sequence[Entry]) -> str:
-    """An entry with a star if it is best, padded so that the digits of its column line up."""
-    star = ("*" if entry.best else " ") if any(other.best for other in column) else ""
-    gap = " " if any(other.mark for other in column) and not entry.mark else ""
-    return f"{entry}{gap}{star}"
+def _starred(column: Sequence[Entry]) -> list[str]:
+    """Entries with a star if they are best, padded so that the digits of their column line up."""
+    any_best, any_mark = any(entry.best for entry in column), any(entry.mark for entry in column)
+    stars = {True: "*", False: " "} if any_best else {True: "", False: ""}
+    return [f"{entry}{' ' if any_mark and not entry.mark else ''}{stars[entry.best]}" for entry in column]
 
 
 def _blocks(table: Table) -> Iterator[list[tuple[Heading, list[str]]]]:
     """The columns as text, the model first, in blocks that are at most 120 characters wide."""
     columns = []
     for i, heading in enumerate(table.header):
-        entries = [row.entries[i] for row in table.rows]
-        columns.append((heading, [_starred(entry, entries) for entry in entries]))
+        columns.append((heading, _starred([row.entries[i] for row in table.rows])))
     block = columns[:1]
     for column in columns[1:]:
         if len(block) > 1 and sum(_width(c) + 2 for c in [*block, column]) - 2 > WIDTH:

@@ -71,7 +71,7 @@ def _line(given: Licence, column: str, samples: int) -> Line:
 
 def _entry(sight: Sight) -> Entry:
     if sight.epsilon is None or sight.low is None or sight.high is None:
-        return Entry(f"> {sight.top:g}")
+        return Entry(f"> {sight.top:g}", plain={"_above": sight.top})
     error = sight.epsilon * float(np.log(sight.high / sight.low)) / INTERVAL
     return Entry(Estimate(value=sight.epsilon, error=error, n=sight.samples))
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from qinn_bench.comparing import LIKELIHOODS
+from qinn_bench.report.cells import count, share
 from qinn_bench.report.columns import COMPUTED, COUNTS, DEFAULT, MEANINGS, SPENT, UNITS, distance_of, title_of
 from qinn_bench.report.groups import Group, groups_of, is_truth
 from qinn_bench.report.layout import FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
@@ -72,12 +73,13 @@ def _line(group: Group, kept: Sequence[str], *, nested: bool) -> Line:
     for name in kept:
         content = _cell(name, group)
         has_mark = name in LIKELIHOODS and isinstance(content, Estimate) and content.value is not None
-        entries.append(Entry(MISSING if content is None else content, mark if has_mark else ""))
+        entry = content if isinstance(content, Entry) else Entry(content or MISSING, mark if has_mark else "")
+        entries.append(entry)
     remarks, flagged = tuple(_remarks(group)), bool(group.flags)
     return Line(group.data, group.row, group.role, group.verdict or "", tuple(entries), remarks, flagged)
 
 
-def _cell(name: str, group: Group) -> Estimate | str | None:
+def _cell(name: str, group: Group) -> Entry | Estimate | None:
     """What a row says in a column; None if nothing."""
     if name in COUNTS:
         return _count(name, group)
@@ -93,18 +95,18 @@ def _cell(name: str, group: Group) -> Estimate | str | None:
     return combine(found) if found else None
 
 
-def _count(name: str, group: Group) -> str | None:
+def _count(name: str, group: Group) -> Entry | None:
     if name == "seeds" and group.skipped:
         return None
     if name == "seeds":
-        return f"{len(group.ok)}/{group.seeds}"
+        return share(len(group.ok), group.seeds)
     found = [record.parameters for record in group.records if record.parameters]
     if not found:
         return None
-    return str({"parameters": found[0].total, "quantum": found[0].quantum, "frozen": found[0].frozen}[name])
+    return count({"parameters": found[0].total, "quantum": found[0].quantum, "frozen": found[0].frozen}[name])
 
 
-def _spent(name: str, group: Group) -> Estimate | str | None:
+def _spent(name: str, group: Group) -> Entry | Estimate | None:
     """What a row costs: counts of a step as they are, seconds and memory as the mean over seeds, the largest rank."""
     resources = [record.resources for record in group.ok if record.resources]
     found = [value for value in (getattr(spent, SPENT[name]) for spent in resources) if value is not None]
@@ -112,14 +114,15 @@ def _spent(name: str, group: Group) -> Estimate | str | None:
         return None
     if name in UNITS:
         return combine([Estimate(value=value, unit=UNITS[name]) for value in found])
-    return _rank(group) if name == "rank" else Estimate(value=found[0]) if name == "flops" else str(found[0])
+    return _rank(group) if name == "rank" else Estimate(value=found[0]) if name == "flops" else count(found[0])
 
 
-def _rank(group: Group) -> str:
+def _rank(group: Group) -> Entry:
     """The largest rank over the seeds, marked where it is a lower bound."""
     ranked = [r.resources for r in group.ok if r.resources and r.resources.rank is not None]
     best = max(ranked, key=lambda spent: spent.rank or 0)
-    return f"{'≥ ' * best.rank_is_bound}{best.rank}"
+    plain = {"_at_least" if best.rank_is_bound else "": best.rank}
+    return Entry(f"{'≥ ' * best.rank_is_bound}{best.rank}", plain=plain)
 
 
 def _remarks(group: Group) -> list[str]:

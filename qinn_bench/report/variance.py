@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qinn_bench.report.cells import count, ranged
 from qinn_bench.report.columns import title_of
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 from qinn_bench.variance import SOURCES, Budget, Interval, Part
@@ -43,32 +44,34 @@ def variance_table(budgets: Sequence[Budget], study: str) -> Table:
 
 def _entries(budget: Budget, within: Sequence[str], split: Sequence[str]) -> tuple[Entry, ...]:
     parts = {part.source: part for part in budget.parts}
-    texts = [
-        f"{title_of(budget.metric)} [{budget.unit}]" if budget.unit else title_of(budget.metric),
-        str(budget.seeds.values),
+    title = f"{title_of(budget.metric)} [{budget.unit}]" if budget.unit else title_of(budget.metric)
+    entries = [
+        Entry(title),
+        count(budget.seeds.values),
         _ranged(budget.seeds.deviation, budget.seeds.interval),
         *(_share(parts.get(source)) for source in within),
         _ranged(budget.rest, budget.rest_interval, 100),
         *(_share(parts.get(source)) for source in split),
         *(_ranged(budget.worth, budget.worth_interval) for _ in split),
     ]
-    return (Entry(budget.row), *(Entry(text) for text in texts))
+    return (Entry(budget.row), *entries)
 
 
-def _share(part: Part | None) -> str:
+def _share(part: Part | None) -> Entry:
     if part is None:
-        return MISSING
+        return Entry(MISSING)
     if not part.deviation:
-        return "0"
+        return count(0)
     return _ranged(part.share, part.share_interval, 100)
 
 
-def _ranged(value: float | None, interval: Interval | None, unit: float = 1) -> str:
+def _ranged(value: float | None, interval: Interval | None, unit: float = 1) -> Entry:
     """A number with its interval, two digits each."""
     if value is None:
-        return MISSING
-    ends = f" [{_digits(interval[0] * unit)}, {_digits(interval[1] * unit)}]" if interval else ""
-    return _digits(value * unit) + ends
+        return Entry(MISSING)
+    scaled = interval and (interval[0] * unit, interval[1] * unit)
+    ends = f" [{_digits(scaled[0])}, {_digits(scaled[1])}]" if scaled else ""
+    return ranged(_digits(value * unit) + ends, value * unit, scaled)
 
 
 def _digits(value: float) -> str:
