@@ -183,12 +183,17 @@ class Study(Value):
 
 
 class Parameters(Value):
-    """How many numbers a model trains (total = quantum + classical), and how many it holds fixed (frozen)."""
+    """How many numbers a model trains (total = quantum + classical), and how many it holds fixed (frozen).
+
+    `buffers` are fitted numbers outside of its parameters that its density depends on, such as the rows of a kernel
+    density estimate; None where they were not counted.
+    """
 
     total: int
     quantum: int
     classical: int
     frozen: int
+    buffers: int | None = None
 
 
 class Certificate(Value):

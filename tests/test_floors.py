@@ -12,7 +12,7 @@ FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds", "sources"},
     {"quantum", "curves", "paired", "rankings", "statistics", "transforms"},
     {"training", "splits", "audit", "density_mass", "resources", "flags", "nulls"}
-    | {"metrics", "data", "store", "published", "registry", "provenance", "keys"},
+    | {"metrics", "data", "store", "published", "registry", "provenance", "keys", "catalogue", "studies", "buffers"},
     {"run", "measuring", "worker", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
     {

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     orders = _study.over_seeds(orders)
     columns = tuple(options.columns.split(",")) if options.columns else study.columns or None
     records, notes = _published(options.records, study.name, orders) if options.records else _finished(orders)
-    made = licensed(table(records, columns), records, options.results)
+    made = licensed(table(records, columns, study.title), records, options.results)
     made = replace(made, footnotes=(*made.footnotes, *notes))
     text = FORMS[options.format](made)
     if options.out:
