@@ -8,7 +8,8 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -137,13 +138,22 @@ def roles() -> dict[str, Role]:
 
 
 def metrics() -> dict[str, Measure]:
-    """Every metric by name, with the columns that it declares.
+    """Every metric by name, with the columns that it declares; those of third parties are imported.
 
     Raises:
         Refused: two files define metrics of one name.
     """
+    return _collected(registry.names("metric"))
+
+
+def own_metrics() -> dict[str, Measure]:
+    """The metrics of this package, nothing imported."""
+    return _collected([family for family in registry.names("metric") if _file("metric", family)])
+
+
+def _collected(families: Sequence[str]) -> dict[str, Measure]:
     found: dict[str, Measure] = {}
-    for family in registry.names("metric"):
+    for family in families:
         for one in measures(family):
             if one.name in found:
                 raise Refused(f"metric family '{family}' defines '{one.name}', which another family defines already")
@@ -201,18 +211,24 @@ def _columns(name: str, short: str, meaning: str, own: tuple[MetricColumn, ...])
 
 def column_of(name: str) -> MetricColumn | None:
     """What is declared of a column, an observable put in the place of the ``*``; None where no metric declares it."""
-    if name in COMPUTED:
-        return COMPUTED[name]
-    declared = [column for metric in metrics().values() for column in metric.columns]
+    found = COMPUTED.get(name) or _declared_as(name, own_metrics()) or _declared_as(name, metrics())
+    if found is None or found.name == name:
+        return found
+    return replace(found, name=name, short=found.short.replace("*", name.removeprefix(found.name[:-1])))
+
+
+def stem_of(name: str) -> str:
+    """What the columns of the observables begin with, of which this is one; empty where it is none."""
+    found = _declared_as(name, own_metrics()) or _declared_as(name, metrics())
+    return "" if found is None or found.name == name else found.name[:-1]
+
+
+def _declared_as(name: str, measures: Mapping[str, Measure]) -> MetricColumn | None:
+    """The column of this name, or the one with a ``*`` that stands for it."""
+    declared = [column for measure in measures.values() for column in measure.columns]
+    fitting = [one for one in declared if one.name[-1] == "*" and name.startswith(one.name[:-1])]
     exact = next((column for column in declared if column.name == name), None)
-    stem = max(
-        (c.name[:-1] for c in declared if c.name[-1] == "*" and name.startswith(c.name[:-1])), key=len, default=""
-    )
-    if exact or not stem:
-        return exact
-    of_each = next(column for column in declared if column.name == f"{stem}*")
-    short = of_each.short.replace("*", name.removeprefix(stem))
-    return MetricColumn(name, short, of_each.meaning, of_each.shown)
+    return exact or max(fitting, key=lambda column: len(column.name), default=None)
 
 
 def backends() -> tuple[dict[str, str], dict[str, str]]:

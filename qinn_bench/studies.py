@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from qinn_bench import catalogue, registry
+from qinn_bench.catalogue import Measure
 from qinn_bench.reading import parse, read_toml
 from qinn_bench.values import Match, Refused, Row, Study, Use
 
@@ -51,8 +52,10 @@ def check_metrics(names: Iterable[str]) -> None:
     Raises:
         Refused: one does not.
     """
-    known = catalogue.metrics()
-    for name in names:
+    asked, known = list(names), catalogue.own_metrics()
+    if any(name not in known for name in asked):
+        known = catalogue.metrics()
+    for name in asked:
         if name not in known:
             raise Refused(f"no metric is called '{name}'; there are: {', '.join(sorted(known))}")
 
@@ -66,18 +69,26 @@ def check_columns(names: Iterable[str], data: Iterable[Use]) -> None:
     Raises:
         Refused: a column that does not exist.
     """
-    computed, measures = catalogue.COMPUTED, catalogue.metrics().values()
-    fixed = {column.name for one in measures for column in one.columns if column.name[-1] != "*"} | set(computed)
-    stems = {column.name[:-1] for one in measures for column in one.columns if column.name[-1] == "*"}
-    free = tuple(one.name for one in measures if not one.columns)
-    asked = [name for name in names if name not in fixed and not name.startswith(free or ("\0",))]
-    if not asked:
+    asked = list(names)
+    if not _unknown(asked, catalogue.own_metrics(), ()):
         return
     plots = {plot.name: None for use in data for plot in registry.make("data", registry.spell_out("data", use)).plots}
-    each = {stem + plot for stem in sorted(stems) for plot in plots}
-    if wrong := [name for name in asked if name not in each]:
-        every = ", ".join([*sorted(fixed), *(f"{stem}OBSERVABLE" for stem in sorted(stems))])
+    if not _unknown(asked, catalogue.own_metrics(), plots):
+        return
+    measures = catalogue.metrics()
+    if wrong := _unknown(asked, measures, plots):
+        columns = [column.name for one in measures.values() for column in one.columns]
+        every = ", ".join(sorted({*catalogue.COMPUTED, *(name.replace("*", "OBSERVABLE") for name in columns)}))
         raise Refused(f"no column is called '{wrong[0]}'; there are: {every}, with the observables: {', '.join(plots)}")
+
+
+def _unknown(asked: Sequence[str], measures: Mapping[str, Measure], plots: Iterable[str]) -> list[str]:
+    """The names that are no column of these metrics, with a column for each of these observables where one says so."""
+    declared = [column.name for one in measures.values() for column in one.columns]
+    each = {name[:-1] + plot for name in declared if name.endswith("*") for plot in plots}
+    free = [one.name for one in measures.values() if not one.columns]
+    known = {*catalogue.COMPUTED, *declared, *each}
+    return [name for name in asked if name not in known and not any(name.startswith(one) for one in free)]
 
 
 def _check_grid(study: Study) -> None:

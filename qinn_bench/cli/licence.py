@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from qinn_bench import licence, measuring, power, registry, store
+from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset, Metric
 from qinn_bench.deformations import pool
 from qinn_bench.licence import Licence
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     found = _complete(data, options, file)
     if options.table:
         store.write_whole(options.table, lambda out: out.write(table(found).markdown().encode()))
-    print(found.model_dump_json(indent=1) if options.json else table(found).text())
+    print(found.model_dump_json(indent=1) if options.json else _tables.text(table(found)))
     return 0
 
 

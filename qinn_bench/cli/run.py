@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from qinn_bench import campaign
 from qinn_bench.campaign import Event, Limits
-from qinn_bench.cli import _study
+from qinn_bench.cli import _study, _tables
 from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
 from qinn_bench.run import Order
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     records = campaign.finished(orders)
     over_seeds = [record for record in records if record.cell.varies == "all"]
     shown = licensed(table(over_seeds, study.columns or None), over_seeds, options.results)
-    print(shown.json() if options.json else shown.text())
+    print(shown.json() if options.json else _tables.text(shown))
     log.print(f"records: {options.results / 'records' / study.name}")
     return 3 if any(campaign.failed(record) for record in records) else 0
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import replace
 
-from qinn_bench.catalogue import column_of
+from qinn_bench import catalogue
 from qinn_bench.comparing import LIKELIHOODS
 from qinn_bench.report.columns import (
     COMPUTED,
@@ -60,10 +60,13 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None, title
 
 
 def _check_columns(asked: Sequence[str], records: Sequence[Record]) -> None:
-    known = COMPUTED | {name for record in records for name in record.metrics}
-    for name in asked:
-        if name not in known and column_of(name) is None and any(record.metrics for record in records):
-            raise Refused(f"no column is called '{name}'; there are: {', '.join(sorted(known))}")
+    """That every column is known: computed, measured, or declared by a metric of which nothing was measured."""
+    measured = {name for record in records for name in record.metrics}
+    for name in asked if measured else ():
+        stem = catalogue.stem_of(name)
+        absent = catalogue.column_of(name) is None or (stem and any(other.startswith(stem) for other in measured))
+        if name not in measured and absent:
+            raise Refused(f"no column is called '{name}'; there are: {', '.join(sorted(COMPUTED | measured))}")
 
 
 def _line(group: Group, kept: Sequence[str], *, nested: bool) -> Line:
