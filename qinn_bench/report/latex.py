@@ -13,8 +13,8 @@ from qinn_bench.report.layout import Entry, Heading, Line, Table, nested, sectio
 from qinn_bench.report.numbers import number
 
 Font = Literal["tiny", "scriptsize", "footnotesize", "small", "normalsize"]
-FONTS: dict[Font, float] = dict(zip(get_args(Font), (5.0, 7.0, 8.0, 9.0, 10.0), strict=True))
-"""Sizes of a letter in points, in a class of 10 pt."""
+FONTS: dict[Font, float] = dict(zip(get_args(Font), (6.1, 7.0, 8.0, 9.0, 10.0), strict=True))
+"""Sizes of a letter in points, in a class of 10 pt; letters of 5 points are as wide as if they had 6.1."""
 PORTRAIT, LANDSCAPE = 345.0, 550.0
 """Widths of a page of the class article at 10 pt, in points; others leave more room."""
 GAP = 3.0
@@ -32,7 +32,15 @@ TEX = {
     **{"⟨": r"$\langle$", "⟩": r"$\rangle$", "·": r"$\cdot$", "‼": "!!", "≥": r"$\geq$", "≤": r"$\leq$"},
     **{"±": r"$\pm$", "–": "--", "—": "---", "✓": r"$\checkmark$", "✗": r"$\times$", "×": r"$\times$"},
     **{"−": "$-$", "∞": r"$\infty$", "→": r"$\to$", "↳": r"$\hookrightarrow$", "≈": r"$\approx$", "…": r"\ldots{}"},
-    **{"°": r"$^\circ$", "µ": r"$\mu$", "∂": r"$\partial$", "√": r"$\sqrt{}$", "∆": r"$\Delta$", "ο": "o"},
+    **{
+        "\u200b": r"\allowbreak{}",
+        "°": r"$^\circ$",
+        "µ": r"$\mu$",
+        "∂": r"$\partial$",
+        "√": r"$\sqrt{}$",
+        "∆": r"$\Delta$",
+        "ο": "o",
+    },
 }
 """Characters that LaTeX would read as commands, or does not have."""
 RAISED = {"<super>": "^", "<sub>": "_"}
@@ -69,7 +77,7 @@ def latex(table: Table, page: Page = Page(), label: str = "") -> str:
     for at, block in enumerate(blocks):
         lines += [r"\addtocounter{table}{-1}"] * (at > 0)
         lines += _longtable(table, block, page, caption if at == 0 else "", remarked=at == 0)
-    lines += [r"\raggedright\sloppy", *(rf"{tex(note)}\par" for note in table.footnotes), r"\endgroup"]
+    lines += [r"\raggedright\sloppy", *(rf"{_prose(note)}\par" for note in table.footnotes), r"\endgroup"]
     lines += [r"\end{landscape}"] * page.landscape
     return "\n".join(lines) + "\n"
 
@@ -77,6 +85,11 @@ def latex(table: Table, page: Page = Page(), label: str = "") -> str:
 def tex(text: str) -> str:
     """Text with everything that LaTeX would read as a command escaped, and what it has no letter for spelled out."""
     return "".join(_letter(char) for char in re.sub(r"[\s\u0085\u2028\u2029]+", " ", text))
+
+
+def _prose(text: str) -> str:
+    """A text whose lines may also be broken inside of what has no spaces, such as knobs and paths."""
+    return tex(re.sub(r"([,/;)=])(?=\S)", "\\1\u200b", text))
 
 
 def _letter(char: str) -> str:
@@ -167,7 +180,7 @@ def _row(row: Line, block: Sequence[int], width: float, remarked: bool) -> Itera
     yield start + " & ".join(_entry(row.entries[at]) for at in block).lstrip() + r" \\"
     for remark in row.remarks if remarked else ():
         wide = rf"\multicolumn{{{len(block)}}}{{p{{{width:.0f}pt}}}}"
-        yield rf"{wide}{{\raggedright\hangindent=2em\quad {tex(remark)}}} \\"
+        yield rf"{wide}{{\raggedright\hangindent=2em\quad {_prose(remark)}}} \\"
 
 
 def _entry(entry: Entry) -> str:
