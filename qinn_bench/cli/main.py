@@ -21,6 +21,7 @@ VERBS = {
     "table": "the table of a study, from its records",
     "publish": "the records of a study in one file to be committed, without their arrays",
     "figure": "the figures of a study, from its records",
+    "agree": "do two runs of a study agree within their errors",
     "licence": "the smallest deformations of the truth that each metric can see",
     "capacity": "quality against size for each family, and how much larger the classical ones have to be",
     "variance": "how much of a number's spread comes from each source of randomness",
