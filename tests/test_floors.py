@@ -28,7 +28,7 @@ FLOORS = [
         "capacity",
         "variance",
     }
-    | {"results_table", "round_robin", "agreement"},
+    | {"results_table", "round_robin", "agreement", "time_left"},
     {"cli"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shutil import get_terminal_size
 
 from qinn_bench.report.latex import latex
-from qinn_bench.report.layout import WIDTH, Table
+from qinn_bench.report.layout import WIDTH, Table, filled
 
 NARROWEST = 60
 
@@ -13,6 +13,14 @@ NARROWEST = 60
 def terminal() -> int:
     """The columns of the terminal, or of COLUMNS where there is none; 120 where nothing says, never below 60."""
     return max(NARROWEST, get_terminal_size((WIDTH, 24)).columns)
+
+
+def entry(name: str, about: str, indent: int = 24) -> str:
+    """A name and what is said of it, in lines that this terminal does not break; words are never broken."""
+    width = max(terminal(), indent + 30)
+    if len(name) >= indent - 2:
+        return f"  {name}\n{filled(about, width, ' ' * indent, ' ' * indent)}".rstrip()
+    return filled(about, width, f"  {name}".ljust(indent), " " * indent).rstrip() if about else f"  {name}"
 
 
 def text(table: Table) -> str:

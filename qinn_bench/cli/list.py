@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import textwrap
 from importlib.util import find_spec
-from shutil import get_terminal_size
 from typing import Literal
 
 from qinn_bench import catalogue, registry
+from qinn_bench.cli import _tables
 from qinn_bench.quantum import lowering
 from qinn_bench.values import Refused
 
 KINDS = ("models", "data", "metrics", "backends")
-INDENT = 24
 PLUGIN = "pennylane_lightning"
 
 
@@ -32,22 +30,11 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(found, indent=1))
         return 0
-    width = get_terminal_size((120, 24)).columns
     for kind, entries in found.items():
         print(kind)
         for name, about in entries.items():
-            print(_entry(name, about, width))
+            print(_tables.entry(name, about))
     return 0
-
-
-def _entry(name: str, about: str, width: int) -> str:
-    """A name and what it is, in lines that no terminal of this width breaks."""
-    if len(name) >= INDENT - 2:
-        head, first = [f"  {name}"], " " * INDENT
-    else:
-        head, first = [], f"  {name}".ljust(INDENT)
-    lines = textwrap.wrap(about, max(width, INDENT + 20), initial_indent=first, subsequent_indent=" " * INDENT)
-    return "\n".join([*head, *(lines or [first])]).rstrip()
 
 
 def _entries(kind: str) -> dict[str, str]:

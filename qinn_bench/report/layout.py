@@ -80,7 +80,7 @@ class Table:
         blocks = _blocks(self, width)
         shown = "\n\n".join("\n".join(_block(self, block, width, i == 0)) for i, block in enumerate(blocks))
         notes = "\n".join(filled(note, width, rest="  ") for note in self.footnotes)
-        return f"{filled(self.title, width)}\n\n{shown}\n\n{notes}\n"
+        return "\n\n".join(filter(None, [filled(self.title, width), shown, notes])) + "\n"
 
     def markdown(self) -> str:
         """A pipe table; the best entries are bold, floors and ceilings italic."""
