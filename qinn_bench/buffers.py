@@ -55,7 +55,7 @@ def _size(held: Any) -> int:
 
 def _matters(model: Any, held: Any, rows: Tensor) -> bool:
     """Whether the log-density moves where these numbers are nudged; they are put back."""
-    kept, plain = np.array(held, dtype=float, copy=True), model.log_prob(rows)
+    kept, plain = np.array(np.asarray(held), dtype=float), model.log_prob(rows)
     typical = float(np.abs(kept).mean()) if kept.size else 0.0
     signs = np.where(np.arange(kept.size).reshape(kept.shape) % 2, 1.0, -1.0)
     _write(held, kept + NUDGE * signs * (np.abs(kept) + typical + 1e-12))

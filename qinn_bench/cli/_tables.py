@@ -17,9 +17,10 @@ def terminal() -> int:
 
 def entry(name: str, about: str, indent: int = 24) -> str:
     """A name and what is said of it, in lines that this terminal does not break; words are never broken."""
-    width = max(terminal(), indent + 30)
-    if len(name) >= indent - 2:
-        return f"  {name}\n{filled(about, width, ' ' * indent, ' ' * indent)}".rstrip()
+    width = terminal()
+    if len(name) >= indent - 2 or max(map(len, about.split()), default=0) > width - indent:
+        start = " " * (indent if len(name) >= indent - 2 else 4)
+        return f"  {name}\n{filled(about, width, start, start)}".rstrip()
     return filled(about, width, f"  {name}".ljust(indent), " " * indent).rstrip() if about else f"  {name}"
 
 

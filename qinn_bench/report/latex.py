@@ -89,7 +89,7 @@ def tex(text: str) -> str:
 
 def _prose(text: str) -> str:
     """A text whose lines may also be broken inside of what has no spaces, such as knobs and paths."""
-    return tex(re.sub(r"([,/;)=])(?=\S)", "\\1\u200b", text))
+    return tex(re.sub(r"([,/;)=[])(?=\S)", "\\1\u200b", text))
 
 
 def _letter(char: str) -> str:
@@ -177,7 +177,11 @@ def _header(headings: Sequence[Heading]) -> list[str]:
 
 def _row(row: Line, block: Sequence[int], width: float, remarked: bool) -> Iterator[str]:
     start = r"\quad " if nested(row) else ""
-    yield start + " & ".join(_entry(row.entries[at]) for at in block).lstrip() + r" \\"
+    yield (
+        start
+        + " & ".join([_prose(str(row.entries[0]).strip()), *(_entry(row.entries[at]) for at in block[1:])])
+        + r" \\"
+    )
     for remark in row.remarks if remarked else ():
         wide = rf"\multicolumn{{{len(block)}}}{{p{{{width:.0f}pt}}}}"
         yield rf"{wide}{{\raggedright\hangindent=2em\quad {_prose(remark)}}} \\"
