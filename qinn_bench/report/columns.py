@@ -26,8 +26,8 @@ def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
     """
     measured = list(dict.fromkeys(name for record in records for name in record.metrics))
     shown = [name for name in measured if (column := catalogue.column_of(name)) is None or column.shown]
-    density = {one.name for one in catalogue.metrics().values() if one.needs == LIKELIHOOD}
-    first = [name for name in shown if any(name == one or name.startswith(f"{one}_") for one in density)]
+    density = [one.name for one in catalogue.metrics().values() if one.needs == LIKELIHOOD]
+    first = [name for one in density for name in shown if name == one or name.startswith(f"{one}_")]
     buffered = any(record.parameters and record.parameters.buffers for record in records)
     certified = any(record.certificate for record in records)
     return (
