@@ -50,12 +50,12 @@ validate: .venv/installed-test
 
 # The smallest deformations of the truth that each metric can see (half an hour of one core; what is there is kept).
 licence: .venv/installed
-	$(BIN)/qinn-bench licence gmm8 --samples 2000 --metrics sep,chi2,w1,kl,nll --repeats 40
-	$(BIN)/qinn-bench licence gmm8 --samples 2000 --metrics c2st,swd --repeats 20 --table results/tables/licence_gmm8.md
-	$(BIN)/qinn-bench licence zjets --metrics sep,chi2 --repeats 60
-	$(BIN)/qinn-bench licence zjets --metrics w1 --repeats 30
-	$(BIN)/qinn-bench licence zjets --samples 2000 --metrics mmd --repeats 12
-	$(BIN)/qinn-bench licence zjets --metrics c2st,swd --repeats 12 --table results/tables/licence.md
+	$(BIN)/qinn-bench licence gmm8 --keep --samples 2000 --metrics sep,chi2,w1,kl,nll --repeats 40
+	$(BIN)/qinn-bench licence gmm8 --keep --samples 2000 --metrics c2st,swd --repeats 20 --table results/tables/licence_gmm8.md
+	$(BIN)/qinn-bench licence zjets --keep --metrics sep,chi2 --repeats 60
+	$(BIN)/qinn-bench licence zjets --keep --metrics w1 --repeats 30
+	$(BIN)/qinn-bench licence zjets --keep --samples 2000 --metrics mmd --repeats 12
+	$(BIN)/qinn-bench licence zjets --keep --metrics c2st,swd --repeats 12 --table results/tables/licence.md
 
 # What models of about 370 parameters could represent: effective dimension, circuits, Jacobians (minutes on one core).
 diagnose: .venv/installed

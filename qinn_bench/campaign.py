@@ -42,16 +42,39 @@ class Event:
 
 
 def finished(orders: Sequence[Order]) -> list[Record]:
-    """The records that exist, in the order of the plan."""
-    found = (store.load(order.results, order.study, order.key) for order in orders)
-    return [record for record in found if record]
+    """The records that exist, in the order of the plan and under its names."""
+    found = ((order, store.load(order.results, order.study, order.key)) for order in orders)
+    return [named(order, record) for order, record in found if record]
+
+
+def named(order: Order, record: Record) -> Record:
+    """A record under the names that the plan gives its cell: labels may have been changed since it was written."""
+    names = {"row": order.row, "family": order.family, "size": order.size, "control_of": order.control_of}
+    return record.model_copy(update=names)
 
 
 def fitting(orders: Sequence[Order], records: Sequence[Record]) -> list[tuple[Order, Record]]:
-    """The records of these cells by row, data set and seed, in the order of the plan, whatever code made them."""
-    found = {store.place(record.row, record.cell): record for record in records}
-    places = [(order, store.place(order.row, order.cell)) for order in orders]
-    return [(order, found[place]) for order, place in places if place in found]
+    """The records of these cells, in the order of the plan and under its names, whatever code made them.
+
+    A record belongs to the cell that has its key, or else its settings, or else the row, data set and seed that it was
+    made for, if the model is still the same there.
+    """
+    left = {id(record): record for record in records}
+    found: dict[str, Record] = {}
+    for of_order, of_record in (
+        (lambda order: order.key, lambda record: record.key),
+        (lambda order: order.cell.model_dump_json(), lambda record: record.cell.model_dump_json()),
+        (_place, _place),
+    ):
+        known = {of_record(record): record for record in left.values()}
+        for order in orders:
+            if order.key not in found and (record := known.pop(of_order(order), None)):
+                found[order.key] = left.pop(id(record))
+    return [(order, named(order, found[order.key])) for order in orders if order.key in found]
+
+
+def _place(one: Order | Record) -> tuple[object, ...]:
+    return *store.place(one.row, one.cell), one.cell.model.name, one.cell.control
 
 
 def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:

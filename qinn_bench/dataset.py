@@ -113,10 +113,31 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class MetricColumn:
+    """A column of a table that a metric fills: its name, its short heading, and what it means in half a sentence.
+
+    A name that ends in ``*`` stands for a column for each observable, and so does the ``*`` of its heading. Columns
+    that are not `shown` stand in a table only where they are asked for.
+    """
+
+    name: str
+    short: str
+    meaning: str = ""
+    shown: bool = True
+
+
+@dataclass(frozen=True)
 class Metric:
-    """A named quality figure; `compute` returns one estimate per column, each column name starting with `name`."""
+    """A named quality figure; `compute` returns one estimate per column, each column name starting with `name`.
+
+    `short` and `meaning` are those of its one column; a metric of several says them in `columns`, in the order that a
+    table has them. A metric that says neither is shown whole, under the names of its columns.
+    """
 
     name: str
     title: str
     needs: Literal["density", "samples"]
     compute: Callable[[Evidence], dict[str, Estimate]]
+    short: str = ""
+    meaning: str = ""
+    columns: tuple[MetricColumn, ...] = ()

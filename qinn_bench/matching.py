@@ -142,7 +142,7 @@ def _size(use: Use, data: Dataset, match: Match) -> tuple[Parameters, int]:
     count = _count(use, data)
     if match.axis in ("parameters", "quantum"):
         amount = count.quantum if match.axis == "quantum" else count.total
-        return count, amount if match.blind else amount - count.blind
+        return count, amount if match.blind else amount - (count.blind or 0)
     step, rank = measure(use, data, match.batch, rank=match.axis == "rank")
     size = {"circuits": step.circuits, "flops": step.flops, "rank": rank}[match.axis]
     if size is None:

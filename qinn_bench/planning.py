@@ -7,88 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from qinn_bench import keys, matching, registry
+from qinn_bench import keys, matching, registry, studies
 from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
-from qinn_bench.reading import parse, read_toml
 from qinn_bench.run import Order
+from qinn_bench.studies import has_circuit, label_of
 from qinn_bench.values import Cell, Control, Match, Refused, Row, Source, Study, Use
 
-FEWEST_VARIED = 4
-"""A source of randomness that is moved alone needs so many seeds to show its variance."""
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 
 def load_study(path: Path) -> Study:
-    """Read and check a study file.
+    """Read and check a study file, the options of its backends included.
 
     Raises:
-        Refused: no such file, no TOML, or a key, model, data set, metric or backend that does not exist.
+        Refused: what `studies.load_study` refuses, or a backend with options that it does not have.
     """
-    study = parse(Study, read_toml(path, f"there is no study file '{path}'"), str(path))
-    _check_names(study)
-    return study
-
-
-def _check_names(study: Study) -> None:
-    for text in study.data:
-        registry.spell_out("data", registry.parse_use(text))
-    for row in study.models:
-        for rung in row.ladder or ({},):
-            registry.spell_out("model", Use(name=row.model, knobs=row.knobs | rung))
+    study = studies.load_study(path)
     for backend in study.backends:
         backends.parse(backend)
-    known = all_metrics()
-    for name in study.metrics:
-        if name not in known:
-            raise Refused(f"no metric is called '{name}'; there are: {', '.join(sorted(known))}")
-    _check_grid(study)
-    if study.variance and study.seeds < FEWEST_VARIED:
-        raise Refused(
-            f"study '{study.name}' asks for the variance of {study.seeds} seeds; {FEWEST_VARIED} or more were expected"
-        )
-    labels = [label_of(row) for row in study.models]
-    if doubled := {label for label in labels if labels.count(label) > 1}:
-        raise Refused(f"two rows of study '{study.name}' are called '{doubled.pop()}'; give each its own label")
-
-
-def _check_grid(study: Study) -> None:
-    """That sizes, match and controls make sense together."""
-    match = study.match or Match()
-    if doubled := {size for size in study.sizes if study.sizes.count(size) > 1}:
-        raise Refused(f"study '{study.name}' names the size {doubled.pop()} twice; each size was expected once")
-    if study.sizes and match.target:
-        raise Refused(
-            f"study '{study.name}' names both sizes and match.{match.axis} = {match.target}; of the two, one was "
-            "expected"
-        )
-    if study.sizes and not any(row.shape or row.ladder for row in study.models):
-        raise Refused(f"study '{study.name}' names sizes, but none of its rows has a shape or a ladder to meet them")
-    for row in study.models:
-        if row.ladder and (row.shape or not study.sizes):
-            raise Refused(f"row '{label_of(row)}' has a ladder, which takes the study's sizes and no shape of its own")
-    if study.match and not (study.sizes or match.target):
-        raise Refused(f"[match] of study '{study.name}' names no amount; expected such as parameters = 370")
-    if odd := set(study.control_sizes) - set(study.sizes):
-        raise Refused(
-            f"study '{study.name}' has controls at size {odd.pop()}, which is none of its sizes {study.sizes}"
-        )
-    if study.controls and not any(has_circuit(row.model) for row in study.models):
-        names = ", ".join(name for name in registry.names("model") if has_circuit(name))
-        raise Refused(
-            f"study '{study.name}' asks for controls, but none of its models has a circuit; there are: {names}"
-        )
-
-
-def has_circuit(model: str) -> bool:
-    """Whether a model runs circuits, so that it has controls."""
-    return registry.takes("model", model, "backend")
-
-
-def label_of(row: Row) -> str:
-    """What a row is called in tables."""
-    return row.label or row.model
+    return study
 
 
 def plan(study: Study, results: Path) -> list[Order]:

@@ -71,14 +71,23 @@ def spell_out(kind: Kind, use: Use) -> Use:
         Refused: an unknown name, an unknown knob, or a knob of the wrong type.
     """
     defaults = knob_defaults(kind, use.name)
+    check_knobs(kind, use, defaults)
+    spelled = defaults | {k: _as(defaults[k], v) for k, v in use.knobs.items()}
+    before = later(kind, use.name)
+    return Use(name=use.name, knobs={k: v for k, v in spelled.items() if k not in before or v != before[k]})
+
+
+def check_knobs(kind: Kind, use: Use, defaults: Knobs) -> None:
+    """That the knobs of a use are among these and have their types.
+
+    Raises:
+        Refused: an unknown knob, or a knob of the wrong type.
+    """
     for knob, value in use.knobs.items():
         if knob not in defaults:
             known = ", ".join(sorted(defaults)) or "none"
             raise Refused(f"{kind} '{use.name}' has no knob '{knob}'; there are: {known}")
         _check_type(f"{kind} '{use.name}'", knob, value, defaults[knob])
-    spelled = defaults | {k: _as(defaults[k], v) for k, v in use.knobs.items()}
-    before = later(kind, use.name)
-    return Use(name=use.name, knobs={k: v for k, v in spelled.items() if k not in before or v != before[k]})
 
 
 def later(kind: Kind, name: str) -> Knobs:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from qinn_bench import measuring, registry, store
+from qinn_bench import buffers, measuring, registry, store
 from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
@@ -28,6 +28,8 @@ from qinn_bench.training import Fit, fit
 from qinn_bench.values import Cell, Estimate, Record, Resources, Status, Training
 
 WEIGHT = "weight:"
+ROWS = 64
+"""Test rows at which a density is looked at to see what it depends on."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
     if outcome.status != "ok":
         return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=clock.seconds, **facts)
     model = model.double().to("cpu").eval()
+    facts["parameters"] = facts["parameters"].model_copy(update={"buffers": _buffers(model, cell, data)})
     with clock.phase("evaluate"):
         arrays |= _weights(model) | _evaluate(model, cell, data)
     if (found := len(arrays["samples"])) < cell.samples:
@@ -131,6 +134,12 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
         used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": clock.seconds["train_peak_mb"]}
         facts["resources"] = measuring.take_resources(model, cell, data).model_copy(update=used)
     return save(order, arrays, cost=clock.seconds, measured=measuring.fingerprints(order.metrics), **facts)
+
+
+def _buffers(model: Generator, cell: Cell, data: Dataset) -> int:
+    """How many fitted numbers a trained model keeps outside of its parameters."""
+    rows = torch.as_tensor(data.transform.forward(data.test[:ROWS])[0])
+    return buffers.fitted(model, build(cell, data), rows, given=registry.takes("model", cell.model.name, "data"))
 
 
 def build(cell: Cell, data: Dataset) -> Generator:

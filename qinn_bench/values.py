@@ -187,19 +187,23 @@ class Study(Value):
 class Parameters(Value):
     """How many numbers a model trains (total = quantum + classical), and how many it holds fixed (frozen).
 
-    `blind` counts those of the trained ones in circuits that no readout sees, whatever their values.
+    `blind` counts those of the trained ones in circuits that no readout sees, whatever their values; None where they
+    were not counted.
+    `buffers` are fitted numbers outside of its parameters that its density depends on, such as the rows of a kernel
+    density estimate; None where they were not counted.
     """
 
     total: int
     quantum: int
     classical: int
     frozen: int
-    blind: int = 0
+    blind: int | None = None
+    buffers: int | None = None
 
     @property
     def live(self) -> int:
         """The trained numbers that can have an effect."""
-        return self.total - self.blind
+        return self.total - (self.blind or 0)
 
 
 class Certificate(Value):

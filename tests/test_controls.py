@@ -11,6 +11,7 @@ from qinn_bench.contracts import count_parameters
 from qinn_bench.quantum import controls, stand_ins, statevector
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.report.latex import latex
 from qinn_bench.report.table import table
 from qinn_bench.seeds import torch_rng
 from qinn_bench.training import fit
@@ -224,7 +225,7 @@ def test_controls_and_skipped_sizes_end_in_the_table(study, tmp_path, capsys):
     best = {row.role for row in shown.rows for entry in row.entries if entry.best}
     assert best <= {"model"}
     assert "skipped: no shape of 'qinn[" in shown.text() and "&emsp;*frozen*" in shown.markdown()
-    assert "\\quad frozen" in shown.latex() and "Q · 40 · frozen,moons,control" in shown.csv()
+    assert "\\quad frozen" in latex(shown) and "Q · 40 · frozen,moons,control" in shown.csv()
     assert any(note.startswith("Controls of a quantum model") and "untrained:" in note for note in shown.footnotes)
     assert main(["status", *verb]) == 0
     assert "3 ok, 1 skipped, 3 to run" in capsys.readouterr().out

@@ -12,7 +12,7 @@ FLOORS = [
     {"values", "dataset", "reading", "contracts", "seeds", "sources"},
     {"quantum", "curves", "paired", "rankings", "sign_flips", "statistics", "ties", "transforms"},
     {"training", "splits", "audit", "density_mass", "resources", "flags", "nulls"}
-    | {"metrics", "data", "store", "published", "registry", "provenance", "keys"},
+    | {"metrics", "data", "store", "published", "registry", "provenance", "keys", "catalogue", "studies", "buffers"},
     {"run", "measuring", "worker", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
     {
@@ -28,7 +28,7 @@ FLOORS = [
         "capacity",
         "variance",
     }
-    | {"findings", "results_table", "round_robin", "standings", "welch"},
+    | {"findings", "results_table", "round_robin", "standings", "welch", "agreement", "time_left"},
     {"cli"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -191,9 +191,11 @@ def test_few_points_have_no_fit_but_a_note():
 
 def test_tables_show_every_backend_and_notes_every_gap(monkeypatch, capsys):
     found = fake_scan(monkeypatch, lambda name, n: exponential(name, n) * 1e3, budget=100.0, modes=("forward", "nll"))
-    shown = dict(tables(found))
-    assert next(iter(shown)) == "forward: median time of a step [ms], batch 64, 4 layers, 1 thread"
-    assert [column.header for column in shown[next(iter(shown))].columns] == ["qubits", *map(str, range(3, 12))]
+    first = next(iter(tables(found)))
+    assert first.title == "forward: median time of a step [ms], batch 64, 4 layers, 1 thread"
+    assert [heading.title for heading in first.header] == ["qubits", *map(str, range(3, 12))]
+    for width in (80, 120):
+        assert max(len(line) for one in tables(found) for line in one.text(width).splitlines()) <= width
     said = "\n".join(notes(found))
     assert "load" in said and "torch" in said and "Machine" in said
 

@@ -34,3 +34,18 @@ def of_study(options: argparse.Namespace, study: str) -> tuple[list[Record], lis
         return store.load_all(options.results, study), []
     found = published.read(options.records, study)
     return found, [published.said(options.records, found)]
+
+
+def some_of_study(options: argparse.Namespace, study: str) -> tuple[list[Record], list[str]]:
+    """The same, for a verb that has nothing to say without records.
+
+    Raises:
+        Refused: there are none.
+    """
+    found, notes = of_study(options, study)
+    if not found:
+        raise Refused(
+            f"there are no records of '{study}' in '{options.results}'; run the study first, or name a file of "
+            "published ones with --records"
+        )
+    return found, notes

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from qinn_bench import claims, freezing, store
-from qinn_bench.cli import _records
+from qinn_bench.cli import _records, _tables
 from qinn_bench.report.claims import table
 from qinn_bench.values import Refused
 
@@ -51,7 +51,7 @@ def _check(options: argparse.Namespace) -> int:
         plain = {"name": file.name, "title": file.title, "source": file.source, "standing": standing, "notes": notes}
         text = json.dumps(plain | {"rulings": [one.model_dump() for one in rulings]}, indent=1, ensure_ascii=False)
     else:
-        text = made.markdown() if options.format == "md" else made.text()
+        text = made.markdown() if options.format == "md" else _tables.text(made)
     if options.out:
         store.write_whole(options.out, lambda out: out.write(text.encode()))
     else:

@@ -12,6 +12,7 @@ from qinn_bench import registry
 from qinn_bench.performance import counters, golden, workloads
 from qinn_bench.performance.counters import Counted
 from qinn_bench.performance.golden import Change
+from qinn_bench.time_left import Pace
 from qinn_bench.values import Use
 
 GOLDEN = Path("results/golden/counters.json")
@@ -30,7 +31,10 @@ def run(options: argparse.Namespace) -> int:
     """Count, print, compare, keep; 1 if a counter grew by more than a share of `golden.BLOCKS`."""
     known = golden.load(options.golden)
     chosen = [use for text in options.workload for use in _chosen(text)] if options.workload else workloads.uses()
-    counted = list(counters.counted(chosen))
+    counted, pace, log = [], Pace(len(chosen)), Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    for one in counters.counted(chosen):
+        counted.append(one)
+        log.print(f"{pace.step()}: {one.workload}")
     here = known.get(golden.environment())
     changes = golden.compare(here, counted) if here is not None else []
     if options.accept:

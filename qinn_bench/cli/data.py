@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from qinn_bench import registry
+from qinn_bench import catalogue, registry
+from qinn_bench.cli import _tables
 from qinn_bench.data import _samples
 from qinn_bench.data._samples import Request
 from qinn_bench.dataset import Dataset
@@ -76,16 +77,16 @@ def _progress(events: int) -> Iterator[Callable[[int], None]]:
 def _list(options: argparse.Namespace) -> int:
     found = {name: _samples.info(name) for name in _samples.names()}
     shown = ("events", "seed", "quality", "cuts", "min_ptz")
-    sets = {name: (registry.find("data", name).__doc__ or "").splitlines()[0] for name in registry.names("data")}
+    sets = {name: catalogue.made("data", name).about for name in registry.names("data")}
     if options.json:
         samples = {name: {key: entry[key] for key in shown} for name, entry in found.items()}
         print(json.dumps({"data": sets, "samples": samples}, indent=1))
         return 0
     for name, about in sets.items():
-        print(f"{name:<24} {about}")
+        print(_tables.entry(name, about))
     print("\nsamples of zjets")
     for name, entry in found.items():
-        print(f"{name:<24} " + "  ".join(f"{key}={entry[key]}" for key in shown))
+        print(_tables.entry(name, "  ".join(f"{key}={entry[key]}" for key in shown)))
     return 0
 
 
@@ -96,7 +97,7 @@ def _info(options: argparse.Namespace) -> int:
         print(json.dumps(about, indent=1))
         return 0
     for key, value in about.items():
-        print(f"{key:<20} {'; '.join(value) if isinstance(value, list) else value}")
+        print(_tables.entry(key, "; ".join(value) if isinstance(value, list) else str(value)))
     return 0
 
 
@@ -123,5 +124,5 @@ def _verify(options: argparse.Namespace) -> int:
         print(json.dumps(found, indent=1))
     else:
         for name, why in found.items():
-            print(f"{name:<24} {why or 'whole'}")
+            print(_tables.entry(name, why or "whole"))
     return 4 if any(found.values()) else 0

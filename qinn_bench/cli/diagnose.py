@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from qinn_bench import planning, registry, store
+from qinn_bench.cli import _tables
 from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset
 from qinn_bench.diagnostics import DIAGNOSTICS, Finding, Subject, diagnose
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({name: [f.model_dump() for f in findings] for name, findings in found.items()}, indent=1))
     else:
-        print(made.text())
+        print(_tables.text(made))
     return 0
 
 

@@ -8,15 +8,13 @@ import os
 from dataclasses import asdict
 
 import torch
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from qinn_bench.cli import _tables
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends, native
 from qinn_bench.quantum.checkup import SHOTS, TOLERANCE, Finding, checkup
 from qinn_bench.quantum.forecast import free_bytes
+from qinn_bench.report.layout import Entry, Heading, Line, Table
 from qinn_bench.values import Knob
 
 QUANTITIES = ("values", "gradients", "jacobian", "nll")
@@ -37,13 +35,8 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({"sound": sound, "machine": machine, "backends": rows}, indent=1))
         return 0 if sound else 4
     for name, value in machine.items():
-        print(f"{name:<18} {value}")
-    Console().print(_table(found))
-    for finding in found:
-        if finding.reason:
-            print(f"not here: {finding.reason}")
-    print(f"largest difference to default.qubit, complex128, every gate and readout; at most {TOLERANCE:g} is right")
-    print(f"seeds: what two runs with one seed give; shots:{SHOTS} is judged in standard errors (σ)")
+        print(_tables.entry(name, str(value), 22))
+    print(_tables.text(_table(found)), end="")
     print("all is well" if sound else "a backend is not right: see the rows marked ✗")
     return 0 if sound else 4
 
@@ -63,14 +56,21 @@ def _machine() -> dict[str, Knob]:
 
 
 def _table(found: tuple[Finding, ...]) -> Table:
-    table = Table("backend", *QUANTITIES, "seeds", "", box=SIMPLE, padding=(0, 1))
-    for column in table.columns:
-        column.no_wrap = True
+    """A line for each simulator that is here, and below it why the others are not."""
+    header = [Heading(name, name) for name in ("backend", *QUANTITIES, "seeds", "right")]
+    lines = []
     for finding in found:
+        figures = (_figure(getattr(finding, name), finding.exact) for name in QUANTITIES)
+        cells = (finding.backend, *figures, finding.seeds, "✓" if finding.sound else "✗")
         if not finding.reason:
-            figures = (_figure(getattr(finding, name), finding.exact) for name in QUANTITIES)
-            table.add_row(escape(finding.backend), *figures, finding.seeds, "✓" if finding.sound else "✗")
-    return table
+            lines.append(Line("", finding.backend, "model", "", tuple(map(Entry, cells))))
+    notes = (
+        *(f"not here: {finding.reason}" for finding in found if finding.reason),
+        "values to nll: largest difference to default.qubit, complex128, every gate and readout; at most "
+        f"{TOLERANCE:g} is right",
+        f"seeds: what two runs with one seed give; shots:{SHOTS} is judged in standard errors (σ)",
+    )
+    return Table("", tuple(header), tuple(lines), notes)
 
 
 def _figure(value: float | None, exact: bool) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from qinn_bench import licence, measuring, power, registry, store
+from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset, Metric
 from qinn_bench.deformations import pool
 from qinn_bench.licence import Licence
@@ -17,6 +18,8 @@ from qinn_bench.values import Refused
 
 FEWEST = 10
 SMALLEST = 100
+OWN = "own"
+"""The folder beside the licences in use, for those that were only looked at."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,27 +30,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=40, help="samples at each strength near the smallest seen")
     parser.add_argument("--fresh", action="store_true", help="forget what the file has already")
     parser.add_argument("--json", action="store_true", help="print the licence as JSON")
-    parser.add_argument("--out", type=Path, help="the file (default: results/licence/DATA.json)")
+    parser.add_argument("--keep", action="store_true", help="make it the licence in results/licence, which tables use")
+    parser.add_argument("--out", type=Path, help="the file (default: results/licence/own/DATA.json)")
     parser.add_argument("--table", type=Path, help="write the table in Markdown to this file too")
 
 
 def run(options: argparse.Namespace) -> int:
     """Simulate what the file does not have yet, write after every metric, and print the table."""
     data: Dataset = registry.make("data", registry.spell_out("data", registry.parse_use(options.data)))
-    file = options.out or licence.path(Path("results"), options.data)
-    found = _complete(data, options, file)
+    used = licence.path(Path("results"), options.data)
+    file = options.out or (used if options.keep else used.parent / OWN / used.name)
+    found = _complete(data, options, file, used)
     if options.table:
         store.write_whole(options.table, lambda out: out.write(table(found).markdown().encode()))
-    print(found.model_dump_json(indent=1) if options.json else table(found).text())
+    if file != used and file.exists():
+        Console(stderr=True).print(
+            f"kept in {file}; tables use {used}, which --keep writes", soft_wrap=True, markup=False, highlight=False
+        )
+    print(found.model_dump_json(indent=1) if options.json else _tables.text(table(found)))
     return 0
 
 
-def _complete(data: Dataset, options: argparse.Namespace, file: Path) -> Licence:
-    """The licence of the file with the metrics and sizes that were asked for."""
+def _complete(data: Dataset, options: argparse.Namespace, file: Path, used: Path) -> Licence:
+    """The licence of the file, or of the one in use where there is none yet, with what was asked for."""
     metrics, sizes = _metrics(options.metrics), _sizes(options.samples)
     if options.repeats < FEWEST:
         raise Refused(f"--repeats is {options.repeats}; a power curve needs at least {FEWEST}")
-    found = None if options.fresh else licence.read(file)
+    found = None if options.fresh else licence.read(file) or licence.read(used)
     if found is None or found.fingerprint != data.fingerprint:
         found = Licence(data=options.data, fingerprint=data.fingerprint)
     log, source = Console(stderr=True), pool(data)

@@ -1,15 +1,19 @@
-"""``qinn-bench list``: what exists."""
+"""``qinn-bench list``: what exists, from the text of its files; nothing is imported that need not be."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from importlib.util import find_spec
+from typing import Literal
 
-from qinn_bench import registry
-from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.quantum import backends
+from qinn_bench import catalogue, registry
+from qinn_bench.cli import _tables
+from qinn_bench.quantum import lowering
+from qinn_bench.values import Refused
 
 KINDS = ("models", "data", "metrics", "backends")
+PLUGIN = "pennylane_lightning"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,29 +23,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print names with what each is."""
+    """Print names with what each is; metrics with the columns of a table that they fill."""
     found = {kind: _entries(kind) for kind in KINDS if options.kind in (None, kind)}
+    if options.kind == "metrics":
+        found["columns"] = _columns()
     if options.json:
         print(json.dumps(found, indent=1))
         return 0
     for kind, entries in found.items():
         print(kind)
         for name, about in entries.items():
-            print(f"  {name:<22} {about}".rstrip())
+            print(_tables.entry(name, about))
     return 0
-
-
-def _backend(name: str, about: str) -> str:
-    """What a backend is, and why it cannot run here where it cannot."""
-    about = f"{about} (here: {backends.resolve(name)})" if name == "auto" else about
-    reason = backends.why_not(name)
-    return f"{about}; not here: {reason}" if reason else about
 
 
 def _entries(kind: str) -> dict[str, str]:
     if kind == "metrics":
-        return {name: metric.title for name, metric in sorted(all_metrics().items())}
+        return _metrics()
     if kind == "backends":
-        return {name: _backend(name, about) for name, about in backends.NAMES.items()} | backends.FAMILIES
-    what: registry.Kind = "model" if kind == "models" else "data"
-    return {name: (registry.find(what, name).__doc__ or "").splitlines()[0] for name in registry.names(what)}
+        names, families = catalogue.backends()
+        return {name: _backend(name, about) for name, about in names.items()} | families
+    what: Literal["model", "data"] = "model" if kind == "models" else "data"
+    return {name: _made(what, name) for name in registry.names(what)}
+
+
+def _backend(name: str, about: str) -> str:
+    """What a backend is, and what is missing here for it; whether the rest runs, `qinn-bench doctor` tries out."""
+    if name == "auto":
+        return f"{about} (here: {'native' if lowering.AVAILABLE else 'torch'})"
+    family, _, kind = name.partition(".")
+    if name == "native" and not lowering.AVAILABLE:
+        return f"{about}; not here: it {lowering.ABSENCE}"
+    if family == "lightning" and (not find_spec(PLUGIN) or not find_spec(f"{PLUGIN}.{family}_{kind}")):
+        return f"{about}; not here: it is not installed"
+    return about
+
+
+def _metrics() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for family in registry.names("metric"):
+        try:
+            found |= {one.name: one.title for one in catalogue.measures(family)}
+        except Exception as error:  # A file of anybody's: whatever it raises is its own affair.
+            found[family] = _broken(error)
+    return dict(sorted(found.items()))
+
+
+def _made(kind: Literal["model", "data"], name: str) -> str:
+    try:
+        return catalogue.made(kind, name).about
+    except Exception as error:  # As above.
+        return _broken(error)
+
+
+def _broken(error: Exception) -> str:
+    said = str(error).strip() if isinstance(error, Refused) else f"{type(error).__name__}: {error}".strip()
+    return f"broken: {said.splitlines()[0]}"
+
+
+def _columns() -> dict[str, str]:
+    """The columns of a table with what they mean; a ``*`` stands for an observable of the data set."""
+    declared = [column for one in catalogue.metrics().values() for column in one.columns]
+    listed = [*catalogue.COMPUTED.values(), *declared]
+    return {column.name: column.meaning or column.short for column in listed}

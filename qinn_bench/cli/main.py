@@ -9,6 +9,7 @@ import signal
 import sys
 
 from qinn_bench import __version__
+from qinn_bench.cli import _early
 from qinn_bench.values import Refused
 
 VERBS = {
@@ -20,6 +21,7 @@ VERBS = {
     "table": "the table of a study, from its records",
     "publish": "the records of a study in one file to be committed, without their arrays",
     "figure": "the figures of a study, from its records",
+    "agree": "do two runs of a study agree within their errors",
     "licence": "the smallest deformations of the truth that each metric can see",
     "capacity": "quality against size for each family, and how much larger the classical ones have to be",
     "variance": "how much of a number's spread comes from each source of randomness",
@@ -47,6 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     asked = next((word for word in arguments if word in VERBS), None)
+    if asked and not {"-h", "--help"} & set(arguments):
+        try:
+            _early.check(asked, arguments)
+        except Refused as refusal:
+            return _refused(asked, refusal)
     for name, help_text in VERBS.items():
         verb = verbs.add_parser(name, help=help_text, description=help_text)
         if name == asked:
@@ -57,11 +64,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(importlib.import_module(f"qinn_bench.cli.{options.verb}").run(options))
     except Refused as refusal:
-        print(f"qinn-bench {options.verb}: {refusal}", file=sys.stderr)
-        return 2
+        return _refused(options.verb, refusal)
     except KeyboardInterrupt:
         print("stopped; finished cells are kept, run the same command to go on", file=sys.stderr)
         return 130
+
+
+def _refused(verb: str, refusal: Refused) -> int:
+    print(f"qinn-bench {verb}: {refusal}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from qinn_bench import matching, registry, store
+from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset
-from qinn_bench.matching import Matching
-from qinn_bench.values import Axis, Match, Refused, Use
+from qinn_bench.matching import Matching, Shape
+from qinn_bench.report.layout import Entry, Heading, Line, Table
+from qinn_bench.values import Axis, Knobs, Match, Refused, Use
 
 AXES: dict[Axis, str] = {
     "parameters": "how many trained parameters",
@@ -43,7 +43,10 @@ def run(options: argparse.Namespace) -> int:
     """Search every family; the exit code is 0 if all can meet the budget, 2 otherwise."""
     data = registry.make("data", registry.spell_out("data", registry.parse_use(options.data)))
     match = _match(options)
-    found = [matching.search(_family(text), data, match) for text in options.model]
+    found = []
+    for text in options.model:
+        print(f"{text}: counting shapes", file=sys.stderr)
+        found.append(matching.search(_family(text), data, match))
     certificates = json.dumps([matched.model_dump() for matched in found], indent=1)
     if options.out:
         store.write_whole(options.out, lambda file: file.write(certificates.encode()))
@@ -87,29 +90,45 @@ def _show(found: Matching, most: int, data: Dataset, batch: int) -> None:
             f"the nearest of {found.searched} is {nearest.model} with {nearest.size}"
         )
         return
-    title = (
-        f"{found.family} on {found.data}: {len(found.shapes)} shapes of {found.searched} within {found.tolerance:.1%}"
-    )
-    columns = ("depth", "total", "quantum", "circuits", "flop", *["rank"] * (found.axis == "rank"), "off")
-    table = Table(*columns, title=escape(title))
-    table.add_column("shape", overflow="fold")
-    for shape in _spread(found, most):
+    shapes = _spread(found, most)
+    print(_tables.text(_table(found, shapes, data, batch)))
+    print(f'model = "{found.shapes[0].model.name}"')
+    for at, shape in enumerate(shapes, start=1):
+        # One line each, whatever the width of the terminal: it is to be copied into a study.
+        print(f"{_toml(_terse(shape.model))}  # {at}: {shape.depth}, {shape.size} {found.axis}")
+
+
+def _table(found: Matching, shapes: Sequence[Shape], data: Dataset, batch: int) -> Table:
+    """A line a shape; the shapes themselves stand below it by their numbers."""
+    names = ("#", "depth", "total", "quantum", "circuits", "flop", *["rank"] * (found.axis == "rank"), "off")
+    lines = []
+    for at, shape in enumerate(shapes, start=1):
         count = shape.parameters
         step = matching.measure(shape.model, data, batch, rank=False)[0]
         spent = (str(step.circuits), "–" if step.flops is None else f"{step.flops:.2e}")
         rank = [str(shape.size)] * (found.axis == "rank")
-        figures = (str(count.total), str(count.quantum), *spent, *rank, f"{shape.residual:+.2%}")
-        table.add_row(shape.depth, *figures, escape(_terse(shape.model)))
-    Console().print(table)
+        cells = (str(at), shape.depth, str(count.total), str(count.quantum), *spent, *rank, f"{shape.residual:+.2%}")
+        lines.append(Line("", str(at), "model", "", tuple(map(Entry, cells))))
+    title = (
+        f"{found.family} on {found.data}: {len(found.shapes)} shapes of {found.searched} within {found.tolerance:.1%}"
+    )
+    note = f"circuits, flop: of a training step of {batch} rows; off: from the {found.asked} {found.axis} asked for."
+    return Table(title, tuple(Heading(name, name) for name in names), tuple(lines), (note,))
 
 
-def _terse(model: Use) -> str:
-    """A model with those knobs that differ from their defaults."""
+def _terse(model: Use) -> Knobs:
+    """The knobs of a model that differ from their defaults."""
     defaults = registry.knob_defaults("model", model.name)
-    return str(Use(name=model.name, knobs={k: v for k, v in model.knobs.items() if v != defaults[k]}))
+    return {knob: value for knob, value in sorted(model.knobs.items()) if value != defaults[knob]}
 
 
-def _spread(found: Matching, most: int) -> list[matching.Shape]:
+def _toml(knobs: Knobs) -> str:
+    """The line of a study that sets these knobs."""
+    inside = ", ".join(f"{knob} = {json.dumps(value)}" for knob, value in knobs.items())
+    return f"knobs = {{ {inside} }}" if inside else "knobs = {}"
+
+
+def _spread(found: Matching, most: int) -> list[Shape]:
     """The closest shapes of each depth class, equally many of each."""
     classes = ("shallow", "balanced", "deep")
     each = max(1, most // len(classes))

@@ -82,6 +82,7 @@ def _pin(options: argparse.Namespace, checkouts: Checkouts) -> int:
         options.results, Anchor(commit=checkouts.commit(options.set_anchor), reason=options.reason, day=day)
     )
     print(path)
+    print(f"commit it before the next run, which else measures a version that is not committed: git commit {path}")
     return 0
 
 

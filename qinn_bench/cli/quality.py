@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qinn_bench import planning, quality, store
+from qinn_bench.cli import _tables
 from qinn_bench.performance.machine import environment
 from qinn_bench.provenance import commit
 from qinn_bench.quality import Finding
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([one.model_dump() for one in found], indent=1, ensure_ascii=False))
     else:
-        print(quality_table(found).text(), end="")
+        print(_tables.text(quality_table(found)), end="")
     return _code(found)
 
 

@@ -12,10 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from qinn_bench import campaign
 from qinn_bench.campaign import Event, Limits
-from qinn_bench.cli import _study
+from qinn_bench.cli import _study, _tables
 from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
 from qinn_bench.run import Order
+from qinn_bench.time_left import TimeLeft, cost_of, said
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,14 +41,14 @@ def run(options: argparse.Namespace) -> int:
         campaign.forget(orders)
     log = Console(stderr=True)
     log.print(f"{study.name}: {len(orders)} cells, {len(orders) - len(todo)} finished, {len(todo)} to run")
-    with _Watch(todo, log) as watch:
+    with _Watch(todo, log, TimeLeft(todo, options.jobs, campaign.finished(orders))) as watch:
         campaign.execute(
             todo, Limits(max(1, options.jobs), options.timeout, options.memory, max(1, options.threads)), watch
         )
     records = campaign.finished(orders)
     over_seeds = [record for record in records if record.cell.varies == "all"]
     shown = licensed(table(over_seeds, study.columns or None), over_seeds, options.results)
-    print(shown.json() if options.json else shown.text())
+    print(shown.json() if options.json else _tables.text(shown))
     log.print(f"records: {options.results / 'records' / study.name}")
     return 3 if any(campaign.failed(record) for record in records) else 0
 
@@ -55,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
 class _Watch(AbstractContextManager["_Watch"]):
     """Progress on a terminal as bars, elsewhere as one plain line a finished cell."""
 
-    def __init__(self, todo: list[Order], log: Console) -> None:
+    def __init__(self, todo: list[Order], log: Console, left: TimeLeft) -> None:
+        self.left = left
         self.log, self.steps = log, {order.key: 0 for order in todo}
         self.total = sum(order.cell.budget.steps for order in todo)
         self.done, self.count = 0, len(todo)
@@ -76,12 +78,15 @@ class _Watch(AbstractContextManager["_Watch"]):
         cell = event.order.cell
         alone = "" if cell.varies == "all" else f" of the {cell.varies} alone"
         name = f"{cell.data.name} {event.order.row} seed {cell.seed}{alone}"
+        self.left.start(event.order)
         if event.record:
             self.done += 1
-            seconds = sum(value for key, value in event.record.cost.items() if key.endswith("_wall_s"))
+            self.left.finish(event.order, event.record)
+            seconds, left = cost_of(event.record), said(self.left.seconds())
             why = f": {event.record.reason}" if event.record.reason else ""
             self.log.print(
-                f"[{self.done}/{self.count}] {name}: {event.record.status}{why} ({seconds:.1f} s)",
+                f"[{self.done}/{self.count}] {name}: {event.record.status}{why} ({seconds:.1f} s)"
+                + (f", {left}" if left else ""),
                 markup=False,
                 soft_wrap=True,
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,13 +11,13 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from qinn_bench import store
+from qinn_bench.cli import _tables
 from qinn_bench.performance import engine
 from qinn_bench.performance.scan import Request, Row, Scan, scan
 from qinn_bench.report import figures, look
+from qinn_bench.report.layout import filled
 from qinn_bench.report.scaling import digits, notes, tables
 from qinn_bench.values import Refused
-
-WIDTH = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,12 +99,10 @@ def parse_qubits(text: str) -> tuple[int, ...]:
 
 
 def _print(found: Scan) -> None:
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    for title, table in tables(found):
-        console.print(title, markup=False, highlight=False)
-        console.print(table)
+    for table in tables(found):
+        print(_tables.text(table))
     for note in notes(found):
-        console.print(note, markup=False, highlight=False)
+        print(filled(note, _tables.terminal(), rest="  "))
 
 
 class _Watch:

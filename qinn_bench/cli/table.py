@@ -6,10 +6,12 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from qinn_bench import campaign, keys, published, store
 from qinn_bench.cli import _records, _study
 from qinn_bench.cli._tables import FORMS
+from qinn_bench.report.latex import Font, Page, latex
 from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
 from qinn_bench.run import Order
@@ -23,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMS, default="text")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="same as --format json")
     parser.add_argument("--columns", help="names of metrics, separated by commas")
+    parser.add_argument("--font", choices=get_args(Font), default="scriptsize", help="size of letters in LaTeX")
+    parser.add_argument("--landscape", action="store_true", help="LaTeX on a page that lies on its side")
     parser.add_argument("--out", type=Path, help="write to this file instead")
 
 
@@ -32,9 +36,12 @@ def run(options: argparse.Namespace) -> int:
     orders = _study.over_seeds(orders)
     columns = tuple(options.columns.split(",")) if options.columns else study.columns or None
     records, notes = _published(options.records, study.name, orders) if options.records else _finished(orders)
-    made = licensed(table(records, columns), records, options.results)
+    made = licensed(table(records, columns, study.title), records, options.results)
     made = replace(made, footnotes=(*made.footnotes, *notes))
-    text = FORMS[options.format](made)
+    if options.format == "latex":
+        text = latex(made, Page(options.font, options.landscape), study.name)
+    else:
+        text = FORMS[options.format](made)
     if options.out:
         store.write_whole(options.out, lambda file: file.write(text.encode()))
     else:

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a line for each row, data set and metric."""
     study = str(_records.read_study(options.study)["name"])
-    records, notes = _records.of_study(options, study)
+    records, notes = _records.some_of_study(options, study)
     metrics = options.metric or ["nll"]
     found = budgets(records, metrics, options.against)
     if not found:

@@ -57,4 +57,14 @@ def _fold(grow: list[Array], judge: list[Array], seed: int) -> Estimate:
     return auc(generated, truth)
 
 
-METRICS: tuple[Metric, ...] = (Metric("c2st", "classifier two-sample test", "samples", c2st),)
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "c2st",
+        "classifier two-sample test",
+        "samples",
+        c2st,
+        short="C2ST AUC",
+        meaning="area under the ROC curve of a classifier of true against generated rows, 0.5 if it cannot tell them "
+        "apart",
+    ),
+)

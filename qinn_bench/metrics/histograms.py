@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qinn_bench.dataset import Evidence, Metric, Observable
+from qinn_bench.dataset import Evidence, Metric, MetricColumn, Observable
 from qinn_bench.metrics._columns import Pair, missing, observables, undefined
 from qinn_bench.statistics import degenerate_error, garwood
 from qinn_bench.values import Array, Estimate
@@ -136,6 +136,28 @@ def _mean(found: list[Divergence | None], n: int) -> Estimate:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("chi2", "chi2 per degree of freedom of histograms", "samples", chi2),
-    Metric("sep", "separation power of histograms", "samples", separation),
+    Metric(
+        "chi2",
+        "chi2 per degree of freedom of histograms",
+        "samples",
+        chi2,
+        columns=(
+            MetricColumn("chi2_mean", "⟨χ²/n⟩", "mean over observables of chi-squared per degree of freedom"),
+            MetricColumn("chi2_*", "χ²/n *", "chi-squared per degree of freedom of that observable", shown=False),
+        ),
+    ),
+    Metric(
+        "sep",
+        "separation power of histograms",
+        "samples",
+        separation,
+        columns=(
+            MetricColumn(
+                "sep_mean",
+                "⟨sep⟩",
+                "mean over observables of the separation power of histograms, 0 (equal) to 1 (disjoint)",
+            ),
+            MetricColumn("sep_*", "sep *", "separation power of histograms of that observable", shown=False),
+        ),
+    ),
 )

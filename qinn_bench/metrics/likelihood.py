@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qinn_bench.dataset import Evidence, Metric
+from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import undefined
 from qinn_bench.values import Array, Estimate
 
@@ -73,7 +73,39 @@ def _scaled(estimate: Estimate, by: float, unit: str) -> Estimate:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("nll", "negative log-likelihood", "density", nll),
-    Metric("bits_per_dim", "bits per dimension", "density", bits_per_dim),
-    Metric("kl", "Kullback-Leibler divergence from the known density", "density", kl),
+    Metric(
+        "nll",
+        "negative log-likelihood",
+        "density",
+        nll,
+        columns=(
+            MetricColumn(
+                "nll",
+                "NLL",
+                "negative log-likelihood of the test rows in physical space, after dividing the density by its mass",
+            ),
+            MetricColumn(
+                "nll_claimed",
+                "claimed NLL",
+                "negative log-likelihood as the model states it, not comparable unless the mass is 1",
+                shown=False,
+            ),
+        ),
+    ),
+    Metric(
+        "bits_per_dim",
+        "bits per dimension",
+        "density",
+        bits_per_dim,
+        short="bits/dim",
+        meaning="the NLL in bits for each coordinate of a row",
+    ),
+    Metric(
+        "kl",
+        "Kullback-Leibler divergence from the known density",
+        "density",
+        kl,
+        short="KL",
+        meaning="Kullback-Leibler divergence of the model's normalised density from the true one",
+    ),
 )

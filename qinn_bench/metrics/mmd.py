@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist, pdist
 
-from qinn_bench.dataset import Evidence, Metric
+from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import features, missing, observables, undefined
 from qinn_bench.statistics import degenerate_error, permutation_p
 from qinn_bench.ties import tied_to
@@ -130,4 +130,17 @@ def _estimate(found: Discrepancy, n: int) -> Estimate:
     return Estimate(value=found.value, error=found.error, n=n, better="zero", note=note)
 
 
-METRICS: tuple[Metric, ...] = (Metric("mmd", "maximum mean discrepancy, squared", "samples", mmd),)
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "mmd",
+        "maximum mean discrepancy, squared",
+        "samples",
+        mmd,
+        columns=(
+            MetricColumn("mmd", "MMD²", "squared maximum mean discrepancy, unbiased, so that it may be negative"),
+            MetricColumn(
+                "mmd_bw", "MMD² BW", "the same of the resonance's observable with Breit-Wigner kernels", shown=False
+            ),
+        ),
+    ),
+)

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.func import grad_and_value, hessian, jacfwd
 
-from qinn_bench.dataset import Evidence, Metric, Resonance
+from qinn_bench.dataset import Evidence, Metric, MetricColumn, Resonance
 from qinn_bench.metrics._columns import missing, observables
 from qinn_bench.values import Array, Direction, Estimate
 
@@ -175,6 +175,30 @@ def _shortest_half(values: Array) -> tuple[Array, Array]:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("peak", "mass and width of the resonance", "samples", peak),
-    Metric("shorth", "shortest half of the resonance's observable", "samples", shorth),
+    Metric(
+        "peak",
+        "mass and width of the resonance",
+        "samples",
+        peak,
+        columns=(
+            MetricColumn("peak_mass", "peak M", "fitted position of the resonance"),
+            MetricColumn("peak_width", "peak Γ", "fitted width of the resonance"),
+            MetricColumn("peak_mass_shift", "peak ΔM", "that position less the one of true rows", shown=False),
+            MetricColumn("peak_width_shift", "peak ΔΓ", "that width less the one of true rows", shown=False),
+        ),
+    ),
+    Metric(
+        "shorth",
+        "shortest half of the resonance's observable",
+        "samples",
+        shorth,
+        columns=(
+            MetricColumn(
+                "shorth_center",
+                "shorth centre",
+                "centre of the shortest interval with half of the rows of the resonance's observable",
+            ),
+            MetricColumn("shorth_width", "shorth width", "length of that interval"),
+        ),
+    ),
 )

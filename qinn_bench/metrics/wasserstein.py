@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qinn_bench.dataset import Evidence, Metric
+from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import features, missing, observables, undefined
 from qinn_bench.statistics import resampling_counts
 from qinn_bench.values import Array, Estimate
@@ -81,6 +81,31 @@ def _estimate(value: float, replicates: Array, n: int) -> Estimate:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("w1", "Wasserstein-1 distance of observables", "samples", w1),
-    Metric("swd", "sliced Wasserstein-1 distance of features", "samples", swd),
+    Metric(
+        "w1",
+        "Wasserstein-1 distance of observables",
+        "samples",
+        w1,
+        columns=(
+            MetricColumn(
+                "w1_mean",
+                "⟨W₁⟩",
+                "mean over observables of the Wasserstein-1 distance, in standard deviations (sd) of the truth",
+            ),
+            MetricColumn(
+                "w1_*",
+                "W₁ *",
+                "Wasserstein-1 distance of that observable, in standard deviations (sd) of the truth",
+                shown=False,
+            ),
+        ),
+    ),
+    Metric(
+        "swd",
+        "sliced Wasserstein-1 distance of features",
+        "samples",
+        swd,
+        short="sliced W₁",
+        meaning="mean Wasserstein-1 distance along directions in feature space",
+    ),
 )

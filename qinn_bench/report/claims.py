@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from scipy import optimize, stats
+
 from qinn_bench.claims import Claims, Ruling
 from qinn_bench.comparing import SEEDS_ONLY
 from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 from qinn_bench.values import Estimate
+
+NORMAL = 1.959964
+"""Half of a central 95 % interval of a normal distribution, in standard deviations."""
 
 
 def table(claims: Claims, rulings: Sequence[Ruling], standing: str) -> Table:
@@ -21,7 +26,7 @@ def table(claims: Claims, rulings: Sequence[Ruling], standing: str) -> Table:
         Heading("decision", "decision"),
         Heading("effect", "effect"),
         Heading("unit", "unit"),
-        Heading("interval", "95 % interval"),
+        Heading("interval", "interval"),
         Heading("p", "p"),
         Heading("p_corrected", "p (Holm)"),
         Heading("pairs", "pairs"),
@@ -35,10 +40,18 @@ def table(claims: Claims, rulings: Sequence[Ruling], standing: str) -> Table:
         "Effect: the mean by which the first row is better than the second, in the unit of the metric, or the ratio of "
         "parameters; p: that there is no such effect, or that two rows are not equal, as it stands and corrected over "
         f"the claims of the file (Holm). Supported: corrected p of at most {claims.level:g}.",
+        f"Interval: of {_share(claims.level)}, two-sided, for claims of better and equal, which are decided by "
+        f"one-sided tests at {claims.level:.0%}, so that either end is the bound of such a test (of Student's t, where "
+        "p is of sign flips); of 95 % for ratios, which are decided by it.",
         *_seeds_only(rulings),
         *([" ".join(claims.note.split())] if claims.note else []),
     ]
-    return Table(f"Claims {claims.name}: {claims.title}", header, tuple(_line(one) for one in rulings), tuple(notes))
+    return Table(
+        f"Claims {claims.name}: {claims.title}",
+        header,
+        tuple(_line(one, claims.level) for one in rulings),
+        tuple(notes),
+    )
 
 
 def _seeds_only(rulings: Sequence[Ruling]) -> list[str]:
@@ -52,8 +65,33 @@ def _seeds_only(rulings: Sequence[Ruling]) -> list[str]:
     ]
 
 
-def _line(ruling: Ruling) -> Line:
-    low_high = "[" + ", ".join(f"{end:.3g}" for end in ruling.interval) + "]" if ruling.interval else MISSING
+def _share(level: float) -> str:
+    return f"{1 - 2 * level:.0%}"
+
+
+def interval_of(ruling: Ruling, level: float) -> tuple[float, float] | None:
+    """The interval that goes with the test of a ruling: two-sided of 1 - 2 level, each end a bound at `level`.
+
+    It is drawn in from the 95 % interval of the ruling, which is of Student's t with some degrees of freedom: those
+    that its half width in standard errors tells.
+    """
+    if ruling.interval is None or ruling.claim.relation == "ratio-at-least" or not ruling.effect.error:
+        return ruling.interval
+    low, high = ruling.interval
+    reach = (high - low) / 2 / ruling.effect.error
+    most = float(stats.t.isf(0.025, 1))
+    if reach >= most or reach <= NORMAL:
+        factor = float(stats.t.isf(level, 1)) / most if reach >= most else float(stats.norm.isf(level)) / NORMAL
+    else:
+        freedom = optimize.brentq(lambda nu: stats.t.isf(0.025, nu) - reach, 1, 1e8)
+        factor = float(stats.t.isf(level, freedom)) / reach
+    middle = (low + high) / 2
+    return middle + factor * (low - middle), middle + factor * (high - middle)
+
+
+def _line(ruling: Ruling, level: float) -> Line:
+    ends = interval_of(ruling, level)
+    low_high = "[" + ", ".join(f"{end:.3g}" for end in ends) + "]" if ends else MISSING
     entries = (
         Entry(ruling.claim.id),
         Entry(ruling.decision),

@@ -1,4 +1,4 @@
-"""A table as a value, and its five renderings: text, Markdown, LaTeX, CSV and JSON; they render and compute nothing."""
+"""A table as a value, and its renderings as text, Markdown, CSV and JSON; they render and compute nothing."""
 
 from __future__ import annotations
 
@@ -20,22 +20,6 @@ INDENT = "  "
 """What the label of a control starts with."""
 FLAGGED = "‼"
 VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
-TEX = {
-    **{char: f"\\{char}" for char in "&%$#_{}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"},
-    **{"|": "$|$", "[": "{[}", "]": "{]}", '"': "''"},
-    **{
-        "⟨": r"$\langle$",
-        "⟩": r"$\rangle$",
-        "Γ": r"$\Gamma$",
-        "χ": r"$\chi$",
-        "²": "$^2$",
-        "₁": "$_1$",
-        "·": r"$\cdot$",
-    },
-    **{"‼": "!!", "≥": r"$\geq$", "±": r"$\pm$", "–": "--", "✓": r"$\checkmark$", "✗": r"$\times$", "×": r"$\times$"},
-    **{"α": r"$\alpha$", "β": r"$\beta$", "Δ": r"$\Delta$", "φ": r"$\phi$", "η": r"$\eta$", "σ": r"$\sigma$"},
-}
 
 
 @dataclass(frozen=True)
@@ -97,11 +81,12 @@ class Table:
     rows: tuple[Line, ...]
     footnotes: tuple[str, ...]
 
-    def text(self) -> str:
-        """Aligned Unicode for a terminal; columns that do not fit into 120 characters go into a second block."""
-        blocks = "\n\n".join("\n".join(_block(self, block, i == 0)) for i, block in enumerate(_blocks(self)))
-        notes = "\n".join(textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in self.footnotes)
-        return f"{self.title}\n\n{blocks}\n\n{notes}\n"
+    def text(self, width: int = WIDTH) -> str:
+        """Aligned Unicode for a terminal of this width; columns that do not fit go into a second block."""
+        blocks = _blocks(self, width)
+        shown = "\n\n".join("\n".join(_block(self, block, width, i == 0)) for i, block in enumerate(blocks))
+        notes = "\n".join(filled(note, width, rest="  ") for note in self.footnotes)
+        return "\n\n".join(filter(None, [filled(self.title, width), shown, notes])) + "\n"
 
     def markdown(self) -> str:
         """A pipe table; the best entries are bold, floors and ceilings italic."""
@@ -112,29 +97,11 @@ class Table:
             for row in rows:
                 cells = [f"**{entry}**" if entry.best else _plain(str(entry)) for entry in row.entries]
                 cells[0] = cells[0] if row.role == "model" else f"*{cells[0]}*"
-                cells[0] = f"&emsp;{cells[0]}" if _nested(row) else cells[0]
+                cells[0] = f"&emsp;{cells[0]}" if nested(row) else cells[0]
                 lines.append(_pipes(cells))
                 lines += [_pipes([f"↳ {_plain(remark)}"] + [""] * (width - 1)) for remark in row.remarks]
         notes = "\n".join(f"- {_plain(note)}" for note in self.footnotes)
         return f"### {_plain(self.title)}\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
-
-    def latex(self) -> str:
-        """A ``table*`` with booktabs rules; needs the packages booktabs and amssymb."""
-        width = len(self.header)
-        lines = [
-            r"\begin{table*}",
-            r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
-            rf"\caption{{{tex(self.title)}}}",
-        ]
-        lines += [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule"]
-        lines.append(" & ".join(tex(str(heading)) for heading in self.header) + r" \\")
-        for data, of_data in groupby(self.rows, lambda row: row.data):
-            lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{tex(data)}}}}} \\"] if data else []
-            for _, rows in groupby(of_data, _section):
-                lines += [r"\midrule", *(line for row in rows for line in _tex_lines(row))]
-        lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip\footnotesize\raggedright"]
-        lines += [f"{tex(note)}\\par" for note in self.footnotes]
-        return "\n".join([*lines, r"\end{table*}"]) + "\n"
 
     def csv(self) -> str:
         """Model, data set, role, the numbers of each column in full precision, a cell each, certificate, remarks."""
@@ -163,38 +130,14 @@ class Table:
         return json.dumps(plain, indent=1, ensure_ascii=False)
 
 
-def _nested(row: Line) -> bool:
+def nested(row: Line) -> bool:
+    """Whether a row is a control, which stands below its model."""
     return str(row.entries[0]).startswith(INDENT)
 
 
-def _section(row: Line) -> Role:
+def section(row: Line) -> Role:
     """What a row is set off with from others: controls stay with the models."""
     return "model" if row.role == "control" else row.role
-
-
-def tex(text: str) -> str:
-    """Text with everything that LaTeX would read as a command escaped."""
-    return "".join(TEX.get(char, char) for char in text)
-
-
-def _tex_lines(row: Line) -> Iterator[str]:
-    start = r"\quad " if _nested(row) else ""
-    yield start + " & ".join(_tex_entry(entry) for entry in row.entries).lstrip() + r" \\"
-    for remark in row.remarks:
-        yield rf"\multicolumn{{{len(row.entries)}}}{{l}}{{\quad\footnotesize {tex(remark)}}} \\"
-
-
-def _tex_entry(entry: Entry) -> str:
-    if isinstance(entry.content, str) or entry.content.value is None:
-        return tex(str(entry))
-    value, _, exponent = number(entry.content.value, entry.content.error).partition("e")
-    bold = rf"\mathbf{{{value}}}" if entry.best else value
-    return (
-        f"${bold}"
-        + (rf"\times10^{{{exponent}}}" if exponent else "")
-        + "$"
-        + (rf"\,{tex(entry.mark)}" if entry.mark else "")
-    )
 
 
 def _plain(text: str) -> str:
@@ -241,18 +184,31 @@ def _starred(column: Sequence[Entry]) -> list[str]:
     return [f"{entry}{' ' if any_mark and not entry.mark else ''}{stars[entry.best]}" for entry in column]
 
 
-def _blocks(table: Table) -> Iterator[list[tuple[Heading, list[str]]]]:
-    """The columns as text, the model first, in blocks that are at most 120 characters wide."""
+def _blocks(table: Table, width: int) -> Iterator[list[tuple[Heading, list[str]]]]:
+    """The columns as text, the model first, in blocks that are at most this wide."""
     columns = []
     for i, heading in enumerate(table.header):
         columns.append((heading, _starred([row.entries[i] for row in table.rows])))
     block = columns[:1]
     for column in columns[1:]:
-        if len(block) > 1 and sum(_width(c) + 2 for c in [*block, column]) - 2 > WIDTH:
+        if len(block) > 1 and sum(_widths([*block, column], width)) + 2 * len(block) > width:
             yield block
             block = columns[:1]
         block = [*block, column]
     yield block
+
+
+def filled(text: str, width: int, first: str = "", rest: str = "") -> str:
+    """A text in lines of this width; words are never broken, so that they can be copied."""
+    wrapper = textwrap.TextWrapper(width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    wrapper.break_long_words = False
+    return wrapper.fill(text.strip())
+
+
+def _widths(block: Sequence[tuple[Heading, list[str]]], width: int) -> list[int]:
+    """How wide the columns of a block are; the first takes two fifths at most, longer labels go on in the next line."""
+    first, *others = (_width(column) for column in block)
+    return [min(first, 2 * width // 5), *others]
 
 
 def _width(column: tuple[Heading, list[str]]) -> int:
@@ -260,9 +216,9 @@ def _width(column: tuple[Heading, list[str]]) -> int:
     return max(map(len, [heading.title, heading.unit and f"[{heading.unit}]", *cells]))
 
 
-def _block(table: Table, block: list[tuple[Heading, list[str]]], remarked: bool) -> Iterator[str]:
+def _block(table: Table, block: list[tuple[Heading, list[str]]], width: int, remarked: bool) -> Iterator[str]:
     """The lines of a block of columns, with the remarks on its rows or without."""
-    widths = [_width(column) for column in block]
+    widths = _widths(block, width)
     total = sum(widths) + 2 * (len(widths) - 1)
     yield _aligned([heading.title for heading, _ in block], widths)
     if any(heading.unit for heading, _ in block):
@@ -272,13 +228,21 @@ def _block(table: Table, block: list[tuple[Heading, list[str]]], remarked: bool)
         if previous is None or previous.data != row.data:
             yield "─" * total
             yield from [row.data] if row.data else []
-        elif _section(previous) != _section(row):
+        elif section(previous) != section(row):
             yield "┈" * total
-        yield _aligned([cells[i] for _, cells in block], widths)
+        label, *more = _broken(block[0][1][i], widths[0])
+        yield _aligned([label, *(cells[i] for _, cells in block[1:])], widths)
+        yield from more
         for remark in row.remarks if remarked else ():
-            yield textwrap.fill(f"↳ {remark}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+            yield filled(f"↳ {remark}", width, "  ", "    ")
         previous = row
     yield "─" * total
+
+
+def _broken(label: str, width: int) -> list[str]:
+    """A label in lines of this width, those after the first further in."""
+    start = " " * (len(label) - len(label.lstrip()))
+    return filled(label, width, start, f"{start}  ").splitlines() if len(label) > width else [label]
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

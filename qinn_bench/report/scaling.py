@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-
-from rich import box
-from rich.table import Table
 
 from qinn_bench.performance.scaling import Interval
 from qinn_bench.performance.scan import OPTIONAL, Growth, Quantity, Row, Scan
-from qinn_bench.report.layout import MISSING
+from qinn_bench.report.layout import MISSING, Entry, Heading, Line, Table
 
 UNITS: dict[Quantity, tuple[str, float]] = {"seconds": ("ms", 1e-3), "peak_bytes": ("MiB", 2**20)}
 TITLES: dict[Quantity, str] = {"seconds": "median time of a step", "peak_bytes": "peak memory of a step"}
 LIBRARIES = ("torch", "pennylane", *OPTIONAL)
 
 
-def tables(scan: Scan) -> Iterator[tuple[str, Table]]:
-    """For each mode the times and the memory, a line a backend and a column a number of qubits; then the fits.
-
-    Each table comes with its title.
-    """
+def tables(scan: Scan) -> Iterator[Table]:
+    """For each mode the times and the memory, a line a backend and a column a number of qubits; then the fits."""
     for mode in scan.request.modes:
         rows = [row for row in scan.rows if row.mode == mode]
         for quantity in TITLES:
@@ -32,35 +26,35 @@ def tables(scan: Scan) -> Iterator[tuple[str, Table]]:
             yield _fits(fits, quantity)
 
 
-def _grid(scan: Scan, mode: str, rows: Sequence[Row], quantity: Quantity) -> tuple[str, Table]:
+def _grid(scan: Scan, mode: str, rows: Sequence[Row], quantity: Quantity) -> Table:
     unit, size = UNITS[quantity]
     qubits = sorted({row.n_qubits for row in rows})
     request = scan.request
     shape = f"batch {request.batch}, {request.layers} layers, {request.threads} thread{'s'[: request.threads > 1]}"
-    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("qubits")
-    for n in qubits:
-        table.add_column(str(n), justify="right")
+    lines = []
     for backend, found in groupby(rows, lambda row: row.backend):
         values = {row.n_qubits: getattr(row, quantity) for row in found}
-        cells = (MISSING if values.get(n) is None else digits(values[n] / size) for n in qubits)
-        table.add_row(backend, *cells)
-    return f"{mode}: {TITLES[quantity]} [{unit}], {shape}", table
+        lines.append(_line(backend, (MISSING if values.get(n) is None else digits(values[n] / size) for n in qubits)))
+    header = (Heading("qubits", "qubits"), *(Heading(str(n), str(n)) for n in qubits))
+    return Table(f"{mode}: {TITLES[quantity]} [{unit}], {shape}", header, tuple(lines), ())
 
 
-def _fits(fits: Sequence[Growth], quantity: Quantity) -> tuple[str, Table]:
+def _fits(fits: Sequence[Growth], quantity: Quantity) -> Table:
     unit, size = UNITS[quantity]
     small = {"ms": "µs", "MiB": "KiB"}[unit]
     step = {"ms": 1e3, "MiB": 2**10}[unit]
-    title = f"{TITLES[quantity]} fitted as a + b 2^(c n), with 95 % intervals"
-    table = Table("backend", "mode", box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for heading in (f"a [{unit}]", f"b [{small}]", "c", "scatter", "R²"):
-        table.add_column(heading, justify="right")
+    lines = []
     for growth in fits:
         if found := growth.fit:
             numbers = (_interval(found.a, size), _interval(found.b, size / step), _interval(found.c, 1.0))
-            table.add_row(growth.backend, growth.mode, *numbers, f"{found.scatter:.0%}", f"{found.r2:.4f}")
-    return title, table
+            lines.append(_line(growth.backend, (growth.mode, *numbers, f"{found.scatter:.0%}", f"{found.r2:.4f}")))
+    names = ("backend", "mode", f"a [{unit}]", f"b [{small}]", "c", "scatter", "R²")
+    title = f"{TITLES[quantity]} fitted as a + b 2^(c n), with 95 % intervals"
+    return Table(title, tuple(Heading(name, name) for name in names), tuple(lines), ())
+
+
+def _line(backend: str, cells: Iterable[str]) -> Line:
+    return Line("", backend, "model", "", tuple(map(Entry, (backend, *cells))))
 
 
 def _interval(found: Interval, size: float) -> str:

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
+from qinn_bench import catalogue
 from qinn_bench.comparing import LIKELIHOODS
 from qinn_bench.report.cells import count, share
-from qinn_bench.report.columns import COMPUTED, COUNTS, DEFAULT, MEANINGS, SPENT, UNITS, distance_of, title_of
-from qinn_bench.report.groups import Group, groups_of, is_truth
+from qinn_bench.report.columns import (
+    COMPUTED,
+    COUNTS,
+    SECONDS,
+    SPENT,
+    UNITS,
+    default_columns,
+    distance_of,
+    others,
+    title_of,
+)
+from qinn_bench.report.groups import Group, groups_of
 from qinn_bench.report.layout import FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
+from qinn_bench.report.notes import notes_on
 from qinn_bench.statistics import combine
-from qinn_bench.values import Control, Estimate, Record, Refused
-
-CONTROLS: dict[Control, str] = {
-    "frozen": "circuits held at their random start, the rest trained",
-    "unentangled": "circuits without gates on two wires",
-    "fourier": "circuits replaced by bounded trigonometric polynomials with the circuits' frequencies",
-    "tanh": "circuits replaced by dense layers of tanh",
-    "untrained": "the model as it starts",
-}
+from qinn_bench.values import Estimate, Record, Refused
 
 
-def table(records: Sequence[Record], columns: Sequence[str] | None = None) -> Table:
-    """The table of the records of a study, in the order of the study.
+def table(records: Sequence[Record], columns: Sequence[str] | None = None, title: str = "") -> Table:
+    """The table of the records of a study, in the order of the study; `title` is the study's own.
 
     Rows are grouped by data set: floors first with the truth on top, then the compared models, each followed by its
     controls, ceilings last. The numbers of a row are those of its finished seeds, combined; a cell that failed or is
-    missing is named below its row. `columns` are names of metrics or of: parameters, quantum, frozen, mass, circuits,
-    flops, cpu_best_s, memory_mb, rank, train_s, seeds.
+    missing is named below its row. `columns` are names of columns of metrics or of `catalogue.COMPUTED`; without any,
+    the table has those of what was measured.
 
     Raises:
         Refused: no records, two records of one row, data set and seed, or a column that does not exist.
@@ -38,31 +42,32 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None) -> Ta
     if not records:
         raise Refused("a table was asked for, but there are no records yet; run the study first")
     groups = groups_of(records)
-    asked = tuple(dict.fromkeys(columns or DEFAULT))
+    asked = tuple(dict.fromkeys(columns or default_columns(records)))
     _check_columns(asked, records)
     kept = [name for name in asked if any(_cell(name, group) is not None for group in groups)]
     owners = {group.row for group in groups}
-    lines = _with_best([_line(group, kept, nested=group.owner in owners) for group in groups], kept)
+    outgrown = [group for group in groups if _outgrown(group)]
+    apart = {(group.data, group.row) for group in outgrown}
+    lines = _with_best([_line(group, kept, nested=group.owner in owners) for group in groups], kept, apart)
     header = (Heading("model", "model"), *(_heading(name, i + 1, lines) for i, name in enumerate(kept)))
     studies = ", ".join(dict.fromkeys(record.study for record in records))
     absent = [name for name in asked if name not in kept]
-    notes = [
-        *_legend(header, lines),
-        *_role_notes(groups),
-        *_flag_notes(groups),
-        *_doubts(groups),
-        *_empty_notes(header, lines),
-    ]
-    if absent:
+    notes = notes_on(header, lines, groups, outgrown)
+    if absent and columns:
         notes.append(f"Left out, as no record has them: {', '.join(absent)}.")
-    return Table(f"Study {studies}", header, tuple(lines), tuple(notes))
+    if not columns and (more := others(records, kept)):
+        notes.append(f"More was measured, to be had with --columns: {', '.join(more)}.")
+    return Table(f"Study {studies}: {title}" if title else f"Study {studies}", header, tuple(lines), tuple(notes))
 
 
 def _check_columns(asked: Sequence[str], records: Sequence[Record]) -> None:
-    known = COMPUTED | {name for record in records for name in record.metrics}
-    for name in asked:
-        if name not in known | set(DEFAULT) and any(record.metrics for record in records):
-            raise Refused(f"no column is called '{name}'; there are: {', '.join(sorted(known))}")
+    """That every column is known: computed, measured, or declared by a metric of which nothing was measured."""
+    measured = {name for record in records for name in record.metrics}
+    for name in asked if measured else ():
+        stem = catalogue.stem_of(name)
+        absent = catalogue.column_of(name) is None or (stem and any(other.startswith(stem) for other in measured))
+        if name not in measured and absent:
+            raise Refused(f"no column is called '{name}'; there are: {', '.join(sorted(COMPUTED | measured))}")
 
 
 def _line(group: Group, kept: Sequence[str], *, nested: bool) -> Line:
@@ -87,8 +92,8 @@ def _cell(name: str, group: Group) -> Entry | Estimate | None:
         return _spent(name, group)
     if name == "mass":
         found = [record.certificate.mass for record in group.ok if record.certificate]
-    elif name == "train_s":
-        seconds = [record.cost["train_wall_s"] for record in group.ok if "train_wall_s" in record.cost]
+    elif name in SECONDS:
+        seconds = [record.cost[SECONDS[name]] for record in group.ok if SECONDS[name] in record.cost]
         found = [Estimate(value=value, unit="s") for value in seconds]
     else:
         found = [record.metrics[name] for record in group.ok if name in record.metrics]
@@ -100,10 +105,14 @@ def _count(name: str, group: Group) -> Entry | None:
         return None
     if name == "seeds":
         return share(len(group.ok), group.seeds)
-    found = [record.parameters for record in group.records if record.parameters]
-    if not found:
+    found = next((record.parameters for record in group.records if record.parameters), None)
+    if found is None:
         return None
-    return count({"parameters": found[0].total, "quantum": found[0].quantum, "frozen": found[0].frozen}[name])
+    if name == "buffers":
+        counted = [r.parameters.buffers for r in group.ok if r.parameters and r.parameters.buffers is not None]
+        return count(max(counted)) if counted else None
+    known = {"parameters": found.total, "quantum": found.quantum, "frozen": found.frozen, "blind": found.blind}
+    return None if (amount := known[name]) is None else count(amount)
 
 
 def _spent(name: str, group: Group) -> Entry | Estimate | None:
@@ -147,17 +156,28 @@ def _remarks(group: Group) -> list[str]:
     return found
 
 
-def _with_best(lines: list[Line], kept: Sequence[str]) -> list[Line]:
+def _outgrown(group: Group) -> bool:
+    """Whether the models of a row hold more fitted numbers in buffers than they have parameters."""
+    counts = [record.parameters for record in group.ok if record.parameters]
+    return group.role == "model" and any((count.buffers or 0) > count.total for count in counts)
+
+
+def _with_best(lines: list[Line], kept: Sequence[str], apart: Container[tuple[str, str]]) -> list[Line]:
     """The same rows with the best entry of each column marked, on each data set, among compared models only.
 
-    A likelihood competes only where the certificate says that it may be believed, and a flagged row never does.
+    A likelihood competes only where the certificate says that it may be believed; a flagged row never does, nor one
+    that is `apart`, a (data set, row).
     """
     winners = set()
     for i, name in enumerate(kept, start=1):
         distances: dict[str, dict[int, float]] = {}
         for at, line in enumerate(lines):
             distance = distance_of(name, line.entries[i].content)
-            believed = not line.flagged and (name not in LIKELIHOODS or line.verdict == "pass")
+            believed = (
+                not line.flagged
+                and (line.data, line.model) not in apart
+                and (name not in LIKELIHOODS or line.verdict == "pass")
+            )
             if distance is None or line.role != "model" or not believed:
                 continue
             distances.setdefault(line.data, {})[at] = distance
@@ -174,74 +194,3 @@ def _heading(name: str, at: int, lines: Sequence[Line]) -> Heading:
     unit = next((content.unit for content in found if isinstance(content, Estimate) and content.unit), "")
     title = title_of(name)
     return Heading(name, title, "" if unit in title else unit)
-
-
-def _legend(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
-    entries = [entry for line in lines for entry in line.entries]
-    notes = [
-        "Numbers: means over the finished seeds; 6.495(12) means 6.495 ± 0.012, one standard deviation from the "
-        "scatter over seeds and from the finite samples; units in brackets.",
-        "Columns: " + "; ".join(f"{h.title}: {MEANINGS[h.name]}" for h in header if h.name in MEANINGS) + ".",
-    ]
-    if any(entry.mark for entry in entries):
-        notes.append(
-            "Certificate of the likelihood, the worst over the seeds: ✓ passed, ✗ failed (do not believe the number), "
-            "? undecided."
-        )
-    if any(entry.best for entry in entries):
-        notes.append(
-            "Bold (in plain text a star): best central value of the compared models, for likelihoods of those "
-            "certified ✓; a lead within the errors is none."
-        )
-    return notes
-
-
-def _role_notes(groups: Sequence[Group]) -> list[str]:
-    floors = dict.fromkeys(group.row for group in groups if group.role == "floor")
-    ceilings = dict.fromkeys(group.row for group in groups if group.role == "ceiling")
-    notes = [f"Floors, not compared: {', '.join(floors)}."] if floors else []
-    if truth := next((group.row for group in groups if is_truth(group)), ""):
-        notes[0] += (
-            f" The row '{truth}' has other true events in the place of generated ones: its numbers are what a perfect "
-            "model would score with samples of this size."
-        )
-    if controls := dict.fromkeys(group.records[0].cell.control for group in groups if group.role == "control"):
-        meanings = "; ".join(f"{control}: {CONTROLS[control]}" for control in controls)
-        notes.append(f"Controls of a quantum model, below it, not compared: {meanings}.")
-    return notes + (
-        [f"Ceilings, not compared: {', '.join(ceilings)}; they know what a model has to learn."] if ceilings else []
-    )
-
-
-def _flag_notes(groups: Sequence[Group]) -> list[str]:
-    """What the flags say: of each kind the sentence of the first seed."""
-    notes = [
-        f"{group.row} on {group.data}, {len(said)} of {group.seeds} seeds: {said[0]}."
-        for group in groups
-        for said in group.flags.values()
-    ]
-    return [f"{FLAGGED} too good to be believed, and never the best:", *notes] if notes else []
-
-
-def _doubts(groups: Sequence[Group]) -> list[str]:
-    """Why certificates were not given: the first reason of the first seed that has the verdict of its row."""
-    notes = []
-    for group in groups:
-        found = [r.certificate for r in group.ok if r.certificate and r.certificate.verdict == group.verdict != "pass"]
-        if found:
-            reason = next((reason for certificate in found for reason in certificate.reasons), "no reason recorded")
-            notes.append(
-                f"{group.row} on {group.data}: certificate '{group.verdict}' for {len(found)} of {group.seeds} seeds: "
-                f"{reason}."
-            )
-    return notes
-
-
-def _empty_notes(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
-    """Why numbers are missing, in whole or for some seeds."""
-    return [
-        f"{line.model} on {line.data}, {heading.title}: {entry.content.note}."
-        for line in lines
-        for heading, entry in zip(header, line.entries, strict=True)
-        if isinstance(entry.content, Estimate) and entry.content.note
-    ]

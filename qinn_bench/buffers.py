@@ -1,0 +1,71 @@
+"""Fitted numbers that a model keeps outside of its parameters: counted, because they are part of its size too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+NUDGE = 0.01
+"""A number is moved by this share of itself, and by this much of what is typical in its buffer."""
+SEEN = 1e-9
+"""A log-density that moves by this share of its scale has seen it."""
+
+
+@torch.no_grad()
+def fitted(model: nn.Module, fresh: nn.Module, rows: Tensor, *, given: bool) -> int:
+    """How many numbers outside of its parameters a model in float64 has fitted, and its density depends on.
+
+    Looked at are the floating-point buffers of its modules and the tensors and arrays that are plain attributes of
+    them. Those count that differ from the ones of a `fresh` model, which was built alike and never saw a row, or all
+    where a model is `given` its data set when it is built; and of a model with a density only those that its
+    log-density at `rows` ``(n, dim)`` depends on: masks, and starting points of an inverse, do not count.
+    """
+    before = dict(_held(fresh))
+    candidates = {name: held for name, held in _held(model) if given or not _same(held, before.get(name))}
+    if not hasattr(model, "log_prob"):
+        return sum(_size(held) for held in candidates.values())
+    return sum(_size(held) for held in candidates.values() if _matters(model, held, rows))
+
+
+def _held(model: nn.Module) -> Iterator[tuple[str, Tensor | np.ndarray[Any, Any]]]:
+    """Everything of a model that holds floating-point numbers and is no parameter, by a dotted name, once each."""
+    seen = {id(parameter) for parameter in model.parameters()}
+    for prefix, module in model.named_modules():
+        for name, held in [*module.named_buffers(recurse=False), *vars(module).items()]:
+            tensor = isinstance(held, Tensor) and held.is_floating_point()
+            array = isinstance(held, np.ndarray) and np.issubdtype(held.dtype, np.floating)
+            if (tensor or array) and id(held) not in seen:
+                seen.add(id(held))
+                yield f"{prefix}.{name}", held
+
+
+def _same(held: Any, before: Any) -> bool:
+    if before is None or tuple(held.shape) != tuple(before.shape):
+        return False
+    return bool(np.allclose(np.asarray(held, dtype=float), np.asarray(before, dtype=float), rtol=1e-6, atol=0))
+
+
+def _size(held: Any) -> int:
+    return int(np.prod(held.shape))
+
+
+def _matters(model: Any, held: Any, rows: Tensor) -> bool:
+    """Whether the log-density moves where these numbers are nudged; they are put back."""
+    kept, plain = np.array(np.asarray(held), dtype=float), model.log_prob(rows)
+    typical = float(np.abs(kept).mean()) if kept.size else 0.0
+    signs = np.where(np.arange(kept.size).reshape(kept.shape) % 2, 1.0, -1.0)
+    _write(held, kept + NUDGE * signs * (np.abs(kept) + typical + 1e-12))
+    moved = model.log_prob(rows)
+    _write(held, kept)
+    return not torch.allclose(moved, plain, rtol=SEEN, atol=SEEN, equal_nan=True)
+
+
+def _write(held: Any, values: np.ndarray[Any, Any]) -> None:
+    if isinstance(held, Tensor):
+        held.copy_(torch.as_tensor(values))
+    else:
+        held[...] = values

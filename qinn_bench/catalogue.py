@@ -1,0 +1,317 @@
+"""What exists, read from the text of its files: names, knobs, roles, metrics, backends; nothing of it is imported.
+
+A file whose text does not say it (a knob whose default is computed, a package of a third party) is imported after all.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from qinn_bench import registry
+from qinn_bench.dataset import MetricColumn
+from qinn_bench.registry import MAKERS, PACKAGES, Kind
+from qinn_bench.values import Knobs, Refused, Role, Use
+
+HIDDEN = frozenset({"data", "backend"})
+"""Keywords of a maker that are no knobs: what the program hands it."""
+BACKENDS = Path(__file__).parent / "quantum" / "backends.py"
+
+
+COMPUTED = {
+    column.name: column
+    for column in (
+        MetricColumn("parameters", "param.", "trained parameters"),
+        MetricColumn("quantum", "quant.", "those of them in quantum circuits"),
+        MetricColumn("blind", "blind", "those in circuits that no readout sees, whatever their values", shown=False),
+        MetricColumn("frozen", "frozen", "parameters that are held fixed", shown=False),
+        MetricColumn(
+            "buffers", "buffers", "fitted numbers that the model keeps outside of its parameters", shown=False
+        ),
+        MetricColumn("mass", "mass", "integral of the density that the model states"),
+        MetricColumn(
+            "circuits",
+            "circuits/step",
+            "circuit evaluations of a training step, a circuit and each of its tangents on one row being one",
+            shown=False,
+        ),
+        MetricColumn("flops", "flop/step", "floating-point operations of a training step", shown=False),
+        MetricColumn("cpu_best_s", "CPU to best", "CPU time of training until the kept weights", shown=False),
+        MetricColumn("memory_mb", "memory", "most memory that the process held until training ended", shown=False),
+        MetricColumn(
+            "rank",
+            "rank",
+            "numerical rank of the derivative of latents and log-det by the parameters at some test rows",
+            shown=False,
+        ),
+        MetricColumn("train_s", "train CPU", "CPU time of training, on all its threads"),
+        MetricColumn(
+            "train_wall_s",
+            "train wall",
+            "wall time of training, which other work on the machine and waiting for a GPU lengthen",
+            shown=False,
+        ),
+        MetricColumn("seeds", "seeds", "finished cells of those planned"),
+    )
+}
+"""The columns of a table that are no metric's, in the order that a table has them."""
+
+
+class Made(NamedTuple):
+    """What the file of a model or a data set says of itself."""
+
+    about: str
+    knobs: Knobs
+    takes: frozenset[str]
+    role: Role
+
+
+class Measure(NamedTuple):
+    """What the file of a metric says of it."""
+
+    name: str
+    title: str
+    needs: str
+    columns: tuple[MetricColumn, ...]
+
+
+class Unreadable(Exception):
+    """The text of a file does not say what was looked for."""
+
+
+def made(kind: Literal["model", "data"], name: str) -> Made:
+    """What a model or a data set is.
+
+    Raises:
+        Refused: no such name, or a role that does not exist.
+    """
+    found = _read(kind, name) if _file(kind, name) else None
+    found = found or _imported(kind, name)
+    if found.role not in get_args(Role):
+        raise Refused(f"model '{name}' declares ROLE '{found.role}'; expected one of: {', '.join(get_args(Role))}")
+    return found
+
+
+@lru_cache
+def _read(kind: Kind, name: str) -> Made | None:
+    """The same from the text of its file; None where the text does not say it."""
+    tree = _tree(_file(kind, name))
+    makers = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == MAKERS[kind]]
+    if len(makers) != 1 or makers[0].args.kwarg:
+        return None
+    given = makers[0].args
+    try:
+        role = _values(tree).get("ROLE", "model")
+        pairs = [(argument.arg, default) for argument, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+        knobs = {knob: _literal(default, tree) for knob, default in pairs if knob not in HIDDEN}
+    except Unreadable:
+        return None
+    every = frozenset(one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs))
+    return Made(_first_line(ast.get_docstring(tree)), knobs, every, role)
+
+
+def _imported(kind: Literal["model", "data"], name: str) -> Made:
+    module = registry.find(kind, name)
+    taken = frozenset(inspect.signature(getattr(module, MAKERS[kind])).parameters)
+    about = _first_line(module.__doc__)
+    return Made(about, registry.knob_defaults(kind, name), taken, getattr(module, "ROLE", "model"))
+
+
+def check(kind: Literal["model", "data"], use: Use) -> None:
+    """That a model or a data set exists and has these knobs, without importing it.
+
+    Raises:
+        Refused: an unknown name, an unknown knob, or a knob of the wrong type.
+    """
+    registry.check_knobs(kind, use, made(kind, use.name).knobs)
+
+
+def roles() -> dict[str, Role]:
+    """Every model with what it is in a table."""
+    return {name: made("model", name).role for name in registry.names("model")}
+
+
+def metrics() -> dict[str, Measure]:
+    """Every metric by name, with the columns that it declares; those of third parties are imported.
+
+    Raises:
+        Refused: two files define metrics of one name.
+    """
+    return _collected(registry.names("metric"))
+
+
+def own_metrics() -> dict[str, Measure]:
+    """The metrics of this package, nothing imported."""
+    return _collected([family for family in registry.names("metric") if _file("metric", family)])
+
+
+def _collected(families: Sequence[str]) -> dict[str, Measure]:
+    found: dict[str, Measure] = {}
+    for family in families:
+        for one in measures(family):
+            if one.name in found:
+                raise Refused(f"metric family '{family}' defines '{one.name}', which another family defines already")
+            found[one.name] = one
+    return found
+
+
+def measures(family: str) -> tuple[Measure, ...]:
+    """The metrics of a file by its name."""
+    if file := _file("metric", family):
+        try:
+            return _declared(file)
+        except Unreadable:
+            pass
+    return tuple(
+        Measure(one.name, one.title, one.needs, _columns(one.name, one.short, one.meaning, one.columns))
+        for one in registry.find("metric", family).METRICS
+    )
+
+
+@lru_cache
+def _declared(file: Path) -> tuple[Measure, ...]:
+    """The metrics of a file, from the calls of `Metric` in its METRICS."""
+    tree = _tree(file)
+    listed = next((value for name, value in _assigned(tree) if name == "METRICS"), None)
+    if not isinstance(listed, ast.Tuple | ast.List):
+        raise Unreadable
+    return tuple(_measure(one, tree) for one in listed.elts)
+
+
+def _measure(node: ast.expr, tree: ast.Module) -> Measure:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Metric"):
+        raise Unreadable
+    given = dict(zip(("name", "title", "needs"), node.args, strict=False))
+    given |= {word.arg: word.value for word in node.keywords if word.arg}
+    texts = {
+        word: _literal(given[word], tree) for word in ("name", "title", "needs", "short", "meaning") if word in given
+    }
+    listed = given.get("columns")
+    own = tuple(_column(one, tree) for one in getattr(listed, "elts", ()))
+    columns = _columns(texts["name"], texts.get("short", ""), texts.get("meaning", ""), own)
+    return Measure(texts["name"], texts["title"], texts["needs"], columns)
+
+
+def _column(node: ast.expr, tree: ast.Module) -> MetricColumn:
+    if not isinstance(node, ast.Call):
+        raise Unreadable
+    words = {word.arg: _literal(word.value, tree) for word in node.keywords if word.arg}
+    return MetricColumn(*(_literal(value, tree) for value in node.args), **words)
+
+
+def _columns(name: str, short: str, meaning: str, own: tuple[MetricColumn, ...]) -> tuple[MetricColumn, ...]:
+    return own or ((MetricColumn(name, short or name, meaning),) if short or meaning else ())
+
+
+def column_of(name: str) -> MetricColumn | None:
+    """What is declared of a column, an observable put in the place of the ``*``; None where no metric declares it."""
+    found = COMPUTED.get(name) or _declared_as(name, own_metrics()) or _declared_as(name, metrics())
+    if found is None or found.name == name:
+        return found
+    return replace(found, name=name, short=found.short.replace("*", name.removeprefix(found.name[:-1])))
+
+
+def stem_of(name: str) -> str:
+    """What the columns of the observables begin with, of which this is one; empty where it is none."""
+    found = _declared_as(name, own_metrics()) or _declared_as(name, metrics())
+    return "" if found is None or found.name == name else found.name[:-1]
+
+
+def _declared_as(name: str, measures: Mapping[str, Measure]) -> MetricColumn | None:
+    """The column of this name, or the one with a ``*`` that stands for it."""
+    declared = [column for measure in measures.values() for column in measure.columns]
+    fitting = [one for one in declared if one.name[-1] == "*" and name.startswith(one.name[:-1])]
+    exact = next((column for column in declared if column.name == name), None)
+    return exact or max(fitting, key=lambda column: len(column.name), default=None)
+
+
+def backends() -> tuple[dict[str, str], dict[str, str]]:
+    """The simulators by name and by family, as `quantum.backends` has them in NAMES and FAMILIES."""
+    found = _values(_tree(BACKENDS))
+    return found["NAMES"], found["FAMILIES"]
+
+
+def check_backend(name: str) -> None:
+    """Refuse a name that no simulator has; the options of a family are looked at when it is made.
+
+    Raises:
+        Refused: no simulator has that name.
+    """
+    names, families = backends()
+    stems = {family.partition(":")[0] for family in families}
+    if name not in names and (":" not in name or name.partition(":")[0] not in stems):
+        raise Refused(f"no backend is called '{name}'; there are: {', '.join([*names, *families])}")
+
+
+def _file(kind: Kind, name: str) -> Path | None:
+    """The file of something of ours; None for what a third party joins with, which is imported to be known.
+
+    Raises:
+        Refused: no such name.
+    """
+    package, _, stem = registry.module_of(kind, name).rpartition(".")
+    if package != PACKAGES[kind]:
+        return None
+    spec = find_spec(package)
+    folders = [] if spec is None else list(spec.submodule_search_locations or ())
+    return next((file for folder in folders if (file := Path(folder) / f"{stem}.py").is_file()), None)
+
+
+@lru_cache
+def _tree(file: Path | None) -> ast.Module:
+    if file is None:
+        raise Unreadable
+    try:
+        return ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return ast.parse("")
+
+
+def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """The names that a file binds at its top, with what they are bound to."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            yield node.target.id, node.value
+
+
+def _values(tree: ast.Module) -> dict[str, Any]:
+    """The names that a file binds to plain values."""
+    found = {}
+    for name, node in _assigned(tree):
+        try:
+            found[name] = ast.literal_eval(node)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return found
+
+
+def _literal(node: ast.expr | None, tree: ast.Module) -> Any:
+    """A plain value, or that of a name which the file binds to one.
+
+    Raises:
+        Unreadable: neither of them.
+    """
+    if node is None:
+        raise Unreadable
+    if isinstance(node, ast.Name):
+        values = _values(tree)
+        if node.id not in values:
+            raise Unreadable
+        return values[node.id]
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        raise Unreadable from None
+
+
+def _first_line(text: str | None) -> str:
+    return re.sub(r"\s+", " ", ((text or "").strip().splitlines() or [""])[0])

@@ -1,0 +1,60 @@
+"""``qinn-bench agree``: do two runs of a study agree within their errors; works without torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from qinn_bench import agreement, published, store, studies
+from qinn_bench.cli import _records
+from qinn_bench.cli._tables import FORMS
+from qinn_bench.report.agreement import agreement_table
+from qinn_bench.report.columns import COMPUTED, default_columns
+from qinn_bench.values import Record, Refused
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A study, its two runs, and the columns that are compared."""
+    parser.add_argument("study", type=Path, help="a study file (TOML)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results of the first run")
+    _records.add_argument(parser)
+    parser.add_argument(
+        "--with", dest="other", type=Path, required=True, metavar="RUN", help="published records or a folder of results"
+    )
+    parser.add_argument("--columns", help="columns of metrics, separated by commas, or all (default: the study's)")
+    parser.add_argument("--format", choices=FORMS, default="text")
+    parser.add_argument("--json", action="store_const", const="json", dest="format", help="same as --format json")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare, print the table; 0 the runs agree, 1 they do not."""
+    study = studies.load_study(options.study)
+    first = options.records or options.results
+    ours, theirs = _records_of(first, study.name), _records_of(options.other, study.name)
+    found = agreement.compare(ours, theirs, _columns(options.columns, study.columns, ours))
+    table = agreement_table(study.name, found, (f"{len(ours)} records of {first}", f"{len(theirs)} of {options.other}"))
+    print(FORMS[options.format](table))
+    return 0 if found.agrees else 1
+
+
+def _records_of(run: Path, study: str) -> list[Record]:
+    """The records of a run: of a folder of results, or of a file of published ones.
+
+    Raises:
+        Refused: there are none.
+    """
+    found = store.load_all(run, study) if run.is_dir() else published.read(run, study)
+    if not found:
+        raise Refused(f"'{run}' holds no records of '{study}'; run the study first, or name a file of published ones")
+    return found
+
+
+def _columns(asked: str | None, of_study: tuple[str, ...], records: list[Record]) -> list[str]:
+    """The columns to compare; an empty list stands for all."""
+    if asked == "all":
+        return []
+    measured = {name for record in records for name in record.metrics}
+    names = asked.split(",") if asked else [*(of_study or default_columns(records))]
+    if asked and (wrong := [name for name in names if name not in measured]):
+        raise Refused(f"no metric filled a column '{wrong[0]}'; there are: {', '.join(sorted(measured))}")
+    return [name for name in names if name not in COMPUTED and name in measured]

@@ -1,0 +1,129 @@
+"""A study file, read and checked by names alone, before anything that it names is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from qinn_bench import catalogue, registry
+from qinn_bench.catalogue import Measure
+from qinn_bench.reading import parse, read_toml
+from qinn_bench.values import Match, Refused, Row, Study, Use
+
+FEWEST_VARIED = 4
+"""A source of randomness that is moved alone needs so many seeds to show its variance."""
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file; torch is not needed for it.
+
+    Raises:
+        Refused: no such file, no TOML, or a key, model, data set, knob, metric, column or backend that does not exist.
+    """
+    study = parse(Study, read_toml(path, f"there is no study file '{path}'"), str(path))
+    _check_names(study)
+    _check_grid(study)
+    return study
+
+
+def _check_names(study: Study) -> None:
+    uses = [registry.parse_use(text) for text in study.data]
+    for use in uses:
+        catalogue.check("data", use)
+    for row in study.models:
+        for rung in row.ladder or ({},):
+            catalogue.check("model", Use(name=row.model, knobs=row.knobs | rung))
+    for backend in study.backends:
+        catalogue.check_backend(backend)
+    check_metrics(study.metrics)
+    check_columns(study.columns, uses)
+    if study.variance and study.seeds < FEWEST_VARIED:
+        raise Refused(
+            f"study '{study.name}' asks for the variance of {study.seeds} seeds; {FEWEST_VARIED} or more were expected"
+        )
+    labels = [label_of(row) for row in study.models]
+    if doubled := {label for label in labels if labels.count(label) > 1}:
+        raise Refused(f"two rows of study '{study.name}' are called '{doubled.pop()}'; give each its own label")
+
+
+def check_metrics(names: Iterable[str]) -> None:
+    """That metrics of these names exist.
+
+    Raises:
+        Refused: one does not.
+    """
+    asked, known = list(names), catalogue.own_metrics()
+    if any(name not in known for name in asked):
+        known = catalogue.metrics()
+    for name in asked:
+        if name not in known:
+            raise Refused(f"no metric is called '{name}'; there are: {', '.join(sorted(known))}")
+
+
+def check_columns(names: Iterable[str], data: Iterable[Use]) -> None:
+    """That a table of these data sets can have columns of these names.
+
+    A metric that declares no columns may fill any whose name starts with its own. The data sets are read only where a
+    column of one observable is asked for.
+
+    Raises:
+        Refused: a column that does not exist.
+    """
+    asked = list(names)
+    if not _unknown(asked, catalogue.own_metrics(), ()):
+        return
+    plots = {plot.name: None for use in data for plot in registry.make("data", registry.spell_out("data", use)).plots}
+    if not _unknown(asked, catalogue.own_metrics(), plots):
+        return
+    measures = catalogue.metrics()
+    if wrong := _unknown(asked, measures, plots):
+        columns = [column.name for one in measures.values() for column in one.columns]
+        every = ", ".join(sorted({*catalogue.COMPUTED, *(name.replace("*", "OBSERVABLE") for name in columns)}))
+        raise Refused(f"no column is called '{wrong[0]}'; there are: {every}, with the observables: {', '.join(plots)}")
+
+
+def _unknown(asked: Sequence[str], measures: Mapping[str, Measure], plots: Iterable[str]) -> list[str]:
+    """The names that are no column of these metrics, with a column for each of these observables where one says so."""
+    declared = [column.name for one in measures.values() for column in one.columns]
+    each = {name[:-1] + plot for name in declared if name.endswith("*") for plot in plots}
+    free = [one.name for one in measures.values() if not one.columns]
+    known = {*catalogue.COMPUTED, *declared, *each}
+    return [name for name in asked if name not in known and not any(name.startswith(one) for one in free)]
+
+
+def _check_grid(study: Study) -> None:
+    """That sizes, match and controls make sense together."""
+    match = study.match or Match()
+    if doubled := {size for size in study.sizes if study.sizes.count(size) > 1}:
+        raise Refused(f"study '{study.name}' names the size {doubled.pop()} twice; each size was expected once")
+    if study.sizes and match.target:
+        raise Refused(
+            f"study '{study.name}' names both sizes and match.{match.axis} = {match.target}; of the two, one was "
+            "expected"
+        )
+    if study.sizes and not any(row.shape or row.ladder for row in study.models):
+        raise Refused(f"study '{study.name}' names sizes, but none of its rows has a shape or a ladder to meet them")
+    for row in study.models:
+        if row.ladder and (row.shape or not study.sizes):
+            raise Refused(f"row '{label_of(row)}' has a ladder, which takes the study's sizes and no shape of its own")
+    if study.match and not (study.sizes or match.target):
+        raise Refused(f"[match] of study '{study.name}' names no amount; expected such as parameters = 370")
+    if odd := set(study.control_sizes) - set(study.sizes):
+        raise Refused(
+            f"study '{study.name}' has controls at size {odd.pop()}, which is none of its sizes {study.sizes}"
+        )
+    if study.controls and not any(has_circuit(row.model) for row in study.models):
+        names = ", ".join(name for name in registry.names("model") if has_circuit(name))
+        raise Refused(
+            f"study '{study.name}' asks for controls, but none of its models has a circuit; there are: {names}"
+        )
+
+
+def has_circuit(model: str) -> bool:
+    """Whether a model runs circuits, so that it has controls."""
+    return "backend" in catalogue.made("model", model).takes
+
+
+def label_of(row: Row) -> str:
+    """What a row is called in tables."""
+    return row.label or row.model

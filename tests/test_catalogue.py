@@ -1,0 +1,216 @@
+"""What exists, read from the text of files: the same as imported, without torch, and in time for a typo."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from qinn_bench import catalogue, registry, studies
+from qinn_bench.cli.main import main
+from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.quantum import backends
+from qinn_bench.values import Refused, Use
+
+ROOT = Path(__file__).parents[1]
+QUICK = ROOT / "benchmarks" / "studies" / "quick.toml"
+HEAVY = {"torch", "sklearn", "pennylane", "matplotlib"}
+
+
+@pytest.mark.parametrize("kind", ["model", "data"])
+def test_models_and_data_are_read_as_they_are_imported(kind):
+    for name in registry.names(kind):
+        read = catalogue.made(kind, name)
+        assert catalogue._read(kind, name) == read, f"the text of {name} does not say what it is"
+        assert read == catalogue._imported(kind, name)
+        assert all(type(value) is type(registry.knob_defaults(kind, name)[knob]) for knob, value in read.knobs.items())
+    if kind == "model":
+        assert catalogue.roles() == {name: registry.role(name) for name in registry.names("model")}
+
+
+def test_metrics_and_backends_are_read_as_they_are_imported():
+    read = catalogue.metrics()
+    assert read.keys() == all_metrics().keys() == catalogue.own_metrics().keys()
+    for name, metric in all_metrics().items():
+        own = catalogue._columns(name, metric.short, metric.meaning, metric.columns)
+        assert read[name] == (name, metric.title, metric.needs, own)
+    assert catalogue.backends() == (backends.NAMES, backends.FAMILIES)
+
+
+def test_every_column_of_ours_has_a_heading_and_a_meaning():
+    declared = [column for one in catalogue.metrics().values() for column in one.columns]
+    assert all(column.short and column.meaning for column in [*declared, *catalogue.COMPUTED.values()])
+    assert all(one.columns for one in catalogue.metrics().values())
+    names = [column.name for column in declared] + list(catalogue.COMPUTED)
+    assert len(names) == len(set(names))
+
+
+def test_a_star_stands_for_an_observable():
+    column = catalogue.column_of("w1_m_ll")
+    assert column is not None and (column.name, column.short, column.shown) == ("w1_m_ll", "W₁ m_ll", False)
+    assert catalogue.column_of("w1_mean").shown and catalogue.column_of("nothing") is None
+    assert (catalogue.stem_of("w1_m_ll"), catalogue.stem_of("w1_mean"), catalogue.stem_of("nll")) == ("w1_", "", "")
+
+
+@pytest.mark.parametrize(
+    ("source", "knobs"),
+    [
+        ("N = 3\ndef build(dim, *, n: int = N): ...", {"n": 3}),
+        ("def build(dim, *, a=-1.5, b='x', c=True, data=None): ...", {"a": -1.5, "b": "x", "c": True}),
+        ("def build(dim): ...", {}),
+    ],
+)
+def test_knobs_are_read_from_text(source, knobs, tmp_path, monkeypatch):
+    (tmp_path / "own.py").write_text(f'"""A model.\n\nMore."""\n{source}\n')
+    monkeypatch.setattr(catalogue, "_file", lambda kind, name: tmp_path / f"{name}.py")
+    catalogue._read.cache_clear()
+    found = catalogue._read("model", "own")
+    assert found is not None and (found.about, found.knobs, found.role) == ("A model.", knobs, "model")
+    catalogue._read.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def build(dim, *, n=len('abc')): ...",
+        "from x import build",
+        "def build(dim, **knobs): ...",
+        "def (",
+        "build = 3",
+    ],
+)
+def test_what_the_text_does_not_say_is_imported(source, tmp_path, monkeypatch):
+    (tmp_path / "odd.py").write_text(source)
+    monkeypatch.setattr(catalogue, "_file", lambda kind, name: tmp_path / f"{name}.py")
+
+    def build(dim, *, n=3):
+        """A maker that only an import knows."""
+
+    monkeypatch.setattr(registry, "find", lambda kind, name: SimpleNamespace(build=build, __doc__="Odd."))
+    catalogue._read.cache_clear()
+    assert catalogue.made("model", "odd") == ("Odd.", {"n": 3}, frozenset({"dim", "n"}), "model")
+    catalogue._read.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        (Use(name="qin"), "no model is called 'qin'; there are: affine_inn"),
+        (Use(name="qinn", knobs={"upload": 1}), "model 'qinn' has no knob 'upload'; there are: barrier"),
+        (Use(name="qinn", knobs={"uploads": "x"}), "knob 'uploads' is 'x', expected int"),
+    ],
+)
+def test_what_is_refused_is_refused_as_the_registry_does(use, said):
+    with pytest.raises(Refused, match=said) as early:
+        catalogue.check("model", use)
+    with pytest.raises(Refused) as late:
+        registry.spell_out("model", use)
+    assert str(early.value) == str(late.value)
+
+
+@pytest.mark.parametrize("name", ["naitve", "shots", "nosy:damping=1", ""])
+def test_backends_are_refused_by_name(name):
+    with pytest.raises(Refused) as early:
+        catalogue.check_backend(name)
+    with pytest.raises(Refused) as late:
+        backends.parse(name)
+    assert str(early.value) == str(late.value)
+    for right in ("auto", "shots:1024", "noisy:damping=0.1", "default.qubit:unitary"):
+        catalogue.check_backend(right)
+
+
+def loaded(arguments):
+    """What the command line has loaded when it has run, and its exit code."""
+    code = (
+        "import sys\nfrom qinn_bench.cli.main import main\n"
+        f"code = main({arguments!r})\nprint(code, *sys.modules, file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    last, said = found.stderr.splitlines()[-1].split(), found.stderr.splitlines()[0]
+    return int(last[0]), set(last[1:]), said + found.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"swd", "w1"', '"swd", "w11"', "no metric is called 'w11'; there are: "),
+        ('"w1_m_ll"', '"w1_mll"', "no column is called 'w1_mll'; there are: "),
+        ("uploads = 7", "upload = 7", "model 'qinn' has no knob 'upload'; there are: "),
+        ('model = "spline_inn"', 'model = "spline"', "no model is called 'spline'; there are: "),
+        ('data = ["zjets"]', 'data = ["zjet"]', "no data is called 'zjet'; there are: "),
+        ("seeds = 5", 'backends = ["naitve"]', "no backend is called 'naitve'; there are: "),
+    ],
+)
+def test_a_typo_in_a_study_costs_no_import_of_torch(old, new, said, tmp_path):
+    study = tmp_path / "typo.toml"
+    study.write_text(QUICK.read_text(encoding="utf8").replace(old, new, 1), encoding="utf8")
+    code, modules, told = loaded(["run", str(study)])
+    assert code == 2 and said in told and not HEAVY & modules
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["table", str(QUICK), "--columns", "nll,w1_mll"], "no column is called 'w1_mll'; there are: "),
+        (["run", str(QUICK), "-m", "qnn"], "'quick' has no row 'qnn'; there are: truth, gaussian"),
+        (["run", str(QUICK), "--data=moons"], "'quick' has no data set 'moons'; there are: zjets"),
+        (["match", "-d", "zjets", "--params", "9", "-m", "qnn"], "no model is called 'qnn'; there are: "),
+        (["status", "nowhere.toml"], "there is no study file 'nowhere.toml'"),
+    ],
+)
+def test_a_typo_in_a_word_costs_none_either(arguments, said):
+    code, modules, told = loaded(arguments)
+    assert code == 2 and said in told and not HEAVY & modules
+
+
+def test_the_list_needs_no_torch_and_names_columns(capsys):
+    code, modules, told = loaded(["list"])
+    assert code == 0 and not HEAVY & modules and "spline_inn" in told
+    assert main(["list", "metrics", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["columns"]["train_s"].startswith("CPU time") and "w1_*" in listed["columns"]
+
+
+def test_what_is_broken_is_listed_with_its_reason(monkeypatch, capsys):
+    right = catalogue.made
+
+    def made(kind, name):
+        if name == "spline_inn":
+            raise ImportError("no such library")
+        return right(kind, name)
+
+    monkeypatch.setattr(catalogue, "made", made)
+    assert main(["list", "models", "--json"]) == 0
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert models["spline_inn"] == "broken: ImportError: no such library" and "Affine" not in models["qinn"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("arguments", [["list"], ["list", "metrics"], ["data", "list"], ["data", "info", "zjets"]])
+def test_lists_fit_their_terminal(arguments, width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
+
+
+def test_third_parties_are_asked_only_for_what_is_not_ours(monkeypatch):
+    ours, asked = all_metrics()["swd"], []
+    monkeypatch.setattr(registry, "_installed", lambda kind: {"theirs": "their.module"} if kind == "metric" else {})
+
+    def find(kind, name):
+        asked.append(name)
+        return SimpleNamespace(METRICS=(replace(ours, name="theirs", short="", meaning=""),))
+
+    monkeypatch.setattr(registry, "find", find)
+    studies.check_metrics(("swd", "nll"))
+    studies.check_columns(("swd", "nll_claimed", "seeds"), ())
+    assert not asked and catalogue.column_of("w1_m_ll")
+    studies.check_metrics(("theirs",))
+    studies.check_columns(("theirs_of_anything",), ())
+    assert set(asked) == {"theirs"}

@@ -1,0 +1,88 @@
+"""Tables in LaTeX: that they fit their page by their own account, what they need, and that any text can be read."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_report import quality, record, study
+
+from qinn_bench.report.latex import FONTS, GAP, Page, _blocks, _column_width, _label_width, latex, tex
+from qinn_bench.report.table import table
+
+PAGES = [Page(font, landscape) for font in FONTS for landscape in (False, True)]
+LONG = "hybrid_qinn[construction=elementwise,bins=4,uploads=4,fidelity=0.0,mmd=0.0] with a label that says all of it"
+
+
+def wide():
+    """A table with many columns, long labels, remarks without spaces, and a title with everything in it."""
+    measured = quality(6.5) | {f"own_{k}": quality(6.5)["nll"] for k in range(12)}
+    rows = [record(f"{LONG} {k}", metrics=measured) for k in range(3)]
+    broken = record("b", metrics={}, status="diverged", reason=f"no shape of {LONG.replace(' ', '')}", verdict=None)
+    return table([*rows, broken, *study()], title="Z & jets: 100 % of $x_1$ at #3")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_block_fits_its_page_and_every_column_is_in_one(page):
+    made = wide()
+    blocks = list(_blocks(made, page))
+    assert [at for block in blocks for at in block[1:]] == list(range(1, len(made.header)))
+    for block in blocks:
+        columns = sum(_column_width(made, at, page) + 2 * GAP for at in block[1:])
+        assert block[0] == 0 and (columns + _label_width(made, page) + 2 * GAP <= page.width or len(block) == 2)
+
+
+def test_packages_caption_and_label_are_there():
+    text = latex(wide(), Page(landscape=True), "quick")
+    first, *lines = text.splitlines()
+    assert first == "% needs " + "".join(
+        rf"\usepackage{{{name}}}" for name in ("booktabs", "longtable", "array", "amssymb", "pdflscape")
+    )
+    assert text.count(r"\caption{") == text.count(r"\label{tab:quick}") == 1
+    assert r"Z \& jets: 100 \% of \$x\_1\$ at \#3" in text
+    assert text.count(r"\begin{longtable}") == text.count(r"\addtocounter{table}{-1}") + 1
+    assert (lines[0], lines[-1]) == (r"\begin{landscape}", r"\end{landscape}")
+    for name in ("landscape", "longtable"):
+        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}")
+    assert r"\label{tab:study-quick}" in latex(wide())
+
+
+@settings(deadline=None)
+@given(st.text(max_size=60))
+def test_any_text_is_read_as_text(text):
+    made = tex(text)
+    plain = re.sub(r"\\[\\&%$#_{}]", "", made)
+    assert "\n" not in made and plain.count("{") == plain.count("}") and plain.count("$") % 2 == 0
+    assert not re.search(r"(?<!\\)[&%#]", plain)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("ρ λ Ω", r"$\rho$ $\lambda$ $\Omega$"),
+        ("x³ a₂", "x$^3$ a$_2$"),
+        ("naïve Müller", "naïve Müller"),
+        ("☃", r"\texttt{U+2603}"),
+        ("a\u2028b\u0085c\td\n", "a b c d "),
+    ],
+)
+def test_letters_that_latex_lacks_are_spelled(text, made):
+    assert tex(text) == made
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no pdflatex")
+@pytest.mark.parametrize("page", [Page(), Page("tiny"), Page("small", True)], ids=str)
+def test_nothing_is_too_wide_where_there_is_latex(page, tmp_path):
+    packages = "".join(rf"\usepackage{{{name}}}" for name in ("booktabs", "longtable", "array", "amssymb", "pdflscape"))
+    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{lmodern}"
+    source = f"{head}{packages}\n\\begin{{document}}\n{latex(wide(), page)}\n\\end{{document}}\n"
+    (tmp_path / "t.tex").write_text(source, encoding="utf8")
+    for _ in range(2):
+        words = ["pdflatex", "-interaction=nonstopmode", "t.tex"]
+        subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    log = (tmp_path / "t.log").read_text(encoding="utf8", errors="replace")
+    assert not re.findall(r"^!.*|Overfull.*", log, re.M)
