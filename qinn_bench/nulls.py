@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 from scipy.stats import norm, t
 
 from qinn_bench import store
@@ -21,6 +23,8 @@ LEVEL = 0.01
 """Of the corrected p-value of a record: five seeds of a perfect model are then flagged in at most 5 % of the rows."""
 SQUARED = frozenset({"mmd", "mmd_bw"})
 """Columns whose best is zero that estimate a squared distance: below zero is too good. Signed shifts have no side."""
+
+KEPT = TypeAdapter(list[dict[str, float]])
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,17 @@ class Nulls:
         return self.folder / name if self.folder else None
 
     def _load(self, metric: Metric) -> list[dict[str, float]]:
+        """The replicates that are kept; what cannot be read is drawn again, which gives the same numbers."""
         path = self._path(metric)
-        return json.loads(path.read_text(encoding="utf8")) if path and path.exists() else []
+        try:
+            return KEPT.validate_json(path.read_bytes()) if path else []
+        except (OSError, ValidationError):
+            return []
 
     def _save(self, metric: Metric, found: list[dict[str, float]]) -> None:
         if path := self._path(metric):
-            store.write_whole(path, lambda file: file.write(json.dumps(found).encode()))
+            with suppress(OSError):  # They can be drawn again.
+                store.write_whole(path, lambda file: file.write(json.dumps(found).encode()))
 
 
 def better_than_truth(found: Mapping[str, Estimate], metrics: Mapping[str, Metric], nulls: Nulls) -> list[TooGood]:

@@ -9,6 +9,7 @@ from typing import get_args
 
 from qinn_bench import keys, matching, registry
 from qinn_bench.dataset import Dataset
+from qinn_bench.limits import Limits, kept_to
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
 from qinn_bench.reading import parse, read_toml
@@ -91,7 +92,7 @@ def label_of(row: Row) -> str:
     return row.label or row.model
 
 
-def plan(study: Study, results: Path) -> list[Order]:
+def plan(study: Study, results: Path, limits: Limits | None = None) -> list[Order]:
     """All cells of a study, in the order of its tables.
 
     The rows that the study compares are matched: knobs left open are set by the matcher, and a row that misses the
@@ -102,7 +103,8 @@ def plan(study: Study, results: Path) -> list[Order]:
     orders: list[Order] = []
     for text in study.data:
         use = registry.spell_out("data", registry.parse_use(text))
-        data: Dataset = registry.make("data", use)
+        with kept_to(f"drawing {use}", limits):
+            data: Dataset = registry.make("data", use)
         for row in (*study.models, *(_bounds(study, data) if study.floors else ())):
             for shape in _shapes(study, row, data):
                 for budget in study.budgets:
