@@ -251,7 +251,7 @@ class _Campaign:
         for news in server.news():
             if "ready" in news and self.limits.memory is not None:
                 limiting.check_memory(self.limits.memory, server.held)
-            if worker := self.running.get(news.get("started", news.get("ended"))):
+            if worker := self.running.get(news.get("started", news.get("ended", -1))):
                 worker.pid, worker.code = news.get("pid", worker.pid), news.get("code")
         for worker in self.running.values():
             for step in worker.read():
@@ -356,7 +356,7 @@ def _end_of(worker: Worker, limits: Limits) -> tuple[Status, str]:
     if worker.killed:
         return "crashed", worker.killed
     said = worker.last_words()
-    last = "".join(c if c.isprintable() else " " for c in (said.strip().splitlines() or [""])[-1])[:300]
+    last = limiting.printable((said.strip().splitlines() or [""])[-1])[:300]
     status: Status = "out-of-memory" if limiting.says_memory(said) else "crashed"
     if worker.code is not None and worker.code < 0:
         if worker.code == -signal.SIGKILL and kernel.out_of_memory_kills() > worker.kills:

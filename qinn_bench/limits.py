@@ -21,6 +21,8 @@ NO_MEMORY = (
     *("thread creation failed", "can't start new thread", "oom-kill"),
 )
 """How torch, NumPy, OpenBLAS, OpenMP, C++, CUDA, XLA, the loader and Python say it, in lower case."""
+LONGEST = 300
+"""Characters of a sentence that somebody else wrote."""
 LAST_LINES = 5
 """Of what a process printed before it ended: further up such words may be anything."""
 
@@ -100,18 +102,23 @@ def says_memory(text: str) -> bool:
 def sentence(error: BaseException) -> str:
     """An error in one line: its type and the beginning of what it says."""
     try:
-        said = " ".join(str(error).split())
+        said = printable(str(error)[:LONGEST])
     except Exception:  # An exception of somebody else, which may not even print.
         said = ""
-    return f"{type(error).__name__}: {said}"[:300].rstrip(": ")
+    return f"{type(error).__name__}: {said}".rstrip(": ")
+
+
+def printable(text: str) -> str:
+    """A text in one line, without characters that a terminal or a file may take amiss."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 @contextmanager
 def kept_to(what: str, limits: Limits | None) -> Iterator[None]:
-    """Do something in this process under the limits of a cell.
+    """Do something in this process, which somebody else has written, under the limits of a cell.
 
     Raises:
-        Refused: it took more.
+        Refused: it took more, or failed.
     """
     timeout, memory = (limits.timeout, limits.memory) if limits else (None, None)
     try:
@@ -119,10 +126,12 @@ def kept_to(what: str, limits: Limits | None) -> Iterator[None]:
             yield
     except TimeLimit:
         raise Refused(f"{what} takes longer than --timeout {timeout:g} s allows") from None
-    except Exception as error:
-        if memory is None or not lacks_memory(error):
-            raise
-        raise Refused(f"{what} takes more memory than --memory {memory:g} GiB allows") from None
+    except Refused:
+        raise
+    except (Exception, SystemExit) as error:
+        if memory is not None and lacks_memory(error):
+            raise Refused(f"{what} takes more memory than --memory {memory:g} GiB allows") from None
+        raise Refused(f"{what} ends in {sentence(error)}") from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import get_args
 from qinn_bench import keys, matching, registry
 from qinn_bench.dataset import Dataset
 from qinn_bench.limits import Limits, kept_to
-from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.metrics._collect import all_metrics, broken_families
 from qinn_bench.quantum import backends
 from qinn_bench.reading import parse, read_toml
 from qinn_bench.run import Order
@@ -43,7 +43,8 @@ def _check_names(study: Study) -> None:
     known = all_metrics()
     for name in study.metrics:
         if name not in known:
-            raise Refused(f"no metric is called '{name}'; there are: {', '.join(sorted(known))}")
+            without = "".join(f"; broken: {reason}" for reason in broken_families().values())
+            raise Refused(f"no metric is called '{name}'; there are: {', '.join(sorted(known))}{without}")
     _check_grid(study)
     if study.variance and study.seeds < FEWEST_VARIED:
         raise Refused(
@@ -76,7 +77,7 @@ def _check_grid(study: Study) -> None:
             f"study '{study.name}' has controls at size {odd.pop()}, which is none of its sizes {study.sizes}"
         )
     if study.controls and not any(has_circuit(row.model) for row in study.models):
-        names = ", ".join(name for name in registry.names("model") if has_circuit(name))
+        names = ", ".join(name for name in registry.working("model") if has_circuit(name))
         raise Refused(
             f"study '{study.name}' asks for controls, but none of its models has a circuit; there are: {names}"
         )
@@ -105,6 +106,8 @@ def plan(study: Study, results: Path, limits: Limits | None = None) -> list[Orde
         use = registry.spell_out("data", registry.parse_use(text))
         with kept_to(f"drawing {use}", limits):
             data: Dataset = registry.make("data", use)
+        if not isinstance(data, Dataset):
+            raise Refused(f"data '{use}' is broken: its load gives no Dataset, but {type(data).__name__}")
         for row in (*study.models, *(_bounds(study, data) if study.floors else ())):
             for shape in _shapes(study, row, data):
                 for budget in study.budgets:
@@ -118,7 +121,7 @@ def _bounds(study: Study, data: Dataset) -> list[Row]:
     """The floors and ceilings that a study does not name; an oracle only where the density of the data is known."""
     named = {row.model for row in study.models} | {label_of(row) for row in study.models}
     found = []
-    for name in registry.names("model"):
+    for name in registry.working("model"):
         if name not in named and registry.role(name) in ("floor", "ceiling") and _exists(name, data):
             found.append(Row(model=name))
     return found
@@ -128,7 +131,7 @@ def _exists(name: str, data: Dataset) -> bool:
     """Whether a model can be built for a data set."""
     try:
         registry.make("model", registry.spell_out("model", Use(name=name)), data.dim, data=data)
-    except Refused:
+    except Exception:  # Somebody else's floor, which breaks where it is built: it bounds nothing.
         return False
     return True
 

@@ -142,9 +142,9 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
         facts["metrics"] |= {name: Estimate(value=None, note=reason) for name, reason in failed.items()}
     measured = measuring.fingerprints(order.metrics)
     with clock.phase("flags"):
-        facts["flags"], failed = _take_flags(order, model, data, arrays, facts["metrics"])
-        if failed:  # No row wins with a flag; the next run takes them again.
-            facts["flags"] = (f"unchecked: {failed}",)
+        facts["flags"], why = _take_flags(order, model, data, arrays, facts["metrics"])
+        if why:  # No row wins with a flag; the next run takes them again.
+            facts["flags"] = (f"unchecked: {why}",)
             del measured["flags"]
     with clock.phase("resources"):
         used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": clock.seconds["train_peak_mb"]}
@@ -160,12 +160,24 @@ def _take_metrics(
     failed: dict[str, str] = {}
     for name in names:
         try:
-            found |= measuring.take_metrics((name,), cell, data, arrays, certificate)
+            found |= _columns(name, measuring.take_metrics((name,), cell, data, arrays, certificate))
         except Exception as error:
             if limits.lacks_memory(error):
                 raise
             failed[name] = limits.sentence(error)
     return found, failed
+
+
+def _columns(metric: str, found: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
+    """What a metric has given, if it is what a metric may give.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for column, estimate in found.items():
+        if not isinstance(estimate, Estimate) or not str(column).startswith(metric):
+            raise ValueError(f"column {column!r} is {estimate!r:.100}; estimates named '{metric}...' were expected")
+    return found
 
 
 def build(cell: Cell, data: Dataset) -> Generator:

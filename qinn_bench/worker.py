@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from qinn_bench import limits, registry
+from qinn_bench import keys, limits
 from qinn_bench.run import Order, run_cell, save
 from qinn_bench.values import Refused, Status
 
@@ -49,7 +49,7 @@ def work(told: str, steps: int, memory: float | None, threads: int) -> None:
 def _outcome(error: Exception) -> tuple[Status, str]:
     """How a cell ended that raised this."""
     if isinstance(error, Refused):
-        return "unsupported", str(error)
+        return "unsupported", limits.printable(str(error))
     if limits.lacks_memory(error):
         return "out-of-memory", limits.sentence(error) if str(error) else "an allocation was refused"
     return "crashed", limits.sentence(error)
@@ -61,8 +61,8 @@ def _check_code(order: Order) -> None:
     Raises:
         OtherCode: they differ.
     """
-    here = registry.code_fingerprint(order.cell.model.name, order.cell.control)
-    if here != order.code_hash:
+    here = keys.code_of(order.cell.model.name, order.cell.control)
+    if any(order.inputs.get(part) != keys.settled(part, content) for part, content in here.items()):
         raise OtherCode(f"the code of model '{order.cell.model.name}' is not that with which the cell was planned")
 
 

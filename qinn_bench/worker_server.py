@@ -63,11 +63,11 @@ class _Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         while True:
-            ready, _, _ = select.select([self.campaign, awake], [], [])
+            ready, _, _ = select.select([self.campaign.fileno(), awake], [], [])
             if awake in ready:
                 os.read(awake, 4096)
                 self.reap()
-            if self.campaign in ready:
+            if self.campaign.fileno() in ready:
                 with suppress(ConnectionError):
                     data, pipes, _, _ = socket.recv_fds(self.campaign, 2**16, 64)
                     self.pipes += pipes
@@ -102,7 +102,8 @@ class _Server:
                 self._become_worker(asked, steps, output, server)
             self.pids[asked["start"]] = pid
             self.tell(started=asked["start"], pid=pid)
-        os.close(steps), os.close(output)
+        for pipe in (steps, output):
+            os.close(pipe)
 
     def _become_worker(self, asked: dict[str, Any], steps: int, output: int, server: int) -> NoReturn:
         code = 1

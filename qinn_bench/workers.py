@@ -199,7 +199,8 @@ class Worker:
         """Have the server fork it."""
         told = {"order": self.order.to_json(), "memory": limits.memory, "threads": limits.threads}
         server.ask((self.steps.theirs, self.output.theirs), start=self.number, **told)
-        self.steps.hand_over(), self.output.hand_over()
+        for pipe in (self.steps, self.output):
+            pipe.hand_over()
 
     def read(self) -> list[int]:
         """The steps that it has told since; its output is only kept in part."""
@@ -262,7 +263,8 @@ class Worker:
 
     def close(self) -> None:
         """Stop listening, and let others have the cell."""
-        self.steps.close(), self.output.close()
+        for pipe in (self.steps, self.output):
+            pipe.close()
         if self.lock:
             with suppress(OSError):
                 self.lock.release()

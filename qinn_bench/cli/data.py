@@ -76,7 +76,7 @@ def _progress(events: int) -> Iterator[Callable[[int], None]]:
 def _list(options: argparse.Namespace) -> int:
     found = {name: _samples.info(name) for name in _samples.names()}
     shown = ("events", "seed", "quality", "cuts", "min_ptz")
-    sets = {name: (registry.find("data", name).__doc__ or "").splitlines()[0] for name in registry.names("data")}
+    sets = {name: registry.about("data", name) for name in registry.working("data")} | registry.broken("data")
     if options.json:
         samples = {name: {key: entry[key] for key in shown} for name, entry in found.items()}
         print(json.dumps({"data": sets, "samples": samples}, indent=1))

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from qinn_bench import registry
-from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.metrics._collect import all_metrics, broken_families
 from qinn_bench.quantum import backends
 
 KINDS = ("models", "data", "metrics", "backends")
@@ -40,8 +40,8 @@ def _backend(name: str, about: str) -> str:
 
 def _entries(kind: str) -> dict[str, str]:
     if kind == "metrics":
-        return {name: metric.title for name, metric in sorted(all_metrics().items())}
+        return {name: metric.title for name, metric in sorted(all_metrics().items())} | broken_families()
     if kind == "backends":
         return {name: _backend(name, about) for name, about in backends.NAMES.items()} | backends.FAMILIES
     what: registry.Kind = "model" if kind == "models" else "data"
-    return {name: (registry.find(what, name).__doc__ or "").splitlines()[0] for name in registry.names(what)}
+    return {name: registry.about(what, name) for name in registry.working(what)} | registry.broken(what)
