@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 from scipy.stats import norm, t
 
 from qinn_bench import store
@@ -23,8 +20,6 @@ LEVEL = 0.01
 """Of the corrected p-value of a record: five seeds of a perfect model are then flagged in at most 5 % of the rows."""
 SQUARED = frozenset({"mmd", "mmd_bw"})
 """Columns whose best is zero that estimate a squared distance: below zero is too good. Signed shifts have no side."""
-
-KEPT = TypeAdapter(list[dict[str, float]])
 
 
 @dataclass(frozen=True)
@@ -80,17 +75,12 @@ class Nulls:
         return self.folder / name if self.folder else None
 
     def _load(self, metric: Metric) -> list[dict[str, float]]:
-        """The replicates that are kept; what cannot be read is drawn again, which gives the same numbers."""
         path = self._path(metric)
-        try:
-            return KEPT.validate_json(path.read_bytes()) if path else []
-        except (OSError, ValidationError):
-            return []
+        return store.read_cache(path) if path else []
 
     def _save(self, metric: Metric, found: list[dict[str, float]]) -> None:
         if path := self._path(metric):
-            with suppress(OSError):  # They can be drawn again.
-                store.write_whole(path, lambda file: file.write(json.dumps(found).encode()))
+            store.write_cache(path, found)
 
 
 def better_than_truth(found: Mapping[str, Estimate], metrics: Mapping[str, Metric], nulls: Nulls) -> list[TooGood]:

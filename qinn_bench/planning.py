@@ -130,6 +130,7 @@ def _bounds(study: Study, data: Dataset) -> list[Row]:
 def _exists(name: str, data: Dataset) -> bool:
     """Whether a model can be built for a data set."""
     try:
+        keys.code_of(name)
         registry.make("model", registry.spell_out("model", Use(name=name)), data.dim, data=data)
     except Exception:  # Somebody else's floor, which breaks where it is built: it bounds nothing.
         return False

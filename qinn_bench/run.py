@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from qinn_bench import limits, measuring, registry, store
 from qinn_bench.contracts import Generator, count_parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import zipfile
@@ -33,6 +34,7 @@ LEFTOVERS = (".*.part", ".*.lock", "*.json.*.part", "*.log")
 DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, NotImplementedError, SyntaxError, TypeError)
 """What reading a damaged archive raises, beside the ValueError that `Refused` is a kind of."""
 _KEY: TypeAdapter[str] = TypeAdapter(Key)
+_NUMBERS = TypeAdapter(list[dict[str, float]])
 _STUDY: TypeAdapter[str] = TypeAdapter(StudyName)
 
 
@@ -133,6 +135,20 @@ def _sync(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def read_cache(path: Path) -> list[dict[str, float]]:
+    """Numbers that are kept because they take long; none where they cannot be read, so that they are taken again."""
+    try:
+        return _NUMBERS.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return []
+
+
+def write_cache(path: Path, numbers: Sequence[Mapping[str, float]]) -> None:
+    """Keep numbers that can be taken again; a disk that does not take them is no failure."""
+    with suppress(OSError):
+        write_whole(path, lambda file: file.write(json.dumps(numbers).encode()))
 
 
 def sweep(results: Path, study: str) -> None:

@@ -18,6 +18,7 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn
 
 from qinn_bench import kernel, limits
@@ -27,8 +28,13 @@ PIPES = 2
 """Of a worker: one for its steps, one for what it prints."""
 
 
-def serve(handle: int, modules: list[str]) -> None:
-    """Import `modules`, tell the campaign at the other end of the socket `handle`, and do as it asks until it ends."""
+def serve(handle: int, modules: list[str], home: str) -> None:
+    """Import `modules`, tell the campaign at the other end of the socket `handle`, and do as it asks until it ends.
+
+    The package has to be that of the campaign, whose folder is `home`.
+    """
+    if Path(__file__).parent != Path(home):
+        sys.exit(f"workers would run the code in {Path(__file__).parent}, not that in {home}")
     kernel.die_with_parent()
     kernel.adopt()
     for name in modules:

@@ -33,11 +33,17 @@ KILL_SECONDS = 30.0
 KEPT = 4096
 """Bytes of what a process printed last that are kept."""
 CHUNK = 2**16
+HOME = Path(__file__).parent
 LONGEST_LINE = 2**16
-_BOOT = (
-    "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path'); "
-    "from qinn_bench.worker_server import serve; serve(**told)"
-)
+_BOOT = """
+import json, sys
+told = json.loads(sys.argv[1])
+sys.path[:], finders = told.pop("path"), told.pop("finders")
+sys.meta_path[:] = [one for one in sys.meta_path if getattr(one, "__qualname__", type(one).__qualname__) in finders]
+from qinn_bench.worker_server import serve
+serve(**told)
+"""
+"""What a server starts with: it looks for modules where the campaign does, so that both run the same code."""
 
 
 class Pipe:
@@ -79,10 +85,11 @@ class Server:
         self.output, self.printed, self.lines = Pipe(), b"", b""
         self.ready, self.held, self.lost = False, 0, False
         self.started = self.heard = self.pinged = time.monotonic()
-        path = safe_path(sys.path)
-        told = json.dumps({"path": path, "handle": theirs.fileno(), "modules": list(modules)})
+        finders = [getattr(one, "__qualname__", type(one).__qualname__) for one in sys.meta_path]
+        told = {"path": safe_path(sys.path), "finders": finders, "home": str(HOME)}
+        told |= {"handle": theirs.fileno(), "modules": list(modules)}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _BOOT, told],
+            [sys.executable, "-P", "-c", _BOOT, json.dumps(told)],
             stdin=subprocess.DEVNULL,
             stdout=self.output.theirs,
             stderr=self.output.theirs,
@@ -153,7 +160,7 @@ def safe_path(path: Sequence[str]) -> list[str]:
 
     The folder of this package comes last, where the working folder is it.
     """
-    here, root = Path.cwd(), Path(__file__).parents[1]
+    here, root = Path.cwd(), HOME.parent
     installed = set(sysconfig.get_paths().values())
     kept = [entry for entry in path if entry in installed or (entry and Path(entry).resolve() != here)]
     return kept if str(root) in kept else [*kept, str(root)]

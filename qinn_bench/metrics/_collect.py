@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qinn_bench import registry
+from qinn_bench import registry, sources
 from qinn_bench.dataset import Metric
 from qinn_bench.values import Refused
 
@@ -45,4 +45,20 @@ def _metrics_of(family: str) -> list[Metric]:
     metrics = registry.find("metric", family).METRICS
     if not isinstance(metrics, list | tuple) or not all(isinstance(metric, Metric) for metric in metrics):
         raise Refused(f"metric '{family}' is broken: its METRICS are no list of metrics")
+    if registry.is_foreign("metric", family):
+        for metric in metrics:
+            _check_source(family, metric)
     return list(metrics)
+
+
+def _check_source(family: str, metric: Metric) -> None:
+    """See to it that a metric can be told from its later versions.
+
+    Raises:
+        Refused: it cannot, as it is no function of a file.
+    """
+    compute = metric.compute
+    try:
+        sources.reach((f"{compute.__module__}:{compute.__qualname__}",), ())
+    except (AttributeError, Refused):
+        raise Refused(f"metric '{family}' is broken: what computes '{metric.name}' is no function of a file") from None
