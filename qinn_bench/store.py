@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ LARGEST_ARRAYS = 2**33
 """Bytes of unpacked arrays."""
 LEFTOVERS = (".*.part", ".*.lock", "*.json.*.part", "*.log")
 """What killed processes leave in the folder of a study, those of earlier versions included."""
-DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, NotImplementedError, SyntaxError, TypeError)
-"""What reading a damaged archive raises, beside the ValueError that `Refused` is a kind of."""
 _KEY: TypeAdapter[str] = TypeAdapter(Key)
 _NUMBERS = TypeAdapter(list[dict[str, float]])
 _STUDY: TypeAdapter[str] = TypeAdapter(StudyName)
@@ -256,5 +253,7 @@ def load_arrays(results: Path, record: Record) -> Arrays:
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise Refused(f"{path} is missing, so that the cell has no arrays; run it with --fresh") from None
-    except DAMAGED as error:
+    except Refused:
+        raise
+    except Exception as error:  # Whatever NumPy and zipfile make of damaged bytes.
         raise Refused(f"{path} is damaged ({' '.join(str(error).split())[:200]}); run its cell with --fresh") from None
