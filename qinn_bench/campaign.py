@@ -100,13 +100,16 @@ def execute(orders: Sequence[Order], limits: Limits, show: Callable[[Event], Non
     """
     if not orders:
         return
-    for folder in {(order.results, order.study) for order in orders}:
-        _prepare(*folder)
+    folders = {(order.results, order.study) for order in orders}
+    for results, study in folders:
+        _prepare(results, study)
     campaign = _Campaign(limits, show, _modules(orders))
     try:
         campaign.run([_absolute(order) for order in orders])
     finally:
         campaign.end()
+        for results, study in folders:
+            store.sweep(results, study)
 
 
 def _prepare(results: Path, study: str) -> None:

@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"qinn-bench {options.verb}: {refusal}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; finished cells are kept, run the same command to go on", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         return 130
 
 
