@@ -191,11 +191,12 @@ class _Campaign:
             self.elsewhere.append(task)
             self.show(Event(order, note=f"{locks.holder(path)} runs this cell; it is waited for"))
             return
-        worker = Worker(order, self.count, lock, task.before)
         if _stamp(order) != task.before:
-            worker.close()
+            if lock:
+                lock.release()
             self._take_over(order)
             return
+        worker = Worker(order, self.count, lock, task.before)
         self.count += 1
         self.running[worker.number] = worker
         worker.start(server, self.limits)
@@ -344,8 +345,9 @@ def _failure(worker: Worker, status: Status, reason: str) -> Event:
         ):
             there.path.unlink()  # The worker's own rubbish: nothing was there before.
         record = run.save(order, {}, status=status, reason=reason)
-    except OSError as error:
-        return Event(order, problem=f"{status}: {reason}; and this could not be recorded ({error.strerror})")
+    except (OSError, Refused) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return Event(order, problem=f"{status}: {reason}; and this could not be recorded ({why})")
     kept = store.look(order.results, order.study, order.key)
     if isinstance(kept, Record) and kept.status == "ok":
         return Event(order, record=kept, problem=f"{status}: {reason}")

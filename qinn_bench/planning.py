@@ -36,6 +36,7 @@ def _check_names(study: Study) -> None:
     for text in study.data:
         registry.spell_out("data", registry.parse_use(text))
     for row in study.models:
+        registry.role(row.model)
         for rung in row.ladder or ({},):
             registry.spell_out("model", Use(name=row.model, knobs=row.knobs | rung))
     for backend in study.backends:

@@ -160,8 +160,9 @@ def knob_defaults(kind: Kind, name: str) -> Knobs:
 
 
 def _parameters(kind: Kind, name: str) -> Mapping[str, inspect.Parameter]:
+    maker = getattr(find(kind, name), MAKERS[kind])
     try:
-        return inspect.signature(getattr(find(kind, name), MAKERS[kind])).parameters
+        return inspect.signature(maker).parameters
     except (TypeError, ValueError):
         raise Refused(f"{kind} '{name}' is broken: its {MAKERS[kind]} is no function") from None
 

@@ -124,6 +124,8 @@ class _Server:
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
+            if isinstance(end.code, str):
+                sys.stderr.write(f"{end.code}\n")
         except BaseException:
             with suppress(BaseException):
                 traceback.print_exc()

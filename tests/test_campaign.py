@@ -1,6 +1,7 @@
 """A study end to end: planned, run in processes of its own, resumed, killed, retried, and refused when it is wrong."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def command(study, results, *more):
 
 def test_run_resume_and_render(study, tmp_path, capsys):
     results = tmp_path / "results"
-    verb = ["run", str(study), "--results", str(results), "-j", "2"]
+    verb = ["run", str(study), "--results", str(results), "-j", str(min(2, os.cpu_count()))]
     assert main(verb) == 0
     first = capsys.readouterr().out
     assert "spline_inn" in first and "truth" in first

@@ -30,7 +30,7 @@ batch = 32
 """
 ROW = '[[models]]\nmodel = "{}"\n'
 NEIGHBOURS = ("gaussian", "truth")
-MEMORY = "4"
+MEMORY = "1"
 
 
 class Campaign:
