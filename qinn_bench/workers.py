@@ -86,7 +86,7 @@ class Server:
         self.ready, self.held, self.lost = False, 0, False
         self.started = self.heard = self.pinged = time.monotonic()
         finders = [getattr(one, "__qualname__", type(one).__qualname__) for one in sys.meta_path]
-        told = {"path": safe_path(sys.path), "finders": finders, "home": str(HOME)}
+        told: dict[str, Any] = {"path": safe_path(sys.path), "finders": finders, "home": str(HOME)}
         told |= {"handle": theirs.fileno(), "modules": list(modules)}
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _BOOT, json.dumps(told)],
