@@ -20,9 +20,12 @@ def _prctl(option: int, value: int) -> bool:
     return bool(ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) == 0)
 
 
-def die_with_parent() -> bool:
-    """Have the kernel kill this process when its parent is gone; whether it can."""
-    return _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(parent: int) -> bool:
+    """Have the kernel kill this process when its parent is gone, and end it if that is so already; whether it can."""
+    able = _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    return able
 
 
 def outlive_parent() -> None:

@@ -35,7 +35,6 @@ def serve(handle: int, modules: list[str], home: str) -> None:
     """
     if Path(__file__).parent != Path(home):
         sys.exit(f"workers would run the code in {Path(__file__).parent}, not that in {home}")
-    kernel.die_with_parent()
     kernel.adopt()
     for name in modules:
         try:
@@ -172,10 +171,8 @@ def _end_with(server: int) -> None:
             time.sleep(1)
         kernel.kill_group(os.getpid())
 
-    if not kernel.die_with_parent():
+    if not kernel.die_with_parent(server):
         threading.Thread(target=watch, daemon=True).start()
-    if os.getppid() != server:
-        os._exit(1)
 
 
 def _forget_signals() -> None:

@@ -40,6 +40,8 @@ import json, sys
 told = json.loads(sys.argv[1])
 sys.path[:], finders = told.pop("path"), told.pop("finders")
 sys.meta_path[:] = [one for one in sys.meta_path if getattr(one, "__qualname__", type(one).__qualname__) in finders]
+from qinn_bench import kernel
+kernel.die_with_parent(told.pop("parent"))
 from qinn_bench.worker_server import serve
 serve(**told)
 """
@@ -86,7 +88,12 @@ class Server:
         self.ready, self.held, self.lost = False, 0, False
         self.started = self.heard = self.pinged = time.monotonic()
         finders = [getattr(one, "__qualname__", type(one).__qualname__) for one in sys.meta_path]
-        told: dict[str, Any] = {"path": safe_path(sys.path), "finders": finders, "home": str(HOME)}
+        told: dict[str, Any] = {
+            "path": safe_path(sys.path),
+            "finders": finders,
+            "home": str(HOME),
+            "parent": os.getpid(),
+        }
         told |= {"handle": theirs.fileno(), "modules": list(modules)}
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _BOOT, json.dumps(told)],

@@ -23,23 +23,20 @@ import _campaigns
 STUDY = """
 name = "killed"
 data = ["moons[events=400]"]
-seeds = 4
+seeds = 12
 samples = 100
 mass_draws = 500
 metrics = ["nll", "swd"]
 [budgets.tiny]
-steps = 30
+steps = 10
 batch = 32
 [[models]]
 model = "gaussian"
 [[models]]
-model = "affine_inn"
-knobs = { blocks = 2, hidden = 4 }
-[[models]]
 model = "product_of_marginals"
 """
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-PAUSE = 2.0
+PAUSE = 1.0
 """The most seconds between two signals."""
 
 
@@ -62,6 +59,7 @@ def main(kills: int = 200, folder: str = "/tmp/qinn-kills") -> int:
         if rng.random() < 0.05:
             shutil.rmtree(results, ignore_errors=True)
         fired += shoot(study, results, log, rng, truth, counts)
+        print(f"{fired} of {kills} signals", file=sys.stderr, flush=True)
     last = _campaigns.call(["run", str(study), "--results", str(results), "--retry"], log, 600)
     counts["resumed to the end, equal bit for bit"] += last.code == 0 and _campaigns.content(results, "killed") == truth
     counts["files left behind"] += len(_campaigns.leftovers(results))
@@ -117,7 +115,7 @@ def shoot(study: Path, results: Path, log: Path, rng: random.Random, truth: dict
 def _victim(campaign: int, relatives: dict[int, int], rng: random.Random) -> tuple[int, str]:
     servers = [pid for pid, parent in relatives.items() if parent == campaign]
     workers = [pid for pid, parent in relatives.items() if parent in servers]
-    kind = rng.choices(["campaign", "server", "worker"], [1, 1, 8])[0]
+    kind = rng.choices(["campaign", "server", "worker"], [1, 1, 20])[0]
     there = {"campaign": [campaign], "server": servers, "worker": workers}[kind]
     return (rng.choice(there), kind) if there else (0, "")
 
