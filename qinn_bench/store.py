@@ -162,6 +162,8 @@ def look(results: Path, study: str, key: str) -> Record | Unreadable | None:
             text = file.read(LARGEST_RECORD + 1)
     except FileNotFoundError:
         return None
+    except NotADirectoryError:
+        raise Refused(f"{results} can hold no records: a folder of results was expected") from None
     except OSError as error:
         return Unreadable(path, f"it cannot be read ({error.strerror})")
     if len(text) > LARGEST_RECORD:

@@ -49,8 +49,9 @@ def run(options: argparse.Namespace) -> int:
             return 130
     records = campaign.finished(orders)
     over_seeds = [record for record in records if record.cell.varies == "all"]
-    shown = licensed(table(over_seeds, study.columns or None), over_seeds, options.results)
-    print(shown.json() if options.json else shown.text())
+    if over_seeds:  # Not even one on a disk that is full.
+        shown = licensed(table(over_seeds, study.columns or None), over_seeds, options.results)
+        print(shown.json() if options.json else shown.text())
     log.print(f"records: {options.results / 'records' / study.name}", soft_wrap=True)
     for problem in (*watch.problems, *left_out):
         log.print(problem, markup=False, soft_wrap=True)
