@@ -173,9 +173,10 @@ def test_a_cell_ends_with_its_campaign(study, tmp_path, sign):
 def test_a_timeout_is_a_record_that_says_so_and_can_be_retried(study, tmp_path, capsys):
     results = tmp_path / "results"
     verb = ["run", str(study), "--results", str(results), "-m", "spline_inn", "-s", "0"]
-    assert main([*verb, "--timeout", "0.01"]) == 3
-    assert "timeout" in capsys.readouterr().out
+    orders = [one for one in planning.plan(planning.load_study(study), results) if one.row == "spline_inn"]
+    campaign.execute(orders[:1], Limits(timeout=0.01), lambda _: None)
     assert main(["status", str(study), "--results", str(results)]) == 3
+    assert "timeout: stopped after its limit of 0.01 s" in capsys.readouterr().out
     assert main(verb) == 3
     assert main([*verb, "--retry"]) == 0
 
