@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from qinn_bench import registry
-from qinn_bench.dataset import MetricColumn
+from qinn_bench.dataset import Metric, MetricColumn
+from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.registry import MAKERS, PACKAGES, Kind
 from qinn_bench.values import Knobs, Refused, Role, Use
 
@@ -134,45 +135,59 @@ def check(kind: Literal["model", "data"], use: Use) -> None:
 
 
 def roles() -> dict[str, Role]:
-    """Every model with what it is in a table."""
-    return {name: made("model", name).role for name in registry.names("model")}
+    """Every model that works, with what it is in a table."""
+    listed, broken = registry.names("model"), broken_ones("model")
+    return {name: made("model", name).role for name in listed if name not in broken}
+
+
+def listed(kind: Literal["model", "data"]) -> dict[str, str]:
+    """Name -> first line of the docstring of everything of a kind; of what is broken the reason."""
+    broken = broken_ones(kind)
+    return {name: broken.get(name) or made(kind, name).about for name in registry.names(kind)}
+
+
+def broken_ones(kind: Literal["model", "data"]) -> dict[str, str]:
+    """Name -> why it cannot be used, of what third parties join with; the files of this project are not imported."""
+    return registry.broken(kind, [name for name in registry.names(kind) if registry.is_foreign(kind, name)])
 
 
 def metrics() -> dict[str, Measure]:
-    """Every metric by name, with the columns that it declares; those of third parties are imported.
+    """Every metric that works, by name, with the columns that it declares; those of third parties are imported."""
+    own = own_metrics()
+    if not any(registry.is_foreign("metric", family) for family in registry.names("metric")):
+        return own
+    return {name: own.get(name) or _measured(one) for name, one in all_metrics().items()}
+
+
+def own_metrics() -> dict[str, Measure]:
+    """The metrics of this package, nothing imported.
 
     Raises:
         Refused: two files define metrics of one name.
     """
-    return _collected(registry.names("metric"))
-
-
-def own_metrics() -> dict[str, Measure]:
-    """The metrics of this package, nothing imported."""
-    return _collected([family for family in registry.names("metric") if _file("metric", family)])
-
-
-def _collected(families: Sequence[str]) -> dict[str, Measure]:
     found: dict[str, Measure] = {}
-    for family in families:
-        for one in measures(family):
+    for family in registry.names("metric"):
+        for one in () if registry.is_foreign("metric", family) else _own_measures(family):
             if one.name in found:
                 raise Refused(f"metric family '{family}' defines '{one.name}', which another family defines already")
             found[one.name] = one
     return found
 
 
-def measures(family: str) -> tuple[Measure, ...]:
-    """The metrics of a file by its name."""
-    if file := _file("metric", family):
-        try:
+def _own_measures(family: str) -> tuple[Measure, ...]:
+    """The metrics of a file of ours, which is imported only where its text does not tell."""
+    file = _file("metric", family)
+    try:
+        if file:
             return _declared(file)
-        except Unreadable:
-            pass
-    return tuple(
-        Measure(one.name, one.title, one.needs, _columns(one.name, one.short, one.meaning, one.columns))
-        for one in registry.find("metric", family).METRICS
-    )
+    except Unreadable:
+        pass
+    return tuple(map(_measured, registry.find("metric", family).METRICS))
+
+
+def _measured(metric: Metric) -> Measure:
+    columns = _columns(metric.name, metric.short, metric.meaning, metric.columns)
+    return Measure(metric.name, metric.title, metric.needs, columns)
 
 
 @lru_cache

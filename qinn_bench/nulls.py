@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,11 +76,11 @@ class Nulls:
 
     def _load(self, metric: Metric) -> list[dict[str, float]]:
         path = self._path(metric)
-        return json.loads(path.read_text(encoding="utf8")) if path and path.exists() else []
+        return store.read_cache(path) if path else []
 
     def _save(self, metric: Metric, found: list[dict[str, float]]) -> None:
         if path := self._path(metric):
-            store.write_whole(path, lambda file: file.write(json.dumps(found).encode()))
+            store.write_cache(path, found)
 
 
 def better_than_truth(found: Mapping[str, Estimate], metrics: Mapping[str, Metric], nulls: Nulls) -> list[TooGood]:

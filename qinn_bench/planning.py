@@ -9,6 +9,7 @@ from typing import get_args
 
 from qinn_bench import keys, matching, registry, studies
 from qinn_bench.dataset import Dataset
+from qinn_bench.limits import Limits, kept_to
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
 from qinn_bench.run import Order
@@ -30,7 +31,7 @@ def load_study(path: Path) -> Study:
     return study
 
 
-def plan(study: Study, results: Path) -> list[Order]:
+def plan(study: Study, results: Path, limits: Limits | None = None) -> list[Order]:
     """All cells of a study, in the order of its tables.
 
     The rows that the study compares are matched: knobs left open are set by the matcher, and a row that misses the
@@ -41,7 +42,10 @@ def plan(study: Study, results: Path) -> list[Order]:
     orders: list[Order] = []
     for text in study.data:
         use = registry.spell_out("data", registry.parse_use(text))
-        data: Dataset = registry.make("data", use)
+        with kept_to(f"drawing {use}", limits):
+            data: Dataset = registry.make("data", use)
+        if not isinstance(data, Dataset):
+            raise Refused(f"data '{use}' is broken: its load gives no Dataset, but {type(data).__name__}")
         for row in (*study.models, *(_bounds(study, data) if study.floors else ())):
             for shape in _shapes(study, row, data):
                 for budget in study.budgets:
@@ -55,7 +59,7 @@ def _bounds(study: Study, data: Dataset) -> list[Row]:
     """The floors and ceilings that a study does not name; an oracle only where the density of the data is known."""
     named = {row.model for row in study.models} | {label_of(row) for row in study.models}
     found = []
-    for name in registry.names("model"):
+    for name in registry.working("model"):
         if name not in named and registry.role(name) in ("floor", "ceiling") and _exists(name, data):
             found.append(Row(model=name))
     return found
@@ -64,8 +68,9 @@ def _bounds(study: Study, data: Dataset) -> list[Row]:
 def _exists(name: str, data: Dataset) -> bool:
     """Whether a model can be built for a data set."""
     try:
+        keys.code_of(name)
         registry.make("model", registry.spell_out("model", Use(name=name)), data.dim, data=data)
-    except Refused:
+    except Exception:  # Somebody else's floor, which breaks where it is built: it bounds nothing.
         return False
     return True
 

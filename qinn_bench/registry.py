@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import pkgutil
 import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import distributions
 from types import ModuleType
 from typing import Any, Literal, get_args
 
+from qinn_bench.limits import TimeLimit, sentence, time_limit
 from qinn_bench.values import Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
 PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data", "metric": "qinn_bench.metrics"}
 MAKERS: dict[str, str] = {"model": "build", "data": "load"}
+IMPORT_SECONDS = 120.0
+"""That the import of one module may take."""
 
 
 def _modules(kind: Kind) -> dict[str, str]:
@@ -26,13 +32,22 @@ def _modules(kind: Kind) -> dict[str, str]:
         for info in pkgutil.iter_modules(package.__path__)
         if not info.ispkg and not info.name.startswith("_")
     }
-    return own | _installed(kind)
+    return _installed(kind) | own
 
 
 @lru_cache
 def _installed(kind: Kind) -> dict[str, str]:
-    """What packages of third parties join with; read once, as it is slow."""
-    return {point.name: point.value for point in entry_points(group=f"qinn_bench.{kind}")}
+    """What packages of third parties join with, those that can be read; read once, as it is slow."""
+    found: dict[str, str] = {}
+    for package in distributions():
+        with suppress(Exception):
+            found |= {point.name: point.value for point in package.entry_points.select(group=f"qinn_bench.{kind}")}
+    return found
+
+
+def is_foreign(kind: Kind, name: str) -> bool:
+    """Whether a name comes from a package of a third party; no such name takes the place of one of ours."""
+    return name in _installed(kind) and not _modules(kind)[name].startswith(f"{PACKAGES[kind]}.")
 
 
 def names(kind: Kind) -> list[str]:
@@ -44,9 +59,13 @@ def find(kind: Kind, name: str) -> ModuleType:
     """The module of that name.
 
     Raises:
-        Refused: no such name; the message lists those that exist.
+        Refused: no such name, the message lists those that exist; or its module is broken.
     """
-    return importlib.import_module(module_of(kind, name))
+    found = _load(module_of(kind, name))
+    maker = MAKERS.get(kind, "METRICS")
+    if isinstance(found, str) or not hasattr(found, maker):
+        raise Refused(f"{kind} '{name}' is broken: {found if isinstance(found, str) else f'it has no {maker}'}")
+    return found
 
 
 def module_of(kind: Kind, name: str) -> str:
@@ -59,6 +78,39 @@ def module_of(kind: Kind, name: str) -> str:
     if name not in modules:
         raise Refused(f"no {kind} is called '{name}'; there are: {', '.join(sorted(modules))}")
     return modules[name]
+
+
+@lru_cache
+def _load(module: str) -> ModuleType | str:
+    """A module, or why it cannot be imported; it is not tried twice."""
+    try:
+        with time_limit(IMPORT_SECONDS):
+            return importlib.import_module(module)
+    except TimeLimit:
+        return f"its import takes longer than {IMPORT_SECONDS:g} s"
+    except (Exception, SystemExit) as error:  # Whatever the module of somebody else does.
+        return f"its import ends in {sentence(error)}"
+
+
+def broken(kind: Kind, among: Sequence[str] | None = None) -> dict[str, str]:
+    """Name -> reason of what cannot be used, of everything of a kind or of these; it is listed, and harms nothing."""
+    found = {}
+    for name in names(kind) if among is None else among:
+        try:
+            find(kind, name)
+            if kind != "metric":
+                knob_defaults(kind, name)
+            if kind == "model":
+                role(name)
+        except Refused as refusal:
+            found[name] = str(refusal)
+    return found
+
+
+def working(kind: Kind) -> list[str]:
+    """All names of a kind that can be used, sorted; everything is imported."""
+    without = broken(kind)
+    return [name for name in names(kind) if name not in without]
 
 
 def spell_out(kind: Kind, use: Use) -> Use:
@@ -99,14 +151,29 @@ def later(kind: Kind, name: str) -> Knobs:
 
 def knob_defaults(kind: Kind, name: str) -> Knobs:
     """The knobs of a model or a data set with their defaults: the keyword-only arguments of its maker."""
-    parameters = inspect.signature(getattr(find(kind, name), MAKERS[kind])).parameters.values()
+    parameters = _parameters(kind, name).values()
     hidden = {"data", "backend"}
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in hidden}
+    knobs = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in hidden}
+    for knob, default in knobs.items():
+        if not isinstance(default, bool | int | float | str) or default in (math.inf, -math.inf) or default != default:
+            given = "none" if default is inspect.Parameter.empty else repr(default)[:50]
+            raise Refused(
+                f"{kind} '{name}' is broken: the default of its knob '{knob}' is {given}, not a number or text"
+            )
+    return knobs
+
+
+def _parameters(kind: Kind, name: str) -> Mapping[str, inspect.Parameter]:
+    maker = getattr(find(kind, name), MAKERS[kind])
+    try:
+        return inspect.signature(maker).parameters
+    except (TypeError, ValueError):
+        raise Refused(f"{kind} '{name}' is broken: its {MAKERS[kind]} is no function") from None
 
 
 def takes(kind: Kind, name: str, argument: str) -> bool:
     """Whether a maker has this keyword, such as ``backend`` or ``data``."""
-    return argument in inspect.signature(getattr(find(kind, name), MAKERS[kind])).parameters
+    return argument in _parameters(kind, name)
 
 
 def role(name: str) -> Role:

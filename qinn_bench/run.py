@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from qinn_bench import buffers, measuring, registry, store
+from qinn_bench import buffers, limits, measuring, registry, store
 from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
@@ -25,7 +25,7 @@ from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.seeds import seed_of, torch_rng
 from qinn_bench.splits import resplit
 from qinn_bench.training import Fit, fit
-from qinn_bench.values import Cell, Estimate, Record, Resources, Status, Training
+from qinn_bench.values import Cell, Certificate, Estimate, Record, Resources, Status, Training
 
 WEIGHT = "weight:"
 ROWS = 64
@@ -37,7 +37,8 @@ class Order:
     """What a worker process is asked to do: one cell of a study, where its record goes, which metrics it needs.
 
     `data_hash` is the fingerprint of the data, `inputs` those of all that makes the numbers, which the key covers.
-    `family`, `size` and `control_of` are those of the record. A cell with a reason to `skip` it is only recorded.
+    `family`, `size` and `control_of` are those of the record. A cell with a reason to `skip` it is only recorded; a
+    `fresh` one is trained although it has a record, which stays until its successor is written.
     """
 
     cell: Cell
@@ -52,6 +53,7 @@ class Order:
     size: int = 0
     control_of: str = ""
     skip: str = ""
+    fresh: bool = False
 
     def to_json(self) -> str:
         """One line of JSON, read back by `from_json`."""
@@ -82,12 +84,22 @@ class _Clock:
             self.seconds[f"{name}_wall_s"] = time.perf_counter() - wall
             self.seconds[f"{name}_cpu_s"] = time.process_time() - cpu
 
+    def spent(self) -> dict[str, float]:
+        """What the cell has cost, with the most memory that this process has held so far."""
+        return self.seconds | {"peak_memory_mb": _peak_memory()}
 
-def run_cell(order: Order, on_step: Callable[[int], None] = lambda _: None, threads: int = 1) -> Record:
+
+def run_cell(
+    order: Order,
+    on_step: Callable[[int], None] = lambda _: None,
+    threads: int = 1,
+    on_problem: Callable[[str], None] = lambda _: None,
+) -> Record:
     """Train and measure one cell and write its record; a cell that was trained before is only measured again.
 
     Everything random is seeded by names: the initial weights by (data, model, seed); the order of batches and the
     latents of the samples by (data, seed), so that all models of a study meet the same batches and the same latents.
+    What could not be measured again keeps its old numbers, and `on_problem` is told why.
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
@@ -95,10 +107,10 @@ def run_cell(order: Order, on_step: Callable[[int], None] = lambda _: None, thre
         return save(order, {}, status="skipped", reason=order.skip)
     if reason := _unsupported(order.cell):
         return save(order, {}, status="unsupported", reason=reason)
+    done = None if order.fresh else store.load(order.results, order.study, order.key)
     data = resplit(registry.make("data", order.cell.data), order.cell.stream("split"))
-    done = store.load(order.results, order.study, order.key)
     if done and done.status == "ok":
-        return _measure_again(order, data, done)
+        return _measure_again(order, data, done, on_problem)
     return _train_and_measure(order, data, on_step)
 
 
@@ -116,24 +128,58 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
     clock.seconds |= _step_cost(outcome) | {"train_peak_mb": _peak_memory()}
     arrays = _curves(outcome)
     if outcome.status != "ok":
-        return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=clock.seconds, **facts)
+        return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=clock.spent(), **facts)
     model = model.double().to("cpu").eval()
     facts["parameters"] = facts["parameters"].model_copy(update={"buffers": _buffers(model, cell, data)})
     with clock.phase("evaluate"):
         arrays |= _weights(model) | _evaluate(model, cell, data)
+    _check_shapes(arrays, data)
     if (found := len(arrays["samples"])) < cell.samples:
         reason = f"only {found} of {cell.samples} latents have a pre-image"
-        return save(order, arrays, status="not-converged", reason=reason, cost=clock.seconds, **facts)
+        return save(order, arrays, status="not-converged", reason=reason, cost=clock.spent(), **facts)
     with clock.phase("certify"):
         facts["certificate"] = measuring.certify(model, cell, data, arrays)
     with clock.phase("metrics"):
-        facts["metrics"] = measuring.take_metrics(order.metrics, cell, data, arrays, facts["certificate"])
+        facts["metrics"], failed = _take_metrics(order.metrics, cell, data, arrays, facts["certificate"])
+        facts["metrics"] |= {name: Estimate(value=None, note=reason) for name, reason in failed.items()}
+    measured = measuring.fingerprints(order.metrics)
     with clock.phase("flags"):
-        facts["flags"] = _flags(order, model, data, arrays, facts["metrics"])
+        facts["flags"], why = _take_flags(order, model, data, arrays, facts["metrics"])
+        if why:  # No row wins with a flag; the next run takes them again.
+            facts["flags"] = (f"unchecked: {why}",)
+            del measured["flags"]
     with clock.phase("resources"):
         used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": clock.seconds["train_peak_mb"]}
         facts["resources"] = measuring.take_resources(model, cell, data).model_copy(update=used)
-    return save(order, arrays, cost=clock.seconds, measured=measuring.fingerprints(order.metrics), **facts)
+    return save(order, arrays, cost=clock.spent(), measured=measured, **facts)
+
+
+def _take_metrics(
+    names: tuple[str, ...], cell: Cell, data: Dataset, arrays: store.Arrays, certificate: Certificate | None
+) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """The columns of these metrics, and why for those that could not be taken: one does not cost the others."""
+    found: dict[str, Estimate] = {}
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            found |= _columns(name, measuring.take_metrics((name,), cell, data, arrays, certificate))
+        except Exception as error:
+            if limits.lacks_memory(error):
+                raise
+            failed[name] = limits.sentence(error)
+    return found, failed
+
+
+def _columns(metric: str, found: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
+    """What a metric has given, if it is what a metric may give.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for column, estimate in found.items():
+        if not isinstance(estimate, Estimate) or not str(column).startswith(metric):
+            raise ValueError(f"column {column!r} is {estimate!r:.100}; estimates named '{metric}...' were expected")
+    return found
 
 
 def _buffers(model: Generator, cell: Cell, data: Dataset) -> int:
@@ -184,9 +230,25 @@ def _evaluate(model: Generator, cell: Cell, data: Dataset) -> store.Arrays:
     return arrays
 
 
-def _measure_again(order: Order, data: Dataset, done: Record) -> Record:
-    """Take the metrics, and the certificate, whose code is new since the record was written."""
-    stale = {name for name, code in measuring.fingerprints(order.metrics).items() if done.measured.get(name) != code}
+def _check_shapes(arrays: store.Arrays, data: Dataset) -> None:
+    """Refuse what would be broadcast to something else further on.
+
+    Raises:
+        ValueError: samples or log-densities have another shape than they should.
+    """
+    rows = len(arrays["samples"]) if arrays["samples"].ndim else 0
+    for name, expected in (("samples", (rows, data.dim)), ("log_prob", (len(data.test),))):
+        if name in arrays and arrays[name].shape != expected:
+            raise ValueError(f"the {name} of the model have the shape {arrays[name].shape}; {expected} was expected")
+
+
+def _measure_again(order: Order, data: Dataset, done: Record, on_problem: Callable[[str], None]) -> Record:
+    """Take the metrics, and the certificate, whose code is new since the record was written.
+
+    The arrays stay as they are. A metric that fails keeps its old columns and counts as not measured.
+    """
+    now = measuring.fingerprints(order.metrics)
+    stale = {name for name, code in now.items() if done.measured.get(name) != code}
     if not stale:
         return done
     arrays, certificate = store.load_arrays(order.results, done), done.certificate
@@ -194,18 +256,38 @@ def _measure_again(order: Order, data: Dataset, done: Record) -> Record:
         certificate = measuring.certify(trained(order.cell, data, arrays), order.cell, data, arrays)
         stale |= {name for name in order.metrics if all_metrics()[name].needs == "density"}
     again = tuple(name for name in order.metrics if name in stale)
+    taken, failed = _take_metrics(again, order.cell, data, arrays, certificate)
+    for name, reason in failed.items():
+        on_problem(f"metric '{name}': {reason}")
     found: dict[str, Any] = {
         "certificate": certificate,
-        "metrics": done.metrics | measuring.take_metrics(again, order.cell, data, arrays, certificate),
-        "measured": done.measured | measuring.fingerprints(order.metrics),
+        "metrics": done.metrics | taken,
+        "measured": done.measured | {name: code for name, code in now.items() if name not in failed},
     }
     if "resources" in stale:
         found["resources"] = _resources_again(order.cell, data, arrays, done)
     if "flags" in stale or again:
-        found["flags"] = _flags(order, trained(order.cell, data, arrays), data, arrays, found["metrics"])
+        flags, why = _take_flags(order, trained(order.cell, data, arrays), data, arrays, found["metrics"])
+        if why:
+            on_problem(f"flags: {why}")
+            found["measured"].pop("flags", None)
+        else:
+            found["flags"] = flags
     record = done.model_copy(update=found)
-    store.save(order.results, record, arrays)
+    store.save(order.results, record)
     return record
+
+
+def _take_flags(
+    order: Order, model: Generator, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
+) -> tuple[tuple[str, ...], str]:
+    """The flags of a trained model, and why they could not be taken, if so."""
+    try:
+        return _flags(order, model, data, arrays, metrics), ""
+    except Exception as error:
+        if limits.lacks_memory(error):
+            raise
+        return (), limits.sentence(error)
 
 
 def _flags(
@@ -252,8 +334,10 @@ def _step_cost(outcome: Fit) -> dict[str, float]:
 
 
 def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: Any) -> Record:
-    """Write the record of a cell with what is known of it, and its provenance."""
-    cost = facts.pop("cost", {})
+    """Write the record of a cell with what is known of it, and its provenance.
+
+    A failure is not written where finished work is; the record that is returned then only says how the cell ended.
+    """
     record = Record(
         key=order.key,
         study=order.study,
@@ -264,7 +348,6 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
         role="control" if order.cell.control else registry.role(order.cell.model.name),
         cell=order.cell,
         status=status,
-        cost=cost | {"peak_memory_mb": _peak_memory()},
         seeds={"seed": order.cell.seed},
         inputs=order.inputs,
         provenance=provenance() | {"data_hash": order.data_hash},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qinn_bench import catalogue, registry
 from qinn_bench.catalogue import Measure
+from qinn_bench.metrics._collect import broken_families
 from qinn_bench.reading import parse, read_toml
 from qinn_bench.values import Match, Refused, Row, Study, Use
 
@@ -57,7 +58,8 @@ def check_metrics(names: Iterable[str]) -> None:
         known = catalogue.metrics()
     for name in asked:
         if name not in known:
-            raise Refused(f"no metric is called '{name}'; there are: {', '.join(sorted(known))}")
+            broken = "".join(f"; broken: {reason}" for reason in broken_families().values())
+            raise Refused(f"no metric is called '{name}'; there are: {', '.join(sorted(known))}{broken}")
 
 
 def check_columns(names: Iterable[str], data: Iterable[Use]) -> None:

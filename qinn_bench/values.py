@@ -21,6 +21,9 @@ Source = Literal["all", "initialisation", "batches", "shots", "evaluation", "spl
 Axis = Literal["parameters", "quantum", "circuits", "flops", "rank"]
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
+StudyName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+\[\]-]*$", max_length=100)]
+"""Studies and keys name folders and files: nothing that leads elsewhere or that a file system does not take."""
 
 
 class Refused(ValueError):
@@ -164,7 +167,7 @@ class Study(Value):
     for the data, and is no row yet, becomes one.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    name: StudyName
     title: str = ""
     data: Annotated[tuple[str, ...], Field(min_length=1)]
     models: Annotated[tuple[Row, ...], Field(min_length=1)]
@@ -296,8 +299,8 @@ class Record(Value):
     """
 
     schema_version: Literal[1] = 1
-    key: str
-    study: str
+    key: Key
+    study: StudyName
     row: str
     family: str = ""
     size: int = 0

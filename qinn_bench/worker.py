@@ -1,45 +1,77 @@
-"""A worker process: runs one cell, tells its steps, and keeps what it prints for the record of a crash."""
+"""What a worker process does: it runs one cell and tells the campaign of its steps and its end, in lines of JSON."""
 
 from __future__ import annotations
 
+import json
 import os
-import resource
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection
-from threading import Thread
+from contextlib import suppress
+from typing import Any
 
+from qinn_bench import keys, limits
 from qinn_bench.run import Order, run_cell, save
-from qinn_bench.values import Refused
+from qinn_bench.values import Refused, Status
+
+LONGEST = 600
+"""Characters of a sentence that is told: a line then goes through a pipe in one piece."""
 
 
-def work(told: str, steps: Connection, log: str, memory: float | None, threads: int) -> None:
-    """Run the cell of an order (its JSON) with at most `memory` GiB; its record is on disk when this returns."""
-    Thread(target=_end_with_the_campaign, daemon=True).start()
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    os.dup2(output, 1), os.dup2(output, 2)
+class OtherCode(RuntimeError):
+    """A worker has loaded other code than that which its cell was planned with."""
+
+
+def work(told: str, steps: int, memory: float | None, threads: int) -> None:
+    """Run the cell of an order (its JSON) with at most `memory` GiB; its outcome is told when this returns.
+
+    The end is told as ``{"end": [status, reason]}``; the record is then on disk, unless finished work is kept there.
+    """
+    tell = _Teller(steps)
+    tell(alive=True)
     if memory is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (int(memory * 2**30),) * 2)
+        limits.limit_memory(memory)
     order = Order.from_json(told)
     every = max(1, order.cell.budget.steps // 200)
 
     def report(step: int) -> None:
         if step % every == 0:
-            steps.send_bytes(str(step).encode())
+            tell(step=step)
 
     try:
-        run_cell(order, report, threads)
-    except Refused as refusal:
-        save(order, {}, status="unsupported", reason=str(refusal))
-    except MemoryError:
-        save(order, {}, status="out-of-memory", reason="an allocation was refused")
-    except RuntimeError as error:
-        if "not enough memory" not in str(error):
-            raise
-        save(order, {}, status="out-of-memory", reason=str(error).splitlines()[0][:200])
+        _check_code(order)
+        record = run_cell(order, report, threads, lambda problem: tell(problem=problem[:LONGEST]))
+        tell(end=[record.status, record.reason[:LONGEST]])
+    except Exception as error:
+        status, reason = _outcome(error)
+        with suppress(Exception):  # The campaign writes what could not be written here.
+            save(order, {}, status=status, reason=reason)
+        tell(end=[status, reason[:LONGEST]])
 
 
-def _end_with_the_campaign() -> None:
-    """End this process once the one that started it is gone: nobody waits for the cell any more."""
-    if campaign := parent_process():
-        campaign.join()
-        os._exit(1)
+def _outcome(error: Exception) -> tuple[Status, str]:
+    """How a cell ended that raised this."""
+    if isinstance(error, Refused):
+        return "unsupported", limits.printable(str(error))
+    if limits.lacks_memory(error):
+        return "out-of-memory", limits.sentence(error) if str(error) else "an allocation was refused"
+    return "crashed", limits.sentence(error)
+
+
+def _check_code(order: Order) -> None:
+    """Compare the code of this process with that of the order.
+
+    Raises:
+        OtherCode: they differ.
+    """
+    here = keys.code_of(order.cell.model.name, order.cell.control)
+    if any(order.inputs.get(part) != keys.settled(part, content) for part, content in here.items()):
+        raise OtherCode(f"the code of model '{order.cell.model.name}' is not that with which the cell was planned")
+
+
+class _Teller:
+    """Sends news to the campaign, each in one piece; that nobody listens any more is no reason not to finish."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def __call__(self, **news: Any) -> None:
+        with suppress(OSError):
+            os.write(self.steps, json.dumps(news).encode() + b"\n")

@@ -9,14 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"values", "dataset", "reading", "contracts", "seeds", "sources"},
+    {"values", "dataset", "reading", "contracts", "seeds", "sources", "locks", "limits", "kernel"},
     {"quantum", "curves", "paired", "rankings", "sign_flips", "statistics", "ties", "transforms"},
     {"training", "splits", "audit", "density_mass", "resources", "flags", "nulls"}
     | {"metrics", "data", "store", "published", "registry", "provenance", "keys", "catalogue", "studies", "buffers"},
-    {"run", "measuring", "worker", "preloaded", "matching"}
+    {"run", "measuring", "worker", "worker_server", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
     {
         "campaign",
+        "workers",
         "planning",
         "quality",
         "report",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,17 @@ def read_study(study: Path) -> dict[str, Any]:
     return content
 
 
+def of_folder(results: Path, study: str) -> list[Record]:
+    """The records of a study in a folder of results; files that are none are named on the standard error output."""
+    for sentence in store.left_out(results, study):
+        print(sentence, file=sys.stderr)
+    return store.load_all(results, study)
+
+
 def of_study(options: argparse.Namespace, study: str) -> tuple[list[Record], list[str]]:
     """All records of a study, and a note on the file if they are published ones."""
     if not options.records:
-        return store.load_all(options.results, study), []
+        return store.load_all(options.results, study), store.left_out(options.results, study)
     found = published.read(options.records, study)
     return found, [published.said(options.records, found)]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qinn_bench import planning, registry
+from qinn_bench.limits import Limits
 from qinn_bench.run import Order
 from qinn_bench.values import Refused, Study, Use
 
@@ -20,14 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--seed", action="append", default=[], type=int, help="only this seed")
 
 
-def planned(options: argparse.Namespace) -> tuple[Study, list[Order]]:
-    """The study and those of its cells that the filters keep.
+def planned(options: argparse.Namespace, limits: Limits | None = None) -> tuple[Study, list[Order]]:
+    """The study and those of its cells that the filters keep; its data are drawn under the limits of a cell.
 
     Raises:
         Refused: a filter keeps nothing.
     """
     study = planning.load_study(options.study)
-    orders = planning.plan(study, options.results)
+    orders = planning.plan(study, options.results, limits)
     kept = [order for order in orders if _wanted(order, options)]
     if not kept:
         rows = ", ".join(dict.fromkeys(order.row for order in orders))

@@ -86,5 +86,5 @@ def _list(options: argparse.Namespace) -> int:
 
 def _described(path: Path, results: Path) -> dict[str, str | int]:
     file = claims.load(path)
-    standing = freezing.standing(path, file, store.load_all(results, file.study_name))
+    standing = freezing.standing(path, file, _records.of_folder(results, file.study_name))
     return {"file": str(path), "claims": len(file.claims), "standing": standing, "title": file.title}

@@ -77,7 +77,7 @@ def _progress(events: int) -> Iterator[Callable[[int], None]]:
 def _list(options: argparse.Namespace) -> int:
     found = {name: _samples.info(name) for name in _samples.names()}
     shown = ("events", "seed", "quality", "cuts", "min_ptz")
-    sets = {name: catalogue.made("data", name).about for name in registry.names("data")}
+    sets = catalogue.listed("data")
     if options.json:
         samples = {name: {key: entry[key] for key in shown} for name, entry in found.items()}
         print(json.dumps({"data": sets, "samples": samples}, indent=1))

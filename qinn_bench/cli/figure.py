@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     by_data: dict[str, list[Order]] = defaultdict(list)
     for order in orders:
         by_data[str(order.cell.data)].append(order)
+    for sentence in campaign.unreadable(orders):
+        print(sentence, file=sys.stderr)
     for group in by_data.values():
         data: Dataset = registry.make("data", group[0].cell.data)
         finished = [record for record in campaign.finished(group) if record.status == "ok"]

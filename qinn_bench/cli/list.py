@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from importlib.util import find_spec
-from typing import Literal
 
-from qinn_bench import catalogue, registry
+from qinn_bench import catalogue
 from qinn_bench.cli import _tables
+from qinn_bench.metrics._collect import broken_families
 from qinn_bench.quantum import lowering
-from qinn_bench.values import Refused
 
 KINDS = ("models", "data", "metrics", "backends")
 PLUGIN = "pennylane_lightning"
@@ -39,12 +38,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _entries(kind: str) -> dict[str, str]:
     if kind == "metrics":
-        return _metrics()
+        return {one.name: one.title for one in catalogue.metrics().values()} | broken_families()
     if kind == "backends":
         names, families = catalogue.backends()
         return {name: _backend(name, about) for name, about in names.items()} | families
-    what: Literal["model", "data"] = "model" if kind == "models" else "data"
-    return {name: _made(what, name) for name in registry.names(what)}
+    return catalogue.listed("model" if kind == "models" else "data")
 
 
 def _backend(name: str, about: str) -> str:
@@ -57,28 +55,6 @@ def _backend(name: str, about: str) -> str:
     if family == "lightning" and (not find_spec(PLUGIN) or not find_spec(f"{PLUGIN}.{family}_{kind}")):
         return f"{about}; not here: it is not installed"
     return about
-
-
-def _metrics() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for family in registry.names("metric"):
-        try:
-            found |= {one.name: one.title for one in catalogue.measures(family)}
-        except Exception as error:  # A file of anybody's: whatever it raises is its own affair.
-            found[family] = _broken(error)
-    return dict(sorted(found.items()))
-
-
-def _made(kind: Literal["model", "data"], name: str) -> str:
-    try:
-        return catalogue.made(kind, name).about
-    except Exception as error:  # As above.
-        return _broken(error)
-
-
-def _broken(error: Exception) -> str:
-    said = str(error).strip() if isinstance(error, Refused) else f"{type(error).__name__}: {error}".strip()
-    return f"broken: {said.splitlines()[0]}"
 
 
 def _columns() -> dict[str, str]:

@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Refused as refusal:
         return _refused(options.verb, refusal)
     except KeyboardInterrupt:
-        print("stopped; finished cells are kept, run the same command to go on", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         return 130
 
 

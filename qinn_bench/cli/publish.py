@@ -6,7 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from qinn_bench import campaign, planning, published, store
+from qinn_bench import campaign, planning, published
+from qinn_bench.cli import _records
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the newest record of every cell of the study that has one, and say how many have none."""
     study = planning.load_study(options.study)
     orders = planning.plan(study, options.results)
-    found = campaign.fitting(orders, store.load_all(options.results, study.name))
+    found = campaign.fitting(orders, _records.of_folder(options.results, study.name))
     path = options.out or published.path_of(options.results, study.name)
     published.write(path, study.name, [record for _, record in found])
     older = sum(order.key != record.key for order, record in found)

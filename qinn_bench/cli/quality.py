@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from qinn_bench import planning, quality, store
-from qinn_bench.cli import _tables
+from qinn_bench import planning, quality
+from qinn_bench.cli import _records, _tables
 from qinn_bench.performance.machine import environment
 from qinn_bench.provenance import commit
 from qinn_bench.quality import Finding
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what became of every golden number; 0 all pass, 1 some worse, 5 none worse but some inconclusive."""
     watch = quality.load_watch(options.watch)
     study = planning.load_study(Path(watch.study))
-    records = store.load_all(options.results, study.name)
+    records = _records.of_folder(options.results, study.name)
     path = options.results / "golden" / "quality" / f"{study.name}.json"
     if not records:
         raise Refused(f"'{study.name}' has no records yet; to make them: qinn-bench run {watch.study}")

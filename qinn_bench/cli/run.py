@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from qinn_bench import campaign
-from qinn_bench.campaign import Event, Limits
+from qinn_bench import campaign, limits
+from qinn_bench.campaign import Event
 from qinn_bench.cli import _study, _tables
+from qinn_bench.limits import Limits
 from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
 from qinn_bench.run import Order
@@ -22,35 +22,50 @@ from qinn_bench.time_left import TimeLeft, cost_of, said
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A study, filters, and limits."""
     _study.add_arguments(parser)
-    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cells at once")
+    parser.add_argument("-j", "--jobs", type=int, default=limits.cores(), help="cells at once")
     parser.add_argument(
         "--threads", type=int, default=1, help="threads of each cell; more than one pays for many qubits"
     )
-    parser.add_argument("--timeout", type=float, help="wall seconds a cell may take")
-    parser.add_argument("--memory", type=float, help="GiB a cell may allocate")
-    parser.add_argument("--fresh", action="store_true", help="run finished cells again")
+    parser.add_argument("--timeout", type=float, help="wall seconds a cell may take, or its data to be drawn")
+    parser.add_argument("--memory", type=float, help="GiB a cell may allocate, or its data when they are drawn")
+    parser.add_argument("--fresh", action="store_true", help="run finished cells again; each is kept until then")
     parser.add_argument("--retry", action="store_true", help="run failed cells again")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run what is missing, print the table and where the records are; 3 if some cells failed."""
-    study, orders = _study.planned(options)
-    todo = orders if options.fresh else campaign.pending(orders, options.retry)
-    if options.fresh:
-        campaign.forget(orders)
     log = Console(stderr=True)
-    log.print(f"{study.name}: {len(orders)} cells, {len(orders) - len(todo)} finished, {len(todo)} to run")
+    use = limits.checked(Limits(options.jobs, options.timeout, options.memory, options.threads))
+    study, orders = _study.planned(options, use)
+    todo = campaign.afresh(orders) if options.fresh else campaign.pending(orders, options.retry)
+    left_out = [] if options.fresh else campaign.unreadable(orders)
+    done = len(orders) - len(todo) - len(left_out)
+    log.print(f"{study.name}: {len(orders)} cells, {done} finished, {len(todo)} to run")
     with _Watch(todo, log, TimeLeft(todo, options.jobs, campaign.finished(orders))) as watch:
-        campaign.execute(
-            todo, Limits(max(1, options.jobs), options.timeout, options.memory, max(1, options.threads)), watch
-        )
+        try:
+            campaign.execute(todo, use, watch)
+        except KeyboardInterrupt:
+            watch.log.print(_stopped(watch, options.fresh))
+            return 130
     records = campaign.finished(orders)
     over_seeds = [record for record in records if record.cell.varies == "all"]
-    shown = licensed(table(over_seeds, study.columns or None), over_seeds, options.results)
-    print(shown.json() if options.json else _tables.text(shown))
-    log.print(f"records: {options.results / 'records' / study.name}")
-    return 3 if any(campaign.failed(record) for record in records) else 0
+    if over_seeds:  # Not even one on a disk that is full.
+        shown = licensed(table(over_seeds, study.columns or None), over_seeds, options.results)
+        print(shown.json() if options.json else _tables.text(shown))
+    log.print(f"records: {options.results / 'records' / study.name}", soft_wrap=True)
+    for problem in (*watch.problems, *left_out):
+        log.print(problem, markup=False, soft_wrap=True)
+    return 3 if watch.problems or left_out or any(campaign.failed(record) for record in records) else 0
+
+
+def _stopped(watch: _Watch, fresh: bool) -> str:
+    """What is true after an interrupt."""
+    if not fresh:
+        return "stopped; finished cells are kept, run the same command to go on"
+    left = watch.count - watch.done
+    again = f"{watch.done} cells are run again, the other {left} keep the records that they had"
+    return f"stopped; {again}; the same command starts with the first cell"
 
 
 class _Watch(AbstractContextManager["_Watch"]):
@@ -61,6 +76,7 @@ class _Watch(AbstractContextManager["_Watch"]):
         self.log, self.steps = log, {order.key: 0 for order in todo}
         self.total = sum(order.cell.budget.steps for order in todo)
         self.done, self.count = 0, len(todo)
+        self.problems: list[str] = []
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self.bars = Progress(*columns, console=log) if sys.stderr.isatty() else None
         self.bar: dict[str, TaskID] = {}
@@ -79,19 +95,21 @@ class _Watch(AbstractContextManager["_Watch"]):
         alone = "" if cell.varies == "all" else f" of the {cell.varies} alone"
         name = f"{cell.data.name} {event.order.row} seed {cell.seed}{alone}"
         self.left.start(event.order)
-        if event.record:
+        if event.note:
+            self._say(f"{name}: {event.note}")
+        if event.record or event.problem:
             self.done += 1
-            self.left.finish(event.order, event.record)
-            seconds, left = cost_of(event.record), said(self.left.seconds())
-            why = f": {event.record.reason}" if event.record.reason else ""
-            self.log.print(
-                f"[{self.done}/{self.count}] {name}: {event.record.status}{why} ({seconds:.1f} s)"
-                + (f", {left}" if left else ""),
-                markup=False,
-                soft_wrap=True,
-            )
+            if event.record:
+                self.left.finish(event.order, event.record)
+            left = said(self.left.seconds())
+            self._say(f"[{self.done}/{self.count}] {name}: {_ending(event)}" + (f", {left}" if left else ""))
+        if event.problem:
+            self.problems.append(f"{name}: {event.problem}")
         if self.bars:
             self._move(event, name)
+
+    def _say(self, line: str) -> None:
+        self.log.print(line, markup=False, soft_wrap=True)
 
     def _move(self, event: Event, name: str) -> None:
         assert self.bars is not None
@@ -99,6 +117,16 @@ class _Watch(AbstractContextManager["_Watch"]):
         if key not in self.bar:
             self.bar[key] = self.bars.add_task(name, total=event.order.cell.budget.steps)
         self.bars.update(self.bar[key], completed=event.step)
-        if event.record:
+        if event.record or event.problem:
             self.bars.remove_task(self.bar.pop(key))
             self.bars.update(self.bar[""], completed=self.done)
+
+
+def _ending(event: Event) -> str:
+    """How a cell has ended, in words."""
+    if not event.record:
+        return event.problem
+    if event.problem:
+        return f"the record that it had is kept: {event.problem}"
+    why = f": {event.record.reason}" if event.record.reason else ""
+    return f"{event.record.status}{why} ({cost_of(event.record):.1f} s)"

@@ -27,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
     without = [record for record in records if record.status != "ok"]
     other = _of_other_inputs(options, study.name, orders)
     reasons = [f"{r.row} seed {r.cell.seed} on {r.cell.data}: {r.status}: {r.reason}" for r in without]
+    left_out = campaign.unreadable(orders)
+    reasons += left_out
     if options.json:
         print(
             json.dumps(
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(f"{study.name}: {len(orders)} cells; " + ", ".join(f"{n} {what}" for what, n in counts.items()))
         print("".join(f"  {reason}\n" for reason in [*reasons, *filter(None, [other])]), end="")
-    return 3 if any(campaign.failed(record) for record in records) else 0
+    return 3 if left_out or any(campaign.failed(record) for record in records) else 0
 
 
 def _of_other_inputs(options: argparse.Namespace, study: str, orders: Sequence[Order]) -> str:

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _finished(orders: Sequence[Order]) -> tuple[list[Record], list[str]]:
-    return campaign.finished(orders), []
+    return campaign.finished(orders), campaign.unreadable(orders)
 
 
 def _published(path: Path, study: str, orders: Sequence[Order]) -> tuple[list[Record], list[str]]:

@@ -8,7 +8,8 @@ from itertools import groupby
 from pathlib import Path
 
 from qinn_bench import campaign, planning, quality
-from qinn_bench.campaign import Event, Limits
+from qinn_bench.campaign import Event
+from qinn_bench.limits import Limits
 from qinn_bench.performance import counters, workloads
 from qinn_bench.performance.counters import Counted
 from qinn_bench.performance.gate import SPENT
