@@ -4,13 +4,13 @@ The benchmarks are those of this checkout; words after the two revisions go to `
 """
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.launches import VARIABLES, NoVerdict
+from qinn_bench.repository import environment
 from qinn_bench.values import Refused
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def measured(commit: str, folder: Path, words: list[str]) -> bool:
     """Whether ``asv run`` measured the source in `folder` and kept it under the name of its commit."""
     print(f"{commit[:12]} in {folder}", flush=True)
     run = [sys.executable, "-m", "asv", "run", "--python=same", "--set-commit-hash", commit, "--record-samples"]
-    variables = os.environ | VARIABLES | {"ASV_PYTHONPATH": str(folder)}
+    variables = environment() | VARIABLES | {"ASV_PYTHONPATH": str(folder)}
     return subprocess.run([*run, *words], cwd=ROOT, env=variables, check=False).returncode == 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from qinn_bench.performance import runs
 from qinn_bench.performance.asv_export import export
 from qinn_bench.performance.machine import Machine
+from qinn_bench.reading import read_json, read_value
 from qinn_bench.values import Refused
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +21,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         rows = runs.load(options.results)
-        described = (Machine.model_validate_json(p.read_bytes()) for p in options.results.glob("machines/*.json"))
+        described = (read_value(Machine, p, "describes no machine") for p in options.results.glob("machines/*.json"))
         found = export(rows, {machine.name: machine for machine in described}, options.out / "results", ROOT)
     except Refused as reason:
         parser.error(str(reason))
@@ -33,7 +34,7 @@ def main() -> int:
 
 def configuration(out: Path) -> dict[str, object]:
     """The project's configuration of asv, with absolute paths and with results and pages in `out`."""
-    known = json.loads((ROOT / "asv.conf.json").read_text(encoding="utf8"))
+    known = read_json(ROOT / "asv.conf.json")
     places = {"repo": ROOT, "benchmark_dir": ROOT / known["benchmark_dir"], "env_dir": out / "env"}
     places |= {"results_dir": out / "results", "html_dir": out / "html"}
     return known | {name: str(path) for name, path in places.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -16,12 +17,15 @@ from pydantic import Field
 
 from qinn_bench import capacity, paired
 from qinn_bench.comparing import on_data, row_names
-from qinn_bench.reading import parse, read_toml
+from qinn_bench.files import short
+from qinn_bench.reading import NAME, parse, read_toml
 from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
 from qinn_bench.verdicts import ABSENT, judge
 
 Relation = Literal["better", "equal", "ratio-at-least"]
 Decision = Literal["supported", "refuted", "undecided"]
+MOST = 1000
+"""Claims of one file."""
 PROVEN = 0.025
 """The p-value of what lies beyond one end of a 95 % interval."""
 
@@ -91,6 +95,10 @@ def load(path: Path) -> Claims:
         Refused: no such file, no TOML, an unknown or missing key, or a claim whose keys do not go together.
     """
     claims = parse(Claims, _content(path), str(path))
+    if not re.fullmatch(NAME, claims.study_name):
+        raise Refused(f"{path}: 'study' is '{short(claims.study)}', expected a file such as studies/quick.toml")
+    if len(claims.claims) > MOST:
+        raise Refused(f"{path} makes {len(claims.claims)} claims; at most {MOST} were expected")
     if doubled := [name for name, count in Counter(claim.id for claim in claims.claims).items() if count > 1]:
         raise Refused(f"{path}: two claims are called '{doubled[0]}'; give each its own id")
     for claim in claims.claims:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from qinn_bench import store
 from qinn_bench.claims import Claims, fingerprint, load
+from qinn_bench.files import short
 from qinn_bench.provenance import commit
+from qinn_bench.reading import read_value
 from qinn_bench.values import Record, Refused, Value
 
 Standing = Literal["frozen", "not frozen", "post hoc", "frozen after the run"]
@@ -49,12 +49,7 @@ def read_lock(path: Path) -> Lock:
         Refused: the lock is there and cannot be read.
     """
     lock = lock_path(path)
-    if not lock.exists():
-        return Lock()
-    try:
-        return Lock.model_validate_json(lock.read_bytes())
-    except ValidationError as error:
-        raise Refused(f"{lock} is no lock of a file of claims ({error.errors()[0]['msg']})") from None
+    return read_value(Lock, lock, "is no lock of a file of claims") if lock.exists() else Lock()
 
 
 def freeze(path: Path) -> Freeze:
@@ -84,8 +79,12 @@ def standing(path: Path, claims: Claims, records: Sequence[Record]) -> Standing:
         return "not frozen"
     if lock.freezes[-1].sha256 != sha256:
         return "post hoc"
-    when = _time(lock.freezes[-1].frozen_utc)
-    finished = [_time(str(r.provenance["finished_utc"])) for r in records if _judges(r, claims)]
+    when = _time(lock.freezes[-1].frozen_utc, f"{lock_path(path)} was frozen")
+    finished = [
+        _time(str(r.provenance["finished_utc"]), f"the record of row '{r.row}', seed {r.cell.seed}, was finished")
+        for r in records
+        if _judges(r, claims)
+    ]
     return "frozen after the run" if any(time < when for time in finished) else "frozen"
 
 
@@ -95,5 +94,14 @@ def _judges(record: Record, claims: Claims) -> bool:
     return "finished_utc" in record.provenance and bool({record.row, record.family, record.control_of} & named)
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _time(text: str, what: str) -> datetime:
+    """A time, in UTC where it names no other zone.
+
+    Raises:
+        Refused: it is none; the sentence begins with `what`.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"{what} at '{short(text)}', which is no time") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -38,6 +38,7 @@ PARTS: dict[str, str] = {
 NEUTRAL = frozenset(
     {
         *("qinn_bench.values", "qinn_bench.dataset", "qinn_bench.registry", "qinn_bench.store", "qinn_bench.reading"),
+        *("qinn_bench.files", "qinn_bench.bounds", "qinn_bench.repository"),
         *(
             f"qinn_bench.quantum.{name}"
             for name in (

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from qinn_bench import store
+from qinn_bench.files import file_name, short
+from qinn_bench.reading import read_value
 from qinn_bench.values import Record, Refused, Value
 
 ALARMS = 0.05
@@ -88,7 +90,7 @@ class Licence(Value):
 
 def path(results: Path, data: str) -> Path:
     """Where the licence of a data set lies: ``results/licence/DATA.json``."""
-    return results / "licence" / f"{data}.json"
+    return results / "licence" / f"{file_name(data)}.json"
 
 
 def load(results: Path, data: str) -> Licence | None:
@@ -124,12 +126,11 @@ def read(file: Path) -> Licence | None:
     """
     if not file.exists():
         return None
-    try:
-        return Licence.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise Refused(
-            f"{file} is not a metric licence ({error.errors()[0]['msg']}); delete it and make it again"
-        ) from None
+    remedy = "delete it and make it again"
+    found = read_value(Licence, file, "is not a metric licence", remedy=remedy)
+    if odd := [sight.deformation for sight in found.sights if sight.deformation not in WORDS]:
+        raise Refused(f"{file} is not a metric licence (it names the deformation '{short(odd[0])}'); {remedy}")
+    return found
 
 
 def write(file: Path, licence: Licence) -> None:

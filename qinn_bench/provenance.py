@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import platform
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
+from qinn_bench.repository import git, is_repository
 from qinn_bench.values import Knob
 
 LIBRARIES = ("torch", "numpy", "scipy", "normflows", "pennylane", "scikit-learn")
@@ -36,18 +35,14 @@ def provenance() -> dict[str, Knob]:
 def commit() -> dict[str, Knob]:
     """The commit of the source and whether files differ from it; nothing where the source is no git checkout."""
     root = Path(__file__).parents[1]
-    if not (root / ".git").exists() or shutil.which("git") is None:
+    if not is_repository(root):
         return {}
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip()
-
-    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+    head, changed = git(root, "rev-parse", "HEAD"), git(root, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": head.stdout.strip(), "dirty": bool(changed.stdout.strip())}
 
 
 def processor() -> str:
     """The name of the processor, where the system tells it."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf8").splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(encoding="utf8", errors="replace").splitlines() if cpuinfo.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

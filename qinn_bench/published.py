@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import gzip
-import zlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Literal
 
-from pydantic import NonNegativeInt, ValidationError
+from pydantic import NonNegativeInt
 
 from qinn_bench import store
+from qinn_bench.files import MIB, read_lines, short
+from qinn_bench.reading import value_of
 from qinn_bench.values import Record, Refused, Value
 
 NAMED = 3
 """Commits that are named one by one."""
+MOST_BYTES = 1024 * MIB
+"""Limit of a file when unpacked; 344 records are 3 MB."""
+KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Header(Value):
@@ -57,39 +62,33 @@ def read(path: Path, study: str) -> list[Record]:
     Raises:
         Refused: no such file, a damaged one, one of another study, or one that holds a cell twice.
     """
-    first, *lines = _lines(path)
-    try:
-        header = Header.model_validate_json(first)
-    except ValidationError:
-        raise Refused(f"{path} does not start with the header of published records") from None
+    absent = f"there is no file of published records '{path}'; to write one: qinn-bench publish STUDY"
+    lines = read_lines(path, absent, MOST_BYTES, packed=True)
+    header = value_of(Header, next(lines, ""), f"{path} does not start with the header of published records")
     if header.study != study:
-        raise Refused(f"{path} has the records of '{header.study}', those of '{study}' were expected")
-    if len(lines) != header.records:
-        raise Refused(f"{path} holds {len(lines)} records, but its header announces {header.records}")
-    records = [_record(line, f"{path}, line {number}") for number, line in enumerate(lines, start=2)]
-    seen = set()
-    for record in records:
-        if (place := store.place(record.row, record.cell)) in seen:
+        raise Refused(f"{path} has the records of '{short(header.study)}', those of '{study}' were expected")
+    records: dict[store.Place, Record] = {}
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        if number > header.records:
+            raise Refused(f"{path} holds more than the {header.records} records that its header announces")
+        record = _record(line, study, f"{path}, line {number + 1},")
+        if (place := store.place(record.row, record.cell)) in records:
             raise Refused(f"{path} has two records of row '{record.row}', seed {record.cell.seed}; one was expected")
-        seen.add(place)
-    return sorted(records, key=lambda record: record.key)
+        records[place] = record
+    if number != header.records:
+        raise Refused(f"{path} holds {number} records, but its header announces {header.records}")
+    return sorted(records.values(), key=lambda record: record.key)
 
 
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise Refused(f"there is no file of published records '{path}'; to write one: qinn-bench publish STUDY")
-    try:
-        text = gzip.decompress(path.read_bytes()).decode()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise Refused(f"{path} is no whole gzip file of records ({error})") from None
-    return text.splitlines() or [""]
-
-
-def _record(line: str, where: str) -> Record:
-    try:
-        return Record.model_validate_json(line)
-    except ValidationError as error:
-        raise Refused(f"{where}, is not a record of this version ({error.errors()[0]['msg']})") from None
+def _record(line: str, study: str, where: str) -> Record:
+    """A record whose key is one and whose study is that of the file: files beside the records are named after them."""
+    record = value_of(Record, line, f"{where} is not a record of this version")
+    if record.study != study:
+        raise Refused(f"{where} is a record of '{short(record.study)}', one of '{study}' was expected")
+    if not KEY.fullmatch(record.key):
+        raise Refused(f"{where} has the key '{short(record.key)}'; expected letters, digits, - and _, at most 64")
+    return record
 
 
 def said(path: Path, records: Sequence[Record]) -> str:

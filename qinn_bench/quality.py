@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from qinn_bench import keys, paired
-from qinn_bench.reading import parse, read_toml
+from qinn_bench.reading import parse, read_toml, read_value
 from qinn_bench.store import write_whole
 from qinn_bench.values import Array, Comparison, Record, Refused, Value
 
@@ -95,12 +95,8 @@ def load_golden(path: Path) -> Golden:
     Raises:
         Refused: there are none, or the file is none of this version.
     """
-    if not path.is_file():
-        raise Refused(f"there are no golden numbers '{path}'; accept those of finished records with --accept")
-    try:
-        return Golden.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise Refused(f"{path} holds no golden numbers of this version: {error.errors()[0]['msg']}") from None
+    absent = f"there are no golden numbers '{path}'; accept those of finished records with --accept"
+    return read_value(Golden, path, "holds no golden numbers of this version", absent)
 
 
 def golden_of(watch: Watch, name: str, records: Sequence[Record], commit: str, environment: str) -> Golden:

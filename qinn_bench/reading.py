@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from qinn_bench.files import FILE_BYTES, MIB, read_text, short
 from qinn_bench.values import Refused, Value
 
 V = TypeVar("V", bound=Value)
+NAME = r"^[a-z0-9][a-z0-9_-]*$"
+"""What a study or a file of claims may be called, since files and folders are named after it."""
+TOML_BYTES = MIB
+"""A study or a file of claims is a page of text; tomllib takes minutes for some files that are larger."""
+KEY_PARTS = 64
+"""Parts of a dotted key; tomllib's time grows with their square."""
+DOTTED = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){{{KEY_PARTS}}}")
+GIVEN = 60
+"""Characters of a wrong value that a sentence quotes."""
 
 
 def read_toml(path: Path, absent: str, broken: str = "valid TOML") -> dict[str, Any]:
@@ -21,12 +32,52 @@ def read_toml(path: Path, absent: str, broken: str = "valid TOML") -> dict[str, 
     Raises:
         Refused: no such file, in the words of `absent`; or it is not `broken`.
     """
-    if not path.is_file():
-        raise Refused(absent)
+    text = read_text(path, absent, TOML_BYTES)
+    if DOTTED.search(text):
+        raise Refused(f"{path} is not {broken} for this program: a key has {KEY_PARTS} parts or more")
+    return dict(_read(tomllib.loads, text, path, broken))
+
+
+def read_json(path: Path, absent: str = "", broken: str = "valid JSON", most: int = FILE_BYTES) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        Refused: no such file, in the words of `absent`; or it is not `broken`.
+    """
+    return _read(json.loads, read_text(path, absent, most), path, broken)
+
+
+def _read(load: Callable[[str], Any], text: str, path: Path, broken: str) -> Any:
     try:
-        return tomllib.loads(path.read_text(encoding="utf8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} is not {broken}: {error}") from None
+        return load(text)
+    except RecursionError:
+        raise Refused(f"{path} is not {broken} for this program: it is nested too deeply") from None
+    except ValueError as error:
+        raise Refused(f"{path} is not {broken}: {short(error)}") from None
+
+
+def read_value(kind: type[V], path: Path, wrong: str, absent: str = "", remedy: str = "") -> V:
+    """The value that a JSON file holds.
+
+    Raises:
+        Refused: no such file, in the words of `absent`; or it is `wrong`, such as "is no licence", with the first key
+            that is, and the `remedy`.
+    """
+    return value_of(kind, read_text(path, absent), f"{path} {wrong}", remedy)
+
+
+def value_of(kind: type[V], text: str, wrong: str, remedy: str = "") -> V:
+    """The value that a text in JSON holds.
+
+    Raises:
+        Refused: it holds none, in the words of `wrong`, with the first key that is and the `remedy`.
+    """
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        place = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
+        raise Refused(f"{wrong}: {place}{short(first['msg'])}" + f"; {remedy}" * bool(remedy)) from None
 
 
 def parse(kind: type[V], content: Mapping[str, Any], where: str) -> V:
@@ -42,12 +93,14 @@ def parse(kind: type[V], content: Mapping[str, Any], where: str) -> V:
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(_fields_at(kind, first["loc"][:-1])))
-            raise Refused(f"{where}: no key is called '{place}'; there are: {known}") from None
+            raise Refused(f"{where}: no key is called '{place[:GIVEN]}'; there are: {known}") from None
         if first["type"] == "missing":
             raise Refused(f"{where}: the key '{place}' is missing") from None
-        given = json.dumps(first["input"], default=str)[:60]
+        given = json.dumps(first["input"], default=str)[:GIVEN]
         wanted = first["msg"].removeprefix("Value error, ")
         raise Refused(f"{where}: '{place}' is {given}, but: {wanted}") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{where}: {short(error)}") from None
 
 
 def _fields_at(kind: type[Value], path: tuple[int | str, ...]) -> list[str]:

@@ -14,11 +14,14 @@ from importlib.metadata import distributions
 from types import ModuleType
 from typing import Any, Literal, get_args
 
+from qinn_bench import bounds
 from qinn_bench.limits import TimeLimit, sentence, time_limit
 from qinn_bench.values import Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
 PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data", "metric": "qinn_bench.metrics"}
+LARGEST = 10**300
+"""Of whole numbers in a knob of type float."""
 MAKERS: dict[str, str] = {"model": "build", "data": "load"}
 IMPORT_SECONDS = 120.0
 """That the import of one module may take."""
@@ -125,6 +128,7 @@ def spell_out(kind: Kind, use: Use) -> Use:
     defaults = knob_defaults(kind, use.name)
     check_knobs(kind, use, defaults)
     spelled = defaults | {k: _as(defaults[k], v) for k, v in use.knobs.items()}
+    _check_size(kind, use.name, spelled)
     before = later(kind, use.name)
     return Use(name=use.name, knobs={k: v for k, v in spelled.items() if k not in before or v != before[k]})
 
@@ -147,6 +151,14 @@ def later(kind: Kind, name: str) -> Knobs:
     before: the constant ``LATER`` of its file."""
     found: Knobs = getattr(find(kind, name), "LATER", {})
     return found
+
+
+def _check_size(kind: Kind, name: str, knobs: Knobs) -> None:
+    if kind == "data":
+        bounds.check_data(name, knobs)
+    elif kind == "model":
+        module = find("model", name)
+        bounds.check_model(name, knobs, getattr(module, "KNOBS", ()), getattr(module, "DEPTH", ""))
 
 
 def knob_defaults(kind: Kind, name: str) -> Knobs:
@@ -187,6 +199,8 @@ def role(name: str) -> Role:
 def _check_type(owner: str, knob: str, value: Knob, default: Knob) -> None:
     wanted = type(default)
     fits = isinstance(value, wanted) and isinstance(value, bool) == isinstance(default, bool)
+    if wanted is float and type(value) is int and abs(value) > LARGEST:
+        raise Refused(f"{owner}: knob '{knob}' is larger than {LARGEST:g}, expected a number such as {default!r}")
     if not fits and not (wanted is float and type(value) is int):
         raise Refused(f"{owner}: knob '{knob}' is {value!r}, expected {wanted.__name__} such as {default!r}")
 
@@ -218,9 +232,10 @@ def _read(text: str) -> Knob:
         return text.lower() == "true"
     for kind in (int, float):
         try:
-            return kind(text)
+            number = kind(text)
         except ValueError:
             continue
+        return number if type(number) is int or math.isfinite(number) else text
     return text
 
 

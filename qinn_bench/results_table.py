@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qinn_bench.files import read_text
 from qinn_bench.values import Array, Refused
 
 SHOWN = 3
@@ -128,10 +129,8 @@ def _check_roles(columns: Columns) -> None:
 
 def _lines(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, str]]]:
     """The lines of the file, each with its number and the wanted cells."""
-    if not path.is_file():
-        raise Refused(f"there is no file '{path}'")
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
         wanted = [name for name in columns if name]
         separator = _separator(path, text, wanted)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -143,7 +142,7 @@ def _lines(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, str]]]
             elif any(cells):
                 fields = f"{len(cells)} fields, its header {len(header)}"
                 raise Refused(f"{path}: line {reader.line_num} has {fields}")
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise Refused(f"{path} is not CSV in UTF-8: {error}") from None
 
 

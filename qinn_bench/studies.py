@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from qinn_bench import catalogue, registry
+from qinn_bench.bounds import check_study
 from qinn_bench.catalogue import Measure
 from qinn_bench.metrics._collect import broken_families
 from qinn_bench.reading import parse, read_toml
@@ -22,6 +23,7 @@ def load_study(path: Path) -> Study:
         Refused: no such file, no TOML, or a key, model, data set, knob, metric, column or backend that does not exist.
     """
     study = parse(Study, read_toml(path, f"there is no study file '{path}'"), str(path))
+    check_study(study)
     _check_names(study)
     _check_grid(study)
     return study

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"values", "dataset", "reading", "contracts", "seeds", "sources", "locks", "limits", "kernel"},
+    {"values", "dataset", "files", "reading", "bounds", "repository", "contracts", "seeds", "sources"}
+    | {"locks", "limits", "kernel"},
     {"quantum", "curves", "paired", "rankings", "sign_flips", "statistics", "ties", "transforms"},
     {"training", "splits", "audit", "density_mass", "resources", "flags", "nulls"}
     | {"metrics", "data", "store", "published", "registry", "provenance", "keys", "catalogue", "studies", "buffers"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sysconfig
 import venv
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from qinn_bench import repository
 from qinn_bench.performance.checkouts import installed_kernel
 from qinn_bench.values import Refused
 
@@ -148,7 +148,9 @@ def commit(folder: Path, title: str) -> str:
 
 def git(folder: Path, *words: str) -> str:
     """What a command of git prints."""
-    return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout
+    done = repository.git(folder, *words)
+    done.check_returncode()
+    return done.stdout
 
 
 def interpreter(folder: Path) -> Path:

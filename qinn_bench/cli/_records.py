@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from qinn_bench import published, store
-from qinn_bench.reading import read_toml
+from qinn_bench.reading import NAME, read_toml
 from qinn_bench.values import Record, Refused
 
 
@@ -26,6 +27,11 @@ def read_study(study: Path) -> dict[str, Any]:
     content = read_toml(study, f"there is no study file '{study}'", "a study in TOML")
     if "name" not in content:
         raise Refused(f"{study} is not a study: it has no name")
+    name, models = content["name"], content.get("models", [])
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        raise Refused(f"{study}: 'name' is {name!r:.60}, but lower-case letters, digits, - and _ were expected")
+    if not isinstance(models, list) or not all(isinstance(row, dict) for row in models):
+        raise Refused(f"{study}: 'models' is {models!r:.60}, but [[models]] was expected")
     return content
 
 

@@ -8,16 +8,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qinn_bench import catalogue, registry
+from qinn_bench.bounds import check_jobs
 from qinn_bench.cli import _tables
 from qinn_bench.data import _samples
 from qinn_bench.data._samples import Request
 from qinn_bench.dataset import Dataset
-from qinn_bench.values import Use
+from qinn_bench.values import Refused, Use
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _make(options: argparse.Namespace) -> int:
+    check_jobs(options.jobs)
     request = Request(options.events, options.seed, options.quality, options.cuts, options.min_ptz)
     with _progress(options.events) as progress:
         name = _samples.make(request, options.jobs, progress)
@@ -75,7 +78,7 @@ def _progress(events: int) -> Iterator[Callable[[int], None]]:
 
 
 def _list(options: argparse.Namespace) -> int:
-    found = {name: _samples.info(name) for name in _samples.names()}
+    found = {name: _about(name) for name in _samples.names()}
     shown = ("events", "seed", "quality", "cuts", "min_ptz")
     sets = catalogue.listed("data")
     if options.json:
@@ -86,8 +89,17 @@ def _list(options: argparse.Namespace) -> int:
         print(_tables.entry(name, about))
     print("\nsamples of zjets")
     for name, entry in found.items():
-        print(_tables.entry(name, "  ".join(f"{key}={entry[key]}" for key in shown)))
+        said = entry.get("broken") or "  ".join(f"{key}={entry[key]}" for key in shown)
+        print(_tables.entry(name, str(said)))
     return 0
+
+
+def _about(name: str) -> dict[str, Any]:
+    """The provenance of a sample, or why it is broken: that stops no other from being listed."""
+    try:
+        return _samples.info(name)
+    except Refused as refusal:
+        return {"broken": str(refusal)}
 
 
 def _info(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from qinn_bench.cli import _tables
 from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset
 from qinn_bench.diagnostics import DIAGNOSTICS, Finding, Subject, diagnose
+from qinn_bench.files import short
 from qinn_bench.report.diagnostics import table
 from qinn_bench.run import trained
 from qinn_bench.seeds import seed_of, torch_rng
@@ -107,7 +108,11 @@ def _of_record(options: argparse.Namespace) -> dict[str, Subject]:
         raise Refused(f"row '{order.row}' with seed {options.seed} {said}; expected a finished cell")
     cell = order.cell
     data: Dataset = registry.make("data", cell.data)
-    model = trained(cell, data, store.load_arrays(options.results, record))
+    arrays = store.load_arrays(options.results, record)
+    try:
+        model = trained(cell, data, arrays)
+    except (RuntimeError, TypeError) as error:
+        raise Refused(f"the weights of '{order.row}', seed {cell.seed}, do not fit its model: {short(error)}") from None
     features = _features(data, options.rows)
     return {
         f"{order.row}, seed {cell.seed}": Subject(model, _Maker(cell.model, data), features, len(data.train), sets=1)

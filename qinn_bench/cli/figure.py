@@ -17,6 +17,8 @@ from qinn_bench.report import figures, look
 from qinn_bench.run import Order
 from qinn_bench.values import Record, Refused
 
+CURVES = ("curve_step", "curve_train", "curve_valid")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A study, observables, and a folder."""
@@ -59,7 +61,7 @@ def _draw(data: Dataset, records: Sequence[Record], results: Path, single: list[
     samples: dict[str, list[np.ndarray]] = defaultdict(list)
     curves: dict[str, list[store.Arrays]] = defaultdict(list)
     for record in records:
-        arrays = store.load_arrays(results, record)
+        arrays = _drawable(store.load_arrays(results, record), record, data)
         samples[record.row].append(arrays["samples"])
         if len(arrays["curve_step"]):
             curves[record.row].append(arrays)
@@ -69,6 +71,27 @@ def _draw(data: Dataset, records: Sequence[Record], results: Path, single: list[
     if curves:
         made[f"{data.name}_losses"] = figures.loss_figure(curves)
     return [path for stem, figure in made.items() for path in look.save(figure, folder / stem)]
+
+
+def _drawable(arrays: store.Arrays, record: Record, data: Dataset) -> store.Arrays:
+    """The arrays of a record, if they are what a cell leaves: numbers, rows of the data's width, curves of one length.
+
+    Raises:
+        Refused: they are not.
+    """
+    lengths = {len(arrays[name]) for name in CURVES if name in arrays and arrays[name].ndim == 1}
+    wanted = {"samples": 2, **dict.fromkeys(CURVES, 1)}
+    odd = [
+        n
+        for n, axes in wanted.items()
+        if n not in arrays or arrays[n].ndim != axes or arrays[n].dtype.kind not in "iuf"
+    ]
+    if not odd and arrays["samples"].shape[1] != data.dim:
+        odd = ["samples"]
+    if odd or len(lengths) > 1:
+        name = odd[0] if odd else "curves"
+        raise Refused(f"the {name} of row '{record.row}', seed {record.cell.seed}, cannot be drawn; run the cell again")
+    return arrays
 
 
 def _compared(row: str, records: Sequence[Record]) -> bool:

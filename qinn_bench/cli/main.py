@@ -1,4 +1,4 @@
-"""The command line: parse, call the verb, and turn what users may get wrong into one sentence and exit code 2."""
+"""The command line: parse, call the verb, and turn whatever stops it into one sentence and an exit code of its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import signal
 import sys
 
 from qinn_bench import __version__
-from qinn_bench.cli import _early
-from qinn_bench.values import Refused
+from qinn_bench.cli import _endings, _output
 
 VERBS = {
     "list": "what exists: models, data sets, metrics, backends",
@@ -36,43 +35,48 @@ VERBS = {
     "scale": "how time and memory of the simulators grow with the number of qubits",
 }
 
+DEBUG = "--debug"
+"""May stand anywhere among the arguments."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 """Read by the libraries when they are loaded: threads that spin cost more than they give. Verbs have ``--threads``."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb and return its exit code: 0 ok, 2 usage, 3 some cells failed."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run one verb and return its exit code: that of its answer, or one of `_endings`, of which none is 1."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    debug, asked = DEBUG in arguments, next((word for word in arguments if word in VERBS), "")
     for variable, value in ONE_THREAD.items():
         os.environ.setdefault(variable, value)
+    try:
+        _output.prepare()
+        _endings.check_room()
+        code = _run([word for word in arguments if word != DEBUG], asked)
+        _endings.flushed()
+    except SystemExit:
+        _endings.silence()
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        return _endings.ended(error, asked, debug=debug)
+    return code
+
+
+def _run(arguments: list[str], asked: str) -> int:
+    """Parse the arguments and call the verb; only the one that is asked for is loaded."""
     parser = argparse.ArgumentParser(prog="qinn-bench", description="At equal capacity, is a quantum model better?")
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(DEBUG, action="store_true", help="print the traceback of an error")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    asked = next((word for word in arguments if word in VERBS), None)
     if asked and not {"-h", "--help"} & set(arguments):
-        try:
-            _early.check(asked, arguments)
-        except Refused as refusal:
-            return _refused(asked, refusal)
+        importlib.import_module("qinn_bench.cli._early").check(asked, arguments)
     for name, help_text in VERBS.items():
         verb = verbs.add_parser(name, help=help_text, description=help_text)
         if name == asked:
             importlib.import_module(f"qinn_bench.cli.{name}").add_arguments(verb)
     options = parser.parse_args(arguments)
+    _output.prepare(json=bool(getattr(options, "json", False)) or getattr(options, "format", "") == "json")
     # An end that others ask for cleans up as an interrupt does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        return int(importlib.import_module(f"qinn_bench.cli.{options.verb}").run(options))
-    except Refused as refusal:
-        return _refused(options.verb, refusal)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-
-
-def _refused(verb: str, refusal: Refused) -> int:
-    print(f"qinn-bench {verb}: {refusal}", file=sys.stderr)
-    return 2
+    return int(importlib.import_module(f"qinn_bench.cli.{options.verb}").run(options))
 
 
 if __name__ == "__main__":

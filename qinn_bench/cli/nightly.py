@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from qinn_bench.quality import Finding, Golden, Watch
 from qinn_bench.report.gate import line
 from qinn_bench.report.nightly import left_out, markdown, title
 from qinn_bench.report.nightly_page import page
+from qinn_bench.repository import git
 from qinn_bench.store import write_whole
 from qinn_bench.values import Record, Refused, Use
 
@@ -137,8 +137,7 @@ def _watched(options: argparse.Namespace) -> tuple[Golden, Watch, Path]:
 
 
 def _is_before(first: str, last: str, root: Path) -> bool:
-    words = ["git", "-C", str(root), "merge-base", "--is-ancestor", first, last]
-    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+    return git(root, "merge-base", "--is-ancestor", first, last).returncode == 0
 
 
 def _tools(

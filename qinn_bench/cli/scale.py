@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from qinn_bench import store
+from qinn_bench.bounds import DEPTH, SAMPLES
 from qinn_bench.cli import _tables
 from qinn_bench.performance import engine
 from qinn_bench.performance.scan import Request, Row, Scan, scan
@@ -75,6 +77,10 @@ def _request(options: argparse.Namespace) -> Request:
     if wrong := [mode for mode in modes if mode not in engine.MODES]:
         raise Refused(f"--mode is '{wrong[0]}'; there are: {', '.join(engine.MODES)}, all")
     numbers = {name: getattr(options, name) for name in ("batch", "layers", "budget", "threads")}
+    if options.layers > DEPTH or options.batch > SAMPLES:
+        raise Refused(
+            f"--layers is {options.layers} and --batch {options.batch}; at most {DEPTH} and {SAMPLES} were expected"
+        )
     try:
         return Request(backends=backends, qubits=parse_qubits(options.qubits), modes=modes, **numbers)
     except ValidationError as error:
@@ -90,12 +96,13 @@ def parse_qubits(text: str) -> tuple[int, ...]:
     """
     try:
         parts = [int(part) for part in text.split(":")] if ":" in text else []
-        found = tuple(range(parts[0], parts[1] + 1, *parts[2:])) if parts else tuple(map(int, text.split(",")))
-    except (ValueError, TypeError):
+        found: Sequence[int] = range(parts[0], parts[1] + 1, *parts[2:]) if parts else [*map(int, text.split(","))]
+    except (ValueError, TypeError, IndexError):
         found = ()
-    if not found or not all(1 <= n <= 30 for n in found):
+    # The ends of a range are looked at before its numbers are written out.
+    if not found or not all(1 <= n <= 30 for n in (found[0], found[-1])) or not all(1 <= n <= 30 for n in found):
         raise Refused(f"--qubits is '{text}'; expected numbers from 1 to 30 such as 8, 4:16, 4:16:2 or 4,8,12")
-    return found
+    return tuple(found)
 
 
 def _print(found: Scan) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import json
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +15,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qinn_bench.bounds import EVENTS
+from qinn_bench.files import read_arrays
+from qinn_bench.reading import read_json
 from qinn_bench.values import Refused
 
 BUNDLED = "bundled"
@@ -23,7 +25,13 @@ GENERATOR = "qinn_bench.data.generators.zjets"
 LIBRARIES = ("pythia8mc", "fastjet", "awkward", "numpy")
 # Counts up when the generator or the layout of a sample changes, so that an old sample is not taken for a new one.
 SCHEMA = 1
-REQUIRED = {"events", "seed", "quality", "cuts", "min_ptz", "rows_sha256"}
+REQUIRED: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("events", "seed"), int),
+    **dict.fromkeys(("quality", "cuts", "rows_sha256"), str),
+    "min_ptz": (int, float),
+}
+"""The keys of a provenance and the types of their values."""
+COLUMNS = 10
 NEEDS_EXTRA = "generating zjets needs the extra [hep]: pip install 'qinn-bench[hep]'"
 
 Rows = NDArray[np.float32]
@@ -65,6 +73,8 @@ def make(request: Request, workers: int, progress: Callable[[int], None]) -> str
     Raises:
         Refused: the generators are not installed, or refuse the request.
     """
+    if request.events > EVENTS:
+        raise Refused(f"{request.events} events were asked for; a sample has at most {EVENTS}")
     name = key(request)
     if name in names() and not broken(name):
         return name
@@ -94,10 +104,10 @@ def info(name: str) -> dict[str, Any]:
     """
     path = _place(name).with_suffix(".json")
     try:
-        provenance = json.loads(path.read_text(encoding="utf8"))
-    except (OSError, ValueError):
+        provenance = read_json(path)
+    except (OSError, Refused):
         raise Refused(f"the provenance {path} of sample '{name}' is broken; {_remedy(name)}") from None
-    if not isinstance(provenance, dict) or not set(provenance) >= REQUIRED:
+    if not isinstance(provenance, dict) or any(not isinstance(provenance.get(k), REQUIRED[k]) for k in REQUIRED):
         raise Refused(f"the provenance {path} of sample '{name}' is not one of zjets; {_remedy(name)}")
     return provenance
 
@@ -110,11 +120,10 @@ def read(name: str) -> tuple[Rows, dict[str, Any]]:
     """
     provenance, path = info(name), _place(name).with_suffix(".npz")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            rows: Rows = archive["rows"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        rows: Rows = read_arrays(path)["rows"]
+    except (OSError, KeyError, Refused):
         raise Refused(f"the rows {path} of sample '{name}' cannot be read; {_remedy(name)}") from None
-    if rows_hash(rows) != provenance["rows_sha256"]:
+    if rows_hash(rows) != provenance["rows_sha256"] or rows.ndim != 2 or rows.shape[1] != COLUMNS:
         raise Refused(f"the rows {path} of sample '{name}' are not those that were made; {_remedy(name)}")
     return rows, provenance
 

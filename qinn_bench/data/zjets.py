@@ -44,6 +44,10 @@ def load(*, features: int = 8, sample: str = "bundled", max_events: int = 0, coo
     _check(features, max_events)
     check_coordinates("zjets", coordinates)
     generated, provenance = _samples.read(sample)
+    if provenance["cuts"] not in CUTS:
+        raise Refused(
+            f"sample '{sample}' was made with unknown cuts '{provenance['cuts']}'; known are {', '.join(CUTS)}"
+        )
     cuts = CUTS[provenance["cuts"]]
     with_mass = features == len(COLUMNS)
     return assemble(

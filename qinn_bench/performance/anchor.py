@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from qinn_bench.reading import read_value
 from qinn_bench.store import write_whole
-from qinn_bench.values import Refused, Value
+from qinn_bench.values import Value
 
 
 class Anchor(Value):
@@ -40,9 +41,4 @@ def load(results: Path) -> Anchor | None:
     path = path_of(results)
     if not path.exists():
         return None
-    try:
-        return Anchor.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise Refused(f"{path} holds no anchor: {where}: {first['msg']}; pin one with nightly --set-anchor") from None
+    return read_value(Anchor, path, "holds no anchor", remedy="pin one with nightly --set-anchor")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from qinn_bench.files import file_name
 from qinn_bench.performance.machine import Machine
 from qinn_bench.performance.runs import Row
+from qinn_bench.repository import git
 from qinn_bench.store import write_whole
 from qinn_bench.values import Knob, Refused
 
@@ -40,12 +41,15 @@ def export(rows: Sequence[Row], machines: Mapping[str, Machine], folder: Path, r
         if name not in machines:
             raise Refused(f"runs of machine '{name}' have no description; there are: {', '.join(sorted(machines))}")
         about = machines[name].model_dump() | {"machine": name, "version": MACHINE_VERSION}
-        _write(folder / name / "machine.json", {key: str(v) if key != "version" else v for key, v in about.items()})
+        _write(
+            folder / file_name(name) / "machine.json",
+            {key: str(v) if key != "version" else v for key, v in about.items()},
+        )
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in sorted(clean, key=lambda row: row.utc):
         groups[row.machine, row.commit, row.environment].append(row)
     for (machine, commit, environment), group in groups.items():
-        path = folder / machine / f"{commit[:8]}-{environment}.json"
+        path = folder / file_name(machine) / f"{commit[:8]}-{file_name(environment)}.json"
         _write(path, _results(group, grids, machine, commit, environment, _date(commit, repository)))
         written.append(path)
     _write(folder / "benchmarks.json", _benchmarks(clean, grids))
@@ -122,8 +126,7 @@ def _benchmarks(rows: Sequence[Row], grids: Mapping[Series, Grid]) -> dict[str, 
 
 def _date(commit: str, repository: Path) -> int:
     """When a commit was made, in milliseconds since 1970."""
-    words = ["git", "-C", str(repository), "show", "-s", "--format=%ct", commit]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = git(repository, "show", "-s", "--format=%ct", commit)
     if done.returncode:
         raise Refused(f"commit {commit[:8]} of a run is not in {repository}; fetch its history")
     return 1000 * int(done.stdout.strip())

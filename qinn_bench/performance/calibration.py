@@ -9,9 +9,11 @@ from time import monotonic
 
 from scipy.stats import beta
 
+from qinn_bench.files import file_name
 from qinn_bench.performance.gate import Decision, controlled, decide
 from qinn_bench.performance.launches import Clock, Launch, NoVerdict, Starter
-from qinn_bench.values import Use, Value
+from qinn_bench.reading import read_value
+from qinn_bench.values import Refused, Use, Value
 
 PLANTED = (0.0, 0.03, 0.05, 0.10, 0.20, 0.50)
 """Shares of its work that head repeats; 0 are equal versions."""
@@ -95,7 +97,7 @@ def supported(decisions: Sequence[Decision], known: Calibration | None) -> tuple
 
 def path_of(results: Path, machine: str) -> Path:
     """Where the calibration of a machine lies."""
-    return results / "calibration" / f"{machine}.json"
+    return results / "calibration" / f"{file_name(machine)}.json"
 
 
 def load(results: Path, machine: str) -> Calibration | None:
@@ -108,8 +110,8 @@ def load(results: Path, machine: str) -> Calibration | None:
     if not path.exists():
         return None
     try:
-        return Calibration.model_validate_json(path.read_bytes())
-    except ValueError:
+        return read_value(Calibration, path, "is not a calibration")
+    except Refused:
         raise NoVerdict(f"'{path}' is not a calibration; remove it or run gate --calibrate") from None
 
 

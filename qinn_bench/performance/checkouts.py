@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from qinn_bench.performance.launches import NoVerdict
+from qinn_bench.repository import environment, git, is_repository
 from qinn_bench.values import Refused
 
 NATIVE = ("CMakeLists.txt", "qinn_bench/quantum/_native")
@@ -35,7 +36,7 @@ class Checkouts(AbstractContextManager["Checkouts"]):
             Refused: `root` is not the top of a git repository.
         """
         self.root = root.resolve()
-        if shutil.which("git") is None or not (self.root / ".git").exists():
+        if not is_repository(self.root):
             raise Refused(f"'{root}' is not the top of a git repository; versions are compared from there")
         self.cache = cache or Path.home() / ".cache" / "qinn-bench" / "kernels"
         self._made: dict[str, Path] = {}
@@ -102,7 +103,7 @@ class Checkouts(AbstractContextManager["Checkouts"]):
                 shutil.copy2(source, folder / name)
 
     def _git(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["git", "-C", str(self.root), *words], capture_output=True, text=True, check=False)
+        return git(self.root, *words)
 
 
 def place_kernel(root: Path, folder: Path, cache: Path) -> None:
@@ -161,7 +162,9 @@ def _build(folder: Path, kept: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", scratch, str(folder)]
         try:
-            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
+            done = subprocess.run(
+                words, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS, env=environment()
+            )
         except subprocess.TimeoutExpired:
             raise NoVerdict(f"building the kernel took longer than {BUILD_SECONDS} s") from None
         wheels = sorted(Path(scratch).glob("*.whl"))

@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from qinn_bench.files import short
 from qinn_bench.performance.counters import TOLERANT, Counted, Counts
 from qinn_bench.quantum.native import instruction_sets
+from qinn_bench.reading import read_json
 from qinn_bench.store import write_whole
 from qinn_bench.values import Refused, Value
 
@@ -71,11 +73,11 @@ def load(path: Path) -> dict[str, dict[str, Known]]:
     """
     if not path.exists():
         return {}
+    content = read_json(path, broken="a file of known counters")
     try:
-        content = json.loads(path.read_text(encoding="utf8"))
         return {where: {name: Known(**one) for name, one in found.items()} for where, found in content.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise Refused(f"{path} does not hold known counters: {error}") from None
+        raise Refused(f"{path} does not hold known counters: {short(error)}") from None
 
 
 def accept(path: Path, counted: Iterable[Counted]) -> None:

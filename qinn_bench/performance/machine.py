@@ -28,7 +28,7 @@ class Machine(Value):
     @property
     def name(self) -> str:
         """A word of the processor and eight digits of the hash of the description."""
-        word = next((w for w in self.processor.lower().split() if w.isalnum()), "machine")
+        word = next((w for w in self.processor.lower().split() if w.isascii() and w.isalnum()), "machine")
         return f"{word}-{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]}"
 
 

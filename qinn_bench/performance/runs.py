@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from qinn_bench.files import read_bytes, read_lines
 from qinn_bench.performance.machine import Machine
+from qinn_bench.reading import value_of
 from qinn_bench.store import write_whole
 from qinn_bench.values import Knobs, Refused, Value
 
@@ -110,17 +112,9 @@ def read(path: Path) -> list[Row]:
     """
     if not NAME.fullmatch(path.name):
         raise Refused(f"{path} is not named as a run is: <utc>_<machine>_<commit>_<run>.jsonl")
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf8").splitlines(), start=1):
-        try:
-            rows.append(Row.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the line"
-            raise Refused(
-                f"{path}, line {number}, is no row of version {SCHEMA_VERSION}: {where}: {first['msg']}"
-            ) from None
-    return rows
+    wrong = f"is no row of version {SCHEMA_VERSION}"
+    lines = enumerate(read_lines(path), start=1)
+    return [value_of(Row, line, f"{path}, line {number}, {wrong}") for number, line in lines]
 
 
 def merge(results: Path, others: Iterable[Path]) -> list[Path]:
@@ -137,13 +131,13 @@ def merge(results: Path, others: Iterable[Path]) -> list[Path]:
             if not target.exists():
                 _copy(path, target)
                 new.append(target)
-            elif target.read_bytes() != path.read_bytes():
+            elif read_bytes(target) != read_bytes(path):
                 raise Refused(f"{path} and {target} are one run by name and differ; a run never changes")
     return new
 
 
 def _copy(path: Path, target: Path) -> None:
-    content = path.read_bytes()
+    content = read_bytes(path)
     write_whole(target, lambda file: file.write(content))
 
 

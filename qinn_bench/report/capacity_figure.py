@@ -16,7 +16,7 @@ from qinn_bench import curves
 from qinn_bench.capacity import Curve
 from qinn_bench.report.capacity import AXIS_TITLES
 from qinn_bench.report.columns import title_of
-from qinn_bench.report.look import DASHES, PAGE, STYLE, even, pens
+from qinn_bench.report.look import DASHES, PAGE, STYLE, even, pens, words
 from qinn_bench.values import Estimate
 
 MARKERS = "osD^vP*X"
@@ -51,7 +51,7 @@ def capacity_figure(
         for axes, title in ((left, "models"), (right, "with circuits, and their controls")):
             _frame(axes, title, axis)
         _draw_bounds(left, bounds, [curve for curve in families if len(curve.sizes)])
-        left.set_ylabel(f"{title_of(metric)} [{unit}]" if unit else title_of(metric))
+        left.set_ylabel(words(f"{title_of(metric)} [{unit}]" if unit else title_of(metric), math=True))
         right.tick_params(labelleft=False)
         handles = _handles(own, controls, pen)
         figure.legend(handles=handles, loc="outside upper center", ncols=even(len(handles), 4), borderpad=0.3)
@@ -91,7 +91,7 @@ def _draw_bounds(axes: Axes, bounds: Mapping[str, Estimate], drawn: Sequence[Cur
         axes.axhline(at, color=FLOOR, linewidth=0.6, linestyle=(0, (1, 1.5)))
         above = at == max(inside.values())
         look: dict[str, Any] = {"ha": "right", "va": "bottom" if above else "top", "fontsize": 6.5, "color": FLOOR}
-        axes.text(1 - ROOM, at, name, transform=axes.get_yaxis_transform(), **look)
+        axes.text(1 - ROOM, at, words(name), transform=axes.get_yaxis_transform(), **look)
 
 
 def _frame(axes: Axes, title: str, axis: str) -> None:
@@ -107,7 +107,7 @@ def _handles(own: Sequence[Curve], controls: Sequence[Curve], pen: Mapping[str, 
     for k, curve in enumerate(own):
         fill, dash = (pen[curve.family], DASHES[0]) if curve.quantum else ("white", DASHES[1])
         drawn: dict[str, Any] = {"linestyle": dash, "marker": MARKERS[k % len(MARKERS)], "markerfacecolor": fill}
-        handles.append(Line2D([], [], color=pen[curve.family], markersize=3.5, label=curve.family, **drawn))
+        handles.append(Line2D([], [], color=pen[curve.family], markersize=3.5, label=words(curve.family), **drawn))
     kinds = dict.fromkeys(curve.family.removeprefix(curve.control_of).lstrip(" ·") for curve in controls)
     look: dict[str, Any] = {"color": FLOOR, "linewidth": 0.6, "markersize": 3, "markerfacecolor": "white"}
-    return handles + [Line2D([], [], marker=CONTROLS.get(kind, "x"), label=kind, **look) for kind in kinds]
+    return handles + [Line2D([], [], marker=CONTROLS.get(kind, "x"), label=words(kind), **look) for kind in kinds]

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from qinn_bench.dataset import Dataset, Observable
 from qinn_bench.metrics.histograms import counts, ratio
 from qinn_bench.performance.scan import Row, Scan
-from qinn_bench.report.look import BAND, COLUMN, DASHES, PAGE, STYLE, TRUTH, even, line_handles, pens
+from qinn_bench.report.look import BAND, COLUMN, DASHES, PAGE, STYLE, TRUTH, even, line_handles, pens, words
 from qinn_bench.values import Array, Refused
 
 CELL, FEWEST = 2.8, 25
+FAR = 1e30
+"""A loss beyond is one of a training that went astray, and is not drawn."""
 ZOOMS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -165,7 +167,7 @@ def _draw_shares(axes: Axes, plot: Observable, truth: Array, models: Sequence[Ar
     axes.stairs(shares, edges, color=TRUTH, linewidth=0.8)
     for (colour, dash), model in zip(pens(len(models)), models, strict=True):
         axes.stairs(_share(model), edges, color=colour, linestyle=dash, baseline=None)
-    axes.set_ylabel(f"fraction / {_bin_width(plot)}")
+    axes.set_ylabel(words(f"fraction / {_bin_width(plot)}", math=True))
     axes.tick_params(labelbottom=False)
     top = max(float(np.max(share)) for share in (shares, *map(_share, models)))
     if _falls(plot):
@@ -194,7 +196,7 @@ def _draw_ratios(axes: Axes, plot: Observable, truth: Array, models: Sequence[Ar
     axes.set_yticks([1 - half / 2, 1, 1 + half / 2])
     axes.set_xlim(plot.low, plot.high)
     axes.set_ylabel("ratio", loc="center")
-    axes.set_xlabel(f"{plot.label} [{plot.unit}]" if plot.unit else plot.label)
+    axes.set_xlabel(words(f"{plot.label} [{plot.unit}]" if plot.unit else plot.label, math=True))
 
 
 def _zoom(ratios: Sequence[Array]) -> float:
@@ -223,7 +225,7 @@ def _bin_width(plot: Observable) -> str:
 def _loss_range(seeds: Sequence[Mapping[str, NDArray[Any]]]) -> tuple[float, float]:
     """From below the lowest loss to what all but the first steps stay under; the start would hide the end."""
     curves = [np.asarray(seed[key]) for seed in seeds for key in ("curve_train", "curve_valid")]
-    finite = [curve[np.isfinite(curve)] for curve in curves]
+    finite = [curve[np.abs(curve) < FAR] for curve in curves]
     late = [curve[len(curve) // 10 :] for curve in finite if len(curve)]
     if not late:
         return 0.0, 1.0

@@ -6,10 +6,11 @@ import csv
 import io
 import json
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import IO, Any
 
 from qinn_bench.report.numbers import number
 from qinn_bench.values import Estimate, Role
@@ -31,7 +32,7 @@ class Heading:
     unit: str = ""
 
     def __str__(self) -> str:
-        return f"{self.title} [{self.unit}]" if self.unit else self.title
+        return on_one_line(f"{self.title} [{self.unit}]" if self.unit else self.title)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Entry:
 
     def __str__(self) -> str:
         if isinstance(self.content, str):
-            return self.content
+            return on_one_line(self.content)
         if self.content.value is None:
             return MISSING
         return number(self.content.value, self.content.error) + self.mark
@@ -86,16 +87,16 @@ class Table:
         blocks = _blocks(self, width)
         shown = "\n\n".join("\n".join(_block(self, block, width, i == 0)) for i, block in enumerate(blocks))
         notes = "\n".join(filled(note, width, rest="  ") for note in self.footnotes)
-        return "\n\n".join(filter(None, [filled(self.title, width), shown, notes])) + "\n"
+        return "\n\n".join(filter(None, [filled(on_one_line(self.title), width), shown, notes])) + "\n"
 
     def markdown(self) -> str:
         """A pipe table; the best entries are bold, floors and ceilings italic."""
         width = len(self.header)
-        lines = [_pipes([str(h) for h in self.header]), _pipes(["---"] + ["---:"] * (width - 1))]
+        lines = [_pipes([_heading(h) for h in self.header]), _pipes(["---"] + ["---:"] * (width - 1))]
         for data, rows in groupby(self.rows, lambda row: row.data):
             lines += [_pipes([f"**{_plain(data)}**"] + [""] * (width - 1))] if data else []
             for row in rows:
-                cells = [f"**{entry}**" if entry.best else _plain(str(entry)) for entry in row.entries]
+                cells = [f"**{_plain(str(entry))}**" if entry.best else _plain(str(entry)) for entry in row.entries]
                 cells[0] = cells[0] if row.role == "model" else f"*{cells[0]}*"
                 cells[0] = f"&emsp;{cells[0]}" if nested(row) else cells[0]
                 lines.append(_pipes(cells))
@@ -108,7 +109,7 @@ class Table:
         first = list(self.rows[0].entries[0].plain) if self.rows else []
         suffixes = [_suffixes([row.entries[i] for row in self.rows]) for i in range(1, len(self.header))]
         out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
+        writer = csv.writer(_Lines(out))
         named = zip(self.header[1:], suffixes, strict=True)
         names = [heading.name + suffix for heading, own in named for suffix in own]
         writer.writerow(["model", *first, "data", "role", *names, "certificate", "remarks"])
@@ -140,13 +141,33 @@ def section(row: Line) -> Role:
     return "model" if row.role == "control" else row.role
 
 
+def on_one_line(text: str) -> str:
+    """Text with a blank for each end of a line and each character that steers a terminal."""
+    return "".join(char if char.isprintable() or unicodedata.category(char) == "Cf" else " " for char in text)
+
+
 def _plain(text: str) -> str:
     """Text that Markdown will not read as markup."""
     return "".join(f"\\{char}" if char in "\\|*_<[`" else char for char in " ".join(text.split()))
 
 
+def _heading(heading: Heading) -> str:
+    """A heading whose own marks stay marks, and that ends neither its cell nor the page."""
+    return on_one_line(str(heading)).replace("|", "\\|").replace("<", "\\<")
+
+
 def _pipes(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+class _Lines:
+    r"""Takes rows that end with ``\r\n``, by which a writer knows which cells to quote, and ends them with ``\n``."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self.out = out
+
+    def write(self, row: str) -> int:
+        return self.out.write(row.removesuffix("\r\n") + "\n")
 
 
 def _suffixes(column: Sequence[Entry]) -> list[str]:
@@ -220,14 +241,14 @@ def _block(table: Table, block: list[tuple[Heading, list[str]]], width: int, rem
     """The lines of a block of columns, with the remarks on its rows or without."""
     widths = _widths(block, width)
     total = sum(widths) + 2 * (len(widths) - 1)
-    yield _aligned([heading.title for heading, _ in block], widths)
+    yield _aligned([on_one_line(heading.title) for heading, _ in block], widths)
     if any(heading.unit for heading, _ in block):
-        yield _aligned([heading.unit and f"[{heading.unit}]" for heading, _ in block], widths)
+        yield _aligned([on_one_line(heading.unit and f"[{heading.unit}]") for heading, _ in block], widths)
     previous: Line | None = None
     for i, row in enumerate(table.rows):
         if previous is None or previous.data != row.data:
             yield "─" * total
-            yield from [row.data] if row.data else []
+            yield from [on_one_line(row.data)] if row.data else []
         elif section(previous) != section(row):
             yield "┈" * total
         label, *more = _broken(block[0][1][i], widths[0])

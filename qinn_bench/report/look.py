@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from itertools import cycle, islice
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import mplhep
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.mathtext import MathTextParser
+
+from qinn_bench.store import write_whole
 
 COLUMN, PAGE = 3.4, 7.0
 """Widths of a figure in inches."""
@@ -36,17 +40,45 @@ STYLE = {
     "savefig.dpi": 300,
     "pdf.fonttype": 42,
 }
+LONGEST = 60
+"""Characters of a label."""
 METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
 
 
+def words(label: str, *, math: bool = False) -> str:
+    """A label as a figure can draw it, whatever characters it has: on one line, of bounded length, without markup.
+
+    With `math` what stands between dollars is set as a formula, if it is one.
+    """
+    plain = "".join(char for char in " ".join(label.split()) if char.isprintable())
+    if math and "$" in plain and _is_formula(plain):
+        return plain
+    short = plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 1]}…"
+    return short.replace("$", r"\$")
+
+
+def _is_formula(text: str) -> bool:
+    try:
+        MathTextParser("path").parse(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def save_as(figure: Figure, path: Path) -> None:
-    """Write one file in the format that its name ends with, the same bytes for the same figure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rc_context(STYLE):
-        figure.savefig(path, metadata=METADATA[path.suffix.removeprefix(".")])
+    """Write one file, whole, in the format that its name ends with, the same bytes for the same figure."""
+    form = path.suffix.removeprefix(".")
+
+    def draw(file: IO[bytes]) -> None:
+        with rc_context(STYLE), warnings.catch_warnings():
+            # A script that no font here has is drawn as boxes.
+            warnings.filterwarnings("ignore", message=".*Glyph .* missing from")
+            figure.savefig(file, format=form, metadata=METADATA[form])
+
+    write_whole(path, draw)
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
@@ -66,7 +98,7 @@ def pens(n: int) -> list[tuple[str, Any]]:
 def line_handles(labels: Sequence[str]) -> list[Line2D]:
     """A line in the pen of each label, for a legend."""
     drawn = zip(pens(len(labels)), labels, strict=True)
-    return [Line2D([], [], color=colour, linestyle=dash, label=label) for (colour, dash), label in drawn]
+    return [Line2D([], [], color=colour, linestyle=dash, label=words(label)) for (colour, dash), label in drawn]
 
 
 def even(entries: int, most: int) -> int:

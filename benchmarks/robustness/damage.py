@@ -1,0 +1,215 @@
+"""Thousands of damaged files through the verbs that read them: each ends with a sentence or an answer.
+
+A damaged study, record, array, published file, file of claims, lock, licence, golden number, known counter, run,
+anchor, table or sample is put in the place of a good one, and a verb is called in a process that has imported
+everything. What is counted is how it ended. Wrong are tracebacks, faults of the program (exit code 70), hangs, too much
+memory, and a verdict's exit code from a verb that gives none.
+
+    python benchmarks/robustness/damage.py --cases 5000 --out results/validation/damage.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import _damages
+from _good import Good, Target, make
+
+SECONDS = 30.0
+"""CPU seconds that no case may exceed; most take a tenth of one."""
+MEMORY = 3 * 2**30
+"""What the process may take beside what it had when it started."""
+OUTCOMES = {
+    "answer": "the verb answered (the damage made no difference, or makes another valid file)",
+    "refused": "one sentence, exit code 2",
+    "system": "one sentence of what the system refuses, exit code 74",
+    "fault": "a fault of the program, exit code 70",
+    "traceback": "a traceback",
+    "hang": "no answer within the limit of time",
+    "memory": "more memory than allowed",
+    "lost": "the process is gone",
+    "verdict": "the exit code of a verdict from a verb that gives none",
+}
+WRONG = ("fault", "traceback", "hang", "memory", "lost", "verdict")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One damaged file and the call that reads it."""
+
+    target: str
+    damage: str
+    words: list[str]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call ended."""
+
+    outcome: str
+    code: int
+    said: str
+    seconds: float
+
+
+class Reader:
+    """A process that calls verbs one after the other; a new one where one is lost."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[str] | None = None
+        self.peak = 0
+
+    def call(self, case: Case) -> Ended:
+        """Run a case in the process."""
+        begun, process = time.monotonic(), self._started()
+        assert process.stdin and process.stdout
+        process.stdin.write(json.dumps({"words": case.words, "folder": str(case.folder), "seconds": SECONDS}) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        seconds = time.monotonic() - begun
+        if not line:
+            process.wait()
+            self.process = None
+            return Ended("lost", process.returncode, "", seconds)
+        answer = json.loads(line)
+        self.peak = max(self.peak, answer["peak"])
+        return Ended(_outcome(case, answer), answer["code"], answer["said"], seconds)
+
+    def end(self) -> None:
+        """Let the process go."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self.process is None:
+            words = [sys.executable, str(Path(__file__).with_name("_reader.py")), str(MEMORY)]
+            self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self.process
+
+
+REFUSING = ("counters", "variance")
+"""The verbs that read the good files and then refuse: what follows would take minutes."""
+VERDICTS = ("claims", "quality", "counters", "gate", "nightly")
+"""The verbs that may end with 1."""
+
+
+def _outcome(case: Case, answer: dict[str, object]) -> str:
+    code, said = answer["code"], str(answer["said"])
+    if answer["late"]:
+        return "hang"
+    if "Traceback (most recent call last)" in said:
+        return "traceback"
+    if code == 70:
+        return "fault"
+    if "not enough memory" in said:
+        return "memory"
+    if code == 1 and case.words[0] not in VERDICTS:
+        return "verdict"
+    return {2: "refused", 74: "system"}.get(int(str(code)), "answer")
+
+
+def _check_good(good: Good, reader: Reader) -> None:
+    """That every call answers where nothing is damaged; what libraries make at their first use is made by this too."""
+    for target in good.targets:
+        for words in target.calls:
+            ended = reader.call(Case(target.name, "none", words, good.folder))
+            if ended.outcome != "answer" and words[0] not in REFUSING:
+                raise SystemExit(f"the good files are not read: {' '.join(words)}: {ended}")
+
+
+def cases(good: Good, count: int, scratch: Path, seed: int) -> Iterator[Case]:
+    """So many damaged files, the targets in turn; each is made in the place of the one before."""
+    rng = random.Random(seed)
+    weighted = [target for target in good.targets for _ in range(target.weight)]
+    for at in range(count):
+        yield _case(good, weighted[at % len(weighted)], scratch, rng.getrandbits(64))
+
+
+def _case(good: Good, target: Target, scratch: Path, seed: int) -> Case:
+    rng = random.Random(seed)
+    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.copytree(good.folder, scratch)
+    path = scratch / rng.choice(target.files)
+    draw = rng.random()
+    if draw < 0.05:
+        kind = _damages.in_place(path, rng)
+    else:
+        inside = getattr(_damages, f"in_{target.form}")
+        kind, content = (_damages.binary if draw < 0.35 else inside)(path.read_bytes(), rng)
+        path.write_bytes(content)
+    return Case(target.name, kind, rng.choice(target.calls), scratch)
+
+
+def table(found: list[tuple[Case, Ended]], peak: int, seconds: float) -> str:
+    """The counts as a page of Markdown."""
+    targets = list(dict.fromkeys(case.target for case, _ in found))
+    shown = [name for name in OUTCOMES if name in ("answer", "refused") or any(e.outcome == name for _, e in found)]
+    lines = [
+        "# Damaged files",
+        "",
+        f"{len(found)} damaged files in {seconds:.0f} s, each read by a verb (`benchmarks/robustness/damage.py`): "
+        f"{sum(e.outcome in WRONG for _, e in found)} ended wrongly (traceback, fault, hang, memory, false verdict). "
+        f"The slowest took {max(e.seconds for _, e in found):.1f} s; the process held at most {peak / 2**20:.0f} MiB.",
+        "",
+        f"| what was damaged | files | {' | '.join(shown)} | exit codes |",
+        f"| --- | ---: | {' | '.join('---:' for _ in shown)} | --- |",
+    ]
+    for target in targets:
+        own = [ended for case, ended in found if case.target == target]
+        counts = Counter(ended.outcome for ended in own)
+        codes = ", ".join(f"{code}: {n}" for code, n in sorted(Counter(ended.code for ended in own).items()))
+        lines.append(f"| {target} | {len(own)} | {' | '.join(str(counts[name]) for name in shown)} | {codes} |")
+    lines += ["", "| damage | files | refused |", "| --- | ---: | ---: |"]
+    for kind in sorted({case.damage for case, _ in found}):
+        own = [ended for case, ended in found if case.damage == kind]
+        lines.append(f"| {kind} | {len(own)} | {sum(ended.outcome == 'refused' for ended in own)} |")
+    return "\n".join([*lines, "", *(f"- {name}: {OUTCOMES[name]}" for name in shown)]) + "\n"
+
+
+def main() -> int:
+    """Run the campaign, say what ended wrongly, write the table; 1 if anything did."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cases", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", help="this target alone")
+    parser.add_argument("--out", type=Path, help="write the table to this file")
+    options = parser.parse_args()
+    begun, reader, found = time.monotonic(), Reader(), list[tuple[Case, Ended]]()
+    with tempfile.TemporaryDirectory(prefix="qinn-bench-damage-") as folder:
+        good = make(Path(folder) / "good", options.only)
+        try:
+            _check_good(good, reader)
+            for at, case in enumerate(cases(good, options.cases, Path(folder) / "case", options.seed)):
+                ended = reader.call(case)
+                found.append((case, ended))
+                if ended.outcome in WRONG:
+                    print(f"{at}: {case.target}, {case.damage}, {ended}: {' '.join(case.words)}", flush=True)
+                if at % 500 == 499:
+                    print(f"{at + 1} cases, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+        finally:
+            reader.end()
+    page = table(found, reader.peak, time.monotonic() - begun)
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(page, encoding="utf8")
+    print(page)
+    return int(any(ended.outcome in WRONG for _, ended in found))
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""How large what is asked for may be: what would build, draw or plan for ever is refused before anything starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from math import prod
+from typing import Any
+
+from qinn_bench.values import Budget, Knob, Refused, Row, Study
+
+EVENTS = 10_000_000
+"""Rows of a data set or of a sample; as many doubles in ten columns are 0.8 GB."""
+WIDTH, DEPTH, KNOBS = 10_000, 1_000, 1_000_000
+"""The largest size and depth in a knob of a model, and the largest product of all whole numbers in its knobs."""
+ROWS, CELLS = 1_000, 100_000
+"""Rows and cells of a study."""
+SAMPLES, DRAWS, STEPS = 10_000_000, 100_000_000, 1_000_000_000
+"""Rows that are generated or make a batch, draws of a certificate, steps of a training."""
+SOURCES, CONTROLS = 6, 6
+"""So many times a row may be repeated by ``variance`` and by ``controls``."""
+
+
+def check_model(name: str, knobs: Mapping[str, Knob], sizes: Collection[str] = (), depth: str = "") -> None:
+    """Let the knobs of a model pass with which it can be built in reasonable time.
+
+    `sizes` are the knobs that are sizes of its parts, and `depth` is the one that is their number.
+
+    Raises:
+        Refused: a number is too large, or all of them together.
+    """
+    numbers = {knob: value for knob, value in knobs.items() if type(value) is int}
+    for knob, value in numbers.items():
+        _check(f"model '{name}': knob '{knob}'", value, DEPTH if knob == depth else WIDTH if knob in sizes else KNOBS)
+    if (size := prod(max(1, abs(value)) for value in numbers.values())) > KNOBS:
+        raise Refused(f"model '{name}': the product of its knobs is {_digits(size)}, at most {KNOBS} was expected")
+
+
+def check_data(name: str, knobs: Mapping[str, Knob]) -> None:
+    """Let the knobs of a data set pass of which none asks for too many events.
+
+    Raises:
+        Refused: a number is too large.
+    """
+    for knob, value in knobs.items():
+        if type(value) is int:
+            _check(f"data '{name}': knob '{knob}'", value, EVENTS)
+
+
+def check_study(study: Study) -> None:
+    """Let a study pass that can be planned.
+
+    Raises:
+        Refused: too many rows or cells, or a number in it that is too large.
+    """
+    where = f"study '{study.name}'"
+    if len(study.models) > ROWS:
+        raise Refused(f"{where} has {len(study.models)} rows; at most {ROWS} were expected")
+    axes = (study.data, study.budgets, study.backends, study.devices, study.sizes or (0,))
+    cells = sum(map(_rungs, study.models)) * prod(map(len, axes)) * study.seeds
+    cells *= (CONTROLS if study.controls else 1) * (SOURCES if study.variance else 1)
+    if cells > CELLS:
+        raise Refused(f"{where} has up to {cells} cells; at most {CELLS} were expected")
+    _check(f"{where}: samples", study.samples, SAMPLES)
+    _check(f"{where}: mass_draws", study.mass_draws, DRAWS)
+    for name, budget in study.budgets.items():
+        _check_budget(f"{where}: budget '{name}'", budget)
+
+
+def check_jobs(jobs: int, option: str = "--jobs") -> None:
+    """Let a number of processes pass that this machine has cores for.
+
+    Raises:
+        Refused: none, or more than there are cores.
+    """
+    cores = os.cpu_count() or 1
+    if not 1 <= jobs <= cores:
+        raise Refused(f"{option} is {jobs}; from 1 to {cores} was expected, the number of cores")
+
+
+def _rungs(row: Row) -> int:
+    return 1 + len(row.ladder)
+
+
+def _check_budget(where: str, budget: Budget) -> None:
+    limits: dict[str, int] = {"steps": STEPS, "batch": SAMPLES, "check_every": STEPS, "check_rows": STEPS}
+    for name, most in limits.items():
+        _check(f"{where}: {name}", getattr(budget, name), most)
+
+
+def _check(what: str, value: Any, most: int) -> None:
+    if abs(value) > most:
+        raise Refused(f"{what} is {_digits(value)}, at most {most} was expected")
+
+
+def _digits(value: int) -> str:
+    """A whole number, by its size where it has too many digits to be read."""
+    return str(value) if abs(value) < 10**30 else "more than 10^30"

@@ -1,0 +1,45 @@
+"""What is printed where the terminal or the locale cannot show every character: a plain sign instead of an error."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import sys
+
+SIGNS = {
+    **dict.fromkeys("─━┈–—−", "-"),
+    **dict.fromkeys("│┃", "|"),
+    **dict.fromkeys("·•", "."),
+    **{"✓": "v", "✗": "x", "‼": "!", "…": ".", "×": "x", "²": "2", "₁": "1", "⟨": "<", "⟩": ">", "≥": ">", "↳": ">"},
+    **{"α": "a", "β": "b", "Γ": "G", "Δ": "D", "η": "e", "σ": "s", "φ": "f", "χ": "c", "ρ": "r", "’": "'"},
+}
+"""One character for one, so that columns stay aligned; all others become a question mark."""
+PLAIN, ESCAPED = "qinn-bench-plain", "qinn-bench-json"
+
+
+def prepare(*, json: bool = False) -> None:
+    """Let standard output and error take every text, JSON with its own escapes so that nothing of it is lost."""
+    codecs.register_error(PLAIN, _plain)
+    codecs.register_error(ESCAPED, _escaped)
+    for stream, handler in ((sys.stdout, ESCAPED if json else PLAIN), (sys.stderr, PLAIN)):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=handler)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    text, end = _refused(error)
+    return "".join(SIGNS.get(char, "?") for char in text), end
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """JSON's own escapes: four hexadecimal digits for each UTF-16 unit."""
+    text, end = _refused(error)
+    units = text.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)), end
+
+
+def _refused(error: UnicodeError) -> tuple[str, int]:
+    """The characters that cannot be encoded, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return error.object[error.start : error.end], error.end
