@@ -35,8 +35,6 @@ def run(options: argparse.Namespace) -> int:
     """Print each family with its power law and its ratio to each classical one, and what was left out."""
     study = _records.read_study(options.study)
     records, notes = _records.some_of_study(options, str(study["name"]))
-    if not study.get("sizes"):
-        raise Refused(f"study '{study['name']}' names no sizes, and without them there are no curves")
     families = capacity(records, options.metric, options.axis, options.data)
     found = _ratios(families)
     notes += _absent(study, families)
