@@ -28,8 +28,9 @@ from pennylane.transforms.core import CompilePipeline, transform
 from torch import Tensor
 
 from qinn_bench.quantum import native
+from qinn_bench.quantum.tape_gates import NATIVE, as_tensor, decomposition, is_kept
 from qinn_bench.quantum.tape_results import evaluate, sample
-from qinn_bench.quantum.tapes import NATIVE, Precision, decomposition, is_foreign, is_native
+from qinn_bench.quantum.tapes import Precision
 
 REALS = {np.dtype(np.complex64): torch.float32, np.dtype(np.complex128): torch.float64}
 DERIVATIVES = ("best", "device", "backprop", "adjoint")
@@ -106,7 +107,7 @@ class NativeDevice(Device):  # type: ignore[misc]
         pipeline.add_transform(defer_measurements, allow_postselect=True)
         pipeline.add_transform(
             decompose,
-            stopping_condition=lambda operation: is_native(operation) or is_foreign(operation),
+            stopping_condition=is_kept,
             decomposer=decomposition,
             device_wires=self.wires,
             target_gates=GateSet(NATIVE),
