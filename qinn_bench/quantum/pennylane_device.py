@@ -21,18 +21,19 @@ from pennylane.devices.preprocess import (
 )
 from pennylane.exceptions import DeviceError
 from pennylane.gradients import param_shift
-from pennylane.math import Interface, get_interface, toarray
+from pennylane.math import Interface, get_interface, is_abstract, toarray
 from pennylane.measurements import ClassicalShadowMP, ShadowExpvalMP
 from pennylane.transforms import broadcast_expand, defer_measurements
 from pennylane.transforms.core import CompilePipeline, transform
 from torch import Tensor
 
 from qinn_bench.quantum import native
-from qinn_bench.quantum.tape_gates import NATIVE, as_tensor, decomposition, is_kept
+from qinn_bench.quantum.tape_gates import NATIVE, as_tensor, decomposition, is_kept, unseen_parameters
 from qinn_bench.quantum.tape_results import evaluate, sample
 from qinn_bench.quantum.tapes import Precision
 
 REALS = {np.dtype(np.complex64): torch.float32, np.dtype(np.complex128): torch.float64}
+JAX = (Interface.JAX, Interface.JAX_JIT)
 DERIVATIVES = ("best", "device", "backprop", "adjoint")
 
 
@@ -129,7 +130,8 @@ class NativeDevice(Device):  # type: ignore[misc]
     def execute(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
         """The results of each circuit: torch tensors where torch differentiates them, else NumPy arrays."""
         config = execution_config or ExecutionConfig()
-        return tuple(self._execute(tape, config) for tape in circuits)
+        cast = _doubled if config.interface in JAX else lambda results: results
+        return tuple(cast(self._execute(tape, config)) for tape in circuits)
 
     def _execute(self, tape: Any, config: ExecutionConfig) -> Any:
         data = [value for operation in tape.operations for value in operation.data]
@@ -137,6 +139,7 @@ class NativeDevice(Device):  # type: ignore[misc]
             mode = config.mcm_config.postselect_mode
             numbers = [toarray(value) for value in data]
             return sample(tape, numbers, self._precision, rng=self._rng, postselect_mode=mode)
+        tape = _observing_in_numpy(tape)
         if config.interface == Interface.TORCH and config.gradient_method == "backprop":
             return _one_or_all(evaluate(tape, data, self._precision))
         with torch.no_grad():
@@ -153,24 +156,30 @@ class NativeDevice(Device):  # type: ignore[misc]
         self,
         circuits: Any,
         cotangents: Any,
-        execution_config: ExecutionConfig | None = None,  # noqa: ARG002
+        execution_config: ExecutionConfig | None = None,
     ) -> tuple[Any, Any]:
         """The results of each circuit, and what `compute_vjp` gives."""
+        config = execution_config or ExecutionConfig()
+        cast = _doubled if config.interface in JAX else lambda results: results
         pairs = [self._pull(tape, given) for tape, given in zip(circuits, cotangents, strict=True)]
-        return tuple(results for results, _ in pairs), tuple(products for _, products in pairs)
+        return tuple(cast(results) for results, _ in pairs), tuple(products for _, products in pairs)
 
     def _pull(self, tape: Any, cotangents: Any) -> tuple[Any, Any]:
         results, leaves = self._traced(tape)
         given = cotangents if len(results) > 1 or isinstance(cotangents, tuple | list) else (cotangents,)
-        return _one_or_all(tuple(map(_array, results))), _products(results, leaves, list(map(np.asarray, given)))
+        found = _products(results, leaves, list(map(toarray, given)))
+        # For a complex parameter z torch takes dL/dz*, while PennyLane, autograd and jax take dL/dz.
+        products = tuple(map(_like, [product.conj() for product in found], tape.get_parameters()))
+        return _one_or_all(tuple(map(_array, results))), products
 
     def _traced(self, tape: Any) -> tuple[tuple[Tensor, ...], list[Tensor]]:
-        """The results of a tape as functions of its trainable parameters."""
+        """The results of a tape as functions of its trainable parameters, in double precision."""
         values = tape.get_parameters(trainable_only=False)
         for k in tape.trainable_params:
-            values[k] = torch.tensor(np.asarray(values[k])).requires_grad_()
-        n = sum(operation.num_params for operation in tape.operations)
+            values[k] = as_tensor(values[k]).detach().clone().requires_grad_()
+        n = sum(len(operation.data) for operation in tape.operations)
         observed = [k for k in tape.trainable_params if k >= n]
+        tape = _observing_in_numpy(tape)
         if observed:
             tape = tape.bind_new_parameters([values[k] for k in observed], observed)
         with torch.enable_grad():
@@ -188,13 +197,12 @@ def rows_apart(tape: Any) -> tuple[Sequence[Any], Any]:
 
 
 def _differentiation(config: ExecutionConfig, circuit: Any) -> dict[str, Any]:
-    """Through torch's graph for torch, unless the adjoint is named, else products of the device or parameter shifts."""
-    interface = config.interface
-    if interface == Interface.AUTO and circuit is not None:
-        interface = Interface(get_interface(*circuit.get_parameters(trainable_only=False)))
-    by_torch = interface == Interface.TORCH and config.gradient_method != "adjoint"
+    """Through torch's graph for torch, else products of the device or parameter shifts."""
+    interface = _interface(config, circuit)
+    by_torch = interface == Interface.TORCH
     shifted = not by_torch and config.derivative_order > 1
     return {
+        "interface": interface,
         "gradient_method": "backprop" if by_torch else param_shift if shifted else "adjoint",
         "use_device_gradient": not shifted,
         "use_device_jacobian_product": not by_torch and not shifted,
@@ -204,23 +212,65 @@ def _differentiation(config: ExecutionConfig, circuit: Any) -> dict[str, Any]:
     }
 
 
+def _interface(config: ExecutionConfig, circuit: Any) -> Interface:
+    """The library of the parameters, those included that PennyLane does not see: of H in ``Evolution(H, t)``."""
+    if circuit is None or config.interface not in (Interface.AUTO, Interface.NUMPY):
+        return config.interface
+    values = [value for operation in circuit.operations for value in unseen_parameters(operation)]
+    if config.interface == Interface.AUTO:
+        values += circuit.get_parameters(trainable_only=False)
+    found = Interface(get_interface(*values)) if values else config.interface
+    return Interface.JAX_JIT if found == Interface.JAX and any(map(is_abstract, values)) else found
+
+
+def _observing_in_numpy(tape: Any) -> Any:
+    """The tape with observables whose parameters are no arrays of jax: its final state is torch's."""
+    first = sum(len(operation.data) for operation in tape.operations)
+    values = tape.get_parameters(trainable_only=False)[first:]
+    places = [k for k, value in enumerate(values) if get_interface(value) == "jax"]
+    if not places:
+        return tape
+    trainable = tape.trainable_params
+    bound = tape.bind_new_parameters([toarray(values[k]) for k in places], [first + k for k in places])
+    bound.trainable_params = trainable
+    return bound
+
+
 def _one_or_all(results: tuple[Any, ...]) -> Any:
     return results[0] if len(results) == 1 else results
 
 
 def _array(result: Any) -> Any:
-    return result.detach().numpy()[()] if isinstance(result, Tensor) else result
+    return result.detach().resolve_conj().numpy()[()] if isinstance(result, Tensor) else result
 
 
-def _products(results: Sequence[Tensor], leaves: Sequence[Tensor], cotangents: Sequence[Any]) -> tuple[Any, ...]:
+def _doubled(results: Any) -> Any:
+    """Results in double precision: jax is told of types before it calls, and of none but its own."""
+    if isinstance(results, dict):
+        return results
+    if isinstance(results, tuple | list):
+        return tuple(map(_doubled, results))
+    array = np.asarray(results)
+    return array.astype(np.result_type(array, np.float64))[()] if array.dtype.kind in "fc" else results
+
+
+def _like(product: Tensor, parameter: Any) -> Any:
+    """A product in the precision of its parameter: jax takes no other."""
+    array = product.resolve_conj().numpy()
+    dtype = np.dtype(str(getattr(parameter, "dtype", "float64")).removeprefix("torch."))
+    single = dtype in (np.float32, np.complex64)
+    return (array.astype(np.complex64 if np.iscomplexobj(array) else np.float32) if single else array)[()]
+
+
+def _products(results: Sequence[Tensor], leaves: Sequence[Tensor], cotangents: Sequence[Any]) -> list[Tensor]:
     """For each leaf the product with the Jacobian; many where cotangents have one more axis, which comes first."""
     counts = [len(given) for r, given in zip(results, cotangents, strict=True) if given.ndim > r.ndim]
     if not counts:
-        return tuple(map(_array, _pulled(results, leaves, cotangents)))
+        return _pulled(results, leaves, cotangents)
     pairs = zip(results, cotangents, strict=True)
     stacks = [given if given.ndim > r.ndim else np.broadcast_to(given, (counts[0], *r.shape)) for r, given in pairs]
     columns = zip(*(_pulled(results, leaves, row) for row in zip(*stacks, strict=True)), strict=True)
-    return tuple(_array(torch.stack(column)) for column in columns)
+    return [torch.stack(column) for column in columns]
 
 
 def _pulled(results: Sequence[Tensor], leaves: Sequence[Tensor], cotangents: Sequence[Any]) -> list[Tensor]:

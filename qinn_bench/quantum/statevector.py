@@ -40,7 +40,8 @@ def _evolve(
     """The final psi and, if asked for, d psi / d x_j beside it: ``(B, high, 1 + n or 1, low)``."""
     require_room("torch", circuit, inputs, weights, jacobian=tangents)
     laid = plan(circuit, tangents, inputs.dtype, inputs.device)
-    given = laid.start if start is None else start.reshape(len(start), *laid.start.shape[1:])
+    # The plan's start is |0...0> times the global phase of its circuit.
+    given = laid.start if start is None else laid.start.flatten()[0] * start.reshape(-1, *laid.start.shape[1:])
     states = given.expand(len(inputs), *laid.start.shape[1:])
     for operation, operand in zip(laid.operations, laid.operands(inputs, weights), strict=True):
         states = operation.apply(states, operand)

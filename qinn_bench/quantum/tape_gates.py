@@ -82,6 +82,16 @@ def decomposition(operation: Any) -> list[Any]:
     return found
 
 
+def unseen_parameters(operation: Any) -> list[Any]:
+    """The parameters of an operation that are not among its `data`: those of H in ``Evolution(H, t)``."""
+    if isinstance(operation, CompositeOp):
+        return [value for operand in operation.operands for value in unseen_parameters(operand)]
+    if not isinstance(operation, SymbolicOp):
+        return []
+    own = list(operation.base.data) if isinstance(operation, Evolution) else []
+    return own + unseen_parameters(operation.base)
+
+
 def as_tensor(value: Any) -> Tensor:
     """A number or an array of any library in double precision on the CPU."""
     tensor = value if isinstance(value, Tensor) else torch.as_tensor(qml.math.toarray(value))
@@ -108,15 +118,15 @@ def _is_turn(operation: Any, word: Any, coefficient: Any) -> bool:
     angle = 2j * operation.coeff * coefficient
     if not word or qml.math.ndim(angle) > 0:
         return False
-    free = isinstance(operation.coeff, Tensor) and operation.coeff.is_leaf and operation.coeff.requires_grad
-    if free and not isinstance(operation, Evolution):
+    if not isinstance(operation, Evolution) and qml.math.requires_grad(operation.coeff):
+        # Along a trained complex number there is a direction that leads away from the rotations.
         return False
     return qml.math.is_abstract(angle) or bool(qml.math.imag(angle) == 0)
 
 
 def _is_unbindable(operation: Any) -> bool:
     """Whether there is an operation in it that PennyLane cannot give other parameters without an error or a fault."""
-    if isinstance(operation, Evolution | qml.ControlledQubitUnitary):
+    if isinstance(operation, Evolution | qml.ControlledQubitUnitary | qml.BlockEncode):
         return True
     if isinstance(operation, SymbolicOp):
         return _is_unbindable(operation.base)
@@ -124,10 +134,13 @@ def _is_unbindable(operation: Any) -> bool:
 
 
 def _bindable(operation: Any) -> Any:
-    """The operation with ``Exp(H, -i t)`` for ``Evolution(H, t)``, and without `ControlledQubitUnitary`.
+    """The same as operations of which PennyLane can make copies with other parameters.
 
-    PennyLane cannot bind parameters of H, and forgets for which values of the controls the unitary acts.
+    It cannot bind parameters of H in ``Evolution(H, t)``, forgets for which values of its controls a
+    `ControlledQubitUnitary` acts, and cannot copy a `BlockEncode` that is differentiated.
     """
+    if isinstance(operation, qml.BlockEncode):
+        return qml.QubitUnitary(operation.matrix(), wires=operation.wires)
     if isinstance(operation, CompositeOp):
         return type(operation)(*map(_bindable, operation.operands))
     if not isinstance(operation, SymbolicOp):
