@@ -28,7 +28,8 @@ from pennylane.transforms.core import CompilePipeline, transform
 from torch import Tensor
 
 from qinn_bench.quantum import native
-from qinn_bench.quantum.tape_gates import NATIVE, as_tensor, decomposition, is_kept, unseen_parameters
+from qinn_bench.quantum.tape_binding import as_tensor, unseen_parameters
+from qinn_bench.quantum.tape_gates import NATIVE, decomposition, is_kept
 from qinn_bench.quantum.tape_results import evaluate, sample
 from qinn_bench.quantum.tapes import Precision
 

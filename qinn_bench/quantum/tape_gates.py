@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from copy import copy
 from math import pi
 from typing import Any
 
 import pennylane as qml
 import torch
 from pennylane.devices.default_qubit import stopping_condition
-from pennylane.ops import Adjoint, CompositeOp, Evolution, Exp, Prod
-from pennylane.ops.op_math import Controlled, Pow, SymbolicOp
+from pennylane.ops import Adjoint, Evolution, Exp, Prod
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import GateName
+from qinn_bench.quantum.tape_binding import as_tensor, bindable, is_unbindable
 
 GATES: dict[str, GateName] = {
     "RX": "RX", "RY": "RY", "RZ": "RZ", "PhaseShift": "PhaseShift", "U1": "PhaseShift", "Rot": "Rot", "U3": "U3",
@@ -25,12 +24,12 @@ GATES: dict[str, GateName] = {
 BACKWARD = {"Adjoint(S)": -pi / 2, "Adjoint(T)": -pi / 4}
 IDLE = frozenset(("Identity", "Barrier", "WireCut", "Snapshot"))
 NATIVE = frozenset((*GATES, *BACKWARD, *IDLE, "GlobalPhase"))
-EXACT = frozenset(
-    ("CCZ", "CH", "CPhaseShift00", "CPhaseShift01", "CPhaseShift10", "CRot", "DoubleExcitation", "ECR", "FermionicSWAP")
-    + ("ISWAP", "IsingXY", "MultiRZ", "OrbitalRotation", "PSWAP", "PauliRot", "Permute", "QFT")
-    + ("QubitCarry", "QubitSum", "SISWAP", "SX", "SingleExcitation", "SingleExcitationMinus", "SingleExcitationPlus")
-    + ("TemporaryAND", "U2", "GroverOperator", "C(GlobalPhase)", "C(S)", "C(T)")
-)
+EXACT = frozenset((
+    "CCZ", "CH", "CPhaseShift00", "CPhaseShift01", "CPhaseShift10", "CRot", "DoubleExcitation", "ECR", "FermionicSWAP",
+    "ISWAP", "IsingXY", "MultiRZ", "OrbitalRotation", "PSWAP", "PauliRot", "Permute", "QFT", "QubitCarry", "QubitSum",
+    "SISWAP", "SX", "SingleExcitation", "SingleExcitationMinus", "SingleExcitationPlus", "TemporaryAND", "U2",
+    "GroverOperator", "C(GlobalPhase)", "C(S)", "C(T)",
+))  # fmt: skip
 """Operations whose decomposition by PennyLane is the operation to the last digit at every value of their parameters."""
 
 
@@ -45,7 +44,7 @@ def is_kept(operation: Any) -> bool:
     Decompositions of given matrices drop what is below some threshold, and so they are never used.
     """
     return is_native(operation) or (
-        not (_is_exact(operation) or _is_unbindable(operation)) and bool(stopping_condition(operation, allow_mcms=False))
+        not (_is_exact(operation) or is_unbindable(operation)) and bool(stopping_condition(operation, allow_mcms=False))
     )
 
 
@@ -67,8 +66,8 @@ def is_applied_exactly(operation: Any, data: tuple[Any, ...], real: torch.dtype)
 def decomposition(operation: Any) -> list[Any]:
     """PennyLane's decomposition, except for exponentials.
 
-    ``exp(-i angle/2 P)`` of a Pauli word P may have an angle from torch, and ``exp(-i t H)`` of anything else becomes an
-    `Exp`, which, other than an `Evolution`, has the parameters of H among its own.
+    ``exp(-i angle/2 P)`` of a Pauli word P may have an angle from torch, and ``exp(-i t H)`` of anything else becomes
+    an `Exp`, which, other than an `Evolution`, has the parameters of H among its own.
     """
     sentence = operation.base.pauli_rep if isinstance(operation, Exp) else None
     if sentence is not None and len(sentence) == 1:
@@ -76,28 +75,11 @@ def decomposition(operation: Any) -> list[Any]:
         if _is_turn(operation, word, coefficient):
             angle = 2j * operation.coeff * coefficient
             return [qml.PauliRot(qml.math.real(angle), "".join(word.values()), wires=list(word))]
-    if _is_unbindable(operation):
-        return [_bindable(operation)]
-    found: list[Any] = operation.decomposition()
-    return found
-
-
-def unseen_parameters(operation: Any) -> list[Any]:
-    """The parameters of an operation that are not among its `data`: those of H in ``Evolution(H, t)``."""
-    if isinstance(operation, CompositeOp):
-        return [value for operand in operation.operands for value in unseen_parameters(operand)]
-    if not isinstance(operation, SymbolicOp):
-        return []
-    own = list(operation.base.data) if isinstance(operation, Evolution) else []
-    return own + unseen_parameters(operation.base)
-
-
-def as_tensor(value: Any) -> Tensor:
-    """A number or an array of any library in double precision on the CPU."""
-    tensor = value if isinstance(value, Tensor) else torch.as_tensor(qml.math.toarray(value))
-    if not (tensor.is_complex() or tensor.is_floating_point()):
-        return tensor.to("cpu")
-    return tensor.to("cpu", torch.complex128 if tensor.is_complex() else torch.float64)
+    if is_unbindable(operation):
+        return [bindable(operation)]
+    found = operation.decomposition()
+    # The power of an exponential decomposes into one operation instead of a list.
+    return [found] if isinstance(found, qml.operation.Operator) else list(found)
 
 
 def _is_exact(operation: Any) -> bool:
@@ -122,36 +104,3 @@ def _is_turn(operation: Any, word: Any, coefficient: Any) -> bool:
         # Along a trained complex number there is a direction that leads away from the rotations.
         return False
     return qml.math.is_abstract(angle) or bool(qml.math.imag(angle) == 0)
-
-
-def _is_unbindable(operation: Any) -> bool:
-    """Whether there is an operation in it that PennyLane cannot give other parameters without an error or a fault."""
-    if isinstance(operation, Evolution | qml.ControlledQubitUnitary | qml.BlockEncode):
-        return True
-    if isinstance(operation, SymbolicOp):
-        return _is_unbindable(operation.base)
-    return isinstance(operation, CompositeOp) and any(map(_is_unbindable, operation.operands))
-
-
-def _bindable(operation: Any) -> Any:
-    """The same as operations of which PennyLane can make copies with other parameters.
-
-    It cannot bind parameters of H in ``Evolution(H, t)``, forgets for which values of its controls a
-    `ControlledQubitUnitary` acts, and cannot copy a `BlockEncode` that is differentiated.
-    """
-    if isinstance(operation, qml.BlockEncode):
-        return qml.QubitUnitary(operation.matrix(), wires=operation.wires)
-    if isinstance(operation, CompositeOp):
-        return type(operation)(*map(_bindable, operation.operands))
-    if not isinstance(operation, SymbolicOp):
-        return operation
-    base = _bindable(operation.base)
-    if isinstance(operation, Evolution):
-        return Exp(base, -1j * operation.param)
-    if isinstance(operation, qml.ControlledQubitUnitary):
-        return Controlled(base, operation.control_wires, operation.control_values)
-    if isinstance(operation, Pow):
-        return Pow(base, operation.z)
-    changed = copy(operation)
-    changed.hyperparameters["base"] = base
-    return changed

@@ -10,12 +10,12 @@ import numpy as np
 import pennylane as qml
 import torch
 from pennylane.devices.qubit import get_final_state
-from pennylane.ops.functions import bind_new_parameters
 from pennylane.tape import QuantumScript
 from torch import Tensor
 
 from qinn_bench.quantum import native, statevector
-from qinn_bench.quantum.tape_gates import as_tensor, is_applied_exactly
+from qinn_bench.quantum.tape_binding import as_tensor, bound
+from qinn_bench.quantum.tape_gates import is_applied_exactly
 from qinn_bench.quantum.tapes import Precision, Step, compiled, places_of
 
 State = tuple[Tensor, bool]
@@ -73,23 +73,17 @@ def _by_pennylane(
 ) -> tuple[QuantumScript, State]:
     """The state after operations that PennyLane applies, and the script with the shots that a postselection left."""
     n_wires = max(1, len(places))
-    bound = [_moved(_bound(step), places) for step in steps]
-    if found is None and isinstance(bound[0], qml.StatePrep):
-        first = bound.pop(0)
+    listed = [_moved(bound(step.operation, list(map(as_tensor, step.data))), places) for step in steps]
+    if found is None and isinstance(listed[0], qml.StatePrep):
+        first = listed.pop(0)
         batched = first.batch_size is not None
         found = first.state_vector(wire_order=range(n_wires)).reshape(-1, 2**n_wires).to(torch.complex128), batched
     rows, batched = found or (torch.eye(1, 2**n_wires, dtype=torch.complex128), False)
     # A row of its own where there is no batch: PennyLane takes a leading axis for one.
     start = qml.StatePrep(rows if batched else rows[0], wires=range(n_wires), validate_norm=False)
-    evolved = QuantumScript([start, *bound], script.measurements, shots=script.shots)
+    evolved = QuantumScript([start, *listed], script.measurements, shots=script.shots)
     state, batched = get_final_state(evolved, interface="torch", **options)
     return QuantumScript([], script.measurements, shots=evolved.shots), (state.reshape(-1, 2**n_wires), batched)
-
-
-def _bound(step: Step) -> Any:
-    if not step.data:
-        return step.operation
-    return bind_new_parameters(step.operation, [as_tensor(value) for value in step.data])
 
 
 def _flips(operation: Any, bits: Any) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from qinn_bench.quantum.circuit import Angle, Circuit, Gate, Pauli, WeightBlock
 from qinn_bench.quantum.tape_gates import BACKWARD, GATES
 from qinn_bench.quantum.unitaries import N_INPUTS, angles_of, sampled_unitary
 
+
 @dataclass(frozen=True)
 class Precision:
     """The type of real numbers, and how many threads the kernel may use (None: as many as torch)."""
