@@ -28,7 +28,8 @@ from pennylane.transforms.core import CompilePipeline, transform
 from torch import Tensor
 
 from qinn_bench.quantum import native
-from qinn_bench.quantum.tape_binding import as_tensor, unseen_parameters
+from qinn_bench.quantum.tape_autograd import is_followed, through_autograd
+from qinn_bench.quantum.tape_binding import as_tensor, concrete, unseen_parameters
 from qinn_bench.quantum.tape_gates import NATIVE, decomposition, is_kept
 from qinn_bench.quantum.tape_results import evaluate, sample
 from qinn_bench.quantum.tapes import Precision
@@ -44,7 +45,7 @@ class NativeDevice(Device):  # type: ignore[misc]
     """Simulation of QNodes by the compiled kernel; a batch of parameters are the rows of one call.
 
     Derivatives are those of the kernel's reversible adjoint, for every exact measurement, states included: with the
-    torch interface through torch's graph, to any order; with the others as vector-Jacobian products of the device
+    torch and autograd interfaces through their graphs, to any order; with jax as vector-Jacobian products of the device
     (second order by parameter shifts). Finite shots are drawn from the final state; mid-circuit measurements are
     deferred. Operations that have a matrix but no decomposition, and trained state preparations, are applied by
     PennyLane, and so is what follows them.
@@ -143,6 +144,8 @@ class NativeDevice(Device):  # type: ignore[misc]
         tape = _observing_in_numpy(tape)
         if config.interface == Interface.TORCH and config.gradient_method == "backprop":
             return _one_or_all(evaluate(tape, data, self._precision))
+        if any(map(is_followed, tape.get_parameters(trainable_only=False))):
+            return _one_or_all(self._followed(tape))
         with torch.no_grad():
             return _one_or_all(tuple(map(_array, evaluate(tape, data, self._precision))))
 
@@ -168,7 +171,7 @@ class NativeDevice(Device):  # type: ignore[misc]
     def _pull(self, tape: Any, cotangents: Any) -> tuple[Any, Any]:
         results, leaves = self._traced(tape)
         given = cotangents if len(results) > 1 or isinstance(cotangents, tuple | list) else (cotangents,)
-        found = _products(results, leaves, list(map(toarray, given)))
+        found = _products(results, leaves, [toarray(concrete(c)) for c in given])
         # For a complex parameter z torch takes dL/dz*, while PennyLane, autograd and jax take dL/dz.
         products = tuple(map(_like, [product.conj() for product in found], tape.get_parameters()))
         return _one_or_all(tuple(map(_array, results))), products
@@ -178,13 +181,26 @@ class NativeDevice(Device):  # type: ignore[misc]
         values = tape.get_parameters(trainable_only=False)
         for k in tape.trainable_params:
             values[k] = as_tensor(values[k]).detach().clone().requires_grad_()
+        with torch.enable_grad():
+            return self._at(_observing_in_numpy(tape), values), [values[k] for k in tape.trainable_params]
+
+    def _followed(self, tape: Any) -> tuple[Any, ...]:
+        """The results of a tape some of whose parameters autograd follows, as arrays that it follows."""
+        values = tape.get_parameters(trainable_only=False)
+        places = [k for k, value in enumerate(values) if is_followed(value)]
+
+        def run(tensors: list[Tensor]) -> tuple[Tensor, ...]:
+            return self._at(tape, [tensors[places.index(k)] if k in places else v for k, v in enumerate(values)])
+
+        return through_autograd(run, [values[k] for k in places])
+
+    def _at(self, tape: Any, values: Sequence[Any]) -> tuple[Tensor, ...]:
+        """The results of a tape with these parameters in place of its own."""
         n = sum(len(operation.data) for operation in tape.operations)
-        observed = [k for k in tape.trainable_params if k >= n]
-        tape = _observing_in_numpy(tape)
+        observed = [k for k in range(n, len(values)) if isinstance(values[k], Tensor)]
         if observed:
             tape = tape.bind_new_parameters([values[k] for k in observed], observed)
-        with torch.enable_grad():
-            return evaluate(tape, values[:n], self._precision), [values[k] for k in tape.trainable_params]
+        return evaluate(tape, values[:n], self._precision)
 
 
 @transform  # type: ignore[untyped-decorator]
@@ -198,18 +214,18 @@ def rows_apart(tape: Any) -> tuple[Sequence[Any], Any]:
 
 
 def _differentiation(config: ExecutionConfig, circuit: Any) -> dict[str, Any]:
-    """Through torch's graph for torch, else products of the device or parameter shifts."""
+    """Through the graphs of torch and autograd, else products of the device or parameter shifts."""
     interface = _interface(config, circuit)
-    by_torch = interface == Interface.TORCH
-    shifted = not by_torch and config.derivative_order > 1
+    in_graph = interface in (Interface.TORCH, Interface.AUTOGRAD)
+    shifted = not in_graph and config.derivative_order > 1
     return {
         "interface": interface,
-        "gradient_method": "backprop" if by_torch else param_shift if shifted else "adjoint",
+        "gradient_method": "backprop" if in_graph else param_shift if shifted else "adjoint",
         "use_device_gradient": not shifted,
-        "use_device_jacobian_product": not by_torch and not shifted,
+        "use_device_jacobian_product": not in_graph and not shifted,
         "grad_on_execution": False,
         # PennyLane asks for products under jax.jit only where it leaves the parameters to the device.
-        "convert_to_numpy": by_torch or shifted or interface != Interface.JAX_JIT,
+        "convert_to_numpy": in_graph or shifted or interface != Interface.JAX_JIT,
     }
 
 
@@ -232,7 +248,7 @@ def _observing_in_numpy(tape: Any) -> Any:
     if not places:
         return tape
     trainable = tape.trainable_params
-    bound = tape.bind_new_parameters([toarray(values[k]) for k in places], [first + k for k in places])
+    bound = tape.bind_new_parameters([toarray(concrete(values[k])) for k in places], [first + k for k in places])
     bound.trainable_params = trainable
     return bound
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pennylane as qml
 import torch
+from pennylane.exceptions import DeviceError
 from pennylane.ops import Adjoint, CompositeOp, Evolution, Exp, LinearCombination, SProd
 from pennylane.ops.functions import bind_new_parameters
 from pennylane.ops.op_math import Controlled, Pow, SymbolicOp
@@ -17,9 +18,23 @@ ORDER = 16
 """Of the Taylor series of an exponential: beyond it 2^-17/17! of a matrix of norm 1/2 is left out."""
 
 
+def concrete(value: Any) -> Any:
+    """The value itself.
+
+    Raises:
+        DeviceError: it is still followed by autograd or jax, whose derivative would be lost without a word.
+    """
+    if any(kind.__name__ in ("ArrayBox", "Tracer") for kind in type(value).__mro__):
+        raise DeviceError(
+            "qinn.native gives autograd and jax first derivatives in reverse mode; second ones take max_diff=2, or the "
+            "torch interface, and parameters that PennyLane does not see take the name of their interface"
+        )
+    return value
+
+
 def as_tensor(value: Any) -> Tensor:
-    """A number or an array of any library in double precision on the CPU."""
-    tensor = value if isinstance(value, Tensor) else torch.as_tensor(qml.math.toarray(value))
+    """A number or an array of any library in double precision on the CPU; of a traced one see `concrete`."""
+    tensor = value if isinstance(value, Tensor) else torch.as_tensor(qml.math.toarray(concrete(value)))
     if not (tensor.is_complex() or tensor.is_floating_point()):
         return tensor.to("cpu")
     return tensor.to("cpu", torch.complex128 if tensor.is_complex() else torch.float64)
