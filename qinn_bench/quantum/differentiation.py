@@ -46,7 +46,7 @@ class Library(Protocol):
         """The Jacobian of the Jacobian ``(m, n, n)``."""
 
 
-class Torch:
+class _Torch:
     """PyTorch: reverse mode twice, forward mode by dual numbers."""
 
     name = "torch"
@@ -79,7 +79,7 @@ class Torch:
         return _numbers(torch.stack([torch.stack(row) for row in twice]))
 
 
-class Autograd:
+class _Autograd:
     """HIPS autograd: reverse mode twice, forward mode where primitives have it."""
 
     name = "autograd"
@@ -107,7 +107,7 @@ class Autograd:
         return np.asarray(qml.jacobian(qml.jacobian(function))(_trainable(x)))
 
 
-class Jax:
+class _Jax:
     """JAX in double precision: reverse mode twice, and forward mode."""
 
     name = "jax"
@@ -139,7 +139,7 @@ class Jax:
         return np.asarray(jax.jacrev(jax.jacrev(function))(jax.numpy.array(x)))
 
 
-LIBRARIES: tuple[Library, ...] = (Torch(), Autograd(), Jax())
+LIBRARIES: tuple[Library, ...] = (_Torch(), _Autograd(), _Jax())
 
 
 def _jax() -> Any:

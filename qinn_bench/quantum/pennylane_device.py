@@ -21,7 +21,7 @@ from pennylane.devices.preprocess import (
 )
 from pennylane.exceptions import DeviceError
 from pennylane.gradients import param_shift
-from pennylane.math import Interface, get_interface, is_abstract, toarray
+from pennylane.math import Interface, cast, get_interface, is_abstract, toarray
 from pennylane.measurements import ClassicalShadowMP, ShadowExpvalMP
 from pennylane.transforms import broadcast_expand, defer_measurements
 from pennylane.transforms.core import CompilePipeline, transform
@@ -125,6 +125,8 @@ class NativeDevice(Device):  # type: ignore[misc]
             name=self.name,
         )
         pipeline.add_transform(rows_apart)
+        if execution_config is not None and execution_config.interface in JAX:
+            pipeline.add_transform(in_double_precision)
         if execution_config is not None and execution_config.gradient_method in DERIVATIVES:
             pipeline.add_transform(no_sampling, name=self.name)
         return pipeline
@@ -132,8 +134,8 @@ class NativeDevice(Device):  # type: ignore[misc]
     def execute(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
         """The results of each circuit: torch tensors where torch differentiates them, else NumPy arrays."""
         config = execution_config or ExecutionConfig()
-        cast = _doubled if config.interface in JAX else lambda results: results
-        return tuple(cast(self._execute(tape, config)) for tape in circuits)
+        double = _doubled if config.interface in JAX else lambda results: results
+        return tuple(double(self._execute(tape, config)) for tape in circuits)
 
     def _execute(self, tape: Any, config: ExecutionConfig) -> Any:
         data = [value for operation in tape.operations for value in operation.data]
@@ -164,17 +166,16 @@ class NativeDevice(Device):  # type: ignore[misc]
     ) -> tuple[Any, Any]:
         """The results of each circuit, and what `compute_vjp` gives."""
         config = execution_config or ExecutionConfig()
-        cast = _doubled if config.interface in JAX else lambda results: results
+        double = _doubled if config.interface in JAX else lambda results: results
         pairs = [self._pull(tape, given) for tape, given in zip(circuits, cotangents, strict=True)]
-        return tuple(cast(results) for results, _ in pairs), tuple(products for _, products in pairs)
+        return tuple(double(results) for results, _ in pairs), tuple(products for _, products in pairs)
 
     def _pull(self, tape: Any, cotangents: Any) -> tuple[Any, Any]:
         results, leaves = self._traced(tape)
         given = cotangents if len(results) > 1 or isinstance(cotangents, tuple | list) else (cotangents,)
         found = _products(results, leaves, [toarray(concrete(c)) for c in given])
         # For a complex parameter z torch takes dL/dz*, while PennyLane, autograd and jax take dL/dz.
-        products = tuple(map(_like, [product.conj() for product in found], tape.get_parameters()))
-        return _one_or_all(tuple(map(_array, results))), products
+        return _one_or_all(tuple(map(_array, results))), tuple(_array(product.conj()) for product in found)
 
     def _traced(self, tape: Any) -> tuple[tuple[Tensor, ...], list[Tensor]]:
         """The results of a tape as functions of its trainable parameters, in double precision."""
@@ -211,6 +212,21 @@ def rows_apart(tape: Any) -> tuple[Sequence[Any], Any]:
         rows: tuple[Sequence[Any], Any] = broadcast_expand(tape)
         return rows
     return (tape,), lambda results: results[0]
+
+
+@transform  # type: ignore[untyped-decorator]
+def in_double_precision(tape: Any) -> tuple[Sequence[Any], Any]:
+    """Cast parameters in single precision inside jax's graph: jax takes gradients in the precision of a leaf only.
+
+    PennyLane makes numbers of Python of the leaves on their way to the device, which have no precision.
+    """
+    values = tape.get_parameters(trainable_only=False)
+    single = [k for k, v in enumerate(values) if str(getattr(v, "dtype", "")) in ("float32", "complex64")]
+    if not single:
+        return (tape,), lambda results: results[0]
+    kinds = {"float32": "float64", "complex64": "complex128"}
+    bound = tape.bind_new_parameters([cast(values[k], kinds[str(values[k].dtype)]) for k in single], single)
+    return (bound,), lambda results: results[0]
 
 
 def _differentiation(config: ExecutionConfig, circuit: Any) -> dict[str, Any]:
@@ -269,14 +285,6 @@ def _doubled(results: Any) -> Any:
         return tuple(map(_doubled, results))
     array = np.asarray(results)
     return array.astype(np.result_type(array, np.float64))[()] if array.dtype.kind in "fc" else results
-
-
-def _like(product: Tensor, parameter: Any) -> Any:
-    """A product in the precision of its parameter: jax takes no other."""
-    array = product.resolve_conj().numpy()
-    dtype = np.dtype(str(getattr(parameter, "dtype", "float64")).removeprefix("torch."))
-    single = dtype in (np.float32, np.complex64)
-    return (array.astype(np.complex64 if np.iscomplexobj(array) else np.float32) if single else array)[()]
 
 
 def _products(results: Sequence[Tensor], leaves: Sequence[Tensor], cotangents: Sequence[Any]) -> list[Tensor]:
