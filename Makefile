@@ -2,10 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
+ISA_TESTS := $(addprefix tests/test_,native.py wide.py quantum.py gates.py unitaries.py kernel_tables.py torch_func.py \
+  drift.py backends.py pennylane_device.py pennylane_borders.py pennylane_properties.py qinn.py models.py controls.py \
+  classical_models.py freezing.py training.py diagnostics.py)
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test test-slow same-numbers device-test toys sample engine-table scaling licence validate diagnose clean
+.PHONY: run test test-slow test-isa same-numbers device-test toys sample engine-table scaling licence validate diagnose \
+  clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -19,6 +23,12 @@ test: .venv/installed-test
 
 test-slow: .venv/installed-test
 	$(BIN)/pytest -n $(JOBS) -m slow
+
+# The tests of circuits and models under each instruction set of the kernel that this processor has.
+test-isa: .venv/installed-test
+	for isa in $$($(BIN)/python -c 'from qinn_bench.quantum import native; print(*native.instruction_sets())'); do \
+	  echo "QINN_ISA=$$isa" && QINN_ISA=$$isa $(BIN)/pytest -n $(JOBS) -m "not slow" $(ISA_TESTS) || exit 1; \
+	done
 
 # PennyLane's own device tests, on qinn.native and on default.qubit.
 device-test: .venv/installed-test

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from dataclasses import asdict
 
 import torch
@@ -13,21 +14,35 @@ from qinn_bench.cli import _tables
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends, native
 from qinn_bench.quantum.checkup import SHOTS, TOLERANCE, Finding, checkup
+from qinn_bench.quantum.conformance import QUANTITIES as CONFORMANCE
+from qinn_bench.quantum.conformance import Check, conformance, installed
 from qinn_bench.quantum.forecast import free_bytes
 from qinn_bench.report.layout import Entry, Heading, Line, Table
-from qinn_bench.values import Knob
+from qinn_bench.values import Knob, Refused
 
 QUANTITIES = ("values", "gradients", "jacobian", "nll")
-VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "QINN_ISA")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How to print."""
     parser.add_argument("--json", action="store_true", help="print what is found as JSON")
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="examine a PennyLane device instead: values, first and second derivatives, batches, seeds; or 'all'",
+    )
+    parser.add_argument("--wires", type=int, default=2, help="wires of the circuit for --device (default: 2)")
+    parser.add_argument("--markdown", action="store_true", help="with --device: print a table of Markdown")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Examine machine and backends; 4 if a backend disagrees with the reference or breaks its word on seeds."""
+    """Examine machine and backends; 4 if a backend disagrees with the reference or breaks its word on seeds.
+
+    With ``--device``: 1 if the device gives a wrong number.
+    """
+    if options.device is not None:
+        return _examine_devices(options)
     machine, found = _machine(), checkup()
     sound = all(finding.sound for finding in found)
     if options.json:
@@ -39,6 +54,59 @@ def run(options: argparse.Namespace) -> int:
     print(_tables.text(_table(found)), end="")
     print("all is well" if sound else "a backend is not right: see the rows marked ✗")
     return 0 if sound else 4
+
+
+def _examine_devices(options: argparse.Namespace) -> int:
+    found: dict[str, tuple[Check, ...]] = {}
+    for name in installed() if options.device == "all" else [options.device]:
+        try:
+            found[name] = conformance(name, options.wires)
+        except Refused as refusal:
+            if options.device != "all":
+                raise
+            print(f"{name}: {refusal}", file=sys.stderr)
+            continue
+        if not (options.json or options.markdown):
+            for check in found[name]:
+                print(_told(name, check))
+    if options.json:
+        print(json.dumps({name: [asdict(check) for check in checks] for name, checks in found.items()}, indent=1))
+    if options.markdown:
+        print("\n".join(_rows(found)))
+    wrong = [name for name, checks in found.items() if any(check.wrong for check in checks)]
+    if not (options.json or options.markdown):
+        print(f"wrong numbers: {', '.join(wrong)}" if wrong else "no wrong number")
+    return 1 if wrong else 0
+
+
+def _told(device: str, check: Check) -> str:
+    number = "" if check.difference is None else f" {check.difference:.1e}"
+    reason = f" ({check.reason})" if check.reason else ""
+    return f"{device} {check.interface:<8} {check.method:<15} {check.quantity:<32} {check.status}{number}{reason}"
+
+
+def _rows(found: dict[str, tuple[Check, ...]]) -> list[str]:
+    """A line of Markdown for each device, interface and method that is supported at all."""
+    columns = (*CONFORMANCE, "seeds")
+    lines = ["| device | interface | method | " + " | ".join(columns) + " |", "|---|---|---|" + "---:|" * len(columns)]
+    for name, checks in found.items():
+        seeds = next(check for check in checks if check.quantity == "seeds")
+        by_row: dict[tuple[str, str], dict[str, Check]] = {}
+        for check in checks:
+            by_row.setdefault((check.interface, check.method), {})[check.quantity] = check
+        for (interface, method), row in by_row.items():
+            if row.get("values", seeds).status != "not supported" and "values" in row:
+                cells = [_cell(row.get(quantity)) for quantity in CONFORMANCE]
+                lines.append(f"| `{name}` | {interface} | {method} | " + " | ".join((*cells, _cell(seeds))) + " |")
+    return lines
+
+
+def _cell(check: Check | None) -> str:
+    if check is None or check.status == "not supported":
+        return "–"
+    if check.status == "passed":
+        return "✓"
+    return "✗" if check.difference is None else f"✗ {check.difference:.1g}"
 
 
 def _machine() -> dict[str, Knob]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,14 +47,20 @@ def why_unusable(built_from: str, sources: str) -> str:
 ABSENCE = why_unusable(BUILT_FROM, sources())
 AVAILABLE = not ABSENCE
 
+FORCED = os.environ.get("QINN_ISA", "")
+"""The instruction set that the kernel has to use; empty for the best one of the processor."""
+
 _KEPT: dict[tuple[int, str], tuple[Circuit, _kernel.Simulator]] = {}
 
 
 def simulator_of(circuit: Circuit, instruction_set: str = "") -> _kernel.Simulator:
-    """The kernel's form of a circuit, kept for the circuits used last; "" is the best instruction set of the machine.
+    """The kernel's form of a circuit, kept for the circuits used last.
+
+    Without an instruction set it is the one that the environment variable ``QINN_ISA`` names, or else the best of the
+    processor.
 
     Raises:
-        Refused: the kernel was not built, or from other sources.
+        Refused: the kernel was not built, or from other sources, or ``QINN_ISA`` names no set that it can use.
     """
     if circuit.n_wires > 30:
         raise Refused(f"the compiled simulator holds at most 30 wires, not {circuit.n_wires}")
@@ -63,13 +71,29 @@ def simulator_of(circuit: Circuit, instruction_set: str = "") -> _kernel.Simulat
     if key not in _KEPT:
         while len(_KEPT) >= 64:
             _KEPT.pop(next(iter(_KEPT)))
-        _KEPT[key] = (circuit, _compile(circuit, instruction_set))
+        _KEPT[key] = (circuit, _compile(circuit, instruction_set or instruction_sets()[0]))
     return _KEPT[key][1]
 
 
 def instruction_sets() -> tuple[str, ...]:
-    """What the kernel can use on this processor, best first; nothing where it was not built."""
-    return tuple(_kernel.instruction_sets()) if AVAILABLE else ()
+    """What the kernel can use on this processor, best first, or only what ``QINN_ISA`` names; empty if it is not built.
+
+    Raises:
+        Refused: ``QINN_ISA`` names no instruction set that the kernel can use here.
+    """
+    here = tuple(_kernel.instruction_sets()) if AVAILABLE else ()
+    return _chosen(FORCED, here)
+
+
+def _chosen(forced: str, here: tuple[str, ...]) -> tuple[str, ...]:
+    if not forced or not here:
+        return here
+    if forced not in here:
+        raise Refused(
+            f"QINN_ISA={forced} was given, but the instruction sets of the compiled simulator on this processor are: "
+            f"{', '.join(here)}"
+        )
+    return (forced,)
 
 
 def amplitudes_fill_lanes(n_wires: int, rows: int, lanes: int) -> bool:
@@ -198,29 +222,33 @@ def _mask(wires: Iterable[int], n: int) -> int:
     return sum(1 << (n - 1 - wire) for wire in wires)
 
 
-def _compile(circuit: Circuit, instruction_set: str) -> _kernel.Simulator:
+def tables_of(circuit: Circuit) -> dict[str, Any]:
+    """What the kernel's constructor takes, beside an instruction set; it refuses tables that are no circuit."""
     sorted_, readout = _Layers(circuit), _readout(circuit)
     layers, n = sorted_.layers, circuit.n_wires
     runs = [layer.runs.get(bit, []) for layer in layers for bit in range(n)]
     parts = [[-1 if i is None else i for i in (a.weight, a.input, a.scale)] for a in sorted_.angles]
-    return _kernel.Simulator(
-        n_bits=n,
-        n_inputs=circuit.n_inputs,
-        n_weights=circuit.n_weights,
-        angle_parts=[number for part in parts for number in part],
-        angle_numbers=[number for a in sorted_.angles for number in (a.constant, a.factor)],
-        rotations=[number for run in runs for rotation in run for number in rotation],
-        run_start=[0, *accumulate(map(len, runs))],
-        terms=[number for layer in layers for term in layer.terms for number in term],
-        term_start=[0, *accumulate(len(layer.terms) for layer in layers)],
-        exchanges=[number for layer in layers for exchange in layer.exchanges for number in exchange],
-        exchange_start=[0, *accumulate(len(layer.exchanges) for layer in layers)],
-        n_outputs=circuit.n_outputs,
-        words=readout.words,
-        coefficients=readout.coefficients,
-        registers=readout.registers,
-        register_bits=readout.register_bits,
-        phase_re=sorted_.phase.real,
-        phase_im=sorted_.phase.imag,
-        instruction_set=instruction_set,
-    )
+    return {
+        "n_bits": n,
+        "n_inputs": circuit.n_inputs,
+        "n_weights": circuit.n_weights,
+        "angle_parts": [number for part in parts for number in part],
+        "angle_numbers": [number for a in sorted_.angles for number in (a.constant, a.factor)],
+        "rotations": [number for run in runs for rotation in run for number in rotation],
+        "run_start": [0, *accumulate(map(len, runs))],
+        "terms": [number for layer in layers for term in layer.terms for number in term],
+        "term_start": [0, *accumulate(len(layer.terms) for layer in layers)],
+        "exchanges": [number for layer in layers for exchange in layer.exchanges for number in exchange],
+        "exchange_start": [0, *accumulate(len(layer.exchanges) for layer in layers)],
+        "n_outputs": circuit.n_outputs,
+        "words": readout.words,
+        "coefficients": readout.coefficients,
+        "registers": readout.registers,
+        "register_bits": readout.register_bits,
+        "phase_re": sorted_.phase.real,
+        "phase_im": sorted_.phase.imag,
+    }
+
+
+def _compile(circuit: Circuit, instruction_set: str) -> _kernel.Simulator:
+    return _kernel.Simulator(**tables_of(circuit), instruction_set=instruction_set)

@@ -29,11 +29,20 @@ def state(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
     return _evolve(circuit, inputs, weights, tangents=False).flatten(1)
 
 
-def _evolve(circuit: Circuit, inputs: Tensor, weights: Tensor, *, tangents: bool) -> Tensor:
+def state_from(start: Tensor, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
+    """The amplitudes ``(B, 2^n_wires)`` that a circuit makes of these, ``(B or 1, 2^n_wires)``, differentiable."""
+    return _evolve(circuit, inputs, weights, tangents=False, start=start).flatten(1)
+
+
+def _evolve(
+    circuit: Circuit, inputs: Tensor, weights: Tensor, *, tangents: bool, start: Tensor | None = None
+) -> Tensor:
     """The final psi and, if asked for, d psi / d x_j beside it: ``(B, high, 1 + n or 1, low)``."""
     require_room("torch", circuit, inputs, weights, jacobian=tangents)
     laid = plan(circuit, tangents, inputs.dtype, inputs.device)
-    states = laid.start.expand(len(inputs), *laid.start.shape[1:])
+    # The plan's start is |0...0> times the global phase of its circuit.
+    given = laid.start if start is None else laid.start.flatten()[0] * start.reshape(-1, *laid.start.shape[1:])
+    states = given.expand(len(inputs), *laid.start.shape[1:])
     for operation, operand in zip(laid.operations, laid.operands(inputs, weights), strict=True):
         states = operation.apply(states, operand)
     return states

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pennylane as qml
 import torch
-from pennylane.devices.qubit import get_final_state, measure, measure_final_state
+from pennylane.devices.qubit import measure, measure_final_state
 from pennylane.measurements import ExpectationMP
-from pennylane.ops.functions import bind_new_parameters
-from pennylane.tape import QuantumScript
 from torch import Tensor
 
 from qinn_bench.quantum import native
 from qinn_bench.quantum.circuit import Pauli
-from qinn_bench.quantum.tapes import Precision, compiled, is_native, places_of, stacked
+from qinn_bench.quantum.tape_states import final_state, steps_of
+from qinn_bench.quantum.tapes import Precision, compiled, places_of, stacked
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,13 @@ def evaluate(tape: Any, data: Sequence[Any], precision: Precision) -> tuple[Any,
     `data` are the parameters of the tape's operations in order, in place of those that they hold.
     """
     places = places_of(tape)
-    found = pauli_sums(tape.measurements, places) if all(map(is_native, tape.operations)) else None
+    steps = steps_of(tape.operations, data, precision)
+    found = pauli_sums(tape.measurements, places) if all(step.native for step in steps) else None
     if found is None:
-        script, state, batched = final_state(tape, data, precision)
+        script, state, batched = final_state(tape, steps, precision)
         return tuple(_measured(measurement, state, batched) for measurement in script.measurements)
     words, sums = found
-    circuit, inputs, weights = compiled(tape.operations, data, places, words, precision)
+    circuit, inputs, weights = compiled(steps, places, words, precision)
     values = native.run(circuit, inputs, weights, threads=precision.threads)
     rows = values if circuit.n_inputs else values[0]
     return tuple(item.of(rows) for item in sums)
@@ -58,7 +58,7 @@ def evaluate(tape: Any, data: Sequence[Any], precision: Precision) -> tuple[Any,
 def sample(tape: Any, data: Sequence[Any], precision: Precision, **options: Any) -> Any:
     """The results of a tape with finite shots; `options` are PennyLane's: rng and postselect_mode."""
     with torch.no_grad():
-        script, state, batched = final_state(tape, data, precision, **options)
+        script, state, batched = final_state(tape, steps_of(tape.operations, data, precision), precision, **options)
     amplitudes = state.numpy()
     axes = tuple(range(int(batched), amplitudes.ndim))
     norms = np.sqrt((np.abs(amplitudes.astype(np.complex128)) ** 2).sum(axes, keepdims=True))
@@ -80,46 +80,6 @@ def pauli_sums(measurements: Sequence[Any], places: dict[Any, int]) -> tuple[tup
     return tuple(words), sums
 
 
-def final_state(
-    tape: Any, data: Sequence[Any], precision: Precision, **options: Any
-) -> tuple[QuantumScript, Tensor, bool]:
-    """A script with the tape's measurements on wires 0, 1, ..., the final state and whether that has a batch axis.
-
-    The state is ``(2, ..., 2)`` or ``(B, 2, ..., 2)``. From the first operation on that the kernel has no gates for,
-    PennyLane applies them.
-    """
-    places = places_of(tape)
-    n_wires = max(1, len(places))
-    head = next((k for k, operation in enumerate(tape.operations) if not is_native(operation)), len(tape.operations))
-    if head == 0 and tape.operations:
-        tensors = [torch.as_tensor(value) for value in data]
-        bound = tape.bind_new_parameters(tensors, list(range(len(data))))
-        return _finished(bound.map_to_standard_wires().copy(), precision, options)
-    split = sum(operation.num_params for operation in tape.operations[:head])
-    circuit, inputs, weights = compiled(tape.operations[:head], data[:split], places, None, precision)
-    rows = native.state(circuit, inputs, weights, threads=precision.threads)
-    amplitudes = rows if circuit.n_inputs else rows[0]
-    measured = [_moved(measurement, places) for measurement in tape.measurements]
-    if head == len(tape.operations):
-        state = amplitudes.reshape(*amplitudes.shape[:-1], *[2] * n_wires)
-        return QuantumScript([], measured, shots=tape.shots), state, bool(circuit.n_inputs)
-    left = iter(data[split:])
-    rest = [
-        _moved(bind_new_parameters(operation, [torch.as_tensor(next(left)) for _ in operation.data]), places)
-        for operation in tape.operations[head:]
-    ]
-    start = qml.StatePrep(amplitudes, wires=range(n_wires), validate_norm=False)
-    return _finished(QuantumScript([start, *rest], measured, shots=tape.shots), precision, options)
-
-
-def _finished(
-    script: QuantumScript, precision: Precision, options: dict[str, Any]
-) -> tuple[QuantumScript, Tensor, bool]:
-    """PennyLane's simulation of a script."""
-    state, batched = get_final_state(script, interface="torch", **options)
-    return script, state.to(precision.real.to_complex()), batched
-
-
 def _is_expectation(measurement: Any) -> bool:
     return type(measurement) is ExpectationMP and measurement.mv is None and measurement.obs is not None
 
@@ -134,13 +94,6 @@ def _real(number: Any) -> Any:
 
 def _pauli(word: Any, places: dict[Any, int]) -> Pauli:
     return Pauli("".join(word.values()), tuple([places[wire] for wire in word]))
-
-
-def _moved(item: Any, places: dict[Any, int]) -> Any:
-    """An operation or measurement on the wires 0, 1, ..."""
-    if all(wire == place for wire, place in places.items()):
-        return item
-    return qml.map_wires(item, places)
 
 
 def _measured(measurement: Any, state: Tensor, batched: bool) -> Any:

@@ -5,27 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import pi
 from typing import Any, NamedTuple
 
 import numpy as np
-import pennylane as qml
 import torch
 from torch import Tensor
 
-from qinn_bench.quantum.circuit import Angle, Circuit, Gate, GateName, Pauli, WeightBlock
+from qinn_bench.quantum.circuit import Angle, Circuit, Gate, Pauli, WeightBlock
+from qinn_bench.quantum.tape_gates import BACKWARD, GATES
 from qinn_bench.quantum.unitaries import N_INPUTS, angles_of, sampled_unitary
-
-GATES: dict[str, GateName] = {
-    "RX": "RX", "RY": "RY", "RZ": "RZ", "PhaseShift": "PhaseShift", "U1": "PhaseShift", "Rot": "Rot", "U3": "U3",
-    "Hadamard": "H", "PauliX": "X", "PauliY": "Y", "PauliZ": "Z", "S": "S", "T": "T",
-    "CNOT": "CNOT", "CZ": "CZ", "CY": "CY", "SWAP": "SWAP", "CRX": "CRX", "CRY": "CRY", "CRZ": "CRZ",
-    "ControlledPhaseShift": "CPhase", "IsingXX": "IsingXX", "IsingYY": "IsingYY", "IsingZZ": "IsingZZ",
-    "Toffoli": "Toffoli", "CSWAP": "CSWAP",
-}  # fmt: skip
-BACKWARD = {"Adjoint(S)": -pi / 2, "Adjoint(T)": -pi / 4}
-IDLE = frozenset(("Identity", "Barrier", "WireCut", "Snapshot"))
-NATIVE = frozenset((*GATES, *BACKWARD, *IDLE, "GlobalPhase"))
 
 
 @dataclass(frozen=True)
@@ -34,6 +22,14 @@ class Precision:
 
     real: torch.dtype = torch.float64
     threads: int | None = None
+
+
+class Step(NamedTuple):
+    """One operation of a tape with its parameters, and whether the kernel's gates are that operation."""
+
+    operation: Any
+    data: tuple[Any, ...]
+    native: bool
 
 
 class Operation(NamedTuple):
@@ -59,30 +55,6 @@ class Values:
         return torch.cat(parts, -1) if len(parts) > 1 else parts[0] if parts else torch.empty(0, dtype=real)
 
 
-def is_native(operation: Any) -> bool:
-    """Whether the kernel has gates for an operation."""
-    return operation.name in NATIVE or (operation.name == "QubitUnitary" and len(operation.wires) == 1)
-
-
-def is_foreign(operation: Any) -> bool:
-    """Whether PennyLane has to apply an operation: it has a matrix, but no exact, differentiable decomposition."""
-    if operation.name == "QubitUnitary":
-        return operation.batch_size is not None or qml.math.requires_grad(operation.data[0])
-    return (operation.has_matrix or operation.has_sparse_matrix) and not operation.has_decomposition
-
-
-def decomposition(operation: Any) -> list[Any]:
-    """PennyLane's decomposition, except that ``exp(-i angle/2 P)`` of a Pauli word P may have an angle from torch."""
-    sentence = operation.base.pauli_rep if isinstance(operation, qml.ops.Exp) else None
-    if sentence is not None and len(sentence) == 1:
-        ((word, coefficient),) = sentence.items()
-        angle = 2j * operation.coeff * coefficient
-        if word and qml.math.ndim(angle) == 0 and qml.math.allclose(qml.math.imag(angle), 0):
-            return [qml.PauliRot(qml.math.real(angle), "".join(word.values()), wires=list(word))]
-    found: list[Any] = operation.decomposition()
-    return found
-
-
 def places_of(tape: Any) -> dict[Any, int]:
     """Where each wire of the tape lies in its circuit: integers from 0 on keep their places."""
     labels = tape.wires.labels
@@ -92,25 +64,22 @@ def places_of(tape: Any) -> dict[Any, int]:
 
 
 def compiled(
-    operations: Sequence[Any],
-    data: Sequence[Any],
+    steps: Sequence[Step],
     places: dict[Any, int],
     words: tuple[Pauli, ...] | None,
     precision: Precision,
 ) -> tuple[Circuit, Tensor, Tensor]:
-    """The circuit of operations that reads out `words`, with its inputs ``(B, n_inputs)`` and weights ``(n_weights,)``.
+    """The circuit of native steps that reads out `words`: with inputs ``(B, n_inputs)`` and weights ``(n_weights,)``.
 
-    B is 1 and there is no input if no parameter has a batch axis. `data` are the parameters of the operations in
-    order, in place of their own. With `words` None the circuit is wanted for its state: then global phases count.
+    B is 1 and there is no input if no parameter has a batch axis. With `words` None the circuit is wanted for its
+    state: then global phases count.
     """
     structure: list[Operation] = []
     fed, shared = Values(), Values()
-    left = iter(data)
-    for operation in operations:
+    for operation, data, _ in steps:
         rank = 2 if operation.name == "QubitUnitary" else 0
         batched = []
-        for _ in range(operation.num_params):
-            value = next(left)
+        for value in data:
             is_input = getattr(value, "ndim", 0) > rank
             values = fed if is_input else shared
             (values.matrices if rank else values.angles).append(value)
