@@ -39,7 +39,7 @@ toys: .venv/installed
 
 # Whether the edits since BASE leave the numbers of all models alone, bit by bit; prints entries of changes.toml.
 same-numbers: .venv/installed-test
-	$(BIN)/python benchmarks/same_numbers.py $(BASE)
+	$(BIN)/python benchmarks/same_numbers.py $(BASE) $(if $(KNOBS),--knobs '$(KNOBS)')
 
 # The events of the sample inside the package, generated again into the cache (about four minutes on two cores).
 sample: .venv/installed-test

@@ -4,6 +4,7 @@
 instance of every model and of its controls in both, in double precision on the torch simulator, and compares weights,
 samples, log-densities and transformed rows. Inputs of keys whose fingerprint differs while all of their cells agree are
 printed as entries of ``qinn_bench/changes.toml`` with ``numbers = "same"``, the others as ``"moved"`` without a reason.
+The exit code is 1 where keys take cells for the same that differ.
 """
 
 from __future__ import annotations
@@ -73,7 +74,10 @@ def main() -> int:
     equal = [cell for cell in before if cell in after and before[cell][0] == after[cell][0]]
     print(f"# {len(equal)} of {len(before)} cells give the same bits", file=sys.stderr)
     print(entries(before, after), end="")
-    return 0
+    broken = [cell for cell, (_, made) in before.items() if cell in after and after[cell][1] == made]
+    if broken := [cell for cell in broken if cell not in equal]:
+        print(f"# keys take these for the same, but they are not: {', '.join(broken)}", file=sys.stderr)
+    return 1 if broken else 0
 
 
 def measured(folder: Path, knobs: str) -> dict[str, list]:
