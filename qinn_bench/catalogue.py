@@ -6,7 +6,6 @@ A file whose text does not say it (a knob whose default is computed, a package o
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,7 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from qinn_bench import registry
 from qinn_bench.dataset import Metric, MetricColumn
-from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.metrics._collect import all_metrics, broken_families
 from qinn_bench.registry import MAKERS, PACKAGES, Kind
 from qinn_bench.values import Knobs, Refused, Role, Use
 
@@ -120,7 +119,7 @@ def _read(kind: Kind, name: str) -> Made | None:
 
 def _imported(kind: Literal["model", "data"], name: str) -> Made:
     module = registry.find(kind, name)
-    taken = frozenset(inspect.signature(getattr(module, MAKERS[kind])).parameters)
+    taken = frozenset(registry.arguments(kind, name))
     about = _first_line(module.__doc__)
     return Made(about, registry.knob_defaults(kind, name), taken, getattr(module, "ROLE", "model"))
 
@@ -146,15 +145,35 @@ def listed(kind: Literal["model", "data"]) -> dict[str, str]:
     return {name: broken.get(name) or made(kind, name).about for name in registry.names(kind)}
 
 
-def broken_ones(kind: Literal["model", "data"]) -> dict[str, str]:
-    """Name -> why it cannot be used, of what third parties join with; the files of this project are not imported."""
-    return registry.broken(kind, [name for name in registry.names(kind) if registry.is_foreign(kind, name)])
+def broken_ones(kind: Kind) -> dict[str, str]:
+    """Name -> why it cannot be used; a file of this project is imported only where its text does not tell."""
+    return registry.broken(kind, [name for name in registry.names(kind) if not _tells(kind, name)])
+
+
+def broken_metrics() -> dict[str, str]:
+    """Family -> why its metrics cannot be used."""
+    return broken_families() if _others_measure() else broken_ones("metric")
+
+
+def _others_measure() -> bool:
+    return any(registry.is_foreign("metric", family) for family in registry.names("metric"))
+
+
+def _tells(kind: Kind, name: str) -> bool:
+    """Whether the text of a file says what it is."""
+    file = None if registry.is_foreign(kind, name) else _file(kind, name)
+    if file is None:
+        return False
+    try:
+        return bool(_declared(file)) if kind == "metric" else _read(kind, name) is not None
+    except Unreadable:
+        return False
 
 
 def metrics() -> dict[str, Measure]:
     """Every metric that works, by name, with the columns that it declares; those of third parties are imported."""
     own = own_metrics()
-    if not any(registry.is_foreign("metric", family) for family in registry.names("metric")):
+    if not _others_measure():
         return own
     return {name: own.get(name) or _measured(one) for name, one in all_metrics().items()}
 
@@ -166,8 +185,9 @@ def own_metrics() -> dict[str, Measure]:
         Refused: two files define metrics of one name.
     """
     found: dict[str, Measure] = {}
+    broken = broken_ones("metric")
     for family in registry.names("metric"):
-        for one in () if registry.is_foreign("metric", family) else _own_measures(family):
+        for one in () if registry.is_foreign("metric", family) or family in broken else _own_measures(family):
             if one.name in found:
                 raise Refused(f"metric family '{family}' defines '{one.name}', which another family defines already")
             found[one.name] = one

@@ -163,7 +163,7 @@ def _check_size(kind: Kind, name: str, knobs: Knobs) -> None:
 
 def knob_defaults(kind: Kind, name: str) -> Knobs:
     """The knobs of a model or a data set with their defaults: the keyword-only arguments of its maker."""
-    parameters = _parameters(kind, name).values()
+    parameters = arguments(kind, name).values()
     hidden = {"data", "backend"}
     knobs = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in hidden}
     for knob, default in knobs.items():
@@ -175,7 +175,12 @@ def knob_defaults(kind: Kind, name: str) -> Knobs:
     return knobs
 
 
-def _parameters(kind: Kind, name: str) -> Mapping[str, inspect.Parameter]:
+def arguments(kind: Kind, name: str) -> Mapping[str, inspect.Parameter]:
+    """What the maker of a name takes.
+
+    Raises:
+        Refused: it is no function.
+    """
     maker = getattr(find(kind, name), MAKERS[kind])
     try:
         return inspect.signature(maker).parameters
@@ -185,7 +190,7 @@ def _parameters(kind: Kind, name: str) -> Mapping[str, inspect.Parameter]:
 
 def takes(kind: Kind, name: str, argument: str) -> bool:
     """Whether a maker has this keyword, such as ``backend`` or ``data``."""
-    return argument in _parameters(kind, name)
+    return argument in arguments(kind, name)
 
 
 def role(name: str) -> Role:

@@ -465,3 +465,29 @@ def test_measuring_again_leaves_the_arrays_alone(tmp_path):
     assert campaign.pending(orders) and ran(orders)[0]["product_of_marginals"].record.measured
     after = store.load_arrays(orders[0].results, campaign.finished(orders)[0])
     assert all(np.array_equal(after[name], before[name], equal_nan=True) for name in before)
+
+
+@pytest.mark.parametrize("text", ["raise RuntimeError('at import')", "def build(:", "x = 1"])
+def test_a_broken_file_among_ours_is_listed_and_harms_nothing_else(tmp_path, capsys, text):
+    for kind, package in registry.PACKAGES.items():
+        folder = tmp_path / kind
+        folder.mkdir()
+        (folder / "torn.py").write_text(text)
+        sys.modules[package].__path__.append(str(folder))
+    try:
+        registry._load.cache_clear()
+        assert main(["list"]) == 0
+        said = capsys.readouterr().out
+        assert [line.split()[1:2] for line in said.splitlines() if line.split()[:1] == ["torn"]] == [
+            ["model"],
+            ["data"],
+            ["metric"],
+        ]
+        path, _ = planned(tmp_path, "truth")
+        path.write_text("floors = true\n" + path.read_text())
+        assert main(["status", str(path), "--results", str(tmp_path / "results")]) == 0
+    finally:
+        for kind, package in registry.PACKAGES.items():
+            sys.modules[package].__path__.remove(str(tmp_path / kind))
+            sys.modules.pop(f"{package}.torn", None)
+        registry._load.cache_clear()
