@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from qinn_bench import registry
 from qinn_bench.dataset import Metric, MetricColumn
-from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.metrics._collect import all_metrics, broken_families
 from qinn_bench.registry import MAKERS, PACKAGES, Kind
 from qinn_bench.values import Knobs, Refused, Role, Use
 
@@ -157,6 +157,12 @@ def metrics() -> dict[str, Measure]:
     if not any(registry.is_foreign("metric", family) for family in registry.names("metric")):
         return own
     return {name: own.get(name) or _measured(one) for name, one in all_metrics().items()}
+
+
+def broken_metrics() -> dict[str, str]:
+    """Family -> why its metrics cannot be used, of what third parties join with; nothing is imported without them."""
+    foreign = any(registry.is_foreign("metric", family) for family in registry.names("metric"))
+    return broken_families() if foreign else {}
 
 
 def own_metrics() -> dict[str, Measure]:

@@ -170,7 +170,7 @@ def test_a_typo_in_a_word_costs_none_either(arguments, said):
 
 def test_the_list_needs_no_torch_and_names_columns(capsys):
     code, modules, told = loaded(["list"])
-    assert code == 0 and not HEAVY & modules and "spline_inn" in told
+    assert code == 0 and not HEAVY & modules and "spline_inn" in told and "swd" in told
     assert main(["list", "metrics", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert listed["columns"]["train_s"].startswith("CPU time") and "w1_*" in listed["columns"]

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 
 from qinn_bench import catalogue
 from qinn_bench.cli import _tables
-from qinn_bench.metrics._collect import broken_families
 from qinn_bench.quantum import lowering
 
 KINDS = ("models", "data", "metrics", "backends")
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _entries(kind: str) -> dict[str, str]:
     if kind == "metrics":
-        return {one.name: one.title for one in catalogue.metrics().values()} | broken_families()
+        return {one.name: one.title for one in catalogue.metrics().values()} | catalogue.broken_metrics()
     if kind == "backends":
         names, families = catalogue.backends()
         return {name: _backend(name, about) for name, about in names.items()} | families
