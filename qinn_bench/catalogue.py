@@ -147,8 +147,15 @@ def listed(kind: Literal["model", "data"]) -> dict[str, str]:
 
 
 def broken_ones(kind: Literal["model", "data"]) -> dict[str, str]:
-    """Name -> why it cannot be used, of what third parties join with; the files of this project are not imported."""
-    return registry.broken(kind, [name for name in registry.names(kind) if registry.is_foreign(kind, name)])
+    """Name -> why it cannot be used; files of this project are imported only where their text does not tell."""
+    found = registry.broken(kind, [name for name in registry.names(kind) if registry.is_foreign(kind, name)])
+    for name in registry.names(kind):
+        if name not in found:
+            try:
+                made(kind, name)
+            except Refused as refusal:
+                found[name] = str(refusal)
+    return found
 
 
 def metrics() -> dict[str, Measure]:
@@ -160,24 +167,35 @@ def metrics() -> dict[str, Measure]:
 
 
 def broken_metrics() -> dict[str, str]:
-    """Family -> why its metrics cannot be used, of what third parties join with; nothing is imported without them."""
+    """Family -> why its metrics cannot be used; without third parties nothing is imported whose text tells."""
     foreign = any(registry.is_foreign("metric", family) for family in registry.names("metric"))
-    return broken_families() if foreign else {}
+    return broken_families() if foreign else _own()[1]
 
 
 def own_metrics() -> dict[str, Measure]:
-    """The metrics of this package, nothing imported.
+    """The metrics of this package that work, nothing imported.
 
     Raises:
         Refused: two files define metrics of one name.
     """
+    return _own()[0]
+
+
+def _own() -> tuple[dict[str, Measure], dict[str, str]]:
+    """The metrics of this package by name; and the families that are broken, with the reason."""
     found: dict[str, Measure] = {}
+    broken: dict[str, str] = {}
     for family in registry.names("metric"):
-        for one in () if registry.is_foreign("metric", family) else _own_measures(family):
+        try:
+            measures = () if registry.is_foreign("metric", family) else _own_measures(family)
+        except Refused as refusal:
+            broken[family] = str(refusal)
+            continue
+        for one in measures:
             if one.name in found:
                 raise Refused(f"metric family '{family}' defines '{one.name}', which another family defines already")
             found[one.name] = one
-    return found
+    return found, broken
 
 
 def _own_measures(family: str) -> tuple[Measure, ...]:
