@@ -150,11 +150,6 @@ def broken_ones(kind: Kind) -> dict[str, str]:
     return registry.broken(kind, [name for name in registry.names(kind) if not _tells(kind, name)])
 
 
-def broken_metrics() -> dict[str, str]:
-    """Family -> why its metrics cannot be used."""
-    return broken_families() if _others_measure() else broken_ones("metric")
-
-
 def _others_measure() -> bool:
     return any(registry.is_foreign("metric", family) for family in registry.names("metric"))
 
@@ -178,16 +173,22 @@ def metrics() -> dict[str, Measure]:
     return {name: own.get(name) or _measured(one) for name, one in all_metrics().items()}
 
 
+def broken_metrics() -> dict[str, str]:
+    """Family -> why its metrics cannot be used; without third parties nothing is imported whose text tells."""
+    return broken_families() if _others_measure() else broken_ones("metric")
+
+
 def own_metrics() -> dict[str, Measure]:
-    """The metrics of this package, nothing imported.
+    """The metrics of this package that work, nothing imported.
 
     Raises:
         Refused: two files define metrics of one name.
     """
     found: dict[str, Measure] = {}
-    broken = broken_ones("metric")
-    for family in registry.names("metric"):
-        for one in () if registry.is_foreign("metric", family) or family in broken else _own_measures(family):
+    own = [family for family in registry.names("metric") if not registry.is_foreign("metric", family)]
+    broken = registry.broken("metric", [family for family in own if not _tells("metric", family)])
+    for family in own:
+        for one in () if family in broken else _own_measures(family):
             if one.name in found:
                 raise Refused(f"metric family '{family}' defines '{one.name}', which another family defines already")
             found[one.name] = one

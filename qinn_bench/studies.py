@@ -8,7 +8,6 @@ from pathlib import Path
 from qinn_bench import catalogue, registry
 from qinn_bench.bounds import check_study
 from qinn_bench.catalogue import Measure
-from qinn_bench.metrics._collect import broken_families
 from qinn_bench.reading import parse, read_toml
 from qinn_bench.values import Match, Refused, Row, Study, Use
 
@@ -60,7 +59,7 @@ def check_metrics(names: Iterable[str]) -> None:
         known = catalogue.metrics()
     for name in asked:
         if name not in known:
-            broken = "".join(f"; broken: {reason}" for reason in broken_families().values())
+            broken = "".join(f"; broken: {reason}" for reason in catalogue.broken_metrics().values())
             raise Refused(f"no metric is called '{name}'; there are: {', '.join(sorted(known))}{broken}")
 
 

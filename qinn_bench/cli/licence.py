@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     found = _complete(data, options, file, used)
     if options.table:
         store.write_whole(options.table, lambda out: out.write(table(found).markdown().encode()))
-    if file != used and file.exists():
+    if not options.out and file != used and file.exists():
         Console(stderr=True).print(
             f"kept in {file}; tables use {used}, which --keep writes", soft_wrap=True, markup=False, highlight=False
         )

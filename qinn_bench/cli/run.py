@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     records = campaign.finished(orders)
     over_seeds = [record for record in records if record.cell.varies == "all"]
     if over_seeds:  # Not even one on a disk that is full.
-        shown = licensed(table(over_seeds, study.columns or None), over_seeds, options.results)
+        shown = licensed(table(over_seeds, study.columns or None, study.title), over_seeds, options.results)
         print(shown.json() if options.json else _tables.text(shown))
     log.print(f"records: {options.results / 'records' / study.name}", soft_wrap=True)
     for problem in (*watch.problems, *left_out):
