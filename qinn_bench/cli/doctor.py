@@ -14,8 +14,8 @@ from qinn_bench.cli import _tables
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends, native
 from qinn_bench.quantum.checkup import SHOTS, TOLERANCE, Finding, checkup
+from qinn_bench.quantum.conformance import DOUBLE, Check, conformance, installed
 from qinn_bench.quantum.conformance import QUANTITIES as CONFORMANCE
-from qinn_bench.quantum.conformance import Check, conformance, installed
 from qinn_bench.quantum.forecast import free_bytes
 from qinn_bench.report.layout import Entry, Heading, Line, Table
 from qinn_bench.values import Knob, Refused
@@ -105,7 +105,7 @@ def _cell(check: Check | None) -> str:
     if check is None or check.status == "not supported":
         return "–"
     if check.status == "passed":
-        return "✓"
+        return "✓" if (check.difference or 0) <= DOUBLE else f"✓ {check.difference:.0e}"
     return "✗" if check.difference is None else f"✗ {check.difference:.1g}"
 
 
