@@ -237,6 +237,18 @@ def test_an_error_that_no_resampling_moves_is_not_zero_but_unknown():
     assert width.value == 0 and width.error is None and "not known" in width.note
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+@pytest.mark.parametrize("name", ["w1", "swd", "mmd", "chi2", "sep", "shorth"])
+def test_the_error_of_twenty_rows_is_their_scatter(name, shift):
+    rng = np.random.default_rng(3)
+    pairs = [(synthetic.rows(20, rng), synthetic.rows(20, rng, shift=shift, scale=1 + shift)) for _ in range(80)]
+    found = [METRICS[name].compute(synthetic.evidence(*pair, seed=seed)) for seed, pair in enumerate(pairs)]
+    for column in found[0]:
+        values, errors = np.array([[one[column].value, one[column].error] for one in found]).T
+        assert errors.min() > 0
+        assert 0.5 <= np.mean(np.abs(values - values.mean()) < errors) <= 0.95, column
+
+
 # The classifier.
 
 
