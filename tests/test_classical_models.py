@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from zoo import features, size, tiny, toy
+from zoo import NAMES, features, size, tiny, toy
 
 from qinn_bench import registry
+from qinn_bench.contracts import DensityModel
 from qinn_bench.seeds import torch_rng
 from qinn_bench.values import Refused, Use
 from reference_models._flow import Coupling, Univariate, dense
 from reference_models._rational_quadratic import RationalQuadratic
-from reference_models.affine_inn import Affine
+from reference_models.affine_inn import STEEPEST, Affine
+from reference_models.affine_inn import build as build_affine
 from reference_models.autoregressive_inn import made
 from reference_models.cubic_inn import FLATTEST, Cubic, Piece, _root
 
@@ -148,6 +150,46 @@ def test_cubic_root_has_the_derivatives_of_the_inverse_function() -> None:
     x = one.inverse(y, numbers)
     found = torch.autograd.grad(x.sum(), y)[0]
     torch.testing.assert_close(found.log(), -one.forward(x.detach(), numbers)[1], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 5, 8, 20])
+def test_an_affine_stack_is_no_steeper_than_its_bound_however_deep(blocks: int) -> None:
+    torch.manual_seed(0)
+    flow = build_affine(4, blocks=blocks, hidden=4).double()
+    for name, parameter in flow.named_parameters():
+        torch.nn.init.normal_(parameter, std=0.0 if "entries" in name else 3.0)
+    x = 100 * torch.randn(500, 4, generator=torch_rng("wide"), dtype=torch.float64)
+    with torch.no_grad():
+        z, logdet = flow(x)
+        assert float(logdet.abs().max()) <= 4 * STEEPEST + 1e-9
+        torch.testing.assert_close(flow.inverse(z), x, rtol=1e-9, atol=1e-9)
+
+
+def test_an_affine_stack_has_linear_tails() -> None:
+    torch.manual_seed(1)
+    flow = build_affine(3, blocks=6, hidden=5).double()
+    for parameter in flow.parameters():
+        torch.nn.init.normal_(parameter, std=1.0)
+    z = torch.randn(200, 3, generator=torch_rng("far"), dtype=torch.float64)
+    with torch.no_grad():
+        far, farther = flow.inverse(1e9 * z), flow.inverse(1e15 * z)
+    assert float(((farther / 1e6 - far).norm(dim=1) / far.norm(dim=1)).max()) < 1e-4
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("jolt", [0.1, 0.5])
+def test_no_latent_of_up_to_eight_standard_deviations_gives_a_row_that_is_not_finite(
+    name: str, dtype: torch.dtype, jolt: float
+) -> None:
+    model = tiny(name, 3, jolt=jolt, dtype=dtype)
+    if not isinstance(model, DensityModel) or not model.one_to_one:
+        pytest.skip("has no latent space, or latents without a pre-image")
+    directions = torch.randn(200, 3, generator=torch_rng("latents"), dtype=torch.float64)
+    directions = torch.cat([directions / directions.norm(dim=1, keepdim=True), torch.eye(3), -torch.eye(3)])
+    with torch.no_grad():
+        x = model.inverse((8 * directions).to(dtype))
+    assert bool(x.isfinite().all()) and float(x.abs().max()) < 1e4
 
 
 @pytest.mark.parametrize("hidden", [1, 3, 9])
