@@ -40,6 +40,9 @@ JACOBIAN_PASSES = 4096
 """Rows times features: backward passes that the comparison with autodiff may cost for each group of rows."""
 LARGEST_JACOBIAN = 512
 GRID_POINTS = 40_000
+FARTHEST = 1e4
+"""Rows of the model beyond this, in feature units of order one, are left out of the proposal: beside them a covariance
+of order one is rounding."""
 FEW = 8
 """Rows per batch of a Jacobian are at least this many, whatever their dimension."""
 
@@ -74,7 +77,9 @@ def certify(
     """
     train = data.transform.forward(data.train)[0]
     leak = 1 - float(data.support(generated).mean()) if len(generated) else None
-    own = _finite(data.transform.forward(_finite(generated))[0])
+    with np.errstate(all="ignore"):
+        own = _finite(data.transform.forward(_finite(generated))[0])
+    own = own[(np.abs(own) <= FARTHEST).all(1)]
 
     def log_density(rows: Array) -> Array:
         with torch.no_grad():
@@ -122,9 +127,9 @@ def judge_mass(mass: Mass, tolerance: float) -> list[Finding]:
     A heavy tail of weights hides mass and never invents it, so a lower bound far above 1 convicts in any case.
     """
     low, high = mass.interval
-    span = f"[{low:.3f}, {high:.3f}]"
+    span = f"[{_figure(low)}, {_figure(high)}]"
     if mass.at_least > 1 + tolerance:
-        return [Finding("fail", f"the density integrates to {span}, at least {mass.at_least:.3f}, instead of 1")]
+        return [Finding("fail", f"the density integrates to {span}, at least {_figure(mass.at_least)}, instead of 1")]
     doubts = [
         (mass.undefined > UNDEFINED, f"the density is no number at {mass.undefined:.1%} of the draws"),
         (mass.tail_index > HEAVIEST_TAIL, f"the weights are too heavy-tailed (Pareto k = {mass.tail_index:.2f})"),
@@ -139,11 +144,15 @@ def judge_mass(mass: Mass, tolerance: float) -> list[Finding]:
     return []
 
 
+def _figure(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
 def _judge_grid(grid: Estimate | None, mass: Mass, tolerance: float) -> list[Finding]:
     """The grid sees only a box, so it may find less than the draws do; finding more means that they missed some."""
     if grid is None or grid.value is None or grid.value - (grid.error or 0.0) <= mass.interval[1] + tolerance:
         return []
-    return [Finding("undecided", f"the grid finds a mass of {grid.value:.3f}, the draws {mass.value:.3f}")]
+    return [Finding("undecided", f"the grid finds a mass of {_figure(grid.value)}, the draws {_figure(mass.value)}")]
 
 
 Check = tuple[dict[str, float | None], list[Finding]]
@@ -172,8 +181,14 @@ def _displacement(start: Tensor, end: Tensor) -> tuple[float | None, float]:
     """The RMS of ``end - start`` per feature over the rows that came back, and the share that missed or did not."""
     miss = (end - start).abs().amax(1)
     back = torch.isfinite(miss)
-    rms = float((end - start)[back].square().mean().sqrt()) if back.any() else None
+    rms = _root_mean_square((end - start)[back]) if back.any() else None
     return rms, 1 - float((miss <= DISPLACED).double().mean())
+
+
+def _root_mean_square(values: Tensor) -> float:
+    """Also where squares are too large or too small for a number; multiplying by a power of two is exact."""
+    unit = torch.ldexp(torch.ones((), dtype=values.dtype), torch.frexp(values.abs().max()).exponent.clamp(-1000, 1000))
+    return float((values / unit).square().mean().sqrt() * unit)
 
 
 def _jacobian(model: DensityModel, train: Array, claimed: Array, rng: np.random.Generator) -> Check:

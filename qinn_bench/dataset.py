@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from qinn_bench.values import Array, Estimate
+from qinn_bench.values import Array, Estimate, Refused
 
 
 class Transform(Protocol):
@@ -72,6 +72,9 @@ class Dataset:
 
     `observables` maps rows ``(n, dim)`` to ``{name: (n,)}`` for every name in `plots`; `support` tells which rows
     lie inside the selection. `fingerprint` is the SHA-256 of the content.
+
+    Raises:
+        Refused: rows that are not finite numbers.
     """
 
     name: str
@@ -87,6 +90,16 @@ class Dataset:
     density: Density | None = None
     resonance: Resonance | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for part, rows in (("training", self.train), ("validation", self.valid), ("test", self.test)):
+            bad = ~np.isfinite(rows)
+            for i in np.flatnonzero(bad.any(axis=0)):
+                name = self.columns[i].name if i < len(self.columns) else f"number {i}"
+                raise Refused(
+                    f"data '{self.name}': column '{name}' is not finite in {int(bad[:, i].sum())} of the {len(rows)} "
+                    f"{part} rows; every value of a data set has to be a finite number"
+                )
 
     @property
     def dim(self) -> int:

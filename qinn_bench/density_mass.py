@@ -231,6 +231,9 @@ def _summary(weights: Array, undefined: float, pilot: int, rows: Array) -> Mass:
 
 
 def _standard_error(weights: Array) -> float:
+    """That of the mean; a single weight says nothing of its scatter, and counts as uncertain by itself."""
+    if len(weights) < 2:
+        return float(weights.sum())
     return float(weights.std(ddof=1) / np.sqrt(len(weights)))
 
 

@@ -11,6 +11,7 @@ from scipy.stats import norm, t
 
 from qinn_bench import store
 from qinn_bench.dataset import Dataset, Evidence, Metric
+from qinn_bench.metrics._take import take
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.values import Array, Estimate
 
@@ -67,7 +68,7 @@ class Nulls:
         rng = numpy_rng("truth against truth", self.data.fingerprint, metric.name, self.n, which)
         others = self._others()
         rows = others[rng.choice(len(others), self.n, replace=False)]
-        columns = metric.compute(Evidence(self.data, self.data.test[: self.n], rows, None, None, rng, False))
+        columns = take(metric, Evidence(self.data, self.data.test[: self.n], rows, None, None, rng, False))
         return {name: estimate.value for name, estimate in columns.items() if estimate.value is not None}
 
     def _path(self, metric: Metric) -> Path | None:

@@ -28,8 +28,8 @@ DEPTH = "blocks"
 TINY: dict[str, int] = {"blocks": 2, "hidden": 2, "bins": 3}
 NARROWEST = 1e-2
 FLATTEST = 1e-3
-STRAIGHT = 1e-3
-POLISHES = 4
+STEPS = 100
+ROUNDING = 2e-15
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,12 @@ class Cubic:
         return y, torch.log(slope * piece.h / piece.w)
 
     def inverse(self, y: Tensor, numbers: Tensor) -> Tensor:
-        """``(n, k), (n, k, width) -> (n, k)``, by the roots of the cubic in closed form."""
+        """``(n, k), (n, k, width) -> (n, k)``, by the root of the cubic in its bin."""
         xs, ys, slopes = self._knots(numbers.double())
         piece = _piece(xs, ys, slopes, _bin_of(y.double(), ys))
         up = (y - piece.y0) / piece.h
-        within = _root(piece, up.clamp(0, 1))
+        inside = (up > 0) & (up < 1)
+        within = _root(piece, up.clamp(0, 1)).where(inside, up.clamp(0, 1))
         t = within + (up - up.clamp(0, 1)) / piece.slope(within)
         return (piece.x0 + piece.w * t).to(y)
 
@@ -123,35 +124,32 @@ def _piece(xs: Tensor, ys: Tensor, slopes: Tensor, index: Tensor) -> Piece:
 
 
 def _root(piece: Piece, up: Tensor) -> Tensor:
-    """The ``t`` in [0, 1] where the increasing cubic of a piece is ``up``."""
-    straight = piece.c.abs() < STRAIGHT
-    t = torch.where(straight, _root_of_quadratic(piece, up), _root_of_cubic(piece, up)).clamp(0, 1)
-    # The closed forms cancel near a vanishing cubic or quadratic term; Newton's steps give the digits back.
-    for _ in range(POLISHES):
-        t = (t - (piece.image(t) - up) / piece.slope(t)).clamp(0, 1)
+    """The ``t`` in [0, 1] where the increasing cubic of a piece is ``up``.
+
+    Newton's method inside a bracket that halves whenever a step leaves it or does not halve the step before (Press et
+    al., Numerical Recipes, section 9.4). It needs no case by case formula, so that no coefficient is too small for it;
+    closed forms lose digits, or the root, near a vanishing cubic or quadratic term. Rows that are done stand still.
+    """
+    with torch.no_grad():
+        t = _bracketed(piece, up)
+    # One more step, which leaves the root where it is and carries its derivatives.
+    return (t - (piece.image(t) - up) / piece.slope(t)).clamp(0, 1)
+
+
+def _bracketed(piece: Piece, up: Tensor) -> Tensor:
+    low, high = torch.zeros_like(up), torch.ones_like(up)
+    t, step = up.clone(), torch.ones_like(up)
+    for _ in range(STEPS):
+        miss = piece.image(t) - up
+        done = miss.abs() <= ROUNDING
+        if bool(done.all()):
+            break
+        low, high = t.where(miss < 0, low), t.where(miss > 0, high)
+        newton = t - miss / piece.slope(t)
+        good = (newton > low) & (newton < high) & ((newton - t).abs() <= step / 2)
+        new = newton.where(good, (low + high) / 2).where(~done, t)
+        t, step = new, (new - t).abs()
     return t
-
-
-def _root_of_quadratic(piece: Piece, up: Tensor) -> Tensor:
-    under = (piece.a.square() + 4 * piece.b * up).clamp(min=0)
-    return 2 * up / (piece.a + under.sqrt())
-
-
-def _root_of_cubic(piece: Piece, up: Tensor) -> Tensor:
-    """Cardano's root where there is one, else that of Viete's three which lies nearest to the bin."""
-    c = piece.c.where(piece.c.abs() >= STRAIGHT, 1)
-    shift = piece.b / (3 * c)
-    p = piece.a / c - 3 * shift.square()
-    q = 2 * shift**3 - shift * piece.a / c - up / c
-    disc = (q / 2).square() + (p / 3) ** 3
-    big = -torch.copysign((q.abs() / 2 + disc.clamp(min=0).sqrt()).pow(1 / 3), q)
-    one = big - p / (3 * big.where(big != 0, 1)) - shift
-    radius = (-p / 3).clamp(min=0).sqrt()
-    cosine = (-q / (2 * radius.where(radius > 0, 1) ** 3)).clamp(-1, 1)
-    turns = torch.arange(3, dtype=q.dtype, device=q.device) * (2 * torch.pi / 3)
-    three = 2 * radius[..., None] * torch.cos(torch.acos(cosine)[..., None] / 3 - turns) - shift[..., None]
-    nearest = (three - three.clamp(0, 1)).abs().argmin(-1, keepdim=True)
-    return torch.where(disc > 0, one, three.gather(-1, nearest)[..., 0])
 
 
 def build(

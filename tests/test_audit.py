@@ -407,3 +407,38 @@ def figures(value, error, **other):
 def test_the_verdict_follows_from_the_interval_and_how_far_it_can_be_trusted(mass, verdict):
     found = judge_mass(mass, 0.03)
     assert (found[0].verdict if found else None) == verdict
+
+
+@pytest.mark.parametrize("far", [1e3, 1e8, 1e30, 1e60, 1e155, 1e300])
+@pytest.mark.parametrize("share", [3, 600, 1200])
+def test_rows_far_out_do_not_end_the_audit(far, share):
+    rows, matrix = affine_case()
+    generated = rows.copy()
+    generated[:share] *= far
+    certificate = audit(Affine(matrix), rows, generated=generated)
+    assert certificate.verdict == "pass", certificate.reasons
+
+
+@pytest.mark.parametrize("draws", [1, 2, 3, 10])
+def test_a_handful_of_draws_has_a_number_and_no_verdict(draws):
+    rows, matrix = affine_case()
+    certificate = audit(Affine(matrix), rows, draws=draws)
+    assert certificate.verdict == "undecided" and certificate.mass.value > 0 and certificate.mass.error > 0
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-320, np.inf])
+def test_an_inverse_that_is_far_off_is_convicted_with_a_number_or_none(factor):
+    rows, matrix = affine_case()
+    model = Affine(matrix)
+    exact = model.inverse
+    model.inverse = lambda z: exact(z) * factor
+    certificate = audit(model, rows)
+    assert certificate.verdict == "fail"
+    assert certificate.round_trip_data is None or certificate.round_trip_data > 1
+
+
+@pytest.mark.parametrize("height", [1e300, -1e300, np.nan, np.inf, -np.inf])
+def test_a_density_of_any_height_has_a_certificate_that_does_not_pass(height):
+    rows, _ = affine_case()
+    certificate = audit(Claimed(lambda x: np.full(len(x), height)), rows[:, :2])
+    assert certificate.verdict != "pass" and all(len(reason) < 200 for reason in certificate.reasons)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from zoo import features, size, tiny, toy
+from torch import Tensor
+from zoo import NAMES, features, size, tiny, toy
 
 from qinn_bench import registry
+from qinn_bench.contracts import DensityModel
 from qinn_bench.seeds import torch_rng
 from qinn_bench.values import Refused, Use
 from reference_models._flow import Coupling, Univariate, dense
 from reference_models._rational_quadratic import RationalQuadratic
-from reference_models.affine_inn import Affine
+from reference_models.affine_inn import STEEPEST, Affine
+from reference_models.affine_inn import build as build_affine
 from reference_models.autoregressive_inn import made
-from reference_models.cubic_inn import Cubic
+from reference_models.cubic_inn import FLATTEST, Cubic, Piece, _root
 
 UNIVARIATE: dict[str, Univariate] = {
     "rational-quadratic": RationalQuadratic(5, 3.0),
@@ -80,6 +85,111 @@ def test_cubic_root_is_that_of_bisection() -> None:
         above = one.forward(middle, numbers)[0] > y
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
     torch.testing.assert_close(one.inverse(y, numbers), low, rtol=1e-9, atol=1e-9)
+
+
+def bisected(piece: Piece, up: Tensor) -> Tensor:
+    """The root by halving [0, 1] until no number lies between the ends: the slow twin."""
+    low, high = torch.zeros_like(up), torch.ones_like(up)
+    for _ in range(60):
+        middle = (low + high) / 2
+        above = piece.image(middle) > up
+        low, high = low.where(above, middle), middle.where(above, high)
+    return low
+
+
+def piece_of(d0: Tensor, d1: Tensor) -> Piece:
+    """The cubic on [0, 1] with these slopes at its ends."""
+    one = torch.ones_like(d0)
+    return Piece(0 * one, 0 * one, one, one, a=d0, b=3 - 2 * d0 - d1, c=d0 + d1 - 2)
+
+
+def test_cubic_root_where_the_cubic_term_almost_vanishes() -> None:
+    number = partial(torch.full, (1, 1), dtype=torch.float64)
+    piece = replace(piece_of(number(2.0), number(0.0)), b=number(-1.00077), c=number(0.00077))
+    root = float(_root(piece, number(0.99975)))
+    assert root == pytest.approx(0.984557, abs=1e-6)
+    assert root * (2 + root * (-1.00077 + root * 0.00077)) == pytest.approx(0.99975, abs=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["any slopes", "a cubic term of 1e-12 to 1e-2", "slopes at their ends"])
+@pytest.mark.parametrize("where", ["anywhere", "near 0", "near 1"])
+def test_cubic_root_of_a_million_pieces_is_that_of_bisection(kind: str, where: str) -> None:
+    rng, n, steepest = torch_rng("pieces", kind, where), 400_000, 3 - 3 * FLATTEST + FLATTEST
+    d0, d1, up, size, sign = torch.rand(5, n, 1, generator=rng, dtype=torch.float64)
+    d0, d1 = FLATTEST + (steepest - FLATTEST) * d0, FLATTEST + (steepest - FLATTEST) * d1
+    if kind == "a cubic term of 1e-12 to 1e-2":
+        d1 = (2 - d0 + torch.copysign(10 ** (-12 + 10 * size), sign - 0.5)).clamp(FLATTEST, steepest)
+    if kind == "slopes at their ends":
+        d0, d1 = (torch.where(d > 1.5, steepest, FLATTEST).double() for d in (d0, d1))
+    up = {"anywhere": up, "near 0": 10 ** (-16 * up), "near 1": 1 - 10 ** (-16 * up)}[where]
+    piece = piece_of(d0, d1)
+    root = _root(piece, up)
+    assert float((piece.image(root) - up).abs().max()) < 4e-15
+    # What rounding of the image does to the root is larger where the curve is flat.
+    assert float(((root - bisected(piece, up)).abs() * piece.slope(root)).max()) < 4e-15
+
+
+@pytest.mark.parametrize("size", [0.3, 2.0, 10.0])
+def test_cubic_map_of_a_million_values_is_inverted_in_both_precisions(size: float) -> None:
+    one, rng = Cubic(4, 5.0), torch_rng("cubic", size)
+    for _ in range(5):
+        numbers = (size * torch.randn(1_000, 70, one.width, generator=rng)).double()
+        x = 3 * torch.randn(1_000, 70, generator=rng, dtype=torch.float64)
+        y, log_slope = one.forward(x, numbers)
+        back = one.inverse(y, numbers)
+        # What rounding of the image does to the value is larger where the curve is flat.
+        assert float(((back - x).abs() * log_slope.exp().clamp(max=1)).max()) < 1e-13
+        rounded = one.inverse(y.float(), numbers.float())
+        assert torch.equal(rounded, one.inverse(y.float().double(), numbers).float())
+
+
+def test_cubic_root_has_the_derivatives_of_the_inverse_function() -> None:
+    one, rng = Cubic(4, 3.0), torch_rng("slopes")
+    numbers = torch.randn(20, 3, one.width, generator=rng, dtype=torch.float64)
+    y = torch.randn(20, 3, generator=rng, dtype=torch.float64).requires_grad_()
+    x = one.inverse(y, numbers)
+    found = torch.autograd.grad(x.sum(), y)[0]
+    torch.testing.assert_close(found.log(), -one.forward(x.detach(), numbers)[1], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 5, 8, 20])
+def test_an_affine_stack_is_no_steeper_than_its_bound_however_deep(blocks: int) -> None:
+    torch.manual_seed(0)
+    flow = build_affine(4, blocks=blocks, hidden=4).double()
+    for name, parameter in flow.named_parameters():
+        torch.nn.init.normal_(parameter, std=0.0 if "entries" in name else 3.0)
+    x = 100 * torch.randn(500, 4, generator=torch_rng("wide"), dtype=torch.float64)
+    with torch.no_grad():
+        z, logdet = flow(x)
+        assert float(logdet.abs().max()) <= 4 * STEEPEST + 1e-9
+        torch.testing.assert_close(flow.inverse(z), x, rtol=1e-9, atol=1e-9)
+
+
+def test_an_affine_stack_has_linear_tails() -> None:
+    torch.manual_seed(1)
+    flow = build_affine(3, blocks=6, hidden=5).double()
+    for parameter in flow.parameters():
+        torch.nn.init.normal_(parameter, std=1.0)
+    z = torch.randn(200, 3, generator=torch_rng("far"), dtype=torch.float64)
+    with torch.no_grad():
+        far, farther = flow.inverse(1e9 * z), flow.inverse(1e15 * z)
+    assert float(((farther / 1e6 - far).norm(dim=1) / far.norm(dim=1)).max()) < 1e-4
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("jolt", [0.1, 0.5])
+def test_no_latent_of_up_to_eight_standard_deviations_gives_a_row_that_is_not_finite(
+    name: str, dtype: torch.dtype, jolt: float
+) -> None:
+    model = tiny(name, 3, jolt=jolt, dtype=dtype)
+    if not isinstance(model, DensityModel) or not model.one_to_one:
+        pytest.skip("has no latent space, or latents without a pre-image")
+    directions = torch.randn(200, 3, generator=torch_rng("latents"), dtype=torch.float64)
+    directions = torch.cat([directions / directions.norm(dim=1, keepdim=True), torch.eye(3), -torch.eye(3)])
+    with torch.no_grad():
+        x = model.inverse((8 * directions).to(dtype))
+    assert bool(x.isfinite().all()) and float(x.abs().max()) < 1e4
 
 
 @pytest.mark.parametrize("hidden", [1, 3, 9])

@@ -1,6 +1,7 @@
 """Laws that every data set obeys, the exact densities of the toys, and the physics of the bundled sample."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from qinn_bench import registry
 from qinn_bench.cli.main import main
 from qinn_bench.data import _kinematics, _samples, bwexp, gmm8, moons, rings3, toy_zj, zjets
-from qinn_bench.dataset import Dataset
+from qinn_bench.data._assemble import assemble
+from qinn_bench.dataset import Column, Dataset
 from qinn_bench.metrics.resonance import fit
+from qinn_bench.transforms import Columnwise, LogShift
 from qinn_bench.values import Refused, Use
 
 VARIANTS = [
@@ -123,6 +126,66 @@ def test_fingerprints_tell_data_sets_apart():
 def test_too_few_events_are_refused(name):
     with pytest.raises(Refused, match="at least 40"):
         registry.make("data", Use(name=name, knobs={"events": 5}))
+
+
+# Rows that are no numbers.
+
+
+def assembled(rows, *, steps=(), **parts):
+    names = [f"x{i}" for i in range(rows.shape[1])]
+    return assemble(
+        "theirs",
+        {},
+        rows,
+        columns=tuple(Column(name, name) for name in names),
+        steps=steps,
+        observables=lambda rows: dict(zip(names, rows.T, strict=True)),
+        plots=(),
+        support=lambda rows: np.ones(len(rows), bool),
+        provenance={},
+        **parts,
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [0, 40, 99])
+def test_rows_that_are_not_finite_are_refused_by_column_and_count(bad, at):
+    rows = np.random.default_rng(0).normal(size=(100, 3))
+    rows[at, 1] = rows[50, 1] = rows[51, 2] = bad
+    with pytest.raises(Refused, match=r"'theirs'.* of 100 rows.*: 'x1' in 2, 'x2' in 1;"):
+        assembled(rows)
+
+
+@pytest.mark.parametrize(("part", "words"), [("train", "38 training"), ("valid", "12 validation"), ("test", "50 test")])
+def test_a_data_set_made_by_hand_is_refused_too(part, words):
+    data = assembled(np.random.default_rng(0).normal(size=(100, 2)))
+    rows = getattr(data, part).copy()
+    rows[[3, 5], 1] = np.nan
+    with pytest.raises(Refused, match=f"column 'x1' is not finite in 2 of the {words} rows"):
+        replace(data, **{part: rows})
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1 + 0.2, 1e300])
+def test_a_column_that_is_constant_is_refused(value):
+    rows = np.random.default_rng(0).normal(size=(100, 2))
+    rows[:, 1] = value
+    with pytest.raises(Refused, match=r"feature 1 \(column 'x1'\) has a standard deviation of"):
+        assembled(rows)
+
+
+def test_rows_outside_the_domain_of_the_map_are_refused():
+    rows = np.random.default_rng(0).random((100, 1))
+    rows[[4, 60, 70]] = -1.0
+    with pytest.raises(Refused, match=r"3 of 100 rows lie outside the domain .* feature 0 \(column 'x0'\)"):
+        assembled(rows, steps=(Columnwise((LogShift(),)),))
+
+
+def test_binary_columns_and_offsets_are_taken():
+    rows = np.random.default_rng(0).normal(size=(100, 2))
+    rows[:, 0] = rows[:, 0] > 1
+    rows[:, 1] += 1e9
+    features = (data := assembled(rows)).transform.forward(data.train)[0]
+    np.testing.assert_allclose(features.std(0), 1.0, rtol=1e-6)
 
 
 # The exact densities of the toys.
@@ -349,6 +412,42 @@ def test_a_cached_sample_is_loaded_by_name_with_its_own_cuts(cached, coordinates
 
 def test_nothing_but_the_two_files_is_left_behind(cached):
     assert sorted(path.name for path in cached.iterdir()) == ["zjets-good.json", "zjets-good.npz"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_sample_whose_rows_are_not_finite_is_refused_by_column(cached, value):
+    rows, provenance = _samples.read("zjets-good")
+    rows[[3, 4], 2] = rows[9, 9] = value
+    _samples.write(cached, "zjets-bad", rows, provenance | {"rows_sha256": _samples.rows_hash(rows)})
+    with pytest.raises(Refused, match=r"of the 400 rows.*: 'phi_mum' in 2, 'm_j' in 1;"):
+        _samples.read("zjets-bad")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"cuts": "none"}, {"cuts": ["lhc"]}, {"events": "400"}, {"events": -1}, {"min_ptz": None}],
+    ids=str,
+)
+def test_a_provenance_of_wrong_types_is_refused(cached, other):
+    rows, provenance = _samples.read("zjets-good")
+    _samples.write(cached, "zjets-odd", rows, provenance | other)
+    with pytest.raises(Refused, match="zjets-odd"):
+        zjets.load(sample="zjets-odd")
+
+
+@pytest.mark.parametrize("rows", [np.zeros((400, 9), np.float32), np.zeros((400, 10)), np.zeros((500, 10), np.float32)])
+def test_rows_of_another_shape_or_type_are_refused(cached, rows):
+    _, provenance = _samples.read("zjets-good")
+    _samples.write(cached, "zjets-odd", rows, provenance | {"rows_sha256": _samples.rows_hash(rows)})
+    with pytest.raises(Refused, match="zjets-odd"):
+        _samples.read("zjets-odd")
+
+
+def test_an_archive_that_unpacks_to_more_than_its_events_is_not_unpacked(cached, monkeypatch):
+    np.savez_compressed(cached / "zjets-good.npz", rows=np.zeros((2_000_000, 10), np.float32))
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("was unpacked"))
+    with pytest.raises(Refused, match="zjets-good"):
+        _samples.read("zjets-good")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "missing", "provenance"])

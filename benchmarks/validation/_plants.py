@@ -86,7 +86,7 @@ HISTORY = (
     Plant(
         "affine flow: smaller slopes",
         "reference_models/affine_inn.py",
-        "STEEPEST = 2.0",
+        "STEEPEST = 3.0",
         "STEEPEST = 0.2",
         "quality",
         "affine_inn",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.bounds import EVENTS
+from qinn_bench.data._kinematics import CUTS
 from qinn_bench.files import read_arrays
 from qinn_bench.reading import read_json
 from qinn_bench.values import Refused
@@ -31,7 +32,9 @@ REQUIRED: dict[str, type | tuple[type, ...]] = {
     "min_ptz": (int, float),
 }
 """The keys of a provenance and the types of their values."""
-COLUMNS = 10
+COLUMNS = ("pt_mum", "eta_mum", "phi_mum", "pt_mup", "eta_mup", "phi_mup", "pt_j", "eta_j", "phi_j", "m_j")
+HEADER = 4096
+"""Bytes that a file of rows may have beside them."""
 NEEDS_EXTRA = "generating zjets needs the extra [hep]: pip install 'qinn-bench[hep]'"
 
 Rows = NDArray[np.float32]
@@ -104,27 +107,34 @@ def info(name: str) -> dict[str, Any]:
     """
     path = _place(name).with_suffix(".json")
     try:
-        provenance = read_json(path)
+        provenance: Any = read_json(path)
     except (OSError, Refused):
         raise Refused(f"the provenance {path} of sample '{name}' is broken; {_remedy(name)}") from None
-    if not isinstance(provenance, dict) or any(not isinstance(provenance.get(k), REQUIRED[k]) for k in REQUIRED):
+    typed = isinstance(provenance, dict) and all(isinstance(provenance.get(k), REQUIRED[k]) for k in REQUIRED)
+    if not typed or not 0 <= provenance["events"] <= EVENTS or provenance["cuts"] not in CUTS:
         raise Refused(f"the provenance {path} of sample '{name}' is not one of zjets; {_remedy(name)}")
-    return provenance
+    return dict(provenance)
 
 
 def read(name: str) -> tuple[Rows, dict[str, Any]]:
     """Rows ``(n, 10)`` in GeV and rad, and provenance, of a sample whose rows have the hash that they had when made.
 
     Raises:
-        Refused: no such sample, or its files are broken.
+        Refused: no such sample, its files are broken, or values are not finite.
     """
     provenance, path = info(name), _place(name).with_suffix(".npz")
+    shape = provenance["events"], len(COLUMNS)
     try:
-        rows: Rows = read_arrays(path)["rows"]
+        rows: Rows = read_arrays(path, most=4 * shape[0] * shape[1] + HEADER)["rows"]
     except (OSError, KeyError, Refused):
         raise Refused(f"the rows {path} of sample '{name}' cannot be read; {_remedy(name)}") from None
-    if rows_hash(rows) != provenance["rows_sha256"] or rows.ndim != 2 or rows.shape[1] != COLUMNS:
+    if rows.shape != shape or rows.dtype != np.float32 or rows_hash(rows) != provenance["rows_sha256"]:
         raise Refused(f"the rows {path} of sample '{name}' are not those that were made; {_remedy(name)}")
+    if bad := [f"'{c}' in {n}" for c, n in zip(COLUMNS, (~np.isfinite(rows)).sum(0).tolist(), strict=True) if n]:
+        raise Refused(
+            f"of the {len(rows)} rows {path} of sample '{name}', values are not finite in the columns: "
+            f"{', '.join(bad)}; {_remedy(name)}"
+        )
     return rows, provenance
 
 

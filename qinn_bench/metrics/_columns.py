@@ -1,4 +1,4 @@
-"""What the families share: samples as features or observables, and the estimate of a number that is not there."""
+"""What the families share: samples as features or observables, and numbers that may not be there as estimates."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from qinn_bench.dataset import Evidence
+from qinn_bench.metrics._scales import Pair, deviation
 from qinn_bench.values import Array, Direction, Estimate
 
 FEWEST = 20
-Pair = tuple[Array, Array]
 
 
 def features(evidence: Evidence) -> Pair:
@@ -25,16 +25,49 @@ def observables(evidence: Evidence) -> dict[str, Pair]:
     return {plot.name: (truth[plot.name], generated[plot.name]) for plot in evidence.data.plots}
 
 
-def missing(*pairs: Pair) -> str:
+def missing(*pairs: Pair, fewest: int = FEWEST) -> str:
     """Why these samples cannot be compared: too few rows, or rows that are not finite; empty if they can."""
+    if not pairs:
+        return "the data set has no observables"
     rows = min(len(sample) for pair in pairs for sample in pair)
-    if rows < FEWEST:
-        return f"only {rows} rows, at least {FEWEST} are needed"
+    if rows < fewest:
+        return f"only {rows} row{'s' * (rows != 1)}, at least {fewest} are needed"
     for side, name in enumerate(("true", "generated")):
         bad = np.any([~np.isfinite(pair[side]).reshape(len(pair[side]), -1).all(1) for pair in pairs], axis=0)
         if bad.any():
             return f"{int(bad.sum())} of {len(bad)} {name} rows are not finite"
     return ""
+
+
+def estimate(
+    value: float, error: float | None, n: int, unit: str = "", better: Direction = "none", note: str = ""
+) -> Estimate:
+    """A column; without a value, or without an error, where that is not a finite number, and the note says so."""
+    if not np.isfinite(value):
+        note = "the samples are too far apart, or too close, for a number"
+        return Estimate(value=None, n=n, unit=unit, better=better, note=note)
+    if error is not None and not np.isfinite(error):
+        error, note = None, "; ".join(filter(None, (note, "its error is not a finite number")))
+    return Estimate(
+        value=float(value), error=None if error is None else float(error), n=n, unit=unit, better=better, note=note
+    )
+
+
+def bootstrapped(value: float, replicates: Array, n: int, unit: str = "", better: Direction = "none") -> Estimate:
+    """A column whose error is the deviation of bootstrap replicates ``(k,)``; k = 0 where errors are not asked for.
+
+    Replicates that all agree, or of which some are not defined (NaN), leave the error unknown: it is not zero.
+    """
+    if not len(replicates):
+        return estimate(value, None, n, unit, better)
+    undefined = int(np.sum(~np.isfinite(replicates)))
+    if undefined:
+        why = f"the error is not known: {undefined} of {len(replicates)} resamplings have no value"
+        return estimate(value, None, n, unit, better, why)
+    error = deviation(replicates)
+    if error == 0:
+        return estimate(value, None, n, unit, better, "the error is not known: every resampling gives the same value")
+    return estimate(value, error, n, unit, better)
 
 
 def undefined(names: Iterable[str], unit: str, better: Direction, why: str) -> dict[str, Estimate]:

@@ -8,7 +8,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics._columns import features, missing, observables, undefined
+from qinn_bench.statistics import ONE_SIGMA
 from qinn_bench.values import Array, Estimate
+
+LEAF = 20
+"""Rows in the smallest leaf of a tree. With fewer than this in each half of each sample no tree has a branch."""
+NO_SCATTER = 1e-12
 
 
 def c2st(evidence: Evidence) -> dict[str, Estimate]:
@@ -16,10 +21,11 @@ def c2st(evidence: Evidence) -> dict[str, Estimate]:
 
     Two folds: each half is judged by trees grown on the other, and the two AUCs are averaged. Below 0.5 is noise and is
     not folded back (Lopez-Paz and Oquab, arXiv:1610.06545). Under equal laws both folds see one and the same
-    fluctuation, so their errors are not taken to average down.
+    fluctuation, so their errors are not taken to average down. Samples that are too small for the trees to tell even
+    rows that are far apart have no value.
     """
     pairs = [features(evidence), *observables(evidence).values()]
-    if why := missing(*pairs):
+    if why := missing(*pairs, fewest=2 * LEAF):
         return undefined(("c2st",), "AUC", "lower", why)
     truth, generated = (np.column_stack([pair[side] for pair in pairs]) for side in (0, 1))
     n = min(len(truth), len(generated))
@@ -34,13 +40,18 @@ def c2st(evidence: Evidence) -> dict[str, Estimate]:
 def auc(signal: Array, background: Array) -> Estimate:
     """Area under the ROC curve, P(signal > background) + P(tie) / 2, of scores ``(n,)`` and ``(m,)``.
 
-    The error is that of DeLong, DeLong and Clarke-Pearson, Biometrics 44, 837 (1988), from mid-ranks.
+    The error is that of DeLong, DeLong and Clarke-Pearson, Biometrics 44, 837 (1988), from mid-ranks. It is zero where
+    all pairs are ordered alike, which says nothing of pairs that were not drawn; the error is then the length of the
+    68 % interval of Clopper and Pearson, Biometrika 26, 404 (1934), after min(n, m) independent pairs without an
+    exception: 1 - 0.16^(1 / min(n, m)), or 1.84 / min(n, m).
     """
     n, m = len(signal), len(background)
     pooled = rankdata(np.concatenate([signal, background]))
     above = (pooled[:n] - rankdata(signal)) / m
     below = 1 - (pooled[n:] - rankdata(background)) / n
     error = float(np.sqrt(np.var(above, ddof=1) / n + np.var(below, ddof=1) / m))
+    if error < NO_SCATTER:
+        error = float(1 - ((1 - ONE_SIGMA) / 2) ** (1 / min(n, m)))
     return Estimate(value=float(above.mean()), error=error, n=min(n, m), unit="AUC", better="higher")
 
 
@@ -51,7 +62,9 @@ def _halves(rows: Array, rng: np.random.Generator) -> tuple[Array, Array]:
 
 def _fold(grow: list[Array], judge: list[Array], seed: int) -> Estimate:
     """Grow trees on (true, generated) rows and take the AUC on other (true, generated) rows."""
-    trees = HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=15, early_stopping=False, random_state=seed)
+    trees = HistGradientBoostingClassifier(
+        max_iter=100, max_leaf_nodes=15, min_samples_leaf=LEAF, early_stopping=False, random_state=seed
+    )
     trees.fit(np.concatenate(grow), np.repeat([0, 1], [len(side) for side in grow]))
     truth, generated = (np.asarray(trees.decision_function(side)) for side in judge)
     return auc(generated, truth)

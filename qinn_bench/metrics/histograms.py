@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn, Observable
-from qinn_bench.metrics._columns import Pair, missing, observables, undefined
+from qinn_bench.metrics._columns import estimate, missing, observables, undefined
+from qinn_bench.metrics._scales import Pair
 from qinn_bench.statistics import degenerate_error, garwood
 from qinn_bench.values import Array, Estimate
 
@@ -120,7 +121,7 @@ def _estimate(found: Divergence | None, n: int, plot: Observable) -> Estimate:
         return Estimate(value=None, better="lower", note=why)
     variance = float(sum(np.sum(side**2) for side in found.influence))
     note = f"{found.outside:.1%} of the generated rows outside the histogram" if found.outside >= 0.0005 else ""
-    return Estimate(value=found.value, error=degenerate_error(variance, found.null), n=n, better="lower", note=note)
+    return estimate(found.value, degenerate_error(variance, found.null), n, better="lower", note=note)
 
 
 def _mean(found: list[Divergence | None], n: int) -> Estimate:
@@ -132,7 +133,7 @@ def _mean(found: list[Divergence | None], n: int) -> Estimate:
     variance = float(sum(np.sum(side**2) for side in sides))
     null = float(sum(f.null for f in defined)) / len(defined) ** 2
     value = float(np.mean([f.value for f in defined]))
-    return Estimate(value=value, error=degenerate_error(variance, null), n=n, better="lower")
+    return estimate(value, degenerate_error(variance, null), n, better="lower")
 
 
 METRICS: tuple[Metric, ...] = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
-from qinn_bench.metrics._columns import undefined
+from qinn_bench.metrics._columns import estimate, undefined
+from qinn_bench.metrics._scales import deviation, mean
 from qinn_bench.values import Array, Estimate
 
 
@@ -21,10 +24,8 @@ def nll(evidence: Evidence) -> dict[str, Estimate]:
 
 def bits_per_dim(evidence: Evidence) -> dict[str, Estimate]:
     """The normalised NLL of physical rows in bits per coordinate, NLL / (dim ln 2)."""
-    bits = evidence.data.dim * np.log(2)
-    return {
-        name: _scaled(estimate, bits, "bits") for name, estimate in _normalised("bits_per_dim", evidence, 0.0).items()
-    }
+    bits = evidence.data.dim * math.log(2)
+    return {name: _scaled(found, bits, "bits") for name, found in _normalised("bits_per_dim", evidence, 0.0).items()}
 
 
 def kl(evidence: Evidence) -> dict[str, Estimate]:
@@ -43,33 +44,35 @@ def _normalised(name: str, evidence: Evidence, reference: Array | float) -> dict
         why = "the mass of the density is not known" if mass is None or mass.value is None else "the mass is zero"
         return undefined((name,), "nats", "lower", why)
     claimed = _loss(name, evidence, reference)[name]
-    if claimed.value is None or claimed.error is None:
+    if claimed.value is None:
         return {name: claimed}
-    error = float(np.hypot(claimed.error, (mass.error or 0.0) / mass.value))
+    error = None if claimed.error is None else float(np.hypot(claimed.error, (mass.error or 0.0) / mass.value))
     value = claimed.value + float(np.log(mass.value))
-    return {name: claimed.model_copy(update={"value": value, "error": error})}
+    return {name: estimate(value, error, claimed.n, "nats", "lower", claimed.note)}
 
 
 def _loss(name: str, evidence: Evidence, reference: Array | float) -> dict[str, Estimate]:
     """The mean of `reference` - log p with the standard error of a mean."""
     if evidence.log_prob is None:
         return undefined((name,), "nats", "lower", "the model has no density")
-    if why := _not_finite(evidence.log_prob):
-        return undefined((name,), "nats", "lower", why)
-    losses = reference - evidence.log_prob
-    sem = float(np.std(losses, ddof=1) / np.sqrt(len(losses)))
-    return {name: Estimate(value=float(losses.mean()), error=sem, n=len(losses), unit="nats", better="lower")}
+    if not len(evidence.log_prob):
+        return undefined((name,), "nats", "lower", "there are no test rows")
+    for whose, log_density in (("", evidence.log_prob), ("true ", np.asarray(reference))):
+        if bad := int(np.sum(~np.isfinite(log_density))):
+            why = f"the {whose}log-density of {bad} of {log_density.size} test rows is not finite"
+            return undefined((name,), "nats", "lower", why)
+    with np.errstate(over="ignore"):
+        losses = np.asarray(reference - evidence.log_prob)
+    if len(losses) < 2:
+        return {name: estimate(losses[0], None, 1, "nats", "lower", "one test row has no error")}
+    return {name: estimate(mean(losses), deviation(losses) / len(losses) ** 0.5, len(losses), "nats", "lower")}
 
 
-def _not_finite(log_prob: Array) -> str:
-    bad = int(np.sum(~np.isfinite(log_prob)))
-    return f"the log-density of {bad} of {len(log_prob)} test rows is not finite" if bad else ""
-
-
-def _scaled(estimate: Estimate, by: float, unit: str) -> Estimate:
-    if estimate.value is None or estimate.error is None:
-        return estimate.model_copy(update={"unit": unit})
-    return estimate.model_copy(update={"value": estimate.value / by, "error": estimate.error / by, "unit": unit})
+def _scaled(found: Estimate, by: float, unit: str) -> Estimate:
+    if found.value is None:
+        return found.model_copy(update={"unit": unit})
+    error = None if found.error is None else found.error / by
+    return estimate(found.value / by, error, found.n, unit, found.better, found.note)
 
 
 METRICS: tuple[Metric, ...] = (

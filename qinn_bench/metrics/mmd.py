@@ -9,7 +9,8 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
-from qinn_bench.metrics._columns import features, missing, observables, undefined
+from qinn_bench.metrics._columns import estimate, features, missing, observables, undefined
+from qinn_bench.metrics._scales import exponent, shifted
 from qinn_bench.statistics import degenerate_error, permutation_p
 from qinn_bench.ties import tied_to
 from qinn_bench.values import Array, Estimate
@@ -36,8 +37,9 @@ def mmd(evidence: Evidence) -> dict[str, Estimate]:
     """Unbiased MMD^2 (negative values are possible and not clipped) on at most 2000 + 2000 rows.
 
     `mmd` has a mean of five Gaussian kernels on the standardised features, of widths 1/4 to 4 times the median distance
-    of true rows; `mmd_bw` has the kernel 1 / (1 + 4 d^2 / a^2) on the resonance observable, a being the resonance
-    width (arXiv:1907.03764). The note holds the p-value of a permutation test and the 95 % quantile of its null.
+    of true rows that differ; `mmd_bw` has the kernel 1 / (1 + 4 d^2 / a^2) on the resonance observable, a being the
+    resonance width (arXiv:1907.03764). The note holds the p-value of a permutation test and the 95 % quantile of its
+    null.
     """
     rng, resonance = evidence.rng, evidence.data.resonance
     truth, generated = features(evidence)
@@ -47,20 +49,33 @@ def mmd(evidence: Evidence) -> dict[str, Estimate]:
     keep_true, keep_generated = rng.permutation(len(truth))[:n], rng.permutation(len(generated))[:n]
     truth, generated = truth[keep_true], generated[keep_generated]
     permutations = PERMUTATIONS if evidence.errors else 0
-    kernel = gaussians(median_width(truth))
-    found = {"mmd": _estimate(discrepancy(truth, generated, kernel, rng, permutations), n)}
+    by = -exponent(shifted(truth, -1) - shifted(truth[0], -1))
+    truth, generated = shifted(truth, by), shifted(generated, by)
+    if width := median_width(truth):
+        found = {"mmd": _estimate(discrepancy(truth, generated, gaussians(width), rng, permutations), n)}
+    else:
+        why = "all true rows are the same, so that no distance between them sets the width of the kernel"
+        found = undefined(("mmd",), "", "zero", why)
     if resonance is not None:
         values = observables(evidence)[resonance.observable]
         if why := missing(values):
             return found | undefined(("mmd_bw",), "", "zero", why)
-        peak = values[0][keep_true][:, None], values[1][keep_generated][:, None]
-        found["mmd_bw"] = _estimate(discrepancy(*peak, breit_wigner(resonance.width), rng, permutations), n)
+        by = -exponent(np.array([resonance.width]))
+        kernel = breit_wigner(float(shifted(np.array(resonance.width), by)))
+        truth, generated = shifted(values[0][keep_true], by), shifted(values[1][keep_generated], by)
+        found["mmd_bw"] = _estimate(discrepancy(truth[:, None], generated[:, None], kernel, rng, permutations), n)
     return found
 
 
 def median_width(rows: Array) -> float:
-    """The kernel width sigma with 2 sigma^2 = median squared distance between rows (the median heuristic)."""
-    return float(np.sqrt(np.median(pdist(rows[:1000], "sqeuclidean")) / 2))
+    """The kernel width sigma with 2 sigma^2 = median squared distance between rows that differ; 0 where none do.
+
+    The median heuristic in the form of the published code of Gretton et al. (JMLR 13, 723 (2012)), which leaves out
+    distances of zero: where more than half of the pairs are equal, the median of all is zero and no width.
+    """
+    distances = pdist(rows[:1000], "sqeuclidean")
+    distances = distances[distances > 0]
+    return float(np.sqrt(np.median(distances) / 2)) if len(distances) else 0.0
 
 
 def gaussians(width: float) -> Kernel:
@@ -95,7 +110,9 @@ def discrepancy(
     """
     n = len(truth)
     pooled = np.concatenate([truth, generated])
-    gram = np.concatenate([kernel(cdist(pooled[i : i + BLOCK], pooled, "sqeuclidean")) for i in range(0, 2 * n, BLOCK)])
+    with np.errstate(over="ignore"):
+        parts = [kernel(cdist(pooled[i : i + BLOCK], pooled, "sqeuclidean")) for i in range(0, 2 * n, BLOCK)]
+    gram = np.concatenate(parts)
     np.fill_diagonal(gram, 0.0)
     value, jackknife = _jackknife(gram, n)
     if not permutations:
@@ -123,11 +140,11 @@ def _jackknife(gram: Array, n: int) -> tuple[float, float]:
 
 
 def _estimate(found: Discrepancy, n: int) -> Estimate:
-    if found.error is None:
-        return Estimate(value=found.value, n=n, better="zero")
+    if found.error is None or not np.isfinite(found.null).all():
+        return estimate(found.value, found.error, n, better="zero")
     p, edge = permutation_p(found.value, found.null), float(np.quantile(found.null, 0.95))
     note = f"permutation p = {p:.3f}, 95 % of the null below {edge:.2e}"
-    return Estimate(value=found.value, error=found.error, n=n, better="zero", note=note)
+    return estimate(found.value, found.error, n, better="zero", note=note)
 
 
 METRICS: tuple[Metric, ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +13,9 @@ from torch import Tensor
 from torch.func import grad_and_value, hessian, jacfwd
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn, Resonance
-from qinn_bench.metrics._columns import missing, observables
+from qinn_bench.metrics._columns import bootstrapped, estimate, missing, observables
 from qinn_bench.values import Array, Direction, Estimate
 
-GRID = 1001
 FEWEST = 100
 WIDEST = 0.4
 NARROWEST = 0.01
@@ -42,8 +42,11 @@ def peak(evidence: Evidence) -> dict[str, Estimate]:
     resonance = evidence.data.resonance
     if resonance is None:
         return {}
-    truth, generated = (fit(side, resonance) for side in observables(evidence)[resonance.observable])
+    pair = observables(evidence)[resonance.observable]
     unit = next((plot.unit for plot in evidence.data.plots if plot.name == resonance.observable), "")
+    if why := missing(pair):
+        return _columns(Peak(why=why), "", unit) | _columns(Peak(why=why), "_shift", unit)
+    truth, generated = (fit(side, resonance) for side in pair)
     shift = Peak(
         mass=generated.mass - truth.mass,
         mass_error=float(np.hypot(generated.mass_error, truth.mass_error)),
@@ -63,8 +66,7 @@ def _columns(found: Peak, suffix: str, unit: str) -> dict[str, Estimate]:
         return dict.fromkeys(names, empty)
     numbers = (found.mass, found.mass_error), (found.width, found.width_error)
     return {
-        name: Estimate(value=value, error=error, n=found.n, unit=unit, better=better)
-        for name, (value, error) in zip(names, numbers, strict=True)
+        name: estimate(value, error, found.n, unit, better) for name, (value, error) in zip(names, numbers, strict=True)
     }
 
 
@@ -101,22 +103,65 @@ def _plain(found: tuple[Tensor, Tensor]) -> tuple[float, Array]:
 
 
 def log_density(parameters: Tensor, rows: Tensor, resonance: Resonance) -> Tensor:
-    """Log-density of the values ``(n,) -> (n,)``, normalised on a grid over the window of the fit.
+    """Log-density of the values ``(n,) -> (n,)``, normalised over the window of the fit in closed form.
 
     `parameters` are ((M - nominal) / nominal width, G / nominal width, slope of the line, share of the constant).
     """
-    span = resonance.high - resonance.low
-    grid = torch.linspace(resonance.low, resonance.high, GRID, dtype=rows.dtype)
-    area = torch.trapezoid(_shape(parameters, grid, resonance), grid)
+    unit, ends = resonance.width, torch.tensor([resonance.low, resonance.high], dtype=rows.dtype)
+    span = (resonance.high - resonance.low) / unit
+    at, (low, high) = ((values - resonance.mass) / unit - parameters[0] for values in (rows, ends))
+    peak = BreitWigner(resonance.mass / unit + parameters[0], parameters[1])
+    # The line is 1 + slope (2 m - low - high) / span, here of the distance from the peak.
+    tilt = 2 * parameters[2] / span
+    start = 1 - tilt * (low + high) / 2
+    area = start * peak.area(low, high) + tilt * peak.moment(low, high)
     share = parameters[3]
-    return torch.log((1 - share) * _shape(parameters, rows, resonance) / area + share / span)
+    shape = (start + tilt * at) * peak.height(at)
+    return torch.log((1 - share) * shape / area + share / span) - math.log(unit)
 
 
-def _shape(parameters: Tensor, m: Tensor, resonance: Resonance) -> Tensor:
-    """The Breit-Wigner with running width times the line, up to a factor (about 1 at the peak)."""
-    mass, width = resonance.mass + resonance.width * parameters[0], resonance.width * parameters[1]
-    line = 1 + parameters[2] * (2 * m - resonance.low - resonance.high) / (resonance.high - resonance.low)
-    return line * m * mass * width**2 / ((m**2 - mass**2) ** 2 + (m**2 * width / mass) ** 2)
+class BreitWigner(NamedTuple):
+    """The relativistic Breit-Wigner with running width, m M G^2 / ((m^2 - M^2)^2 + m^4 G^2 / M^2), and its integrals.
+
+    With the root r = M / sqrt(1 - i G / M) it is G Im[m / (m^2 - r^2)], whose integral is G / 2 Im log(m^2 - r^2), and
+    that times m has the integral G / 2 Im[r log((m - r) / (m + r))]. Values are distances d = m - M from the peak.
+    """
+
+    mass: Tensor
+    width: Tensor
+
+    def height(self, d: Tensor) -> Tensor:
+        """``(n,) -> (n,)``: about 1 at the peak."""
+        m = self.mass + d
+        above: Tensor = m * self.mass * self.width**2
+        return above / ((d * (m + self.mass)) ** 2 + (m**2 * self.width / self.mass) ** 2)
+
+    def area(self, low: Tensor, high: Tensor) -> Tensor:
+        """The integral of the height between two distances."""
+        return self.width / 2 * (self._turns(high).sum() - self._turns(low).sum())
+
+    def moment(self, low: Tensor, high: Tensor) -> Tensor:
+        """The integral of the distance times the height between two distances."""
+        return self.width / 2 * (self._first(high) - self._first(low))
+
+    def _root(self) -> tuple[Tensor, Tensor]:
+        """Re(r) - M and Im(r)."""
+        ratio = self.width / self.mass
+        size, turn = (1 + ratio**2) ** -0.25, torch.atan(ratio) / 2
+        return self.mass * (size * torch.cos(turn) - 1), self.mass * size * torch.sin(turn)
+
+    def _turns(self, d: Tensor) -> Tensor:
+        """The angles of m - r and m + r, ``(2,)``."""
+        beside, above = self._root()
+        return torch.stack([torch.atan2(-above, d - beside), torch.atan2(above, 2 * self.mass + d + beside)])
+
+    def _first(self, d: Tensor) -> Tensor:
+        """Im[r log((m - r) / (m + r))] - M Im log(m^2 - r^2): the M that the distance lacks is taken off each angle."""
+        beside, above = self._root()
+        minus, plus = self._turns(d)
+        sizes = torch.log(((d - beside) ** 2 + above**2) / ((2 * self.mass + d + beside) ** 2 + above**2)) / 2
+        first: Tensor = above * sizes + beside * minus - (2 * self.mass + beside) * plus
+        return first
 
 
 def _peak(best: Array, bounds: Array, rows: Tensor, resonance: Resonance) -> Peak:
@@ -159,7 +204,7 @@ def shorth(evidence: Evidence) -> dict[str, Estimate]:
         return dict.fromkeys(names, Estimate(value=None, n=len(generated), unit=unit, note=why))
     replicates = _shortest_half(generated[evidence.rng.integers(len(generated), size=(REPLICATES, len(generated)))])
     return {
-        name: Estimate(value=float(value[0]), error=float(spread.std(ddof=1)), n=len(generated), unit=unit)
+        name: bootstrapped(float(value[0]), spread, len(generated), unit)
         for name, value, spread in zip(names, _shortest_half(generated[None]), replicates, strict=True)
     }
 
@@ -169,9 +214,10 @@ def _shortest_half(values: Array) -> tuple[Array, Array]:
     ordered = np.sort(values, axis=1)
     half = (values.shape[1] + 1) // 2
     low, high = ordered[:, : values.shape[1] - half + 1], ordered[:, half - 1 :]
-    best = (high - low).argmin(1)
     rows = np.arange(len(values))
-    return (low[rows, best] + high[rows, best]) / 2, high[rows, best] - low[rows, best]
+    with np.errstate(over="ignore"):
+        best = (high - low).argmin(1)
+        return low[rows, best] / 2 + high[rows, best] / 2, high[rows, best] - low[rows, best]
 
 
 METRICS: tuple[Metric, ...] = (

@@ -1,0 +1,59 @@
+"""What a metric finds, whatever it does: numbers, or none with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from qinn_bench.dataset import Evidence, Metric
+from qinn_bench.values import Array, Estimate
+
+
+def take(metric: Metric, evidence: Evidence) -> dict[str, Estimate]:
+    """The columns of a metric, each a finite number or none with the reason; a metric never ends what asks for it.
+
+    One that raises has a single column, of its name, without a value; the arrays it is given cannot be written to.
+
+    Raises:
+        MemoryError: the metric needs more memory than there is, which is not the metric's fault.
+    """
+    log_prob = None if evidence.log_prob is None else _sealed(evidence.log_prob)
+    sealed = replace(evidence, truth=_sealed(evidence.truth), generated=_sealed(evidence.generated), log_prob=log_prob)
+    try:
+        found: Any = metric.compute(sealed)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return {metric.name: _none(f"the metric ended in an error: {_first_line(error)}")}
+    if not isinstance(found, dict):
+        return {metric.name: _none(f"the metric returned a {type(found).__name__} instead of columns")}
+    return {str(name): _checked(column) for name, column in found.items()}
+
+
+def _checked(column: Any) -> Estimate:
+    """A column as it is if it keeps the contract of an estimate, else none with the reason."""
+    if not isinstance(column, Estimate):
+        return _none(f"the metric returned a {type(column).__name__} instead of an estimate")
+    try:
+        return Estimate.model_validate(dict(column))
+    except ValidationError as error:
+        return _none(f"the metric returned no valid estimate: {_first_line(error)}")
+
+
+def _none(why: str) -> Estimate:
+    return Estimate(value=None, note=why)
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))} is {first['input']!r}; {first['msg']}"
+    return ": ".join(filter(None, (type(error).__name__, str(error).strip().partition("\n")[0][:200])))
+
+
+def _sealed(rows: Array) -> Array:
+    view = rows.view()
+    view.flags.writeable = False
+    return view
