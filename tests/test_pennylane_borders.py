@@ -225,6 +225,43 @@ def test_plain_numbers_are_in_double_precision() -> None:
     assert rotated() == pytest.approx(-np.cos(0.3), abs=1e-15)
 
 
+PREPARATIONS: dict[str, Callable[[], Any]] = {
+    "basis state": lambda: qml.BasisState([1, 0], wires=[2, 0]),
+    "basis embedding": lambda: qml.BasisEmbedding([1, 0], wires=[2, 0]),
+    "amplitudes": lambda: qml.StatePrep(AMPLITUDES, wires=[2, 0], normalize=True),
+    "amplitude embedding": lambda: qml.AmplitudeEmbedding(AMPLITUDES[:3], wires=[2, 0], pad_with=0.2, normalize=True),
+    "cosine window": lambda: qml.CosineWindow(wires=[2, 0]),
+    "product state": lambda: qml.MPSPrep([np.eye(2), np.eye(2)], wires=[2, 0], work_wires=[1]),
+    "Möttönen": lambda: qml.MottonenStatePreparation(AMPLITUDES / np.linalg.norm(AMPLITUDES), wires=[2, 0]),
+    "superposition": lambda: qml.Superposition([0.6, 0.8], np.array([[0, 1], [1, 0]]), [2, 0], 3),
+}
+
+
+@pytest.mark.parametrize("name", PREPARATIONS)
+def test_a_circuit_may_begin_with_any_preparation(name: str) -> None:
+    """As the first operation, where PennyLane hands it to the device, and as the second, where it decomposes it."""
+
+    def program(late: bool) -> Any:
+        if late:
+            qml.Identity(1)
+        PREPARATIONS[name]()
+        qml.RX(0.3, 1)
+        qml.CNOT([1, 0])
+        return qml.probs(wires=[0, 1, 2])
+
+    for late in (False, True):
+        found = []
+        for device in (OURS, THEIRS):
+            try:
+                found.append(qml.QNode(program, qml.device(device, wires=4))(late))
+            except Exception as error:
+                found.append(type(error))
+        if isinstance(found[1], type):
+            assert isinstance(found[0], type)
+        else:
+            np.testing.assert_allclose(*found, rtol=0, atol=1e-14)
+
+
 @pytest.mark.parametrize("c_dtype", ["complex64", "complex128"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("jitted", [False, True])

@@ -10,6 +10,7 @@ import numpy as np
 import pennylane as qml
 import torch
 from pennylane.devices.qubit import get_final_state
+from pennylane.operation import StatePrepBase
 from pennylane.tape import QuantumScript
 from torch import Tensor
 
@@ -27,7 +28,7 @@ def steps_of(operations: Sequence[Any], data: Sequence[Any], precision: Precisio
     left, steps = iter(data), []
     for operation in operations:
         values = tuple([next(left) for _ in operation.data])
-        if operation.name == "BasisState":
+        if isinstance(operation, qml.BasisState):
             steps += [Step(flip, (), True) for flip in _flips(operation, *values)]
         else:
             steps.append(Step(operation, values, is_applied_exactly(operation, values, precision.real)))
@@ -74,10 +75,10 @@ def _by_pennylane(
     """The state after operations that PennyLane applies, and the script with the shots that a postselection left."""
     n_wires = max(1, len(places))
     listed = [_moved(bound(step.operation, list(map(as_tensor, step.data))), places) for step in steps]
-    if found is None and isinstance(listed[0], qml.StatePrep):
+    if found is None and isinstance(listed[0], StatePrepBase):
         first = listed.pop(0)
-        batched = first.batch_size is not None
-        found = first.state_vector(wire_order=range(n_wires)).reshape(-1, 2**n_wires).to(torch.complex128), batched
+        prepared = as_tensor(first.state_vector(wire_order=range(n_wires))).reshape(-1, 2**n_wires)
+        found = prepared.to(torch.complex128), first.batch_size is not None
     rows, batched = found or (torch.eye(1, 2**n_wires, dtype=torch.complex128), False)
     # A row of its own where there is no batch: PennyLane takes a leading axis for one.
     start = qml.StatePrep(rows if batched else rows[0], wires=range(n_wires), validate_norm=False)
