@@ -143,7 +143,7 @@ def _lines(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, str]]]
                 fields = f"{len(cells)} fields, its header {len(header)}"
                 raise Refused(f"{path}: line {reader.line_num} has {fields}")
     except csv.Error as error:
-        raise Refused(f"{path} is not CSV in UTF-8: {error}") from None
+        raise Refused(f"{path} is not CSV: {error}") from None
 
 
 def _fields(cells: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ from qinn_bench.capacity import Curve
 from qinn_bench.dataset import Observable
 from qinn_bench.report import figures, look
 from qinn_bench.report.capacity_figure import capacity_figure
+from qinn_bench.report.latex import latex
 from qinn_bench.report.layout import Entry, Heading, Line, Table
 from qinn_bench.values import Estimate
 
@@ -98,7 +99,7 @@ def test_tables_stay_tables(first, second):
     rows = [line for line in lines if line.startswith("|")]
     assert {line.replace("\\\\", "").replace("\\|", "").count("|") for line in rows} == {4}
     assert not any("<script" in line.replace("\\<", "") for line in lines)
-    body = made.latex()
+    body = latex(made)
     assert body.count(r"\begin") == body.count(r"\end") == 2 and "\n\n" not in body
     bare = body.replace(r"\$", "").replace(r"\%", "").replace(r"\#", "")
     assert bare.count("$") % 2 == 0 and "%" not in bare and "#" not in bare

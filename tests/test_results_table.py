@@ -76,7 +76,7 @@ def test_no_file_no_header_no_text(tmp_path, table):
     with pytest.raises(Refused, match="it has: none"):
         read(table(""), RUNS)
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(Refused, match="not CSV in UTF-8"):
+    with pytest.raises(Refused, match="not text in UTF-8"):
         read(tmp_path / "binary.csv", RUNS)
 
 
