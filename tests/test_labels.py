@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -16,11 +17,16 @@ from hypothesis import strategies as st
 from qinn_bench import registry
 from qinn_bench.capacity import Curve
 from qinn_bench.dataset import Observable
+from qinn_bench.performance.counters import Counted
+from qinn_bench.performance.nightly import Tonight, unfit
+from qinn_bench.performance.preflight import Conditions, Rival
 from qinn_bench.report import figures, look
 from qinn_bench.report.capacity_figure import capacity_figure
 from qinn_bench.report.latex import latex
 from qinn_bench.report.layout import Entry, Heading, Line, Table
-from qinn_bench.values import Estimate
+from qinn_bench.report.nightly import markdown
+from qinn_bench.report.nightly_page import page
+from qinn_bench.values import Estimate, Use
 
 ODD = (
     *("Ba$$in", "$\\frac{", "a|b", "<script>alert(1)</script>", "%&#_{}~^\\", "a\nb\r\n", "a\rb", "_x", "שלום"),
@@ -100,8 +106,8 @@ def test_tables_stay_tables(first, second):
     assert {line.replace("\\\\", "").replace("\\|", "").count("|") for line in rows} == {4}
     assert not any("<script" in line.replace("\\<", "") for line in lines)
     body = latex(made)
-    assert body.count(r"\begin") == body.count(r"\end") == 2 and "\n\n" not in body
-    bare = body.replace(r"\$", "").replace(r"\%", "").replace(r"\#", "")
+    assert len(re.findall(r"\\begin\{", body)) == len(re.findall(r"\\end\{", body)) and "\n\n" not in body
+    bare = body.partition("\n")[2].replace(r"\$", "").replace(r"\%", "").replace(r"\#", "")
     assert bare.count("$") % 2 == 0 and "%" not in bare and "#" not in bare
     assert "\r" not in made.text() and "\n\n\n\n" not in made.text()
 
@@ -115,3 +121,22 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
+
+
+@settings(max_examples=25, deadline=None)
+@given(label=LABELS)
+def test_the_page_of_a_night_has_no_tags_but_its_own(label):
+    found = Counted(workload=Use(name="engine", knobs={"odd": label}), version=label, counters={}, reason=label)
+    conditions = Conditions(load=0.0, cores=1, memory_gib=1.0, disk_gib=1.0, rivals=(Rival(name=label, share=0.5),))
+    tonight = Tonight(
+        **dict.fromkeys(("run", "commit", "machine", "environment", "workloads", "anchor", "green"), label),
+        **{"utc": "2026-01-01T00:00:00+00:00", "dirty": False, "conditions": conditions, "budget": 1.0},
+    )
+    seen = []
+    for night in (unfit(tonight, label), unfit(tonight, "plain")):
+        night = night.model_copy(update={"counted": (found,)})
+        reader = Tags()
+        reader.feed(page(night, {}))
+        seen.append(reader.tags)
+        assert "\n#" not in markdown(night, {}).replace("\n# ", "").replace("\n## ", "").replace("\n### ", "")
+    assert seen[0] == seen[1] and "script" not in seen[0]
