@@ -114,7 +114,7 @@ def read_arrays(path: Path, absent: str = "", most: int = UNPACKED_BYTES) -> dic
             raise
         # Damaged bytes make zipfile, zlib and NumPy raise errors of a dozen kinds, from SyntaxError to struct.error.
         except Exception as error:
-            raise Refused(f"{path} is no whole file of arrays ({short(error)})") from None
+            raise Refused(f"{path} is damaged, no whole file of arrays ({short(error)})") from None
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path, most: int) -> None:
@@ -132,7 +132,7 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path, most: int) -> None:
         if total > most:
             raise Refused(f"{path} unpacks to more than {size(most)}, which is more than such a file may hold")
         if stated > member.file_size:
-            raise Refused(f"{path} is no whole file of arrays ('{member.filename}' is shorter than it says)")
+            raise Refused(f"{path} is damaged, no whole file of arrays ('{member.filename}' is shorter than it says)")
 
 
 def size(n: int) -> str:

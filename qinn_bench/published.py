@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Literal
@@ -19,7 +18,6 @@ NAMED = 3
 """Commits that are named one by one."""
 MOST_BYTES = 1024 * MIB
 """Limit of a file when unpacked; 344 records are 3 MB."""
-KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Header(Value):
@@ -82,12 +80,10 @@ def read(path: Path, study: str) -> list[Record]:
 
 
 def _record(line: str, study: str, where: str) -> Record:
-    """A record whose key is one and whose study is that of the file: files beside the records are named after them."""
+    """A record of the study: the files beside its records are named after it."""
     record = value_of(Record, line, f"{where} is not a record of this version")
     if record.study != study:
         raise Refused(f"{where} is a record of '{short(record.study)}', one of '{study}' was expected")
-    if not KEY.fullmatch(record.key):
-        raise Refused(f"{where} has the key '{short(record.key)}'; expected letters, digits, - and _, at most 64")
     return record
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import zipfile
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from qinn_bench import locks
+from qinn_bench.files import read_arrays, read_bytes
 from qinn_bench.values import Cell, Key, Record, Refused, StudyName
 
 Arrays = dict[str, NDArray[Any]]
@@ -137,8 +138,8 @@ def _sync(folder: Path) -> None:
 def read_cache(path: Path) -> list[dict[str, float]]:
     """Numbers that are kept because they take long; none where they cannot be read, so that they are taken again."""
     try:
-        return _NUMBERS.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return _NUMBERS.validate_json(read_bytes(path))
+    except (OSError, ValidationError, Refused):
         return []
 
 
@@ -158,6 +159,8 @@ def look(results: Path, study: str, key: str) -> Record | Unreadable | None:
     """The record of a cell, None if it was never finished, or why the file that is there is no such record."""
     path = record_path(results, study, key)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Unreadable(path, "it is no regular file")
         with path.open("rb") as file:
             text = file.read(LARGEST_RECORD + 1)
     except FileNotFoundError:
@@ -248,14 +251,6 @@ def load_arrays(results: Path, record: Record) -> Arrays:
     """
     path = record_path(results, record.study, record.key).with_suffix(".npz")
     try:
-        with zipfile.ZipFile(path) as packed:
-            if (size := sum(one.file_size for one in packed.infolist())) > LARGEST_ARRAYS:
-                raise Refused(f"{path} would unpack to {size / 2**30:.1f} GiB; at most {LARGEST_ARRAYS >> 30} are read")
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except FileNotFoundError:
-        raise Refused(f"{path} is missing, so that the cell has no arrays; run it with --fresh") from None
-    except Refused:
-        raise
-    except Exception as error:  # Whatever NumPy and zipfile make of damaged bytes.
-        raise Refused(f"{path} is damaged ({' '.join(str(error).split())[:200]}); run its cell with --fresh") from None
+        return read_arrays(path, f"{path} is missing, so that the cell has no arrays", LARGEST_ARRAYS)
+    except Refused as refusal:
+        raise Refused(f"{refusal}; run its cell with --fresh") from None

@@ -40,8 +40,8 @@ def refused(call, *words, **more):
     return str(found.value)
 
 
-def keyed(one, key):
-    return one.model_copy(update={"key": key})
+def called(one, label, key):
+    return one.model_copy(update={"row": label, "family": label, "key": key})
 
 
 def written(path, content):
@@ -193,7 +193,7 @@ def test_memory_is_bounded_whatever_an_archive_says(tmp_path):
 @EVERY
 @given(label=LABELS | st.sampled_from(list(ENDS)), reason=LABELS)
 def test_records_are_read_back_whatever_they_are_called(tmp_path, label, reason):
-    made = [keyed(record(f"{label}{at}", 0, "swd", 0.5, reason=reason), f"k{at}") for at in range(3)]
+    made = [called(record("a", 0, "swd", 0.5, reason=reason), f"{label}{at}", f"k{at}") for at in range(3)]
     published.write(tmp_path / "toy.jsonl.gz", "toy", made)
     assert published.read(tmp_path / "toy.jsonl.gz", "toy") == made
 
@@ -222,7 +222,9 @@ def test_what_is_accepted_is_read_back_whatever_it_is_called(tmp_path, label):
     licence.write(tmp_path / "licence.json", given_)
     assert licence.read(tmp_path / "licence.json") == given_
     watch = Watch(study="toy.toml", margins={"swd": 0.1})
-    numbers = quality.golden_of(watch, "toy", row(label, [0.1] * 5), label, label)
+    numbers = quality.golden_of(
+        watch, "toy", [called(one, label, one.key) for one in row("a", [0.1] * 5)], label, label
+    )
     quality.save_golden(tmp_path / "golden.json", numbers)
     assert quality.load_golden(tmp_path / "golden.json") == numbers
 
@@ -241,15 +243,20 @@ def test_the_study_of_claims_names_no_other_folder(tmp_path, study):
     assert "'study' is" in refused(claims.load, path)
 
 
-@pytest.mark.parametrize("key", ["../../x", "a/b", "", "x" * 65, "a\u2028b", "."])
+@pytest.mark.parametrize("key", ["../../x", "a/b", "", "x" * 101, "a\u2028b", "."])
 def test_a_published_record_whose_key_is_a_path_is_refused(tmp_path, key):
-    published.write(tmp_path / "toy.jsonl.gz", "toy", [keyed(record("a", 0, "swd", 0.5), key)])
-    assert "has the key" in refused(published.read, tmp_path / "toy.jsonl.gz", "toy")
+    published.write(tmp_path / "toy.jsonl.gz", "toy", [called(record("a", 0, "swd", 0.5), "a", key)])
+    assert "is not a record of this version: key: " in refused(published.read, tmp_path / "toy.jsonl.gz", "toy")
 
 
 def test_a_published_record_of_another_study_is_refused(tmp_path):
-    published.write(tmp_path / "toy.jsonl.gz", "toy", [record("a", 0, "swd", 0.5).model_copy(update={"study": "../x"})])
-    assert "is a record of '../x'" in refused(published.read, tmp_path / "toy.jsonl.gz", "toy")
+    path = tmp_path / "toy.jsonl.gz"
+    for study, why in (
+        ("../x", "line 2, is not a record of this version: study: "),
+        ("other", "is a record of 'other'"),
+    ):
+        published.write(path, "toy", [record("a", 0, "swd", 0.5).model_copy(update={"study": study})])
+        assert why in refused(published.read, path, "toy")
 
 
 @pytest.mark.parametrize(

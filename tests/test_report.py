@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -58,7 +59,12 @@ def record(row, seed=0, *, model=None, data="zjet", role="model", metrics=None, 
         "metrics": metrics or {},
     }
     return Record(
-        key=f"{row}{seed}{use}", study="quick", row=row, role=role, cell=cell, **(facts | {"status": "ok"} | more)
+        key=sha256(f"{row}{seed}{use}".encode()).hexdigest()[:24],
+        study="quick",
+        row=row,
+        role=role,
+        cell=cell,
+        **(facts | {"status": "ok"} | more),
     )
 
 

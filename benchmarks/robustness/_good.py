@@ -202,7 +202,9 @@ def _targets(folder: Path, run_file: Path) -> list[Target]:
         Target(
             "record", "json", below("results/records/toy/*.json"), [["status", "toy.toml"], *tables, *ratios, check], 4
         ),
-        Target("arrays", "arrays", below("results/records/toy/*.npz"), [["figure", "toy.toml"], check], 2),
+        Target(
+            "arrays", "arrays", below("results/records/toy/*.npz"), [["figure", "toy.toml"], check, check, check], 2
+        ),
         Target(
             "published records", "gzip", ["toy.jsonl.gz"], [[*one, *packed] for one in (*tables, *ratios, check)], 4
         ),

@@ -34,9 +34,9 @@ def call(order: dict[str, object], said: Path) -> dict[str, object]:
     code, is_late = 0, False
     with said.open("w+b", buffering=0) as file:
         os.dup2(file.fileno(), 1), os.dup2(file.fileno(), 2)
-        # CPU time, for the machine may be busy; and ten times as much by the wall, for a call may wait for ever.
+        # CPU time, for the machine may be busy; and four times as much by the wall, for a call may wait for ever.
         seconds = float(str(order["seconds"]))
-        signal.setitimer(signal.ITIMER_PROF, seconds), signal.setitimer(signal.ITIMER_REAL, 10 * seconds)
+        signal.setitimer(signal.ITIMER_PROF, seconds), signal.setitimer(signal.ITIMER_REAL, 4 * seconds)
         try:
             code = main(list(order["words"]))
         except SystemExit as ended:

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,29 +181,40 @@ def table(found: list[tuple[Case, Ended]], peak: int, seconds: float) -> str:
     return "\n".join([*lines, "", *(f"- {name}: {OUTCOMES[name]}" for name in shown)]) + "\n"
 
 
+def campaign(good: Good, count: int, scratch: Path, seed: int) -> tuple[list[tuple[Case, Ended]], int]:
+    """So many cases in one process, with the most memory that it held; what ends wrongly is printed at once."""
+    reader, found = Reader(), list[tuple[Case, Ended]]()
+    try:
+        _check_good(good, reader)
+        for at, case in enumerate(cases(good, count, scratch, seed)):
+            ended = reader.call(case)
+            found.append((case, ended))
+            if ended.outcome in WRONG:
+                print(f"{seed}.{at}: {case.target}, {case.damage}, {ended}: {' '.join(case.words)}", flush=True)
+            if at % 250 == 249:
+                print(f"{seed}: {at + 1} cases", file=sys.stderr, flush=True)
+    finally:
+        reader.end()
+    return found, reader.peak
+
+
 def main() -> int:
     """Run the campaign, say what ended wrongly, write the table; 1 if anything did."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cases", type=int, default=5000)
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", help="this target alone")
     parser.add_argument("--out", type=Path, help="write the table to this file")
     options = parser.parse_args()
-    begun, reader, found = time.monotonic(), Reader(), list[tuple[Case, Ended]]()
-    with tempfile.TemporaryDirectory(prefix="qinn-bench-damage-") as folder:
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="qinn-bench-damage-") as folder, ThreadPoolExecutor(options.jobs) as pool:
         good = make(Path(folder) / "good", options.only)
-        try:
-            _check_good(good, reader)
-            for at, case in enumerate(cases(good, options.cases, Path(folder) / "case", options.seed)):
-                ended = reader.call(case)
-                found.append((case, ended))
-                if ended.outcome in WRONG:
-                    print(f"{at}: {case.target}, {case.damage}, {ended}: {' '.join(case.words)}", flush=True)
-                if at % 500 == 499:
-                    print(f"{at + 1} cases, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-        finally:
-            reader.end()
-    page = table(found, reader.peak, time.monotonic() - begun)
+        each, seeds = -(-options.cases // options.jobs), range(options.seed, options.seed + options.jobs)
+        started = [pool.submit(campaign, good, each, Path(folder) / f"case{seed}", seed) for seed in seeds]
+        ended = [one.result() for one in started]
+    found = [pair for pairs, _ in ended for pair in pairs]
+    page = table(found, max(peak for _, peak in ended), time.monotonic() - begun)
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(page, encoding="utf8")
