@@ -15,7 +15,7 @@ from scipy.special import stdtr, stdtrit
 
 from qinn_bench import ties
 from qinn_bench.sign_flips import sign_flip_p, wilcoxon_p
-from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome
+from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome, Refused
 
 LEAST = 5
 """Fewer independent replicates decide nothing: of four, even all of one sign are no 5 % evidence (1/16)."""
@@ -74,10 +74,11 @@ def compare(
             None.
 
     Raises:
-        ValueError: lengths differ, the direction is "none", or the margin is not positive.
+        Refused: the direction is "none".
+        ValueError: lengths differ, or the margin is not positive.
     """
     if better not in ORIENTED:
-        raise ValueError("a metric without a better direction compares nothing")
+        raise Refused("a metric was to be compared that has no better direction")
     if first.shape != second.shape or (margin is not None and margin <= 0):
         raise ValueError(
             f"expected values of equal length and a positive margin, got {first.shape}, {second.shape}, {margin}"

@@ -35,7 +35,18 @@ def read_toml(path: Path, absent: str, broken: str = "valid TOML") -> dict[str, 
     text = read_text(path, absent, TOML_BYTES)
     if DOTTED.search(text):
         raise Refused(f"{path} is not {broken} for this program: a key has {KEY_PARTS} parts or more")
-    return dict(_read(tomllib.loads, text, path, broken))
+    return dict(_read(_printable_toml, text, path, broken))
+
+
+def _printable_toml(text: str) -> dict[str, Any]:
+    """What a text in TOML says; a whole number in hexadecimal digits may be longer than any sentence can print.
+
+    Raises:
+        ValueError: it is no TOML, or has a number that cannot be printed.
+    """
+    content = tomllib.loads(text)
+    json.dumps(content, default=str)
+    return content
 
 
 def read_json(path: Path, absent: str = "", broken: str = "valid JSON", most: int = FILE_BYTES) -> Any:

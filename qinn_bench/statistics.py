@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import gammaincinv
 
-from qinn_bench.values import Array, Estimate
+from qinn_bench.values import Array, Estimate, Refused
 
 ONE_SIGMA = 0.6826894921370859
 CHUNK = 2_000_000
+FAR = 1e100
 
 
 class Spread(NamedTuple):
@@ -71,23 +73,29 @@ def combine(estimates: Sequence[Estimate]) -> Estimate:
     and the note counts them; `n` is that of the smallest seed.
 
     Raises:
-        ValueError: no estimates, or estimates of different units or directions.
+        Refused: no estimates, or estimates of different units or directions.
     """
     kinds = {(e.unit, e.better) for e in estimates}
     if len(kinds) != 1:
-        raise ValueError(f"expected estimates of one unit and direction, got {sorted(kinds)}")
+        said = " and ".join(f"'{unit}', {better}" for unit, better in sorted(kinds)) or "none at all"
+        raise Refused(f"the seeds of a row were to have estimates of one unit and direction, but have {said}")
     unit, better = kinds.pop()
     found = [e for e in estimates if e.value is not None]
     note = "; ".join(dict.fromkeys(e.note for e in estimates if e.value is None))
     if not found:
         return Estimate(value=None, unit=unit, better=better, note=f"no seed has a value: {note}")
     values = np.array([e.value for e in found], dtype=np.float64)
-    within = [e.error for e in found if e.error is not None]
+    within = np.array([e.error for e in found if e.error is not None], dtype=np.float64)
+    # Squares of larger numbers than `FAR` could overflow, so that they are taken in units of the largest.
+    largest = float(np.max(np.abs([*values, *within])))
+    scale = largest if largest > FAR else 1.0
+    values, within = values / scale, within / scale
     between = np.var(values, ddof=1) / len(values) if len(values) > 1 else 0.0
-    known = len(values) > 1 or bool(within)
+    known = len(values) > 1 or bool(len(within))
+    error = scale * float(np.sqrt(between + (np.mean(within) if len(within) else 0.0) ** 2))
     return Estimate(
-        value=float(values.mean()),
-        error=float(np.sqrt(between + (np.mean(within) if within else 0.0) ** 2)) if known else None,
+        value=scale * float(values.mean()),
+        error=min(error, sys.float_info.max) if known else None,
         n=min(e.n for e in found),
         unit=unit,
         better=better,

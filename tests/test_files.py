@@ -79,7 +79,9 @@ def test_damaged_toml_is_refused_in_a_sentence(tmp_path, content, why):
 
 
 @pytest.mark.parametrize("digits", [5000, 50_000])
-def test_a_number_of_many_hexadecimal_digits_is_refused(tmp_path, digits):
+def test_a_number_of_many_hexadecimal_digits_is_refused(tmp_path, digits, capsys):
+    odd = written(tmp_path / "b.toml", "name = 0x" + "f" * digits)
+    assert main(["capacity", str(odd)]) == 2 and "4300 digits" in capsys.readouterr().err
     path = written(tmp_path / "a.toml", HEAD + "seeds = 0x" + "f" * digits)
     assert "4300 digits" in refused(planning.load_study, path) or "seeds" in refused(planning.load_study, path)
 

@@ -56,6 +56,12 @@ def outcome(golden, values, **changes):
     return found[0]
 
 
+def test_a_golden_metric_that_is_watched_no_more_is_no_pass(golden):
+    watch = Watch(study="benchmarks/studies/nightly.toml", first_seeds=3, margins={"swd": 0.02})
+    found = quality.check(golden, watch, [record(seed, 9.0) for seed in range(SEEDS)])
+    assert found[0].outcome == "inconclusive" and "watched no more" in found[0].reason
+
+
 def test_the_same_numbers_pass_and_the_first_seeds_are_enough(golden, tmp_path):
     assert quality.load_golden(tmp_path / "golden.json") == golden
     assert outcome(golden, base()).outcome == "same"

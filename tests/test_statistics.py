@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import poisson
 
 from qinn_bench import statistics
-from qinn_bench.values import Estimate
+from qinn_bench.values import Estimate, Refused
 
 
 @pytest.fixture
@@ -123,3 +123,15 @@ def test_degenerate_error_recovers_both_limits():
     assert statistics.degenerate_error(2.0, 1.0) == 1.0
     assert statistics.degenerate_error(101.0, 1.0) == 10.0
     assert statistics.degenerate_error(0.5, 1.0) == 1.0
+
+
+def test_seeds_of_different_units_or_directions_are_refused_in_a_sentence():
+    odd = [Estimate(value=1.0, unit="nats", better="lower"), Estimate(value=1.0, unit="nats", better="none")]
+    with pytest.raises(Refused, match="have 'nats', lower and 'nats', none"):
+        statistics.combine(odd)
+
+
+@pytest.mark.parametrize("largest", [1e200, 1e308, 1.7e308])
+def test_seeds_of_the_largest_numbers_have_a_mean_and_an_error(largest):
+    found = statistics.combine([Estimate(value=sign * largest, error=largest) for sign in (1, -1, 1)])
+    assert found.value == pytest.approx(largest / 3) and found.error >= largest * 0.99
