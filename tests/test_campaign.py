@@ -231,7 +231,7 @@ def test_a_missing_study_and_an_empty_filter_are_refused(study, capsys):
     assert main(["run", "nowhere.toml"]) == 2
     assert "there is no study file 'nowhere.toml'" in capsys.readouterr().err
     assert main(["run", str(study), "-m", "nothing"]) == 2
-    assert "the filters keep no cell" in capsys.readouterr().err
+    assert "has no row 'nothing'; there are: truth, spline_inn" in capsys.readouterr().err
 
 
 def test_rows_of_the_same_label_are_refused(study):

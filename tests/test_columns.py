@@ -49,7 +49,7 @@ def test_the_table_says_that_training_is_chaotic_and_what_has_no_control():
     with_backend = quantum.model_copy(update={"cell": quantum.cell.model_copy(update={"backend": "native"})})
     assert any("controls = true" in note for note in table([with_backend]).footnotes)
     frozen = with_backend.cell.model_copy(update={"control": "frozen"})
-    control = record("q · frozen", role="control", control_of="q", metrics=quality(6.9)).model_copy(
+    control = record("q-frozen", role="control", control_of="q", metrics=quality(6.9)).model_copy(
         update={"cell": frozen}
     )
     assert not any("Without controls" in note for note in table([with_backend, control]).footnotes)
