@@ -14,7 +14,7 @@ from qinn_bench import audit, flags, keys, resources, sources, store
 from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset, Evidence
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.metrics._take import take
+from qinn_bench.metrics._take import attempt
 from qinn_bench.nulls import Nulls
 from qinn_bench.seeds import numpy_rng, torch_rng
 from qinn_bench.values import Array, Cell, Certificate, Estimate, Resources
@@ -55,7 +55,11 @@ def certify(model: Any, cell: Cell, data: Dataset, arrays: store.Arrays) -> Cert
 def take_metrics(
     names: tuple[str, ...], cell: Cell, data: Dataset, arrays: store.Arrays, certificate: Certificate | None
 ) -> dict[str, Estimate]:
-    """The columns of these metrics, from the samples and log-densities of a cell; none where one fails."""
+    """The columns of these metrics, from the samples and log-densities of a cell.
+
+    Raises:
+        Exception: whatever a metric raises.
+    """
     found: dict[str, Estimate] = {}
     for metric in (all_metrics()[name] for name in names):
         if metric.needs == "density" and "log_prob" not in arrays:
@@ -68,7 +72,7 @@ def take_metrics(
             mass=certificate.mass if certificate else None,
             rng=numpy_rng("metric", metric.name, str(cell.data), cell.stream("evaluation")),
         )
-        found |= take(metric, evidence)
+        found |= attempt(metric, evidence)
     return found
 
 

@@ -14,21 +14,33 @@ from qinn_bench.values import Array, Estimate
 def take(metric: Metric, evidence: Evidence) -> dict[str, Estimate]:
     """The columns of a metric, each a finite number or none with the reason; a metric never ends what asks for it.
 
-    One that raises has a single column, of its name, without a value; the arrays it is given cannot be written to.
+    One that fails has a single column, of its name, without a value.
 
     Raises:
         MemoryError: the metric needs more memory than there is, which is not the metric's fault.
     """
-    log_prob = None if evidence.log_prob is None else _sealed(evidence.log_prob)
-    sealed = replace(evidence, truth=_sealed(evidence.truth), generated=_sealed(evidence.generated), log_prob=log_prob)
     try:
-        found: Any = metric.compute(sealed)
+        return attempt(metric, evidence)
     except MemoryError:
         raise
     except Exception as error:
         return {metric.name: _none(f"the metric ended in an error: {_first_line(error)}")}
+
+
+def attempt(metric: Metric, evidence: Evidence) -> dict[str, Estimate]:
+    """The columns of a metric as `take` gives them, but one that fails is let fail: older numbers may be kept then.
+
+    The arrays that it is given cannot be written to.
+
+    Raises:
+        Exception: whatever the metric raises.
+        TypeError: it returns no columns.
+    """
+    log_prob = None if evidence.log_prob is None else _sealed(evidence.log_prob)
+    sealed = replace(evidence, truth=_sealed(evidence.truth), generated=_sealed(evidence.generated), log_prob=log_prob)
+    found: Any = metric.compute(sealed)
     if not isinstance(found, dict):
-        return {metric.name: _none(f"the metric returned a {type(found).__name__} instead of columns")}
+        raise TypeError(f"the metric returned a {type(found).__name__} instead of columns")
     return {str(name): _checked(column) for name, column in found.items()}
 
 
