@@ -464,7 +464,7 @@ def test_a_damaged_sample_is_one_sentence(cached, damage, capsys):
     with pytest.raises(Refused, match="zjets-good"):
         _samples.read("zjets-good")
     assert main(["data", "verify", "zjets-good"]) == 4
-    assert "delete it and make it again" in capsys.readouterr().out
+    assert "delete it and make it again" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_command_line_lists_describes_and_verifies(cached, capsys):

@@ -72,11 +72,11 @@ def test_each_loss_term_can_be_switched_on_alone():
     x = rows(64)
     rng = torch.Generator()
     off = {"fidelity": 0.0, "mmd": 0.0, "barrier": 0.0}
-    plain = make(start="random", **off).double()
+    plain = make(start="random", trim=False, **off).double()
     nll = -plain.log_prob(x).mean().detach()
     assert float(plain.loss(x, 0.0, rng.manual_seed(0)).detach()) == pytest.approx(float(nll))
     for term in off:
-        model = make(start="random", **(off | {term: 1.0})).double()
+        model = make(start="random", trim=False, **(off | {term: 1.0})).double()
         model.circuit.load_state_dict(plain.circuit.state_dict())
         assert float(model.loss(x, 0.0, rng.manual_seed(0)).detach()) != pytest.approx(float(nll))
     with pytest.raises(Refused, match="needs fidelity > 0"):

@@ -153,7 +153,7 @@ def _plain(text: str) -> str:
 
 def _heading(heading: Heading) -> str:
     """A heading whose own marks stay marks, and that ends neither its cell nor the page."""
-    return on_one_line(str(heading)).replace("|", "\\|").replace("<", "\\<")
+    return "".join(f"\\{char}" if char in "\\|<" else char for char in on_one_line(str(heading)))
 
 
 def _pipes(cells: Sequence[str]) -> str:
