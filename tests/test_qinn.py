@@ -175,7 +175,7 @@ def trained_on_moons(**knobs):
     train, valid = (
         torch.as_tensor(data.transform.forward(part)[0], dtype=torch.float32) for part in (data.train, data.valid)
     )
-    model = make(2, copies=2, uploads=6, fidelity=0.0, mmd=0.0, **knobs)
+    model = make(2, copies=2, uploads=6, fidelity=0.0, mmd=0.0, trim=False, **knobs)
     assert sum(p.numel() for p in model.parameters()) == 152
     assert fit(model, train, valid, Budget(steps=1200, batch=256, learning_rate=0.01), ("trap",)).status == "ok"
     model = model.double()
