@@ -1,7 +1,7 @@
 # The two commands: make run (the main study) and make test (all checks). PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
-JOBS ?= 2
+JOBS ?= $(if $(filter 1,$(shell getconf _NPROCESSORS_ONLN)),1,2)
 ISA_TESTS := $(addprefix tests/test_,native.py wide.py quantum.py gates.py unitaries.py kernel_tables.py torch_func.py \
   drift.py backends.py pennylane_device.py pennylane_borders.py pennylane_properties.py qinn.py models.py controls.py \
   classical_models.py freezing.py training.py diagnostics.py)

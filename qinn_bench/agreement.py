@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from scipy import stats
 
-from qinn_bench import keys
+from qinn_bench import keys, store, welch
 from qinn_bench.paired import holm
 from qinn_bench.values import Array, Record, Refused, Value
 
@@ -116,12 +115,10 @@ def compare(first: Sequence[Record], second: Sequence[Record], columns: Sequence
 def _by_row(records: Sequence[Record]) -> dict[Row, Seeds]:
     """The records over seeds that ended well, by row and data set, which is called by its name if that is enough."""
     found: dict[Row, Seeds] = {}
-    uses = {str(record.cell.data): record.cell.data.name for record in records}
-    shared = Counter(uses.values())
+    names = store.data_names(records)
     for record in records:
         if record.cell.varies == "all":
-            use = str(record.cell.data)
-            seeds = found.setdefault((record.row, use if shared[uses[use]] > 1 else uses[use]), {})
+            seeds = found.setdefault((record.row, names[str(record.cell.data)]), {})
             if record.status == "ok":
                 seeds[record.cell.seed] = record
     return found
@@ -161,7 +158,7 @@ def _test(place: Row, name: str, one: Seeds, other: Seeds) -> Agreement | str:
         how, error, freedom = "same seeds", float(np.std(a - b, ddof=1) / np.sqrt(len(both))), len(both) - 1.0
     elif len(a) > 1 and len(b) > 1:
         how = "independent seeds"
-        error, freedom = _welch(a, b)
+        error, freedom = _independent(a, b)
     else:
         how, error, freedom = "one seed", inside, np.inf
     difference = float(a.mean() - b.mean())
@@ -194,13 +191,10 @@ def _values(name: str, seeds: Seeds) -> dict[int, tuple[float, float]]:
     return {seed: (one.value, one.error or 0.0) for seed, one in found.items() if one.value is not None}
 
 
-def _welch(a: Array, b: Array) -> tuple[float, float]:
-    """The error of a difference of two means, and its degrees of freedom (Welch, Biometrika 34, 28 (1947))."""
-    parts = np.array([np.var(side, ddof=1) / len(side) for side in (a, b)])
-    total = float(parts.sum())
-    if total == 0:
-        return 0.0, float(len(a) + len(b) - 2)
-    return float(np.sqrt(total)), total**2 / float((parts**2 / [len(a) - 1, len(b) - 1]).sum())
+def _independent(a: Array, b: Array) -> tuple[float, float]:
+    """The error of a difference of two means, and its degrees of freedom."""
+    sds = np.array([[np.std(side, ddof=1)] for side in (a, b)])
+    return welch.error_of(sds, np.array([[len(a)], [len(b)]])) if sds.any() else (0.0, float(len(a) + len(b) - 2))
 
 
 def _machines(first: Sequence[Record], second: Sequence[Record]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any
@@ -65,17 +64,6 @@ def check_study(study: Study) -> None:
     _check(f"{where}: mass_draws", study.mass_draws, DRAWS)
     for name, budget in study.budgets.items():
         _check_budget(f"{where}: budget '{name}'", budget)
-
-
-def check_jobs(jobs: int, option: str = "--jobs") -> None:
-    """Let a number of processes pass that this machine has cores for.
-
-    Raises:
-        Refused: none, or more than there are cores.
-    """
-    cores = os.cpu_count() or 1
-    if not 1 <= jobs <= cores:
-        raise Refused(f"{option} is {jobs}; from 1 to {cores} was expected, the number of cores")
 
 
 def _rungs(row: Row) -> int:

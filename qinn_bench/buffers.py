@@ -11,21 +11,28 @@ from torch import Tensor, nn
 
 NUDGE = 0.01
 """A number is moved by this share of itself, and by this much of what is typical in its buffer."""
+Numbers = dict[str, np.ndarray[Any, Any]]
 SEEN = 1e-9
 """A log-density that moves by this share of its scale has seen it."""
 
 
+def snapshot(model: nn.Module) -> Numbers:
+    """Everything of a model that holds floating-point numbers and is no parameter, as it is now."""
+    return {
+        name: (held.detach().cpu().numpy() if isinstance(held, Tensor) else held).copy() for name, held in _held(model)
+    }
+
+
 @torch.no_grad()
-def fitted(model: nn.Module, fresh: nn.Module, rows: Tensor, *, given: bool) -> int:
+def fitted(model: nn.Module, fresh: Numbers, rows: Tensor, *, given: bool) -> int:
     """How many numbers outside of its parameters a model in float64 has fitted, and its density depends on.
 
     Looked at are the floating-point buffers of its modules and the tensors and arrays that are plain attributes of
-    them. Those count that differ from the ones of a `fresh` model, which was built alike and never saw a row, or all
-    where a model is `given` its data set when it is built; and of a model with a density only those that its
+    them. Those count that differ from the `fresh` ones, of before it was trained, or all where a model is `given` its
+    data set when it is built; and of a model with a density only those that its
     log-density at `rows` ``(n, dim)`` depends on: masks, and starting points of an inverse, do not count.
     """
-    before = dict(_held(fresh))
-    candidates = {name: held for name, held in _held(model) if given or not _same(held, before.get(name))}
+    candidates = {name: held for name, held in _held(model) if given or not _same(held, fresh.get(name))}
     if not hasattr(model, "log_prob"):
         return sum(_size(held) for held in candidates.values())
     return sum(_size(held) for held in candidates.values() if _matters(model, held, rows))

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qinn_bench import kernel, locks, measuring, registry, run, store
+from qinn_bench import kernel, keys, locks, measuring, registry, run, store
 from qinn_bench import limits as limiting
 from qinn_bench.limits import Limits
 from qinn_bench.run import Order
@@ -77,6 +77,12 @@ def fitting(orders: Sequence[Order], records: Sequence[Record]) -> list[tuple[Or
             if order.key not in found and (record := known.pop(of_order(order), None)):
                 found[order.key] = left.pop(id(record))
     return [(order, named(order, found[order.key])) for order in orders if order.key in found]
+
+
+def of_other_inputs(found: Sequence[tuple[Order, Record]]) -> tuple[int, str]:
+    """How many of these records are not of this version of their cell, and what differs, in words."""
+    other = [(record.inputs, order.inputs) for order, record in found if record.key != order.key]
+    return len(other), keys.counted_differences(other)
 
 
 def _place(one: Order | Record) -> tuple[object, ...]:

@@ -12,16 +12,14 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 from qinn_bench import registry
 from qinn_bench.dataset import Metric, MetricColumn
 from qinn_bench.metrics._collect import all_metrics, broken_families
-from qinn_bench.registry import MAKERS, PACKAGES, Kind
+from qinn_bench.registry import GIVEN, MAKERS, PACKAGES, Kind
 from qinn_bench.values import Knobs, Refused, Role, Use
 
-HIDDEN = frozenset({"data", "backend"})
-"""Keywords of a maker that are no knobs: what the program hands it."""
 BACKENDS = Path(__file__).parent / "quantum" / "backends.py"
 
 
@@ -94,8 +92,7 @@ def made(kind: Literal["model", "data"], name: str) -> Made:
     """
     found = _read(kind, name) if _file(kind, name) else None
     found = found or _imported(kind, name)
-    if found.role not in get_args(Role):
-        raise Refused(f"model '{name}' declares ROLE '{found.role}'; expected one of: {', '.join(get_args(Role))}")
+    registry.checked_role(name, found.role)
     return found
 
 
@@ -110,7 +107,7 @@ def _read(kind: Kind, name: str) -> Made | None:
     try:
         role = _values(tree).get("ROLE", "model")
         pairs = [(argument.arg, default) for argument, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
-        knobs = {knob: _literal(default, tree) for knob, default in pairs if knob not in HIDDEN}
+        knobs = {knob: _literal(default, tree) for knob, default in pairs if knob not in GIVEN}
     except Unreadable:
         return None
     every = frozenset(one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs))
@@ -186,9 +183,8 @@ def own_metrics() -> dict[str, Measure]:
     """
     found: dict[str, Measure] = {}
     own = [family for family in registry.names("metric") if not registry.is_foreign("metric", family)]
-    broken = registry.broken("metric", [family for family in own if not _tells("metric", family)])
     for family in own:
-        for one in () if family in broken else _own_measures(family):
+        for one in _own_measures(family):
             if one.name in found:
                 raise Refused(f"metric family '{family}' defines '{one.name}', which another family defines already")
             found[one.name] = one
@@ -196,14 +192,17 @@ def own_metrics() -> dict[str, Measure]:
 
 
 def _own_measures(family: str) -> tuple[Measure, ...]:
-    """The metrics of a file of ours, which is imported only where its text does not tell."""
+    """The metrics of a file of ours, which is imported only where its text does not tell; none if it is broken."""
     file = _file("metric", family)
     try:
         if file:
             return _declared(file)
     except Unreadable:
         pass
-    return tuple(map(_measured, registry.find("metric", family).METRICS))
+    try:
+        return tuple(map(_measured, registry.find("metric", family).METRICS))
+    except Refused:
+        return ()
 
 
 def _measured(metric: Metric) -> Measure:

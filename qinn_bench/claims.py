@@ -18,8 +18,8 @@ from pydantic import Field
 from qinn_bench import capacity, paired
 from qinn_bench.comparing import on_data, row_names
 from qinn_bench.files import short
-from qinn_bench.reading import NAME, parse, read_toml
-from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
+from qinn_bench.reading import parse, read_toml
+from qinn_bench.values import NAME, Comparison, Estimate, Record, Refused, Value
 from qinn_bench.verdicts import ABSENT, judge
 
 Relation = Literal["better", "equal", "ratio-at-least"]
@@ -39,7 +39,7 @@ class Claim(Value):
     of pairs of seeds.
     """
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    id: Annotated[str, Field(pattern=NAME)]
     statement: str
     first: str
     second: str
@@ -59,7 +59,7 @@ class Claims(Value):
     `source` says who claims it, `quoted` what, `note` why the margins are what they are.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    name: Annotated[str, Field(pattern=NAME)]
     title: str
     source: str
     quoted: str = ""

@@ -7,7 +7,6 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -19,9 +18,6 @@ from qinn_bench.dataset import Dataset
 from qinn_bench.reading import parse
 from qinn_bench.values import Budget, Cell, Control, Value
 
-Part = Literal[
-    "cell", "data", "transforms", "model", "circuits", "contract", "training", "control", "simulator", "size"
-]
 PARTS: dict[str, str] = {
     "cell": "the settings of the cell",
     "data": "the data",
@@ -117,7 +113,7 @@ def inputs_of(cell: Cell, data: Dataset, size: int | None = None) -> dict[str, s
     }
     family = cell.backend.partition(":")[0]
     if family in SIMULATORS:
-        found["simulator"] = sources.fingerprint(sources.reach(SIMULATORS[family], NEUTRAL).values())
+        found["simulator"] = content(SIMULATORS[family])
     if size is not None:
         found["size"] = str(size)
     return {part: settled(part, fingerprint) for part, fingerprint in found.items()}
@@ -149,6 +145,12 @@ def roots_of(model: str) -> list[str]:
     return [f"{registry.module_of('model', model)}:{registry.MAKERS['model']}"]
 
 
+@lru_cache
+def content(roots: tuple[str, ...]) -> str:
+    """The fingerprint of all code that these, ``module:name`` each, reach and that can move a number."""
+    return sources.fingerprint(sources.reach(roots, NEUTRAL).values())
+
+
 def _without(
     texts: Mapping[sources.Definition, str], contract: Mapping[sources.Definition, str]
 ) -> dict[sources.Definition, str]:
@@ -164,8 +166,7 @@ def transforms_fingerprint(transform: object) -> str:
     """The fingerprint of a map to features: the code of its classes, and its parameters to six digits."""
     steps = list(_steps(transform))
     roots = sorted({f"{kind.__module__}:{kind.__qualname__}" for kind, _ in steps})
-    code = sources.fingerprint(sources.reach(roots, NEUTRAL).values())
-    return _hash([code, [[kind.__qualname__, parameters] for kind, parameters in steps]])
+    return _hash([content(tuple(roots)), [[kind.__qualname__, parameters] for kind, parameters in steps]])
 
 
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -210,18 +211,13 @@ def difference(part: str, then: str, now: str) -> str:
     return f"was mended: {'; '.join(reasons)}" if reasons and at == end else "differs"
 
 
-@dataclass(frozen=True)
-class _Parameters:
-    """Numbers of a transform in a form that every machine writes alike."""
-
-    value: Any
-
-    def plain(self) -> Any:
-        if isinstance(self.value, float | np.floating):
-            return f"{float(self.value):.{ROUNDED}g}"
-        if isinstance(self.value, np.ndarray):
-            return [_Parameters(item).plain() for item in self.value.tolist()]
-        return repr(self.value)
+def _portable(value: Any) -> Any:
+    """A parameter of a transform in a form that every machine writes alike."""
+    if isinstance(value, float | np.floating):
+        return f"{float(value):.{ROUNDED}g}"
+    if isinstance(value, np.ndarray):
+        return [_portable(item) for item in value.tolist()]
+    return repr(value)
 
 
 def _steps(transform: object) -> Iterator[tuple[type, list[Any]]]:
@@ -232,7 +228,7 @@ def _steps(transform: object) -> Iterator[tuple[type, list[Any]]]:
         for item in value if isinstance(value, tuple | list) else [value]:
             plain = isinstance(item, bool | int | float | str | np.generic | np.ndarray | type(None))
             (parameters if plain else inner).append(item)
-    yield type(transform), [_Parameters(value).plain() for value in parameters]
+    yield type(transform), [_portable(value) for value in parameters]
     for step in inner:
         yield from _steps(step)
 

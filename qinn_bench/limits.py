@@ -49,16 +49,24 @@ def checked(limits: Limits) -> Limits:
         Refused: one is not finite, not positive, beyond the cores, or less memory than this process holds already.
     """
     for name, count in (("--jobs", limits.workers), ("--threads", limits.threads)):
-        if not 0 < count <= (os.cpu_count() or 1):
-            raise Refused(
-                f"{name} is {count}; a number from 1 to {os.cpu_count() or 1}, the cores of this machine, was expected"
-            )
+        check_count(name, count)
     for name, value in (("--timeout", limits.timeout), ("--memory", limits.memory)):
         if value is not None and not 0 < value < math.inf:
             raise Refused(f"{name} is {value:g}; a finite number above 0 was expected")
     if limits.memory is not None:
         check_memory(limits.memory, held())
     return limits
+
+
+def check_count(option: str, count: int) -> None:
+    """Let a number of processes or threads pass that this machine has cores for.
+
+    Raises:
+        Refused: none, or more than there are cores.
+    """
+    most = os.cpu_count() or 1
+    if not 0 < count <= most:
+        raise Refused(f"{option} is {count}; a number from 1 to {most}, the cores of this machine, was expected")
 
 
 def check_memory(memory: float, holds: int) -> None:

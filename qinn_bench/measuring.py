@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from qinn_bench import audit, flags, keys, resources, sources, store
+from qinn_bench import audit, flags, keys, resources, store
 from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset, Evidence
 from qinn_bench.metrics._collect import all_metrics
@@ -123,7 +123,7 @@ def fingerprints(metrics: tuple[str, ...]) -> dict[str, str]:
 
 @lru_cache
 def _fingerprint(name: str) -> str:
-    return keys.settled(name, sources.fingerprint(sources.reach(_roots(name), keys.NEUTRAL).values()))
+    return keys.settled(name, keys.content(_roots(name)))
 
 
 def _roots(name: str) -> tuple[str, ...]:

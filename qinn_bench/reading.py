@@ -15,8 +15,6 @@ from qinn_bench.files import FILE_BYTES, MIB, read_text, short
 from qinn_bench.values import Refused, Value
 
 V = TypeVar("V", bound=Value)
-NAME = r"^[a-z0-9][a-z0-9_-]*$"
-"""What a study or a file of claims may be called, since files and folders are named after it."""
 TOML_BYTES = MIB
 """A study or a file of claims is a page of text; tomllib takes minutes for some files that are larger."""
 KEY_PARTS = 64

@@ -20,6 +20,8 @@ from qinn_bench.values import Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
 PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data", "metric": "qinn_bench.metrics"}
+GIVEN = frozenset({"data", "backend"})
+"""Keywords of a maker that are no knobs: what the program hands it."""
 LARGEST = 10**300
 """Of whole numbers in a knob of type float."""
 MAKERS: dict[str, str] = {"model": "build", "data": "load"}
@@ -30,12 +32,14 @@ IMPORT_SECONDS = 120.0
 def _modules(kind: Kind) -> dict[str, str]:
     """Name -> dotted module of everything of a kind, ours and that of third parties (entry points)."""
     package = importlib.import_module(PACKAGES[kind])
-    own = {
-        info.name: f"{package.__name__}.{info.name}"
-        for info in pkgutil.iter_modules(package.__path__)
-        if not info.ispkg and not info.name.startswith("_")
-    }
-    return _installed(kind) | own
+    return _installed(kind) | _own(package.__name__, tuple(package.__path__))
+
+
+@lru_cache
+def _own(package: str, folders: tuple[str, ...]) -> dict[str, str]:
+    """The modules of a package in these folders, by name; they are looked for once."""
+    modules = pkgutil.iter_modules(folders)
+    return {one.name: f"{package}.{one.name}" for one in modules if not one.ispkg and not one.name.startswith("_")}
 
 
 @lru_cache
@@ -164,8 +168,7 @@ def _check_size(kind: Kind, name: str, knobs: Knobs) -> None:
 def knob_defaults(kind: Kind, name: str) -> Knobs:
     """The knobs of a model or a data set with their defaults: the keyword-only arguments of its maker."""
     parameters = arguments(kind, name).values()
-    hidden = {"data", "backend"}
-    knobs = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in hidden}
+    knobs = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in GIVEN}
     for knob, default in knobs.items():
         if not isinstance(default, bool | int | float | str) or default in (math.inf, -math.inf) or default != default:
             given = "none" if default is inspect.Parameter.empty else repr(default)[:50]
@@ -195,10 +198,19 @@ def takes(kind: Kind, name: str, argument: str) -> bool:
 
 def role(name: str) -> Role:
     """What a model is in a table: a compared model, a floor or a ceiling."""
-    declared: Role = getattr(find("model", name), "ROLE", "model")
+    return checked_role(name, getattr(find("model", name), "ROLE", "model"))
+
+
+def checked_role(name: str, declared: Any) -> Role:
+    """The role that the file of a model declares, if it is one.
+
+    Raises:
+        Refused: it is none.
+    """
     if declared not in get_args(Role):
         raise Refused(f"model '{name}' declares ROLE '{declared}'; expected one of: {', '.join(get_args(Role))}")
-    return declared
+    found: Role = declared
+    return found
 
 
 def _check_type(owner: str, knob: str, value: Knob, default: Knob) -> None:

@@ -122,6 +122,7 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
     cell, clock = order.cell, _Clock()
     with clock.phase("build"):
         model = build(cell, data)
+        fresh = buffers.snapshot(model)
     with clock.phase("train"):
         outcome = _train(model, cell, data, on_step)
     facts: dict[str, Any] = {"parameters": count_parameters(model), "training": outcome.training}
@@ -130,7 +131,8 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
     if outcome.status != "ok":
         return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=clock.spent(), **facts)
     model = model.double().to("cpu").eval()
-    facts["parameters"] = facts["parameters"].model_copy(update={"buffers": _buffers(model, cell, data)})
+    fitted = _buffers(model, fresh, cell, data)
+    facts["parameters"] = facts["parameters"].model_copy(update={"buffers": fitted})
     with clock.phase("evaluate"):
         arrays |= _weights(model) | _evaluate(model, cell, data)
     _check_shapes(arrays, data)
@@ -182,10 +184,10 @@ def _columns(metric: str, found: Mapping[str, Estimate]) -> Mapping[str, Estimat
     return found
 
 
-def _buffers(model: Generator, cell: Cell, data: Dataset) -> int:
-    """How many fitted numbers a trained model keeps outside of its parameters."""
+def _buffers(model: Generator, fresh: buffers.Numbers, cell: Cell, data: Dataset) -> int:
+    """How many fitted numbers a trained model keeps outside of its parameters, with those of before it was trained."""
     rows = torch.as_tensor(data.transform.forward(data.test[:ROWS])[0])
-    return buffers.fitted(model, build(cell, data), rows, given=registry.takes("model", cell.model.name, "data"))
+    return buffers.fitted(model, fresh, rows, given=registry.takes("model", cell.model.name, "data"))
 
 
 def build(cell: Cell, data: Dataset) -> Generator:

@@ -20,6 +20,8 @@ from qinn_bench.values import Refused
 DIGITS = 16
 Definition = tuple[str, str]
 """A dotted module and the name of something defined at its top level."""
+Chain = tuple[str, ...]
+"""Names joined by dots in a text: ``("np", "random", "default_rng")``."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class Module:
     name: str
     names: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, Definition] = field(default_factory=dict)
+    _spelled: dict[str, tuple[str, tuple[Chain, ...]]] = field(default_factory=dict)
+
+    def spelled(self, name: str) -> tuple[str, tuple[Chain, ...]]:
+        """The text of a definition, and the chains of names that it uses; worked out once."""
+        if name not in self._spelled:
+            statements = self.names[name]
+            used = {chain for statement in statements for chain in _used(statement)}
+            self._spelled[name] = "\n".join(map(spelled, statements)), tuple(sorted(used))
+        return self._spelled[name]
 
 
 def fingerprint(texts: Iterable[str]) -> str:
@@ -63,16 +74,15 @@ def reach(roots: Iterable[str], neutral: Collection[str]) -> dict[Definition, st
         if definition in found or module in neutral or f"{module}:{name}" in neutral:
             continue
         parsed = _parsed(module)
-        statements = parsed.names[name]
-        used = {chain for statement in statements for chain in _used(statement)}
-        foreign = []
-        for chain in sorted(used):
+        text, used = parsed.spelled(name)
+        foreign = set()
+        for chain in used:
             target, ours = _target(parsed, chain, homes)
             if ours:
                 todo.append(target)
             elif target[0]:
-                foreign.append(f"{chain[0]}={'.'.join(target)}")
-        found[definition] = "\n".join([*(spelled(statement) for statement in statements), *sorted(set(foreign))])
+                foreign.add(f"{chain[0]}={'.'.join(target)}")
+        found[definition] = "\n".join([text, *sorted(foreign)])
     return found
 
 
@@ -171,7 +181,7 @@ def _imported(node: ast.AST, package: str) -> Iterator[tuple[str, Definition]]:
             yield alias.asname or alias.name, (module, alias.name)
 
 
-def _used(statement: ast.AST) -> Iterator[tuple[str, ...]]:
+def _used(statement: ast.AST) -> Iterator[Chain]:
     """The names and dotted chains of names that a statement mentions, but for annotations."""
     for name, value in ast.iter_fields(statement):
         if name == "returns" or (name == "annotation" and not _is_field(statement)):
@@ -181,7 +191,7 @@ def _used(statement: ast.AST) -> Iterator[tuple[str, ...]]:
                 yield from _chains(node)
 
 
-def _chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
+def _chains(node: ast.AST) -> Iterator[Chain]:
     chain, inner = [], node
     while isinstance(inner, ast.Attribute):
         chain.append(inner.attr)
@@ -192,7 +202,7 @@ def _chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
         yield from _used(inner)
 
 
-def _target(module: Module, chain: tuple[str, ...], homes: Collection[str]) -> tuple[Definition, bool]:
+def _target(module: Module, chain: Chain, homes: Collection[str]) -> tuple[Definition, bool]:
     """What a chain of names stands for, and whether it is one of ours; ("", "") for a local or built-in name."""
     first, *rest = chain
     if first in module.names:

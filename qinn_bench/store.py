@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -50,6 +51,13 @@ class Unreadable:
 def place(row: str, cell: Cell) -> Place:
     """What tells a cell of a study from its other cells, whatever code it was made by: row, data set and seed."""
     return row, str(cell.data), cell.seed, cell.varies
+
+
+def data_names(records: Sequence[Record]) -> dict[str, str]:
+    """What each data set is called: by its name alone, or with its knobs where several share the name."""
+    uses = {str(record.cell.data): record.cell.data.name for record in records}
+    shared = Counter(uses.values())
+    return {use: use if shared[name] > 1 else name for use, name in uses.items()}
 
 
 def record_path(results: Path, study: str, key: str) -> Path:

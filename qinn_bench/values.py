@@ -21,7 +21,8 @@ Source = Literal["all", "initialisation", "batches", "shots", "evaluation", "spl
 Axis = Literal["parameters", "quantum", "circuits", "flops", "rank"]
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
-StudyName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
+NAME = r"^[a-z0-9][a-z0-9_-]*$"
+StudyName = Annotated[str, Field(pattern=NAME, max_length=100)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+\[\]-]*$", max_length=100)]
 """Studies and keys name folders and files: nothing that leads elsewhere or that a file system does not take."""
 

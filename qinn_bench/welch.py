@@ -35,7 +35,7 @@ def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
     lost = "" if spread.all() else f"left out {int(np.sum(~spread))} of {n_columns} data sets, where {STILL}"
     if not spread.any():
         return Comparison(outcome="undecided", reason=STILL, effect=estimate, replicates=least)
-    error, freedom = _error(sds, sizes)
+    error, freedom = error_of(sds, sizes)
     estimate = estimate.model_copy(update={"error": error})
     if least < paired.LEAST:
         reason = "; ".join(filter(None, [f"means of {least} runs, at least {paired.LEAST} are needed", lost]))
@@ -59,8 +59,12 @@ def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
     )
 
 
-def _error(sds: Array, sizes: Array) -> tuple[float, float]:
-    """The standard error of the mean of the differences, and its degrees of freedom (Satterthwaite)."""
+def error_of(sds: Array, sizes: Array) -> tuple[float, float]:
+    """The standard error of the mean of the differences, and its degrees of freedom (Satterthwaite).
+
+    `sds` and `sizes`, ``(2, n_columns)``, are standard deviations and numbers of replicates; not all are zero. Source:
+    Welch, Biometrika 34, 28 (1947).
+    """
     unit = float(sds.max())
     parts = (sds / unit) ** 2 / sizes
     total = float(parts.sum(0).sum())

@@ -15,6 +15,17 @@ KINDS: dict[str, dict[str, str]] = {
     "swd": {"unit": "sd", "better": "lower"},
     "shorth_width": {"unit": "GeV", "better": "none"},
 }
+CELL = Cell(
+    model=Use(name="m", knobs={"a": 1}),
+    data=Use(name="d"),
+    budget=Budget(),
+    backend="none",
+    device="cpu",
+    seed=0,
+    samples=10,
+    mass_draws=10,
+)
+"""Settings of a cell, for what looks at no other."""
 CONTROLS = ("frozen", "unentangled", "fourier", "tanh", "untrained")
 
 

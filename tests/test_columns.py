@@ -89,12 +89,12 @@ def test_fitted_numbers_outside_of_parameters_are_counted():
     rows = torch.randn(5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     model, at = Kernels(rows).double(), torch.ones(3, 2, dtype=torch.float64)
     kept = {name: value.clone() for name, value in model.named_buffers()}
-    assert buffers.fitted(model, Kernels(), at, given=False) == 10 + 2
+    assert buffers.fitted(model, buffers.snapshot(Kernels()), at, given=False) == 10 + 2
     assert all(torch.equal(kept[name], value) for name, value in model.named_buffers())
-    assert buffers.fitted(model, Kernels(rows), at, given=True) == 10 + 2 + 2
-    assert buffers.fitted(model, model, at, given=False) == 0
+    assert buffers.fitted(model, buffers.snapshot(Kernels(rows)), at, given=True) == 10 + 2 + 2
+    assert buffers.fitted(model, buffers.snapshot(model), at, given=False) == 0
     del Kernels.log_prob
-    assert buffers.fitted(model, Kernels(), at, given=False) == 10 + 14 + 2
+    assert buffers.fitted(model, buffers.snapshot(Kernels()), at, given=False) == 10 + 14 + 2
 
 
 STUDY = """

@@ -42,18 +42,6 @@ def means(scores, sds, n):
 
 
 @pytest.fixture
-def table(tmp_path):
-    """Writes lines to a CSV file and returns its path."""
-
-    def write(*lines):
-        path = tmp_path / "table.csv"
-        path.write_text("\n".join(lines) + "\n")
-        return path
-
-    return write
-
-
-@pytest.fixture
 def verb(table, capsys):
     """Runs compare on scores by row and data set, and returns its exit code and output."""
 

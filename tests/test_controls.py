@@ -1,5 +1,7 @@
 """Controls of quantum models: where they start, what they may depend on, and how a study plans and shows them."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -66,9 +68,8 @@ def test_a_stand_in_states_its_derivatives_and_stays_between_minus_one_and_one(c
     exact = torch.stack([torch.autograd.functional.jacobian(lambda r: layer(r[None])[0], row) for row in x])
     assert torch.allclose(jacobian, exact, atol=1e-10)
     jacobian.square().sum().backward()
-    assert all(
-        bool(p.grad.isfinite().all() and (p.grad != 0).any()) for n, p in layer.named_parameters() if n != "offset"
-    )
+    largest = {n: float(p.grad.abs().max()) for n, p in layer.named_parameters() if n != "offset"}
+    assert all(1e-6 * max(largest.values()) < one < math.inf for one in largest.values()), largest
 
 
 def test_stand_ins_have_about_the_parameters_of_the_circuit_and_count_as_classical():

@@ -7,24 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from rows import CELL
 
 from qinn_bench import keys, licence, measuring, planning, published, quality, registry, sources
 from qinn_bench.performance import golden
 from qinn_bench.performance.workloads import uses, workload_of
 from qinn_bench.transforms import Affine, Chain, Columnwise, LogShift
-from qinn_bench.values import Budget, Cell, Use
+from qinn_bench.values import Budget, Use
 
 ROOT = Path(__file__).parents[1]
-CELL = Cell(
-    model=Use(name="m", knobs={"a": 1}),
-    data=Use(name="d"),
-    budget=Budget(),
-    backend="none",
-    device="cpu",
-    seed=0,
-    samples=10,
-    mass_draws=10,
-)
 FLOWS = {"affine_inn", "cubic_inn", "spline_inn", "hybrid_qinn"}
 
 

@@ -14,18 +14,6 @@ RUNS = Columns("model", "score", "data", "seed")
 MEANS = Columns("model", "score", "data", "", "sd", "n")
 
 
-@pytest.fixture
-def table(tmp_path):
-    """Writes lines to a CSV file and returns its path."""
-
-    def write(*lines):
-        path = tmp_path / "table.csv"
-        path.write_text("\n".join(lines) + "\n")
-        return path
-
-    return write
-
-
 HEAD = "model,data,seed,score,sd,n"
 GOOD = ("a,x,0,1.0,1,5", "b,x,0,2.0,1,5")
 REFUSALS = {

@@ -9,20 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import CELL
 
 from qinn_bench import locks, store
-from qinn_bench.values import Budget, Cell, Estimate, Record, Refused, Use
-
-CELL = Cell(
-    model=Use(name="m", knobs={"a": 1}),
-    data=Use(name="d"),
-    budget=Budget(),
-    backend="none",
-    device="cpu",
-    seed=0,
-    samples=10,
-    mass_draws=10,
-)
+from qinn_bench.values import Estimate, Record, Refused
 
 
 def record(**changes):

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from qinn_bench import published, store
-from qinn_bench.reading import NAME, read_toml
-from qinn_bench.values import Record, Refused
+from qinn_bench.reading import read_toml
+from qinn_bench.values import NAME, Record, Refused
 
 
 def add_argument(parser: argparse.ArgumentParser) -> None:

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qinn_bench import catalogue, registry
-from qinn_bench.bounds import check_jobs
 from qinn_bench.cli import _tables
 from qinn_bench.data import _samples
 from qinn_bench.data._samples import Request
 from qinn_bench.dataset import Dataset
+from qinn_bench.limits import check_count
 from qinn_bench.values import Refused, Use
 
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _make(options: argparse.Namespace) -> int:
-    check_jobs(options.jobs)
+    check_count("--jobs", options.jobs)
     request = Request(options.events, options.seed, options.quality, options.cuts, options.min_ptz)
     with _progress(options.events) as progress:
         name = _samples.make(request, options.jobs, progress)

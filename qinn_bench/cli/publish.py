@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     found = campaign.fitting(orders, _records.of_folder(options.results, study.name))
     path = options.out or published.path_of(options.results, study.name)
     published.write(path, study.name, [record for _, record in found])
-    older = sum(order.key != record.key for order, record in found)
+    older, _ = campaign.of_other_inputs(found)
     size = path.stat().st_size
     if options.json:
         counts = {"cells": len(orders), "records": len(found), "older": older, "bytes": size}

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from qinn_bench import campaign, keys, store
+from qinn_bench import campaign, store
 from qinn_bench.cli import _study
 from qinn_bench.run import Order
 
@@ -45,6 +45,5 @@ def run(options: argparse.Namespace) -> int:
 def _of_other_inputs(options: argparse.Namespace, study: str, orders: Sequence[Order]) -> str:
     """What differs between this version and the records that cells of the plan have under other keys."""
     found = campaign.fitting(orders, store.load_all(options.results, study))
-    other = [(record.inputs, order.inputs) for order, record in found if record.key != order.key]
-    told = keys.counted_differences(other)
-    return told and f"{len(other)} cells have records that are not of this version: {told}"
+    other, differs = campaign.of_other_inputs(found)
+    return f"{other} cells have records that are not of this version: {differs}" if other else ""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from qinn_bench import campaign, keys, published, store
+from qinn_bench import campaign, published, store
 from qinn_bench.cli import _records, _study
 from qinn_bench.cli._tables import FORMS
 from qinn_bench.report.latex import Font, Page, latex
@@ -59,7 +59,7 @@ def _published(path: Path, study: str, orders: Sequence[Order]) -> tuple[list[Re
     if not found:
         raise Refused(f"{path} has no record of the cells of '{study}' that were asked for")
     records, notes = [record for _, record in found], [published.said(path, [record for _, record in found])]
-    other = [(record.inputs, order.inputs) for order, record in found if order.key != record.key]
+    other, differs = campaign.of_other_inputs(found)
     if other:
-        notes.append(f"{len(other)} of these records are not of this version: {keys.counted_differences(other)}.")
+        notes.append(f"{other} of these records are not of this version: {differs}.")
     return records, notes

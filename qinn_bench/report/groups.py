@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qinn_bench import store
 from qinn_bench.values import Record, Refused, Role, Verdict
 
 ROLES: dict[Role, int] = {"floor": 0, "model": 1, "control": 1, "ceiling": 2}
@@ -63,7 +64,7 @@ def groups_of(records: Sequence[Record]) -> list[Group]:
     Raises:
         Refused: two records of one row, data set and seed.
     """
-    names = _data_names(records)
+    names = store.data_names(records)
     parts: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         parts.setdefault((names[str(record.cell.data)], record.row), []).append(record)
@@ -89,10 +90,3 @@ def groups_of(records: Sequence[Record]) -> list[Group]:
 def is_truth(group: Group) -> bool:
     """Whether the row has other true events in the place of generated ones."""
     return group.role == "floor" and group.records[0].cell.model.name == "truth"
-
-
-def _data_names(records: Sequence[Record]) -> dict[str, str]:
-    """What each data set is called: by its name alone, or with its knobs where several share the name."""
-    uses = {str(record.cell.data): record.cell.data.name for record in records}
-    shared = Counter(uses.values())
-    return {use: use if shared[name] > 1 else name for use, name in uses.items()}
