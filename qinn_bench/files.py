@@ -62,10 +62,19 @@ def read_bytes(path: Path, absent: str = "", most: int = FILE_BYTES) -> bytes:
         Refused: as for `open_file`; or it has more than `most` bytes.
     """
     with open_file(path, absent) as file:
-        content = file.read(most + 1)
+        content = at_most(file, most + 1)
     if len(content) > most:
         raise Refused(f"{path} has more than {size(most)}, which is more than such a file may have")
     return content
+
+
+def at_most(file: IO[bytes], most: int) -> bytes:
+    """The first `most` bytes of a file, block by block: a single read would reserve memory for all that it may bring."""
+    blocks: list[bytes] = []
+    while most > 0 and (block := file.read(min(most, MIB))):
+        blocks.append(block)
+        most -= len(block)
+    return b"".join(blocks)
 
 
 def read_text(path: Path, absent: str = "", most: int = FILE_BYTES) -> str:

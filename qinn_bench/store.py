@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from qinn_bench import locks
-from qinn_bench.files import read_arrays, read_bytes
+from qinn_bench.files import at_most, read_arrays, read_bytes
 from qinn_bench.values import Cell, Key, Record, Refused, StudyName
 
 Arrays = dict[str, NDArray[Any]]
@@ -170,7 +170,7 @@ def look(results: Path, study: str, key: str) -> Record | Unreadable | None:
         if not stat.S_ISREG(path.stat().st_mode):
             return Unreadable(path, "it is no regular file")
         with path.open("rb") as file:
-            text = file.read(LARGEST_RECORD + 1)
+            text = at_most(file, LARGEST_RECORD + 1)
     except FileNotFoundError:
         return None
     except NotADirectoryError:

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import record, row
 
-from qinn_bench import bounds, claims, files, freezing, licence, planning, published, quality, reading, registry
+from qinn_bench import bounds, claims, files, freezing, licence, planning, published, quality, reading, registry, store
 from qinn_bench.cli.main import main
 from qinn_bench.licence import Licence, Sight
 from qinn_bench.performance import anchor, golden, runs
@@ -344,3 +345,19 @@ def test_known_counters_nested_too_deeply_are_refused(tmp_path):
 def test_use_takes_no_part_of_a_path():
     assert "is not of the form" in refused(registry.parse_use, "../moons")
     assert str(Use(name="moons")) == "moons"
+
+
+def test_a_file_takes_the_memory_of_what_it_holds_and_not_of_what_it_may(tmp_path):
+    path = written(tmp_path / "small", b"x" * 5000)
+    tracemalloc.start()
+    try:
+        assert files.read_bytes(path) == b"x" * 5000
+        assert store.look(tmp_path, "toy", "none") is None
+        with path.open("rb") as file:
+            assert files.at_most(file, 4999) == b"x" * 4999
+        assert tracemalloc.get_traced_memory()[1] < 2 * 2**20
+    finally:
+        tracemalloc.stop()
+    large = written(tmp_path / "large", bytes(range(256)) * 10000)
+    with large.open("rb") as file:
+        assert files.at_most(file, 2**40) == large.read_bytes()
