@@ -69,7 +69,7 @@ def read_bytes(path: Path, absent: str = "", most: int = FILE_BYTES) -> bytes:
 
 
 def at_most(file: IO[bytes], most: int) -> bytes:
-    """The first `most` bytes of a file, block by block: a single read would reserve memory for all that it may bring."""
+    """The first `most` bytes of a file, block by block: one read would reserve memory for all that it may bring."""
     blocks: list[bytes] = []
     while most > 0 and (block := file.read(min(most, MIB))):
         blocks.append(block)
