@@ -16,7 +16,8 @@ from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.jacobian import by_backward_passes
 from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.quantum.plateaus import Cost
-from qinn_bench.seeds import numpy_rng, torch_rng
+from qinn_bench.seeds import numpy_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Estimate, Refused, Value
 
 QUBITS = (2, 4, 6, 8, 10)

@@ -12,7 +12,8 @@ from qinn_bench import registry, resources
 from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.dataset import Dataset
 from qinn_bench.resources import Step
-from qinn_bench.seeds import seed_of, torch_rng
+from qinn_bench.seeds import seed_of
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Axis, Knob, Match, Parameters, Refused, Row, Use, Value
 
 Depth = Literal["shallow", "balanced", "deep"]

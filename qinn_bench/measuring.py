@@ -16,7 +16,8 @@ from qinn_bench.dataset import Dataset, Evidence
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.metrics._take import attempt
 from qinn_bench.nulls import Nulls
-from qinn_bench.seeds import numpy_rng, torch_rng
+from qinn_bench.seeds import numpy_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Array, Cell, Certificate, Estimate, Resources
 
 CHUNK = 1024

@@ -22,8 +22,9 @@ from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends, controls
 from qinn_bench.quantum.layer import CircuitLayer
-from qinn_bench.seeds import seed_of, torch_rng
+from qinn_bench.seeds import seed_of
 from qinn_bench.splits import resplit
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training import Fit, fit
 from qinn_bench.values import Cell, Certificate, Estimate, Record, Resources, Status, Training
 

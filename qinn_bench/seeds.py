@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import torch
 
 
 def seed_of(*names: str | int) -> int:
@@ -17,8 +16,3 @@ def seed_of(*names: str | int) -> int:
 def numpy_rng(*names: str | int) -> np.random.Generator:
     """A NumPy generator of its own for these names."""
     return np.random.default_rng(seed_of(*names))
-
-
-def torch_rng(*names: str | int) -> torch.Generator:
-    """A torch generator (CPU) of its own for these names."""
-    return torch.Generator().manual_seed(seed_of(*names))

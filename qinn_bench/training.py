@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from qinn_bench.contracts import Generator
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Budget, Status, Training
 
 

@@ -14,7 +14,7 @@ from zoo import NAMES, features, size, tiny, toy
 
 from qinn_bench import registry
 from qinn_bench.contracts import DensityModel
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
 from reference_models._flow import Coupling, Univariate, dense
 from reference_models._rational_quadratic import RationalQuadratic

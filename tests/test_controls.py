@@ -15,7 +15,7 @@ from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.report.latex import latex
 from qinn_bench.report.table import table
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training import fit
 from qinn_bench.values import Budget, Refused
 from reference_models import hybrid_qinn, qinn, spline_inn

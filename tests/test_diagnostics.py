@@ -16,7 +16,8 @@ from qinn_bench.contracts import DensityModel
 from qinn_bench.quantum import backends, ensembles, expressibility, plateaus, spectrum
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, WeightBlock, z_on
-from qinn_bench.seeds import numpy_rng, torch_rng
+from qinn_bench.seeds import numpy_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 
 STUDY = """

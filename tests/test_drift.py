@@ -12,7 +12,7 @@ from qinn_bench.quantum import native
 from qinn_bench.quantum.ansatz import Entangler, reuploading
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.lowering import simulator_of
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 
 if not native.AVAILABLE:
     pytest.skip("the compiled simulator was not built", allow_module_level=True)

@@ -30,7 +30,7 @@ from qinn_bench.quantum.circuit import (
     WeightedSum,
 )
 from qinn_bench.quantum.decompose import decompose
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 
 NAMES: tuple[GateName, ...] = get_args(GateName)

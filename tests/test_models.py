@@ -13,7 +13,7 @@ from zoo import CONTROLLED, NAMES, features, size, tiny
 
 from qinn_bench import registry
 from qinn_bench.contracts import DensityModel, Generator, count_parameters
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Use
 
 

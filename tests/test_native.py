@@ -13,7 +13,7 @@ from torch import Tensor
 
 from qinn_bench.quantum import native
 from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, GateName, Pauli, WeightBlock, z_on
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 
 if not native.AVAILABLE:

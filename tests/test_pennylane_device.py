@@ -14,7 +14,8 @@ from pennylane.exceptions import DeviceError
 from scipy import stats
 
 from qinn_bench.quantum import native, pennylane_device, tapes
-from qinn_bench.seeds import numpy_rng, torch_rng
+from qinn_bench.seeds import numpy_rng
+from qinn_bench.torch_seeds import torch_rng
 
 if not native.AVAILABLE:
     pytest.skip("the compiled simulator was not built", allow_module_level=True)

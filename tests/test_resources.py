@@ -13,7 +13,7 @@ from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.quantum.lowering import simulator_of
 from qinn_bench.quantum.tally import tallied
 from qinn_bench.resources import Step, jacobian_rank, numerical_rank, step_cost
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 
 DIM, ROWS = 3, 20
 FLOWS = (

@@ -4,7 +4,8 @@ import pytest
 
 from qinn_bench import registry
 from qinn_bench.reading import parse
-from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
+from qinn_bench.seeds import numpy_rng, seed_of
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Budget, Estimate, Refused, Study, Use
 
 STUDY = {

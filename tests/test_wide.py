@@ -29,7 +29,7 @@ from qinn_bench.quantum.circuit import (
     WeightedSum,
     z_on,
 )
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 from tests.test_gates import circuits, close, gradients, numbers
 
 if not native.AVAILABLE:

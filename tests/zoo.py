@@ -12,7 +12,8 @@ from qinn_bench import registry
 from qinn_bench.contracts import count_parameters
 from qinn_bench.dataset import Column, Dataset
 from qinn_bench.quantum import controls
-from qinn_bench.seeds import numpy_rng, seed_of, torch_rng
+from qinn_bench.seeds import numpy_rng, seed_of
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Array, Control, Knobs, Use
 
 NAMES = registry.names("model")

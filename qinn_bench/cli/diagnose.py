@@ -18,7 +18,8 @@ from qinn_bench.diagnostics import DIAGNOSTICS, Finding, Subject, diagnose
 from qinn_bench.files import short
 from qinn_bench.report.diagnostics import table
 from qinn_bench.run import trained
-from qinn_bench.seeds import seed_of, torch_rng
+from qinn_bench.seeds import seed_of
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
 
 ROWS = 200

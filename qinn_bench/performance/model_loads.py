@@ -11,7 +11,8 @@ import torch
 from qinn_bench import registry
 from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset
-from qinn_bench.seeds import seed_of, torch_rng
+from qinn_bench.seeds import seed_of
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
 
 DATA = Use(name="gmm8", knobs={"events": 2000})
