@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qinn_bench import kernel, keys, locks, measuring, registry, run, store
+from qinn_bench import kernel, locks, measures, progress, registry, run, store
 from qinn_bench import limits as limiting
 from qinn_bench.limits import Limits
-from qinn_bench.run import Order
+from qinn_bench.order import Order
 from qinn_bench.values import Record, Refused, Status
 from qinn_bench.workers import START_SECONDS, Server, Worker
 
@@ -59,36 +59,6 @@ def unreadable(orders: Sequence[Order]) -> list[str]:
     return [str(one) for one in found if isinstance(one, store.Unreadable)]
 
 
-def fitting(orders: Sequence[Order], records: Sequence[Record]) -> list[tuple[Order, Record]]:
-    """The records of these cells, in the order of the plan and under its names, whatever code made them.
-
-    A record belongs to the cell that has its key, or else its settings, or else the row, data set and seed that it was
-    made for, if the model is still the same there.
-    """
-    left = {id(record): record for record in records}
-    found: dict[str, Record] = {}
-    for of_order, of_record in (
-        (lambda order: order.key, lambda record: record.key),
-        (lambda order: order.cell.model_dump_json(), lambda record: record.cell.model_dump_json()),
-        (_place, _place),
-    ):
-        known = {of_record(record): record for record in left.values()}
-        for order in orders:
-            if order.key not in found and (record := known.pop(of_order(order), None)):
-                found[order.key] = left.pop(id(record))
-    return [(order, named(order, found[order.key])) for order in orders if order.key in found]
-
-
-def of_other_inputs(found: Sequence[tuple[Order, Record]]) -> tuple[int, str]:
-    """How many of these records are not of this version of their cell, and what differs, in words."""
-    other = [(record.inputs, order.inputs) for order, record in found if record.key != order.key]
-    return len(other), keys.counted_differences(other)
-
-
-def _place(one: Order | Record) -> tuple[object, ...]:
-    return *store.place(one.row, one.cell), one.cell.model.name, one.cell.control
-
-
 def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
     """The cells that are still to be run: without a record, or with metrics older than their code.
 
@@ -99,7 +69,7 @@ def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
         record = store.look(order.results, order.study, order.key)
         if isinstance(record, store.Unreadable):
             continue
-        if record is None or (retry and failed(record)) or _stale(record, order):
+        if record is None or (retry and progress.failed(record)) or _stale(record, order):
             todo.append(order)
     return todo
 
@@ -109,13 +79,8 @@ def afresh(orders: Sequence[Order]) -> list[Order]:
     return [replace(order, fresh=True) for order in orders]
 
 
-def failed(record: Record) -> bool:
-    """Whether a cell was to be run and gave no result."""
-    return record.status not in ("ok", "skipped")
-
-
 def _stale(record: Record, order: Order) -> bool:
-    wanted = measuring.fingerprints(order.metrics)
+    wanted = measures.fingerprints(order.metrics)
     return record.status == "ok" and any(record.measured.get(name) != code for name, code in wanted.items())
 
 

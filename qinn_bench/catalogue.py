@@ -20,9 +20,6 @@ from qinn_bench.metrics._collect import all_metrics, broken_families
 from qinn_bench.registry import GIVEN, MAKERS, PACKAGES, Kind
 from qinn_bench.values import Knobs, Refused, Role, Use
 
-BACKENDS = Path(__file__).parent / "quantum" / "backends.py"
-
-
 COMPUTED = {
     column.name: column
     for column in (
@@ -69,6 +66,8 @@ class Made(NamedTuple):
     knobs: Knobs
     takes: frozenset[str]
     role: Role
+    later: Knobs
+    needs_density: bool
 
 
 class Measure(NamedTuple):
@@ -78,6 +77,8 @@ class Measure(NamedTuple):
     title: str
     needs: str
     columns: tuple[MetricColumn, ...]
+    source: str
+    """The function that computes it, as ``module:name``."""
 
 
 class Unreadable(Exception):
@@ -105,20 +106,27 @@ def _read(kind: Kind, name: str) -> Made | None:
         return None
     given = makers[0].args
     try:
-        role = _values(tree).get("ROLE", "model")
+        values = _values(tree)
         pairs = [(argument.arg, default) for argument, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
         knobs = {knob: _literal(default, tree) for knob, default in pairs if knob not in GIVEN}
     except Unreadable:
         return None
     every = frozenset(one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs))
-    return Made(_first_line(ast.get_docstring(tree)), knobs, every, role)
+    return _made(_first_line(ast.get_docstring(tree)), knobs, every, values)
 
 
 def _imported(kind: Literal["model", "data"], name: str) -> Made:
     module = registry.find(kind, name)
     taken = frozenset(registry.arguments(kind, name))
     about = _first_line(module.__doc__)
-    return Made(about, registry.knob_defaults(kind, name), taken, getattr(module, "ROLE", "model"))
+    return _made(about, registry.knob_defaults(kind, name), taken, vars(module))
+
+
+def _made(about: str, knobs: Knobs, taken: frozenset[str], values: Mapping[str, Any]) -> Made:
+    """What a file says of itself, its constants included."""
+    return Made(
+        about, knobs, taken, values.get("ROLE", "model"), values.get("LATER", {}), values.get("NEEDS_DENSITY", False)
+    )
 
 
 def check(kind: Literal["model", "data"], use: Use) -> None:
@@ -128,6 +136,16 @@ def check(kind: Literal["model", "data"], use: Use) -> None:
         Refused: an unknown name, an unknown knob, or a knob of the wrong type.
     """
     registry.check_knobs(kind, use, made(kind, use.name).knobs)
+
+
+def spell_out(kind: Literal["model", "data"], use: Use) -> Use:
+    """Fill in every default, as `registry.spell_out` does, without importing a file of this project.
+
+    Raises:
+        Refused: an unknown name, an unknown knob, or a knob of the wrong type.
+    """
+    known = made(kind, use.name)
+    return registry.spelled_with(kind, use, known.knobs, known.later)
 
 
 def roles() -> dict[str, Role]:
@@ -207,7 +225,8 @@ def _own_measures(family: str) -> tuple[Measure, ...]:
 
 def _measured(metric: Metric) -> Measure:
     columns = _columns(metric.name, metric.short, metric.meaning, metric.columns)
-    return Measure(metric.name, metric.title, metric.needs, columns)
+    compute = metric.compute
+    return Measure(metric.name, metric.title, metric.needs, columns, f"{compute.__module__}:{compute.__qualname__}")
 
 
 @lru_cache
@@ -217,13 +236,13 @@ def _declared(file: Path) -> tuple[Measure, ...]:
     listed = next((value for name, value in _assigned(tree) if name == "METRICS"), None)
     if not isinstance(listed, ast.Tuple | ast.List):
         raise Unreadable
-    return tuple(_measure(one, tree) for one in listed.elts)
+    return tuple(_measure(one, tree, f"{PACKAGES['metric']}.{file.stem}") for one in listed.elts)
 
 
-def _measure(node: ast.expr, tree: ast.Module) -> Measure:
+def _measure(node: ast.expr, tree: ast.Module, module: str) -> Measure:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Metric"):
         raise Unreadable
-    given = dict(zip(("name", "title", "needs"), node.args, strict=False))
+    given = dict(zip(("name", "title", "needs", "compute"), node.args, strict=False))
     given |= {word.arg: word.value for word in node.keywords if word.arg}
     texts = {
         word: _literal(given[word], tree) for word in ("name", "title", "needs", "short", "meaning") if word in given
@@ -231,7 +250,10 @@ def _measure(node: ast.expr, tree: ast.Module) -> Measure:
     listed = given.get("columns")
     own = tuple(_column(one, tree) for one in getattr(listed, "elts", ()))
     columns = _columns(texts["name"], texts.get("short", ""), texts.get("meaning", ""), own)
-    return Measure(texts["name"], texts["title"], texts["needs"], columns)
+    compute = given.get("compute")
+    if not isinstance(compute, ast.Name):
+        raise Unreadable
+    return Measure(texts["name"], texts["title"], texts["needs"], columns, f"{module}:{compute.id}")
 
 
 def _column(node: ast.expr, tree: ast.Module) -> MetricColumn:
@@ -265,24 +287,6 @@ def _declared_as(name: str, measures: Mapping[str, Measure]) -> MetricColumn | N
     fitting = [one for one in declared if one.name[-1] == "*" and name.startswith(one.name[:-1])]
     exact = next((column for column in declared if column.name == name), None)
     return exact or max(fitting, key=lambda column: len(column.name), default=None)
-
-
-def backends() -> tuple[dict[str, str], dict[str, str]]:
-    """The simulators by name and by family, as `quantum.backends` has them in NAMES and FAMILIES."""
-    found = _values(_tree(BACKENDS))
-    return found["NAMES"], found["FAMILIES"]
-
-
-def check_backend(name: str) -> None:
-    """Refuse a name that no simulator has; the options of a family are looked at when it is made.
-
-    Raises:
-        Refused: no simulator has that name.
-    """
-    names, families = backends()
-    stems = {family.partition(":")[0] for family in families}
-    if name not in names and (":" not in name or name.partition(":")[0] not in stems):
-        raise Refused(f"no backend is called '{name}'; there are: {', '.join([*names, *families])}")
 
 
 def _file(kind: Kind, name: str) -> Path | None:

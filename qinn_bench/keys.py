@@ -191,8 +191,12 @@ def counted_differences(pairs: Iterable[tuple[Mapping[str, str], Mapping[str, st
         >>> counted_differences([({"model": "a"}, {"model": "b"}), ({"model": "a"}, {"model": "a"})])
         'the model differs (1)'
     """
-    counts = Counter(told for then, now in pairs for told in differences(then, now))
-    return "; ".join(f"{told} ({n})" for told, n in counts.most_common())
+    return counted(told for then, now in pairs for told in differences(then, now))
+
+
+def counted(reasons: Iterable[str]) -> str:
+    """Each reason once, with how often it was given, most often first."""
+    return "; ".join(f"{told} ({n})" for told, n in Counter(reasons).most_common())
 
 
 def difference(part: str, then: str, now: str) -> str:

@@ -52,7 +52,7 @@ class Sight(Value):
 class Licence(Value):
     """What the metrics can see on one data set, whose content has the hash `fingerprint`.
 
-    `measured` has for each metric the fingerprint of its code (`measuring.fingerprints`).
+    `measured` has for each metric the fingerprint of its code (`measures.fingerprints`).
     """
 
     schema_version: int = 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from qinn_bench import audit, flags, keys, resources, store
+from qinn_bench import audit, flags, measures, resources, store
 from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset, Evidence
 from qinn_bench.metrics._collect import all_metrics
@@ -21,15 +20,6 @@ from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Array, Cell, Certificate, Estimate, Resources
 
 CHUNK = 1024
-MEASURING = {
-    "certificate": ("qinn_bench.audit:certify",),
-    "resources": ("qinn_bench.resources:measure",),
-    "flags": (
-        *(f"qinn_bench.flags:{name}" for name in ("too_good", "memoriser", "leak", "idle_circuit")),
-        "qinn_bench.nulls:Nulls",
-    ),
-}
-"""What is measured of a record beside its metrics, and the code that does it."""
 
 
 def has_density(model: Generator) -> bool:
@@ -95,7 +85,7 @@ def find_flags(
         log_prob = arrays["log_prob"], physical_log_prob(model, data, data.valid[: flags.ROWS])
     known = all_metrics()
     found = [
-        flags.too_good(metrics, known, Nulls(data, cell.samples, nulls, fingerprints(tuple(known)))),
+        flags.too_good(metrics, known, Nulls(data, cell.samples, nulls, measures.fingerprints(tuple(known)))),
         flags.memoriser(data, generated),
         flags.leak(data, generated, cell.samples, log_prob),
     ]
@@ -112,23 +102,3 @@ def take_resources(model: Generator, cell: Cell, data: Dataset) -> Resources:
         for part in (data.train[: cell.budget.batch], data.test[: resources.OUTPUTS])
     )
     return resources.measure(model, rows, batch, torch_rng("resources", str(cell.data), cell.seed))
-
-
-def fingerprints(metrics: tuple[str, ...]) -> dict[str, str]:
-    """The fingerprints of the code that measures a record: certificate, resources, flags and each of these metrics.
-
-    A record with others is measured again.
-    """
-    return {name: _fingerprint(name) for name in (*metrics, *MEASURING)}
-
-
-@lru_cache
-def _fingerprint(name: str) -> str:
-    return keys.settled(name, keys.content(_roots(name)))
-
-
-def _roots(name: str) -> tuple[str, ...]:
-    if name in MEASURING:
-        return MEASURING[name]
-    compute = all_metrics()[name].compute
-    return (f"{compute.__module__}:{compute.__qualname__}",)

@@ -7,16 +7,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from qinn_bench.repository import git, is_repository
 from qinn_bench.values import Knob
 
 LIBRARIES = ("torch", "numpy", "scipy", "normflows", "pennylane", "scikit-learn")
 
 
-def provenance() -> dict[str, Knob]:
-    """Commit, versions, machine, threads and time of this process."""
+def provenance(threads: int) -> dict[str, Knob]:
+    """Commit, versions, machine and time of this process, which computes on so many threads."""
     versions: dict[str, Knob] = {name: version(name) for name in (*LIBRARIES, "qinn-bench")}
     return (
         versions
@@ -26,7 +24,7 @@ def provenance() -> dict[str, Knob]:
             "machine": platform.machine(),
             "processor": processor(),
             "system": platform.system(),
-            "threads": torch.get_num_threads(),
+            "threads": threads,
             "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
     )

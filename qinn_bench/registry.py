@@ -129,11 +129,19 @@ def spell_out(kind: Kind, use: Use) -> Use:
     Raises:
         Refused: an unknown name, an unknown knob, or a knob of the wrong type.
     """
-    defaults = knob_defaults(kind, use.name)
+    spelled = spelled_with(kind, use, knob_defaults(kind, use.name), later(kind, use.name))
+    _check_size(kind, use.name, spelled.knobs)
+    return spelled
+
+
+def spelled_with(kind: Kind, use: Use, defaults: Knobs, before: Knobs) -> Use:
+    """The same with defaults that are known, and what knobs that came later stood for `before`.
+
+    Raises:
+        Refused: an unknown knob, or a knob of the wrong type.
+    """
     check_knobs(kind, use, defaults)
     spelled = defaults | {k: _as(defaults[k], v) for k, v in use.knobs.items()}
-    _check_size(kind, use.name, spelled)
-    before = later(kind, use.name)
     return Use(name=use.name, knobs={k: v for k, v in spelled.items() if k not in before or v != before[k]})
 
 

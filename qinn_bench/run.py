@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
-from qinn_bench import buffers, limits, measuring, registry, store
+from qinn_bench import buffers, limits, measures, measuring, registry, store
 from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.order import Order
 from qinn_bench.provenance import provenance
 from qinn_bench.quantum import backends, controls
 from qinn_bench.quantum.layer import CircuitLayer
@@ -31,43 +30,6 @@ from qinn_bench.values import Cell, Certificate, Estimate, Record, Resources, St
 WEIGHT = "weight:"
 ROWS = 64
 """Test rows at which a density is looked at to see what it depends on."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a worker process is asked to do: one cell of a study, where its record goes, which metrics it needs.
-
-    `data_hash` is the fingerprint of the data, `inputs` those of all that makes the numbers, which the key covers.
-    `family`, `size` and `control_of` are those of the record. A cell with a reason to `skip` it is only recorded; a
-    `fresh` one is trained although it has a record, which stays until its successor is written.
-    """
-
-    cell: Cell
-    key: str
-    study: str
-    row: str
-    results: Path
-    metrics: tuple[str, ...]
-    data_hash: str
-    inputs: dict[str, str]
-    family: str = ""
-    size: int = 0
-    control_of: str = ""
-    skip: str = ""
-    fresh: bool = False
-
-    def to_json(self) -> str:
-        """One line of JSON, read back by `from_json`."""
-        plain = {item.name: getattr(self, item.name) for item in fields(self)}
-        return json.dumps(plain | {"results": str(self.results), "cell": self.cell.model_dump()})
-
-    @classmethod
-    def from_json(cls, text: str) -> Order:
-        """Read what `to_json` wrote."""
-        plain = json.loads(text)
-        cell = Cell.model_validate_json(json.dumps(plain.pop("cell")))
-        results, metrics = Path(plain.pop("results")), tuple(plain.pop("metrics"))
-        return cls(cell=cell, results=results, metrics=metrics, **plain)
 
 
 @dataclass
@@ -145,7 +107,7 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
     with clock.phase("metrics"):
         facts["metrics"], failed = _take_metrics(order.metrics, cell, data, arrays, facts["certificate"])
         facts["metrics"] |= {name: Estimate(value=None, note=reason) for name, reason in failed.items()}
-    measured = measuring.fingerprints(order.metrics)
+    measured = measures.fingerprints(order.metrics)
     with clock.phase("flags"):
         facts["flags"], why = _take_flags(order, model, data, arrays, facts["metrics"])
         if why:  # No row wins with a flag; the next run takes them again.
@@ -250,7 +212,7 @@ def _measure_again(order: Order, data: Dataset, done: Record, on_problem: Callab
 
     The arrays stay as they are. A metric that fails keeps its old columns and counts as not measured.
     """
-    now = measuring.fingerprints(order.metrics)
+    now = measures.fingerprints(order.metrics)
     stale = {name for name, code in now.items() if done.measured.get(name) != code}
     if not stale:
         return done
@@ -348,12 +310,13 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
         family=order.family,
         size=order.size,
         control_of=order.control_of,
+        shape=order.shape,
         role="control" if order.cell.control else registry.role(order.cell.model.name),
         cell=order.cell,
         status=status,
         seeds={"seed": order.cell.seed},
         inputs=order.inputs,
-        provenance=provenance() | {"data_hash": order.data_hash},
+        provenance=provenance(torch.get_num_threads()) | {"data_hash": order.data_hash},
         **facts,
     )
     store.save(order.results, record, arrays)

@@ -223,7 +223,7 @@ def load_all(results: Path, study: str) -> list[Record]:
     Unlike those of a plan, they need not belong to the code and the study file as these are now. Files that are no
     records are left out; `left_out` names them.
     """
-    found = [one for one in _look_at_all(results, study) if isinstance(one, Record)]
+    found, _ = look_at_all(results, study)
     newest: dict[Place, Record] = {}
     for record in sorted(found, key=lambda record: str(record.provenance.get("finished_utc", ""))):
         newest[place(record.row, record.cell)] = record
@@ -232,18 +232,24 @@ def load_all(results: Path, study: str) -> list[Record]:
 
 def left_out(results: Path, study: str) -> list[str]:
     """A sentence for each file among the records of a study that is none of this version."""
-    return [str(one) for one in _look_at_all(results, study) if isinstance(one, Unreadable)]
+    return list(map(str, look_at_all(results, study)[1]))
 
 
-def _look_at_all(results: Path, study: str) -> list[Record | Unreadable]:
-    found: list[Record | Unreadable] = []
+def look_at_all(results: Path, study: str) -> tuple[list[Record], list[Unreadable]]:
+    """All records among the files of a study, those that newer ones replace included, and the files that are none of
+    this version."""
+    found: list[Record] = []
+    odd: list[Unreadable] = []
     for path in sorted((results / "records" / study).glob("[!.]*.json")):
         try:
             one = look(results, study, path.stem)
         except Refused:
             one = Unreadable(path, "its name is no key")
-        found += [one] if one else []
-    return found
+        if isinstance(one, Record):
+            found.append(one)
+        elif one:
+            odd.append(one)
+    return found, odd
 
 
 def has_arrays(results: Path, record: Record) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from qinn_bench import catalogue, registry
 from qinn_bench.bounds import check_study
 from qinn_bench.catalogue import Measure
+from qinn_bench.quantum import backend_names
 from qinn_bench.reading import parse, read_toml
 from qinn_bench.values import Match, Refused, Row, Study, Use
 
@@ -19,7 +20,8 @@ def load_study(path: Path) -> Study:
     """Read and check a study file; torch is not needed for it.
 
     Raises:
-        Refused: no such file, no TOML, or a key, model, data set, knob, metric, column or backend that does not exist.
+        Refused: no such file, no TOML, or a key, model, data set, knob, metric, column or backend that does not exist,
+            or a backend with options that it does not have.
     """
     study = parse(Study, read_toml(path, f"there is no study file '{path}'"), str(path))
     check_study(study)
@@ -36,7 +38,7 @@ def _check_names(study: Study) -> None:
         for rung in row.ladder or ({},):
             catalogue.check("model", Use(name=row.model, knobs=row.knobs | rung))
     for backend in study.backends:
-        catalogue.check_backend(backend)
+        backend_names.parse(backend)
     check_metrics(study.metrics)
     check_columns(study.columns, uses)
     if study.variance and study.seeds < FEWEST_VARIED:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
-from qinn_bench.run import Order
+from qinn_bench.order import Order
 from qinn_bench.values import Record
 
 Clock = Callable[[], float]

@@ -291,8 +291,8 @@ class Record(Value):
     """All that is known of one finished cell; one JSON file.
 
     `family` is the label of the study's row; `row` adds what sets the cell apart in a grid: its size, its budget, its
-    control. `control_of` names the row that a control belongs to. `flags` say, each as ``name: sentence``, why a
-    number is too good to be believed; a flagged row never wins.
+    control. `control_of` names the row that a control belongs to, `shape` what the row asked the matcher for. `flags`
+    say, each as ``name: sentence``, why a number is too good to be believed; a flagged row never wins.
 
     `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
     it, so that a new or changed metric is taken again without training. `inputs` names all that made the numbers, part
@@ -306,6 +306,7 @@ class Record(Value):
     family: str = ""
     size: int = 0
     control_of: str = ""
+    shape: str = ""
     role: Role
     cell: Cell
     status: Status

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from qinn_bench import keys, limits
-from qinn_bench.run import Order, run_cell, save
+from qinn_bench.order import Order
+from qinn_bench.run import run_cell, save
 from qinn_bench.values import Refused, Status
 
 LONGEST = 600

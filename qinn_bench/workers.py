@@ -17,7 +17,7 @@ from typing import Any
 
 from qinn_bench import kernel, locks
 from qinn_bench.limits import Limits
-from qinn_bench.run import Order
+from qinn_bench.order import Order
 from qinn_bench.store import Stamp
 from qinn_bench.values import Status
 

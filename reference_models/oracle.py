@@ -16,6 +16,7 @@ ROLE: Role = "ceiling"
 KNOBS: dict[str, tuple[int, ...]] = {}
 DEPTH = ""
 TINY: dict[str, int] = {}
+NEEDS_DENSITY = True
 
 
 class Oracle(Generator):

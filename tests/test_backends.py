@@ -13,7 +13,7 @@ from test_quantum import close, gradients, here, random_circuit, tensors
 from torch import Tensor
 
 from qinn_bench.cli.main import main
-from qinn_bench.quantum import backends, lowering
+from qinn_bench.quantum import backend_names, backends, lowering
 from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Gate, Pauli, Probabilities, WeightBlock, WeightedSum
 from qinn_bench.values import Refused
 
@@ -101,14 +101,15 @@ def test_a_name_has_one_spelling(name: str, spelled: str) -> None:
 
 def without_kernel(monkeypatch: pytest.MonkeyPatch, built_from: str) -> None:
     """An installation without a kernel, or with one that was built from other sources."""
-    monkeypatch.setattr(backends.native, "AVAILABLE", False)
-    monkeypatch.setattr(backends.native, "BUILT_FROM", built_from)
-    monkeypatch.setattr(backends.native, "ABSENCE", lowering.why_unusable(built_from, lowering.sources()))
+    for module in (lowering, backends.native):
+        monkeypatch.setattr(module, "AVAILABLE", False)
+        monkeypatch.setattr(module, "BUILT_FROM", built_from)
+        monkeypatch.setattr(module, "ABSENCE", lowering.why_unusable(built_from, lowering.sources()))
 
 
 def test_auto_says_once_what_it_took_without_the_kernel(monkeypatch, caplog) -> None:  # type: ignore[no-untyped-def]
     without_kernel(monkeypatch, built_from="")
-    backends._say_once.cache_clear()
+    backend_names._say_once.cache_clear()
     assert [backends.resolve("auto", device) for device in ("cuda", "cpu", "cpu")] == ["torch"] * 3
     assert caplog.messages == ["native was not built; using torch"]
     assert backends.get("auto").name == "torch"
@@ -157,7 +158,7 @@ def test_a_plugin_without_its_driver_says_why(monkeypatch) -> None:  # type: ign
 def test_the_list_says_what_each_backend_is(capsys) -> None:  # type: ignore[no-untyped-def]
     assert main(["list", "backends", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["backends"]
-    assert set(listed) == {*backends.NAMES, *backends.FAMILIES}
+    assert set(listed) == {*backends.NAMES, *backend_names.FAMILIES}
     assert all(listed.values()) and f"here: {backends.resolve('auto')}" in listed["auto"]
 
 

@@ -16,7 +16,6 @@ import reference_models
 from qinn_bench import catalogue, registry, studies
 from qinn_bench.cli.main import main
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.quantum import backends
 from qinn_bench.values import Refused, Use
 
 ROOT = Path(__file__).parents[1]
@@ -35,13 +34,22 @@ def test_models_and_data_are_read_as_they_are_imported(kind):
         assert catalogue.roles() == {name: registry.role(name) for name in registry.names("model")}
 
 
-def test_metrics_and_backends_are_read_as_they_are_imported():
+def test_metrics_are_read_as_they_are_imported():
     read = catalogue.metrics()
     assert read.keys() == all_metrics().keys() == catalogue.own_metrics().keys()
     for name, metric in all_metrics().items():
         own = catalogue._columns(name, metric.short, metric.meaning, metric.columns)
-        assert read[name] == (name, metric.title, metric.needs, own)
-    assert catalogue.backends() == (backends.NAMES, backends.FAMILIES)
+        source = f"{metric.compute.__module__}:{metric.compute.__qualname__}"
+        assert read[name] == (name, metric.title, metric.needs, own, source)
+
+
+@pytest.mark.parametrize("kind", ["model", "data"])
+def test_knobs_are_filled_in_as_the_registry_does(kind):
+    for name in registry.names(kind):
+        later = {knob: not value for knob, value in registry.later(kind, name).items() if isinstance(value, bool)}
+        for knobs in ({}, registry.later(kind, name), later):
+            use = Use(name=name, knobs=knobs)
+            assert catalogue.spell_out(kind, use) == registry.spell_out(kind, use)
 
 
 def test_every_column_of_ours_has_a_heading_and_a_meaning():
@@ -95,7 +103,7 @@ def test_what_the_text_does_not_say_is_imported(source, tmp_path, monkeypatch):
 
     monkeypatch.setattr(registry, "find", lambda kind, name: SimpleNamespace(build=build, __doc__="Odd."))
     catalogue._read.cache_clear()
-    assert catalogue.made("model", "odd") == ("Odd.", {"n": 3}, frozenset({"dim", "n"}), "model")
+    assert catalogue.made("model", "odd") == ("Odd.", {"n": 3}, frozenset({"dim", "n"}), "model", {}, False)
     catalogue._read.cache_clear()
 
 
@@ -113,17 +121,6 @@ def test_what_is_refused_is_refused_as_the_registry_does(use, said):
     with pytest.raises(Refused) as late:
         registry.spell_out("model", use)
     assert str(early.value) == str(late.value)
-
-
-@pytest.mark.parametrize("name", ["naitve", "shots", "nosy:damping=1", ""])
-def test_backends_are_refused_by_name(name):
-    with pytest.raises(Refused) as early:
-        catalogue.check_backend(name)
-    with pytest.raises(Refused) as late:
-        backends.parse(name)
-    assert str(early.value) == str(late.value)
-    for right in ("auto", "shots:1024", "noisy:damping=0.1", "default.qubit:unitary"):
-        catalogue.check_backend(right)
 
 
 def loaded(arguments):

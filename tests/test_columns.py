@@ -7,7 +7,7 @@ import torch
 from test_report import quality, record
 from torch import nn
 
-from qinn_bench import buffers, campaign, planning, run, store
+from qinn_bench import buffers, campaign, grid, planning, progress, run, store, studies
 from qinn_bench.report.columns import default_columns
 from qinn_bench.report.notes import CHAOS
 from qinn_bench.report.table import table
@@ -122,17 +122,18 @@ knobs = {{ blocks = 2, hidden = 2 }}
 def test_labels_exchanged_after_a_run_are_those_of_the_plan(tmp_path):
     path, results = tmp_path / "toy.toml", tmp_path / "results"
     path.write_text(STUDY.format("a", "b"))
-    for at, order in enumerate(planning.plan(planning.load_study(path), results)):
+    for at, order in enumerate(planning.plan(studies.load_study(path), results)):
         run.save(order, {}, metrics={"swd": Estimate(value=float(at), unit="sd", better="lower")})
     path.write_text(STUDY.format("b", "a"))
-    orders = planning.plan(planning.load_study(path), results)
+    study = studies.load_study(path)
+    orders, drawn = planning.plan(study, results), grid.draw(study)
     model_of = {"b": "spline_inn", "a": "affine_inn"}
-    for found in (
-        campaign.finished(orders),
-        [one for _, one in campaign.fitting(orders, store.load_all(results, "toy"))],
-    ):
-        assert {one.row: one.cell.model.name for one in found} == {one.family: one.cell.model.name for one in found}
-        assert {one.row: one.cell.model.name for one in found} == model_of
-        assert [line.model for line in table(found).rows] == ["b", "a"]
     older = [one.model_copy(update={"key": f"old{at}"}) for at, one in enumerate(store.load_all(results, "toy"))]
-    assert {one.row: one.cell.model.name for _, one in campaign.fitting(orders, older)} == model_of
+    for known in (store.load_all(results, "toy"), older):
+        cells = progress.standings(grid.slots(study, drawn), drawn, known)
+        assert {one.record.row: one.record.cell.model.name for one in cells} == model_of
+        assert all(one.current for one in cells)
+    found = campaign.finished(orders)
+    assert {one.row: one.cell.model.name for one in found} == {one.family: one.cell.model.name for one in found}
+    assert {one.row: one.cell.model.name for one in found} == model_of
+    assert [line.model for line in table(found).rows] == ["b", "a"]

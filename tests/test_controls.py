@@ -7,9 +7,10 @@ import pytest
 import torch
 from zoo import features, tiny
 
-from qinn_bench import campaign, planning, run
+from qinn_bench import campaign, planning, run, studies
 from qinn_bench.cli.main import main
 from qinn_bench.contracts import count_parameters
+from qinn_bench.order import Order
 from qinn_bench.quantum import controls, stand_ins, statevector
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.layer import CircuitLayer
@@ -195,7 +196,7 @@ def study(tmp_path):
 
 
 def test_a_study_plans_its_sizes_and_the_controls_of_quantum_models(study, tmp_path):
-    orders = planning.plan(planning.load_study(study), tmp_path)
+    orders = planning.plan(studies.load_study(study), tmp_path)
     kinds = ("", "frozen", "unentangled", "fourier", "tanh", "untrained")
     assert [order.row for order in orders] == [
         "truth",
@@ -207,13 +208,13 @@ def test_a_study_plans_its_sizes_and_the_controls_of_quantum_models(study, tmp_p
     assert {order.control_of for order in orders if order.cell.control} == {"Q · 40"}
     assert "the nearest is qinn[" in orders[-1].skip and not any(order.skip for order in orders[:-1])
     assert len({order.key for order in orders}) == len(orders) and orders[-1].family == "Q"
-    assert run.Order.from_json(orders[-1].to_json()) == orders[-1]
+    assert Order.from_json(orders[-1].to_json()) == orders[-1]
 
 
 def test_controls_and_skipped_sizes_end_in_the_table(study, tmp_path, capsys):
     verb = [str(study), "--results", str(tmp_path), "-m", "Q"]
     kept = ("Q · 40", "Q · 40 · frozen", "Q · 40 · untrained", "Q · 5000", "spline_inn · 40")
-    orders = [order for order in planning.plan(planning.load_study(study), tmp_path) if order.row in kept]
+    orders = [order for order in planning.plan(studies.load_study(study), tmp_path) if order.row in kept]
     for order in reversed(orders):
         run.run_cell(order)
     inn, model, frozen, untrained, skipped = campaign.finished(orders)
@@ -236,7 +237,7 @@ def test_controls_and_skipped_sizes_end_in_the_table(study, tmp_path, capsys):
 
 def test_a_control_that_cannot_be_is_refused(study, tmp_path):
     study.write_text(STUDY.replace("fidelity = 0.0", "fidelity = 0.5"))
-    orders = planning.plan(planning.load_study(study), tmp_path)
+    orders = planning.plan(studies.load_study(study), tmp_path)
     order = next(order for order in orders if order.cell.control == "tanh")
     with pytest.raises(Refused, match="no classical layer can stand in"):
         run.run_cell(order)

@@ -10,7 +10,7 @@ import torch
 import zoo
 from torch import Tensor, nn
 
-from qinn_bench import diagnostics, fisher, planning, registry, run, store
+from qinn_bench import diagnostics, fisher, planning, registry, run, store, studies
 from qinn_bench.cli.main import main
 from qinn_bench.contracts import DensityModel
 from qinn_bench.quantum import backends, ensembles, expressibility, plateaus, spectrum
@@ -251,7 +251,7 @@ def test_every_diagnostic_of_a_qinn_has_a_line(capsys):
 def test_the_row_of_a_study_is_looked_at_with_its_trained_weights(tmp_path, capsys):
     path = tmp_path / "small.toml"
     path.write_text(STUDY)
-    cell = (order := planning.plan(planning.load_study(path), tmp_path)[1]).cell
+    cell = (order := planning.plan(studies.load_study(path), tmp_path)[1]).cell
     run.run_cell(order)
     verb = ["diagnose", "--study", str(path), "--results", str(tmp_path), "--row", "small qinn"]
     assert main([*verb, "--seed", "1", "--rows", "30", "--what", "directions,effective-dimension", "--json"]) == 0

@@ -7,7 +7,7 @@ import pytest
 from cheats import WIDTH
 from rows import CONTROLS, around, certificate, quantum, row
 
-from qinn_bench import planning, registry
+from qinn_bench import planning, registry, studies
 from qinn_bench.run import run_cell
 from qinn_bench.verdicts import judge
 
@@ -91,7 +91,7 @@ def trained(tmp_path_factory):
         folder = tmp_path_factory.mktemp("cheats")
         path = folder / "cheats.toml"
         path.write_text(STUDY + HYBRID + "".join(CHEAT.format(trick=trick) for trick in WIDTH))
-        orders = planning.plan(planning.load_study(path), folder)
+        orders = planning.plan(studies.load_study(path), folder)
         return folder, [run_cell(order) for order in orders if order.cell.control in ("", "frozen", "unentangled")]
 
 

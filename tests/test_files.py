@@ -18,7 +18,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import record, row
 
-from qinn_bench import bounds, claims, files, freezing, licence, planning, published, quality, reading, registry, store
+from qinn_bench import (
+    bounds,
+    claims,
+    files,
+    freezing,
+    licence,
+    planning,
+    published,
+    quality,
+    reading,
+    registry,
+    store,
+    studies,
+)
 from qinn_bench.cli.main import main
 from qinn_bench.licence import Licence, Sight
 from qinn_bench.performance import anchor, golden, runs
@@ -53,7 +66,7 @@ def written(path, content):
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_toml_is_read_with_the_mark_of_utf8_and_without(tmp_path, mark):
     path = written(tmp_path / "toy.toml", mark + HEAD.encode())
-    assert planning.load_study(path).name == "toy"
+    assert studies.load_study(path).name == "toy"
 
 
 @pytest.mark.parametrize(
@@ -278,7 +291,7 @@ def test_a_knob_that_is_no_finite_number_is_refused(value):
 
 def test_the_sizes_of_every_published_study_are_allowed():
     for path in sorted((ROOT / "benchmarks/studies").glob("*.toml")):
-        bounds.check_study(planning.load_study(path))
+        bounds.check_study(studies.load_study(path))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qinn_bench import campaign, limits, locks, measuring, planning, registry, run, store, workers
+from qinn_bench import campaign, limits, locks, measures, planning, registry, run, store, studies, workers
 from qinn_bench.campaign import Event
 from qinn_bench.cli.main import main
 from qinn_bench.limits import Limits
@@ -72,18 +72,18 @@ def plug_in(tmp_path, monkeypatch):
         points.append(f"[qinn_bench.{kind}]\n{name} = {module}\n")
         (site / "odd-1.0.dist-info" / "entry_points.txt").write_text("".join(points))
         registry._installed.cache_clear()
-        measuring._fingerprint.cache_clear()
+        measures._fingerprint.cache_clear()
 
     yield write
     registry._installed.cache_clear()
-    measuring._fingerprint.cache_clear()
+    measures._fingerprint.cache_clear()
 
 
 def planned(tmp_path, *models, metrics=("swd",)):
     path = tmp_path / "small.toml"
     text = STUDY.replace('["swd"]', json.dumps(list(metrics)))
     path.write_text(text + "".join(f'[[models]]\nmodel = "{model}"\n' for model in models))
-    return path, planning.plan(planning.load_study(path), tmp_path / "results")
+    return path, planning.plan(studies.load_study(path), tmp_path / "results")
 
 
 def ran(orders, **limit):
@@ -408,7 +408,7 @@ def test_a_broken_model_is_listed_with_its_reason_and_harms_nothing_else(tmp_pat
     assert says in shown[shown.index(" bad ") :]
     path, _ = planned(tmp_path, "truth")
     path.write_text("floors = true\n" + path.read_text())
-    assert {order.row for order in planning.plan(planning.load_study(path), tmp_path)} >= {
+    assert {order.row for order in planning.plan(studies.load_study(path), tmp_path)} >= {
         "truth",
         "product_of_marginals",
     }

@@ -9,15 +9,30 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"values", "dataset", "files", "reading", "bounds", "repository", "contracts", "seeds", "sources"}
+    {"values", "dataset", "files", "reading", "bounds", "repository", "contracts", "seeds", "torch_seeds", "sources"}
     | {"locks", "limits", "kernel"},
     {"quantum", "curves", "paired", "rankings", "sign_flips", "statistics", "ties", "transforms"},
     {"training", "splits", "audit", "density_mass", "resources", "flags", "nulls"}
-    | {"metrics", "data", "store", "published", "registry", "provenance", "keys", "catalogue", "studies", "buffers"},
+    | {
+        "metrics",
+        "data",
+        "store",
+        "published",
+        "registry",
+        "provenance",
+        "keys",
+        "catalogue",
+        "studies",
+        "buffers",
+        "measures",
+        "order",
+        "grid",
+    },
     {"run", "measuring", "worker", "worker_server", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
     {
         "campaign",
+        "progress",
         "workers",
         "planning",
         "quality",

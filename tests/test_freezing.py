@@ -10,7 +10,7 @@ import pytest
 from claim_files import better, duel, write
 from rows import save
 
-from qinn_bench import claims, freezing, planning
+from qinn_bench import claims, freezing, planning, studies
 from qinn_bench.cli.main import main
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def test_the_files_of_this_project_hold(path):
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_files_of_this_project_name_rows_of_their_studies(path, tmp_path):
     file = claims.load(path)
-    orders = planning.plan(planning.load_study(ROOT / file.study), tmp_path)
+    orders = planning.plan(studies.load_study(ROOT / file.study), tmp_path)
     rows, families = ({getattr(order, name) for order in orders} for name in ("row", "family"))
     for claim in file.claims:
         assert {claim.first, claim.second} <= (families if claim.relation == "ratio-at-least" else rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rows import CELL
 
-from qinn_bench import keys, licence, measuring, planning, published, quality, registry, sources
+from qinn_bench import keys, licence, measures, planning, published, quality, registry, sources, studies
 from qinn_bench.performance import golden
 from qinn_bench.performance.workloads import uses, workload_of
 from qinn_bench.transforms import Affine, Chain, Columnwise, LogShift
@@ -226,8 +226,8 @@ def test_every_published_record_belongs_to_this_tree_or_says_what_was_mended(pat
         if not keys.differences(record.inputs, now):
             assert record.key == keys.key_of(now)
         if record.measured:
-            metrics = tuple(name for name in record.measured if name not in measuring.MEASURING)
-            odd += unexplained(keys.differences(record.measured, measuring.fingerprints(metrics)))
+            metrics = tuple(name for name in record.measured if name not in measures.MEASURING)
+            odd += unexplained(keys.differences(record.measured, measures.fingerprints(metrics)))
     assert not odd
 
 
@@ -237,20 +237,20 @@ def test_every_licence_belongs_to_this_tree_or_says_what_was_mended(path):
     data = registry.make("data", registry.spell_out("data", registry.parse_use(found.data)))
     assert found.fingerprint == data.fingerprint
     metrics = tuple(sorted({sight.metric for sight in found.sights}))
-    now = {name: code for name, code in measuring.fingerprints(metrics).items() if name in metrics}
+    now = {name: code for name, code in measures.fingerprints(metrics).items() if name in metrics}
     assert not unexplained(keys.differences(found.measured, now))
 
 
 @pytest.mark.parametrize("name", ["nightly"])
 def test_every_golden_number_belongs_to_this_tree_or_says_what_was_mended(name):
     found = quality.load_golden(ROOT / "results" / "golden" / "quality" / f"{name}.json")
-    orders = planning.plan(planning.load_study(ROOT / "benchmarks" / "studies" / f"{name}.toml"), ROOT / "results")
+    orders = planning.plan(studies.load_study(ROOT / "benchmarks" / "studies" / f"{name}.toml"), ROOT / "results")
     now = {quality.row_of(order.row, str(order.cell.data)): order.inputs for order in orders}
     for one in found.series:
         row = quality.row_of(one.row, one.data)
         made_by = {part: content for part, content in now[row].items() if part != "cell"}
         assert not unexplained(keys.differences(found.inputs[row], made_by)), row
-    code = measuring.fingerprints(tuple(found.measured))
+    code = measures.fingerprints(tuple(found.measured))
     assert not unexplained(keys.differences(found.measured, {name: code[name] for name in found.measured}))
 
 

@@ -15,9 +15,9 @@ from test_report import quality, record, study
 from qinn_bench import registry
 from qinn_bench.claims import Claim, Ruling
 from qinn_bench.cli.main import main
+from qinn_bench.order import Order
 from qinn_bench.report.claims import interval_of
 from qinn_bench.report.table import table
-from qinn_bench.run import Order
 from qinn_bench.time_left import Pace, TimeLeft, said
 from qinn_bench.values import Estimate, Use
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qinn_bench import freezing, licence, planning, published, quality, registry, run
+from qinn_bench import freezing, licence, planning, published, quality, registry, run, studies
 from qinn_bench.data import _samples
 from qinn_bench.licence import Licence, Sight
 from qinn_bench.performance import anchor, golden, runs
@@ -125,7 +125,7 @@ def make(folder: Path, only: str | None) -> Good:
 def _records(study: Path, results: Path) -> list[object]:
     rng = np.random.default_rng(0)
     made = []
-    for order in planning.plan(planning.load_study(study), results):
+    for order in planning.plan(studies.load_study(study), results):
         shift = 0.2 if order.row.startswith("spline") else 0.3
         number = shift + 0.01 * rng.normal() + 10 / max(order.size, 50)
         metrics = {

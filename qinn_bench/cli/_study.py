@@ -1,15 +1,32 @@
-"""What the verbs that take a study share: finding it, planning it, and choosing among its cells."""
+"""What the verbs that take a study share: its records, and choosing among its cells; without torch."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from qinn_bench import planning, registry
-from qinn_bench.limits import Limits
-from qinn_bench.run import Order
-from qinn_bench.values import Refused, Study, Use
+from qinn_bench import grid, progress, published, registry, store, studies
+from qinn_bench.grid import Drawn
+from qinn_bench.order import Order
+from qinn_bench.progress import Standing
+from qinn_bench.values import Record, Refused, Study, Use
+
+
+@dataclass(frozen=True)
+class Found:
+    """A study, its data sets, those of its cells that the filters keep, and files that are no records."""
+
+    study: Study
+    drawn: list[Drawn]
+    cells: list[Standing]
+    odd: list[store.Unreadable]
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of this version, in the order of the tables."""
+        return [one.current for one in self.cells if one.current]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,34 +38,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--seed", action="append", default=[], type=int, help="only this seed")
 
 
-def planned(options: argparse.Namespace, limits: Limits | None = None) -> tuple[Study, list[Order]]:
-    """The study and those of its cells that the filters keep; its data are drawn under the limits of a cell.
+def found(options: argparse.Namespace, records: Path | None = None) -> Found:
+    """The study and the records of its cells, published ones or those of the folder of results.
 
     Raises:
         Refused: a filter keeps nothing.
     """
-    study = planning.load_study(options.study)
-    orders = planning.plan(study, options.results, limits)
-    kept = [order for order in orders if _wanted(order, options)]
+    study = studies.load_study(options.study)
+    drawn = grid.draw(study)
+    if records:
+        known, odd = published.read(records, study.name), list[store.Unreadable]()
+    else:
+        known, odd = store.look_at_all(options.results, study.name)
+    cells = progress.standings(grid.slots(study, drawn), drawn, known)
+    kept = [one for one in cells if _wanted(options, one.record or one.slot)]
+    _check_kept(study, [one.slot.row for one in cells], kept)
+    return Found(study, drawn, kept, odd)
+
+
+def chosen(options: argparse.Namespace, study: Study, orders: Sequence[Order]) -> list[Order]:
+    """Those cells of a plan that the filters keep.
+
+    Raises:
+        Refused: none.
+    """
+    kept = [order for order in orders if _wanted(options, order)]
+    _check_kept(study, [order.row for order in orders], kept)
+    return kept
+
+
+def _check_kept(study: Study, rows: Sequence[str], kept: Sequence[object]) -> None:
     if not kept:
-        rows = ", ".join(dict.fromkeys(order.row for order in orders))
         raise Refused(
-            f"the filters keep no cell of '{study.name}'; its rows are: {rows}; its seeds 0 to {study.seeds - 1}"
+            f"the filters keep no cell of '{study.name}'; its rows are: {', '.join(dict.fromkeys(rows))}; its seeds 0 "
+            f"to {study.seeds - 1}"
         )
-    return study, kept
 
 
-def over_seeds(orders: Sequence[Order]) -> list[Order]:
+def over_seeds(cells: Sequence[Standing]) -> list[Standing]:
     """The cells whose seed moves everything: those that moved one source alone answer ``qinn-bench variance`` only."""
-    return [order for order in orders if order.cell.varies == "all"]
+    return [one for one in cells if one.slot.cell.varies == "all"]
 
 
-def _wanted(order: Order, options: argparse.Namespace) -> bool:
-    cell = order.cell
-    named = {order.row, order.family} & set(options.model)
-    model = not options.model or named or any(_fits(text, cell.model) for text in options.model)
-    data = not options.data or any(_fits(text, cell.data) for text in options.data)
-    return bool(model) and data and (not options.seed or cell.seed in options.seed)
+def _wanted(options: argparse.Namespace, one: grid.Slot | Order | Record) -> bool:
+    cell = one.cell
+    named = {one.row, one.family} & set(getattr(options, "model", ()))
+    models, sets, seeds = (getattr(options, name, ()) for name in ("model", "data", "seed"))
+    model = not models or named or any(_fits(text, cell.model) for text in models)
+    data = not sets or any(_fits(text, cell.data) for text in sets)
+    return bool(model) and data and (not seeds or cell.seed in seeds)
 
 
 def _fits(text: str, use: Use) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from qinn_bench import planning, registry, store
+from qinn_bench import planning, registry, store, studies
 from qinn_bench.cli import _tables
 from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset
@@ -97,7 +97,7 @@ def _of_names(options: argparse.Namespace) -> dict[str, Subject]:
 
 def _of_record(options: argparse.Namespace) -> dict[str, Subject]:
     """The trained model of a finished cell; its effective dimension is the local one."""
-    orders = planning.plan(planning.load_study(options.study), options.results)
+    orders = planning.plan(studies.load_study(options.study), options.results)
     fitting = [order for order in orders if order.row == options.row and order.cell.seed == options.seed]
     if not fitting:
         rows = ", ".join(dict.fromkeys(order.row for order in orders))

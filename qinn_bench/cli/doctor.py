@@ -119,7 +119,7 @@ def _machine() -> dict[str, Knob]:
         "instruction sets": ", ".join(sets) if sets else f"none: the compiled simulator {native.ABSENCE}",
         "backend auto": backends.resolve("auto"),
     }
-    made = {name: value for name, value in provenance().items() if name != "finished_utc"}
+    made = {name: value for name, value in provenance(torch.get_num_threads()).items() if name != "finished_utc"}
     return made | here | {name: os.environ.get(name, "not set") for name in VARIABLES}
 
 

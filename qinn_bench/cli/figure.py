@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from qinn_bench import campaign, registry, store
+from qinn_bench import store
 from qinn_bench.cli import _records, _study
 from qinn_bench.dataset import Dataset
 from qinn_bench.report import figures, look
-from qinn_bench.run import Order
 from qinn_bench.values import Record, Refused
 
 CURVES = ("curve_step", "curve_train", "curve_valid")
@@ -35,21 +34,20 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.records:
         raise Refused(f"{options.records} holds no samples, which figures are drawn from; leave --records out")
-    study, orders = _study.planned(options)
-    orders = _study.over_seeds(orders)
-    folder = options.out or options.results / "figures" / study.name
-    by_data: dict[str, list[Order]] = defaultdict(list)
-    for order in orders:
-        by_data[str(order.cell.data)].append(order)
-    for sentence in campaign.unreadable(orders):
-        print(sentence, file=sys.stderr)
-    for group in by_data.values():
-        data: Dataset = registry.make("data", group[0].cell.data)
-        finished = [record for record in campaign.finished(group) if record.status == "ok"]
+    found = _study.found(options)
+    for odd in found.odd:
+        print(odd, file=sys.stderr)
+    folder = options.out or options.results / "figures" / found.study.name
+    cells = _study.over_seeds(found.cells)
+    for drawn in found.drawn:
+        group = [one.current for one in cells if one.slot.cell.data == drawn.use]
+        if not group:
+            continue
+        finished = [record for record in group if record and record.status == "ok"]
         records = [record for record in finished if not record.control_of] or finished
         if not records:
-            raise Refused(f"'{study.name}' has no finished cell on {data.name} yet; run it first")
-        for path in _draw(data, records, options.results, options.observable, folder):
+            raise Refused(f"'{found.study.name}' has no finished cell on {drawn.data.name} yet; run it first")
+        for path in _draw(drawn.data, records, options.results, options.observable, folder):
             print(path)
     return 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qinn_bench import licence, measuring, power, registry, store
+from qinn_bench import licence, measures, power, registry, store
 from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset, Metric
 from qinn_bench.deformations import pool
@@ -61,7 +61,7 @@ def _complete(data: Dataset, options: argparse.Namespace, file: Path, used: Path
         found = Licence(data=options.data, fingerprint=data.fingerprint)
     log, source = Console(stderr=True), pool(data)
     for n, metric in ((n, metric) for n in sizes for metric in metrics):
-        code = measuring.fingerprints((metric.name,))[metric.name]
+        code = measures.fingerprints((metric.name,))[metric.name]
         known = [s.repeats for s in found.sights if (s.metric, s.samples) == (metric.name, n)]
         if found.measured.get(metric.name) == code and known and min(known) >= options.repeats:
             continue

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from qinn_bench import catalogue
 from qinn_bench.cli import _tables
 from qinn_bench.quantum import lowering
+from qinn_bench.quantum.backend_names import FAMILIES, NAMES
 
 KINDS = ("models", "data", "metrics", "backends")
 PLUGIN = "pennylane_lightning"
@@ -39,8 +40,7 @@ def _entries(kind: str) -> dict[str, str]:
     if kind == "metrics":
         return {one.name: one.title for one in catalogue.metrics().values()} | catalogue.broken_metrics()
     if kind == "backends":
-        names, families = catalogue.backends()
-        return {name: _backend(name, about) for name, about in names.items()} | families
+        return {name: _backend(name, about) for name, about in NAMES.items()} | FAMILIES
     return catalogue.listed("model" if kind == "models" else "data")
 
 

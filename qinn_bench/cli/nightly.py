@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 import qinn_bench
-from qinn_bench import planning, quality
+from qinn_bench import quality, studies
 from qinn_bench.performance import anchor, golden, history, preflight, runs, tiers, workloads
 from qinn_bench.performance.anchor import Anchor
 from qinn_bench.performance.checkouts import DIRTY, Checkouts
@@ -132,7 +132,7 @@ def _watched(options: argparse.Namespace) -> tuple[Golden, Watch, Path]:
     """The golden numbers, what is watched, and its study."""
     watched = quality.load_watch(options.watch)
     study = Path(watched.study)
-    kept = options.results / "golden" / "quality" / f"{planning.load_study(study).name}.json"
+    kept = options.results / "golden" / "quality" / f"{studies.load_study(study).name}.json"
     return quality.load_golden(kept), watched, study
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from qinn_bench import campaign, planning, published
-from qinn_bench.cli import _records
+from qinn_bench import progress, published
+from qinn_bench.cli import _study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,16 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the newest record of every cell of the study that has one, and say how many have none."""
-    study = planning.load_study(options.study)
-    orders = planning.plan(study, options.results)
-    found = campaign.fitting(orders, _records.of_folder(options.results, study.name))
+    found = _study.found(options)
+    for odd in found.odd:
+        print(odd, file=sys.stderr)
+    study, records = found.study, [one.record for one in found.cells if one.record]
     path = options.out or published.path_of(options.results, study.name)
-    published.write(path, study.name, [record for _, record in found])
-    older, _ = campaign.of_other_inputs(found)
+    published.write(path, study.name, records)
+    older, _ = progress.of_other_inputs(found.cells)
     size = path.stat().st_size
     if options.json:
-        counts = {"cells": len(orders), "records": len(found), "older": older, "bytes": size}
+        counts = {"cells": len(found.cells), "records": len(records), "older": older, "bytes": size}
         print(json.dumps({"study": study.name, "file": str(path)} | counts, indent=1))
     else:
-        print(f"{path}: {len(found)} of {len(orders)} cells, {size / 1e6:.2f} MB; {older} not of this version")
+        print(f"{path}: {len(records)} of {len(found.cells)} cells, {size / 1e6:.2f} MB; {older} not of this version")
     return 0

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from qinn_bench import planning, quality
+from qinn_bench import quality, studies
 from qinn_bench.cli import _records, _tables
 from qinn_bench.performance.machine import environment
 from qinn_bench.provenance import commit
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what became of every golden number; 0 all pass, 1 some worse, 5 none worse but some inconclusive."""
     watch = quality.load_watch(options.watch)
-    study = planning.load_study(Path(watch.study))
+    study = studies.load_study(Path(watch.study))
     records = _records.of_folder(options.results, study.name)
     path = options.results / "golden" / "quality" / f"{study.name}.json"
     if not records:

@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from qinn_bench import campaign, limits
+from qinn_bench import campaign, limits, planning, progress, studies
 from qinn_bench.campaign import Event
 from qinn_bench.cli import _study, _tables
 from qinn_bench.limits import Limits
+from qinn_bench.order import Order
 from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
-from qinn_bench.run import Order
 from qinn_bench.time_left import TimeLeft, cost_of, said
 
 
@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
     """Run what is missing, print the table and where the records are; 3 if some cells failed."""
     log = Console(stderr=True)
     use = limits.checked(Limits(options.jobs, options.timeout, options.memory, options.threads))
-    study, orders = _study.planned(options, use)
+    study = studies.load_study(options.study)
+    orders = _study.chosen(options, study, planning.plan(study, options.results, use))
     todo = campaign.afresh(orders) if options.fresh else campaign.pending(orders, options.retry)
     left_out = [] if options.fresh else campaign.unreadable(orders)
     done = len(orders) - len(todo) - len(left_out)
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     log.print(f"records: {options.results / 'records' / study.name}", soft_wrap=True)
     for problem in (*watch.problems, *left_out):
         log.print(problem, markup=False, soft_wrap=True)
-    return 3 if watch.problems or left_out or any(campaign.failed(record) for record in records) else 0
+    return 3 if watch.problems or left_out or any(progress.failed(record) for record in records) else 0
 
 
 def _stopped(watch: _Watch, fresh: bool) -> str:

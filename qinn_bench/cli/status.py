@@ -1,15 +1,13 @@
-"""``qinn-bench status``: how far a study is."""
+"""``qinn-bench status``: how far a study is; works without torch."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
 
-from qinn_bench import campaign, store
+from qinn_bench import progress
 from qinn_bench.cli import _study
-from qinn_bench.run import Order
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,30 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print how many cells have which status, and why those that gave no result did not; 3 if some failed."""
-    study, orders = _study.planned(options)
-    records = campaign.finished(orders)
+    found = _study.found(options)
+    study, records = found.study.name, found.records
     counts = Counter(str(record.status) for record in records)
-    counts["to run"] = len(campaign.pending(orders))
+    counts["to run"] = progress.to_run(found.study, found.drawn, found.cells, found.odd)
     without = [record for record in records if record.status != "ok"]
-    other = _of_other_inputs(options, study.name, orders)
+    n_other, differs = progress.of_other_inputs(found.cells)
+    other = f"{n_other} cells have records that are not of this version: {differs}" if n_other else ""
     reasons = [f"{r.row} seed {r.cell.seed} on {r.cell.data}: {r.status}: {r.reason}" for r in without]
-    left_out = campaign.unreadable(orders)
-    reasons += left_out
+    reasons += map(str, found.odd)
     if options.json:
-        print(
-            json.dumps(
-                {"study": study.name, "cells": len(orders), "status": counts, "failed": reasons, "other": other},
-                indent=1,
-            )
-        )
+        content = {"study": study, "cells": len(found.cells), "status": counts, "failed": reasons, "other": other}
+        print(json.dumps(content, indent=1))
     else:
-        print(f"{study.name}: {len(orders)} cells; " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+        print(f"{study}: {len(found.cells)} cells; " + ", ".join(f"{n} {what}" for what, n in counts.items()))
         print("".join(f"  {reason}\n" for reason in [*reasons, *filter(None, [other])]), end="")
-    return 3 if left_out or any(campaign.failed(record) for record in records) else 0
-
-
-def _of_other_inputs(options: argparse.Namespace, study: str, orders: Sequence[Order]) -> str:
-    """What differs between this version and the records that cells of the plan have under other keys."""
-    found = campaign.fitting(orders, store.load_all(options.results, study))
-    other, differs = campaign.of_other_inputs(found)
-    return f"{other} cells have records that are not of this version: {differs}" if other else ""
+    return 3 if found.odd or any(progress.failed(record) for record in records) else 0

@@ -1,4 +1,4 @@
-"""``qinn-bench table``: the table of a study, from its records."""
+"""``qinn-bench table``: the table of a study, from its records; works without torch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from qinn_bench import campaign, published, store
+from qinn_bench import progress, published, store
 from qinn_bench.cli import _records, _study
 from qinn_bench.cli._tables import FORMS
+from qinn_bench.progress import Standing
 from qinn_bench.report.latex import Font, Page, latex
 from qinn_bench.report.licence import licensed
 from qinn_bench.report.table import table
-from qinn_bench.run import Order
 from qinn_bench.values import Record, Refused
 
 
@@ -32,10 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Render what is finished; cells without a record are counted in the table."""
-    study, orders = _study.planned(options)
-    orders = _study.over_seeds(orders)
+    found = _study.found(options, options.records)
+    study, cells = found.study, _study.over_seeds(found.cells)
     columns = tuple(options.columns.split(",")) if options.columns else study.columns or None
-    records, notes = _published(options.records, study.name, orders) if options.records else _finished(orders)
+    records, notes = (
+        _published(options.records, study.name, cells) if options.records else _own(cells, list(map(str, found.odd)))
+    )
     made = licensed(table(records, columns, study.title), records, options.results)
     made = replace(made, footnotes=(*made.footnotes, *notes))
     if options.format == "latex":
@@ -49,17 +51,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _finished(orders: Sequence[Order]) -> tuple[list[Record], list[str]]:
-    return campaign.finished(orders), campaign.unreadable(orders)
+def _own(cells: Sequence[Standing], notes: list[str]) -> tuple[list[Record], list[str]]:
+    return [one.current for one in cells if one.current], notes
 
 
-def _published(path: Path, study: str, orders: Sequence[Order]) -> tuple[list[Record], list[str]]:
+def _published(path: Path, study: str, cells: Sequence[Standing]) -> tuple[list[Record], list[str]]:
     """The published records of these cells, and what has to be said of them."""
-    found = campaign.fitting(orders, published.read(path, study))
-    if not found:
+    records = [one.record for one in cells if one.record]
+    if not records:
         raise Refused(f"{path} has no record of the cells of '{study}' that were asked for")
-    records, notes = [record for _, record in found], [published.said(path, [record for _, record in found])]
-    other, differs = campaign.of_other_inputs(found)
+    notes, (other, differs) = [published.said(path, records)], progress.of_other_inputs(cells)
     if other:
         notes.append(f"{other} of these records are not of this version: {differs}.")
     return records, notes

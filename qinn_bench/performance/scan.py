@@ -131,7 +131,7 @@ def scan(request: Request, watch: Watch = lambda _: None) -> Scan:
 
 def environment() -> dict[str, Knob]:
     """Provenance, with the versions of the simulators that are installed, the cores, and the kernel's instructions."""
-    facts = provenance()
+    facts = provenance(torch.get_num_threads())
     for name in OPTIONAL:
         try:
             facts[name] = version(name)

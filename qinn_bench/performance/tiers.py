@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from qinn_bench import campaign, planning, quality
+from qinn_bench import campaign, planning, quality, studies
 from qinn_bench.campaign import Event
 from qinn_bench.limits import Limits
+from qinn_bench.order import Order
 from qinn_bench.performance import counters, workloads
 from qinn_bench.performance.counters import Counted
 from qinn_bench.performance.gate import SPENT
 from qinn_bench.performance.nightly import Spent
 from qinn_bench.quality import Finding, Golden, Watch
-from qinn_bench.run import Order
 from qinn_bench.values import Record, Use
 
 CELL_SECONDS = 300.0
@@ -47,7 +47,7 @@ def check(
         Refused: the study cannot be planned.
     """
     with tempfile.TemporaryDirectory(prefix="qinn-bench-") as scratch:
-        orders = planning.plan(planning.load_study(study), Path(scratch))
+        orders = planning.plan(studies.load_study(study), Path(scratch))
         first = [order for order in orders if order.cell.seed < watched.first_seeds]
         _run(first, spent, watch, jobs)
         done = campaign.finished(first)

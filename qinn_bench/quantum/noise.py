@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from qinn_bench.quantum.backend_names import Noise as Noise
 from qinn_bench.quantum.circuit import Circuit, Gate
 from qinn_bench.quantum.decompose import exchanged
 from qinn_bench.quantum.measurement import Setting, measurement
@@ -33,20 +34,6 @@ PAULIS: dict[str, Unitary] = {
     "Z": np.array([[1, 0], [0, -1]], dtype=np.complex128),
 }
 GENERATORS = {"RX": "X", "RY": "Y", "RZ": "Z", "IsingZZ": "ZZ"}
-
-
-@dataclass(frozen=True)
-class Noise:
-    """The probabilities of errors, each between 0 and 1.
-
-    After every gate of the circuit as it is written, and on each wire that the gate acts on, come first a depolarizing
-    channel (one of X, Y, Z with probability ``depolarizing/3`` each), then amplitude damping (|1> decays to |0> with
-    probability ``damping``). Nothing happens to idle wires. Each measured bit is flipped with probability ``readout``.
-    """
-
-    depolarizing: float = 0.0
-    damping: float = 0.0
-    readout: float = 0.0
 
 
 class Noisy:
