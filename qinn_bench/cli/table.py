@@ -35,9 +35,8 @@ def run(options: argparse.Namespace) -> int:
     found = _study.found(options, options.records)
     study, cells = found.study, _study.over_seeds(found.cells)
     columns = tuple(options.columns.split(",")) if options.columns else study.columns or None
-    records, notes = (
-        _published(options.records, study.name, cells) if options.records else _own(cells, list(map(str, found.odd)))
-    )
+    own = [one.current for one in cells if one.current], list(map(str, found.odd))
+    records, notes = _published(options.records, study.name, cells) if options.records else own
     made = licensed(table(records, columns, study.title), records, options.results)
     made = replace(made, footnotes=(*made.footnotes, *notes))
     if options.format == "latex":
@@ -49,10 +48,6 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(text)
     return 0
-
-
-def _own(cells: Sequence[Standing], notes: list[str]) -> tuple[list[Record], list[str]]:
-    return [one.current for one in cells if one.current], notes
 
 
 def _published(path: Path, study: str, cells: Sequence[Standing]) -> tuple[list[Record], list[str]]:
