@@ -254,8 +254,8 @@ def test_a_control_that_cannot_be_is_refused(study, tmp_path):
         ('model = "qinn"\nlabel = "Q"\nknobs = { fidelity = 0.0, mmd = 0.0 }', 'model = "affine_inn"', "has a circuit"),
     ],
 )
-def test_sizes_and_controls_that_make_no_sense_are_one_sentence(study, capsys, old, new, says):
+def test_sizes_and_controls_that_make_no_sense_are_one_sentence(study, tmp_path, capsys, old, new, says):
     study.write_text(STUDY.replace(old, new))
-    assert main(["status", str(study)]) == 2
+    assert main(["run", str(study), "--results", str(tmp_path)]) == 2
     text = capsys.readouterr().err
     assert says in text and text.count("\n") == 1
