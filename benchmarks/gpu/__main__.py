@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 # Libraries that are loaded from here on read these; JAX leaves memory of the card to torch.
-os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+os.environ |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.4"}
 
 import torch
 from _laws import LAWS, Law
@@ -36,8 +37,10 @@ LAW_SECONDS, TRY_SECONDS, WRITE_SECONDS = 150.0, 45.0, 3.0
 """Wall seconds that one kind of laws, two steps, and the last writing may take."""
 SATURATED = 0.02
 """Seconds of a step on a GPU from which on more work is taken to need as much more time."""
-SHARE = 0.4
+SHARE = 0.5
 """Of the card's memory that a step may take; torch and JAX both keep what they once had."""
+ENDS = 2
+"""Times that a simulator may end its process, or not come to an end, before it is left out."""
 AGREED = 1e-3
 """Relative difference of the losses of two simulators at one point that single precision explains."""
 
@@ -123,10 +126,13 @@ class Check:
         known = [row for row in past if row.seconds]
         if lost := next((row for row in past if row.status == "unsupported"), None):
             return Tried(lost.status, lost.reason)
+        ends = [row for row in self.rows if row.backend == rival.name and row.status in ("crashed", "timeout")]
+        if len(ends) >= ENDS:
+            return Tried("skipped", f"it ended badly {ENDS} times before: {ends[-1].reason}")
         if (first := max((row.first_seconds or 0 for row in known), default=0.0)) > self.left or self.left < 1:
             short = "were used up" if self.left < 1 else f"leave no {first:.0f} s for it"
             return Tried("skipped", f"the {self.options.budget_total:g} s of the whole run {short}")
-        seconds, size = _predicted(known, rival, place), _bytes(rival, place)
+        seconds, size = _predicted(known, rival, place), _bytes(known, rival, place)
         if self.card and rival.gpu and size > SHARE * self.card:
             most = _gib(SHARE * self.card)
             return Tried("skipped", f"predicted {_gib(size)}, more than the allowed {most} of the GPU")
@@ -205,10 +211,11 @@ def _predicted(known: Sequence[Row], rival: Rival, place: Place) -> float:
     return (last.seconds or 0) * max(growth, 1e-3)
 
 
-def _bytes(rival: Rival, place: Place) -> float:
-    """The bytes that a step will take, where that is known."""
+def _bytes(known: Sequence[Row], rival: Rival, place: Place) -> float:
+    """The bytes that a step will take, from the forecast of its simulator or else from the largest point before."""
     if rival.simulator.partition(":")[0] not in RATES:
-        return 0.0
+        before = [(Place(row.mode, row.n_qubits, row.batch).work, row.peak_bytes) for row in known if row.peak_bytes]
+        return max(before)[1] * place.work / max(before)[0] if before else 0.0
     real = torch.float32 if rival.precision == "complex64" else torch.float64
     gates = engine.circuit(place.n_qubits)
     return float(forecast(engine.candidate(rival.simulator).simulator, gates, place.batch, real, place.mode).bytes)

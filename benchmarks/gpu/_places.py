@@ -23,6 +23,9 @@ QUBITS = (4, 8, 12, 16, 20)
 BATCHES = ((64, 8192), (512, 4096))
 """The ends first, so that a budget that is used up leaves gaps in the middle."""
 
+LOSS_SECONDS = 1.0
+"""A step that takes longer is not taken a third time for its loss."""
+
 
 class Place(NamedTuple):
     """One size of one step."""
@@ -90,7 +93,7 @@ def places(qubits: Sequence[int], batches: Sequence[Sequence[int]]) -> tuple[tup
 
 
 class Tried(NamedTuple):
-    """Two steps of a rival at a place: how they ended, and if well, seconds, peak memory of the GPU and the loss."""
+    """Two steps of a rival at a place: how they ended; if well, seconds, peak memory of the GPU, the loss of a third."""
 
     status: str
     reason: str = ""
@@ -116,7 +119,7 @@ class Bench:
             start = seconds_of(step, 1, rival.clock)
             again = seconds_of(step, 1, rival.clock)
             peak = self._peak(rival, since=before)
-            return Tried("ok", "", start, again, peak, float(step()[0]))
+            return Tried("ok", "", start, again, peak, float(step()[0]) if again < LOSS_SECONDS else None)
         except Refused as refusal:
             return self._lost(rival, "unsupported", str(refusal))
         except Exception as error:

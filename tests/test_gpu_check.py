@@ -1,0 +1,199 @@
+"""The check on a GPU, tried with the CPU in its place: rows, laws, budget, page; and what cells on a GPU rest on."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from qinn_bench import registry, workers
+from qinn_bench.performance.scan import Row
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks" / "gpu"
+sys.path.insert(0, str(FOLDER))
+
+laws, page, places = map(importlib.import_module, ("_laws", "_page", "_places"))
+DRY = [sys.executable, str(FOLDER), "--device", "cpu", "--qubits", "2", "--batches", "3", "--sample", "0.01"]
+WITHOUT = [*DRY, "--without-laws"]
+MARKS = ("<!-- GPU table: written by make gpu-check -->", "<!-- end of the GPU table -->")
+needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+
+def ran(words, out, code=0):
+    """What a run has written, and what it said."""
+    done = subprocess.run([*words, "--out", str(out)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == code, done.stderr
+    return json.loads((out / "gpu.json").read_text(encoding="utf8")), done.stderr
+
+
+@pytest.fixture(scope="module")
+def dry(tmp_path_factory):
+    """A dry run without laws that fills a copy of the page."""
+    out = tmp_path_factory.mktemp("dry")
+    copied = Path(shutil.copy(ROOT / "docs" / "engine.md", out / "page.md"))
+    found, _ = ran([*WITHOUT, "--page", str(copied), "--budget-total", "100", "--commit", "0123456789abcdef"], out)
+    return found, (out / "gpu.md").read_text(encoding="utf8"), copied.read_text(encoding="utf8"), out
+
+
+def test_every_rival_has_a_row_at_every_place_with_a_time_or_a_reason(dry):
+    found, *_ = dry
+    rows = [Row.model_validate(row) for row in found["rows"]]
+    names = [rival.name for tier in places.tiers(2) for rival in tier]
+    assert sorted((row.backend, row.mode) for row in rows) == sorted((n, mode) for n in names for mode in places.MODES)
+    assert all((row.seconds is not None) == (row.status == "ok") and (row.seconds or row.reason) for row in rows)
+    ran_here = {row.backend for row in rows if row.status == "ok"}
+    assert {"torch:cuda", "torch:complex128:cuda", "torch, all cores", "default.qubit:cuda"} <= ran_here
+    assert ("jax:cuda" in ran_here) == (find_spec("jax") is not None)
+    assert {row.clock for row in rows if row.backend == "native, one core"} == {"cpu"}
+    assert {row.clock for row in rows if row.backend.endswith((":cuda", "all cores"))} == {"wall"}
+
+
+def test_a_dry_run_says_so_and_has_no_date(dry):
+    found, text, _, _ = dry
+    assert text.startswith("**dry run on the CPU; nothing about a GPU was measured.**")
+    assert "finished_utc" not in found["provenance"] and "commit 0123456789ab" in text and "no GPU" in text
+
+
+def test_the_losses_of_all_simulators_are_compared(dry):
+    (law,) = dry[0]["laws"]
+    assert law["name"].startswith("the losses of all timed points") and law["status"] == "passed"
+    assert law["value"] < 1e-4
+
+
+def test_the_page_is_filled_between_its_marks(dry):
+    _, text, filled, _ = dry
+    before = (ROOT / "docs" / "engine.md").read_text(encoding="utf8")
+    assert filled.split(MARKS[0])[0] == before.split(MARKS[0])[0]
+    assert filled.split(MARKS[1])[1] == before.split(MARKS[1])[1]
+    assert filled.split(MARKS[0])[1].split(MARKS[1])[0].strip() == text.strip()
+
+
+def test_the_page_comes_again_from_the_numbers(dry, tmp_path):
+    _, text, _, out = dry
+    words = [sys.executable, str(FOLDER), "--from-json", str(out / "gpu.json"), "--out", str(tmp_path)]
+    subprocess.run(words, check=True, timeout=60)
+    assert (tmp_path / "gpu.md").read_text(encoding="utf8") == text
+
+
+def test_a_budget_that_is_used_up_is_a_reason(tmp_path):
+    found, _ = ran([*WITHOUT, "--budget-total", "3.5"], tmp_path)
+    assert found["rows"] and all(row["status"] in ("skipped", "unsupported", "timeout", "ok") for row in found["rows"])
+    assert sum("of the whole run were used up" in row["reason"] for row in found["rows"]) > 5
+    assert "the 3.5 s of the whole run were used up" in (tmp_path / "gpu.md").read_text(encoding="utf8")
+
+
+def test_laws_without_time_are_not_held(tmp_path):
+    found, said = ran([*DRY, "--budget-total", "1"], tmp_path, code=1)
+    assert [law["status"] for law in found["laws"]] == ["failed"] * len(laws.LAWS)
+    assert "failed: circuits" in said and "not done within 0 s" in said
+
+
+def test_a_killed_run_leaves_what_it_has(tmp_path):
+    words = [*WITHOUT, "--budget-total", "100", "--out", str(tmp_path)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        for _ in range(3):
+            process.stderr.readline()
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "gpu.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGKILL)
+    found = json.loads((tmp_path / "gpu.json").read_text(encoding="utf8"))
+    assert found["rows"] and [Row.model_validate(row) for row in found["rows"]]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_card_the_check_says_how_it_can_be_tried(tmp_path):
+    words = [sys.executable, str(FOLDER), "--out", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "torch finds no CUDA device; to try the check itself: --device cpu" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["circuits", "training"])
+def test_laws_hold_on_the_cpu(name):
+    found = list(laws.LAWS[name]("cpu"))
+    assert found and all(law.status == "passed" for law in found)
+
+
+@needs_card
+@pytest.mark.parametrize("name", list(laws.LAWS))
+def test_laws_hold_on_a_gpu(name):
+    assert [law for law in laws.LAWS[name]("cuda") if law.status == "failed"] == []
+
+
+def test_laws_see_other_numbers():
+    one = torch.tensor([1.0, 2.0, float("nan")], dtype=torch.float64)
+    assert laws.difference(one, one.clone()) == 0.0
+    assert laws.difference(one + torch.tensor([0.0, 3e-3, 0.0]), one) == pytest.approx(1e-3)
+    assert laws.difference(torch.zeros(3), one) == float("inf")
+    assert laws.within("", float("nan"), 1.0).status == "failed"
+
+
+def test_the_study_holds_every_model_that_trains():
+    assert set(laws.trainable()) == {
+        name for name in registry.names("model") if registry.find("model", name).ROLE == "model"
+    } | {"gaussian", "elementwise"}
+
+
+def row(name, n, batch, seconds, error=0.0):
+    facts = {"backend": name, "precision": "complex64", "n_qubits": n, "batch": batch, "mode": "gradient", "layers": 4}
+    return Row(**facts, threads=1, status="ok", seconds=seconds, error=error, rounds=5)
+
+
+def test_the_sentence_says_from_where_the_gpu_is_faster():
+    rows = [row("native, one core", n, batch, 2.0 ** (n - 8) * batch) for n in (4, 8, 12) for batch in (1, 4)]
+    rows += [row("torch:cuda", n, batch, 3.0) for n in (4, 8, 12) for batch in (1, 4)]
+    (said,) = page.sentences(rows)
+    at_best = "at most 21.3× (at 12 / 4)"
+    assert said == (
+        "- `torch:cuda` against native, one core: faster at batch 1 from 12 qubits on, at batch 4 from 8 qubits on; "
+        f"{at_best}."
+    )
+    (said,) = page.sentences([row("native, one core", 4, 1, 1.0), row("torch:cuda", 4, 1, 0.9, 0.1)])
+    assert "not faster at the largest circuit of any batch; at most 1.11× (at 4 / 1)" in said
+
+
+@pytest.mark.parametrize(
+    ("faster", "onset"),
+    [
+        ([False, False, True], 12),
+        ([True, False, True], 12),
+        ([True, True, True], 4),
+        ([True, True, False], None),
+    ],
+)
+def test_faster_from_here_means_at_all_larger_ones(faster, onset):
+    assert page.onsets({(n, 64): one for n, one in zip((4, 8, 12), faster, strict=True)}) == {64: onset}
+
+
+ASKS = """
+import sys, torch
+asked = []
+for owner, name in ((torch.cuda, "is_available"), (torch.cuda, "_lazy_init"), (torch.accelerator, "current_accelerator"),
+                    (torch.accelerator, "is_available"), (torch.cuda, "is_current_stream_capturing")):
+    setattr(owner, name, lambda *_, name=name, **__: asked.append(name))
+for module in sys.argv[1:]:
+    __import__(module)
+print(asked)
+"""
+
+
+def test_what_workers_are_forked_from_does_not_ask_for_a_gpu():
+    modules = [registry.module_of("model", name) for name in registry.names("model")]
+    words = [sys.executable, "-c", ASKS, "qinn_bench.preloaded", "qinn_bench.run", *modules]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_workers_find_what_sums_in_a_fixed_order_need_on_a_gpu():
+    assert workers._environment(1)["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
