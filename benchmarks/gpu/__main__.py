@@ -99,7 +99,7 @@ class Check:
             except Ended:
                 told, said = [], "the process on the device ended"
             for law in told or [Law(name, "failed", reason=said)]:
-                self.laws.append(law)
+                self.laws.append(law._replace(kind=name))
                 _say(f"{law.status}: {law.name} {'' if law.value is None else f'{law.value:.1e}'} {law.reason}")
             self.write()
 
@@ -183,7 +183,7 @@ class Check:
                         apart, where = one, f"{name}, {place.mode} at {place.n_qubits} / {place.batch}"
         if self.losses:
             status = "passed" if apart <= AGREED else "failed"
-            self.laws.append(Law("the losses of all timed points are those of native", status, apart, AGREED, where))
+            self.laws.append(Law(where, status, apart, AGREED, kind="losses of all timed points"))
 
     def write(self) -> None:
         """Write what there is now: ``gpu.json``, ``gpu.md`` and, if asked for, the page."""

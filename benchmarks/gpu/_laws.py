@@ -39,13 +39,17 @@ STUDY_SECONDS = 120
 
 
 class Law(NamedTuple):
-    """One law: whether it holds, the number that says so and the most that it may be, or in words why not."""
+    """One law: whether it holds, the number that says so and the most that it may be, or in words why not.
+
+    `kind` is the name in `LAWS` under which it was held; "told" is no law, but said for the reader.
+    """
 
     name: str
     status: Literal["passed", "failed", "not supported", "told"]
     value: float | None = None
     limit: float | None = None
     reason: str = ""
+    kind: str = ""
 
 
 def within(name: str, value: float, limit: float) -> Law:
@@ -109,6 +113,32 @@ def difference(one: Tensor, two: Tensor) -> float:
 
 def _larger(one: float, two: float) -> float:
     return two if math.isnan(two) else max(one, two)
+
+
+def simulators(device: str) -> Iterator[Law]:
+    """Every simulator by its name: values and first derivatives on the device, or why it does not run there."""
+    circuit, reference = random_circuit(3, 24, 3), "native" if native.AVAILABLE else "torch"
+    for name in backends.names():
+        if reason := backends.why_not(name, device):
+            yield Law(f"backend {name}", "not supported", reason=reason)
+            continue
+        wanted = first_answers(reference, circuit, "cpu")
+        try:
+            found = first_answers(backends.resolve(name, device), circuit, device)
+        except Exception as error:
+            yield Law(f"backend {name}", "failed", None, EXACT, limits.sentence(error))
+            continue
+        yield within(f"backend {name}: values and gradients", difference(found, wanted), EXACT)
+
+
+def first_answers(name: str, circuit: Circuit, device: str) -> Tensor:
+    """Values and vector-Jacobian products in complex128, flat, of one drawn batch."""
+    rng = torch_rng("gpu simulators")
+    shapes = ((ROWS, circuit.n_inputs), (circuit.n_weights,), (ROWS, circuit.n_outputs))
+    x, w, by_values = (torch.randn(shape, generator=rng, dtype=torch.float64).to(device) for shape in shapes)
+    x.requires_grad_(), w.requires_grad_()
+    values = backends.get(name).run(circuit, x, w)
+    return _flat((values, *torch.autograd.grad((values * by_values).sum(), (x, w))))
 
 
 def models(device: str) -> Iterator[Law]:
@@ -236,6 +266,7 @@ def _apart(one: np.ndarray[Any, Any], two: np.ndarray[Any, Any] | None) -> float
 
 LAWS: dict[str, Callable[[str], Iterator[Law]]] = {
     "circuits": circuits,
+    "simulators": simulators,
     "models": models,
     "training": training,
     "study": study,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -93,7 +94,7 @@ def places(qubits: Sequence[int], batches: Sequence[Sequence[int]]) -> tuple[tup
 
 
 class Tried(NamedTuple):
-    """Two steps of a rival at a place: how they ended; if well, seconds, peak memory of the GPU, the loss of a third."""
+    """Two steps of a rival at a place: how they ended; if well, seconds, peak GPU memory, the loss of a third."""
 
     status: str
     reason: str = ""
@@ -179,8 +180,11 @@ class Bench:
 
 
 def _on_jax_device(rival: Rival, place: Place, device: Device) -> Step:
-    """A step whose arrays lie on the device that was meant, not on the one that JAX would choose."""
-    if not peers.find_spec("jax"):
+    """A step whose arrays lie on the device that was meant, not on the one that JAX would choose, in full precision.
+
+    On a GPU, JAX would multiply matrices of single precision with ten bits of their digits (TF32); torch does not.
+    """
+    if find_spec("jax") is None:
         raise Refused("jax is not installed; it comes with the extra [peers]")
     jax, platform = peers._jax(), device if rival.gpu else "cpu"
     try:
@@ -188,8 +192,10 @@ def _on_jax_device(rival: Rival, place: Place, device: Device) -> Step:
     except RuntimeError:
         raise Refused(f"JAX finds no device of the platform '{platform}'") from None
 
-    def here() -> AbstractContextManager[Any]:
-        return jax.default_device(chosen) if jax else nullcontext()
+    @contextmanager
+    def here() -> Iterator[None]:
+        with jax.default_device(chosen), jax.default_matmul_precision("highest"):
+            yield
 
     with here():
         work = engine.step(rival.simulator, place.n_qubits, place.batch, place.mode)
