@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
@@ -95,6 +96,58 @@ def test_a_budget_that_is_used_up_is_a_reason(tmp_path):
     assert "the 3.5 s of the whole run were used up" in (tmp_path / "gpu.md").read_text(encoding="utf8")
 
 
+@pytest.fixture
+def planned(tmp_path):
+    """A check that has not begun, with a card of 80 GiB."""
+    options = argparse.Namespace(device="cuda", out=tmp_path, commit="", budget_total=100.0, step=3.0, sample=0.1)
+    made = check.Check(options)
+    made.card = 80 * 2**30
+    return made
+
+
+GPU = places.Rival("torch:cuda", "torch", gpu=True)
+
+
+def test_what_does_not_fit_or_is_too_slow_is_not_tried(planned):
+    place = places.Place("nll", 16, 8192)
+    assert "more than the allowed 40 GiB of the GPU" in planned._held_back(GPU, place).reason
+    assert planned._held_back(GPU, places.Place("gradient", 12, 512)) is None
+    slow = places.Rival("native, one core", "native")
+    assert planned._held_back(slow, places.Place("gradient", 12, 512)) is None
+    planned.rows.append(row("native, one core", 8, 512, 1.0))
+    assert planned._held_back(slow, places.Place("gradient", 12, 512)).reason == (
+        "predicted 24 s a step, more than the allowed 3 s"
+    )
+
+
+def test_a_gpu_that_is_not_busy_is_given_more(planned):
+    place = places.Place("gradient", 12, 512)
+    planned.rows[:] = [row("torch:cuda", 8, 512, 0.019)]
+    assert planned._held_back(GPU, place) is None
+    planned.rows[:] = [row("torch:cuda", 8, 512, 1.0)]
+    assert "predicted 24 s a step" in planned._held_back(GPU, place).reason
+
+
+def test_what_ends_its_process_twice_is_left_out(planned):
+    lost = places.Tried("crashed", "its process ended")
+    for k in range(2):
+        assert planned._held_back(GPU, places.Place("gradient", 4, 64)) is None
+        planned.rows.append(check._row(GPU, places.Place("nll", 4 + k, 64), lost))
+    assert planned._held_back(GPU, places.Place("gradient", 4, 64)).reason == (
+        "it ended badly 2 times before: its process ended"
+    )
+
+
+def test_a_jump_of_jax_memory_is_predicted_from_its_largest_point(planned):
+    jax = places.Rival("jax:cuda", "jax", gpu=True)
+    known = row("jax:cuda", 12, 512, 0.001).model_copy(update={"peak_bytes": 8 * 2**30})
+    planned.rows.append(known)
+    assert planned._held_back(jax, places.Place("gradient", 12, 1024)) is None
+    assert planned._held_back(jax, places.Place("gradient", 12, 4096)).reason == (
+        "predicted 64 GiB, more than the allowed 40 GiB of the GPU"
+    )
+
+
 def test_laws_without_time_are_not_held(tmp_path, capsys):
     found = ran([*DRY, "--budget-total", "1"], tmp_path, code=1)
     assert [law["status"] for law in found["laws"]] == ["failed"] * len(laws.LAWS)
@@ -112,6 +165,13 @@ def test_a_killed_run_leaves_what_it_has(tmp_path):
         os.kill(process.pid, signal.SIGKILL)
     found = json.loads((tmp_path / "gpu.json").read_text(encoding="utf8"))
     assert found["rows"] and [Row.model_validate(row) for row in found["rows"]]
+
+
+def test_a_process_that_cannot_start_leaves_its_words(planned, capsys):
+    planned.worker.words[-3] = "no-such-script.py"
+    assert planned.run() == 2
+    said = capsys.readouterr().err
+    assert "No such file or directory" in said and "the process on the device ended at once" in said
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -54,9 +54,9 @@ class Check:
         self.laws: list[Law] = []
         self.losses: dict[Place, dict[str, float]] = {}
         options.out.mkdir(parents=True, exist_ok=True)
-        self.worker = Server(
-            [sys.executable, str(HERE / "_worker.py"), options.device, str(options.out / "gpu.log")], {}
-        )
+        # Through a shell, so that a process that fails to start leaves its words in the log.
+        words = [sys.executable, str(HERE / "_worker.py"), options.device, str(options.out / "gpu.log")]
+        self.worker = Server(["sh", "-c", 'exec "$@" 2>>"$LOG"', "sh", *words], {"LOG": words[-1]})
         self.facts = environment() | {"device": options.device, "load_at_start": os.getloadavg()[0]}
         del self.facts["finished_utc"]
         if options.commit:
@@ -69,7 +69,7 @@ class Check:
         return float(self.options.budget_total - WRITE_SECONDS - (time.monotonic() - self.started))
 
     def run(self) -> int:
-        """Everything in turn; 1 if a law does not hold, 2 if there is no such device."""
+        """Everything in turn; 1 if a law does not hold, 2 if there is no such device, 130 if interrupted."""
         try:
             found = self.worker.ask({"facts": True}, 120.0) or {"absent": "the device gave no answer within 120 s"}
             if "absent" in found:
@@ -81,8 +81,13 @@ class Check:
                 self._hold_laws()
             self._measure()
         except Ended:
-            sys.stderr.write(f"the process on the device ended at once; see {self.options.out / 'gpu.log'}\n")
+            log = self.options.out / "gpu.log"
+            said = log.read_text(encoding="utf8", errors="replace")[-2000:]
+            sys.stderr.write(f"{said}\nthe process on the device ended at once; its words are in {log}\n")
             return 2
+        except KeyboardInterrupt:
+            sys.stderr.write(f"interrupted; what was found is in {self.options.out}\n")
+            return 130
         finally:
             self.worker.end()
         self._agree()
