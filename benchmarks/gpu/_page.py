@@ -193,7 +193,7 @@ def _laws(laws: Sequence[Law]) -> Iterator[str]:
 def _told(law: Law) -> str:
     value = "" if law.value is None else f" {law.value:.1e}"
     said = f"{law.status}: " if law.status != "told" else ""
-    return f"{said}{law.name}{value}{': ' * bool(law.reason)}{law.reason}"
+    return f"{said}{law.name}{value}{': ' * bool(law.reason)}{law.reason.rstrip('.')}"
 
 
 def gaps(rows: Sequence[Row]) -> list[str]:
