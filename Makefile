@@ -8,8 +8,8 @@ ISA_TESTS := $(addprefix tests/test_,native.py wide.py quantum.py gates.py unita
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run test test-slow test-isa same-numbers device-test toys sample engine-table scaling licence validate diagnose \
-  clean
+.PHONY: run test test-slow test-isa same-numbers device-test toys sample engine-table gpu-check scaling licence validate \
+  diagnose clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -48,6 +48,10 @@ sample: .venv/installed-test
 # The speed table of the engine against PennyLane, JAX and qulacs (about 20 minutes; leave the machine alone meanwhile).
 engine-table: .venv/installed-peers
 	$(BIN)/python benchmarks/engine_table.py --page docs/engine.md
+
+# Laws and times on an NVIDIA card, beside the CPU (at most six minutes; --device cpu is a dry run without a card).
+gpu-check: .venv/installed-peers
+	$(BIN)/python benchmarks/gpu --page docs/engine.md --budget-total 340
 
 # How every simulator grows with the number of qubits (about ten minutes).
 scaling: .venv/installed-peers

@@ -8,7 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+# JAX would choose a GPU by itself.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "JAX_PLATFORMS": "cpu"}
 
 from qinn_bench import store
 from qinn_bench.performance import engine

@@ -4,10 +4,9 @@ import torch
 
 from qinn_bench import keys
 
-# The first step of any optimiser imports seconds' worth of modules.
-_parameter = torch.nn.Parameter(torch.zeros(()))
-_parameter.grad = torch.zeros(())
-torch.optim.Adam([_parameter]).step()
+# The first optimiser imports seconds' worth of modules. It takes no step: a step asks whether there is a GPU, and what
+# is forked from a process that has asked cannot use one.
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(()))])
 
 # A worker compares its code with that of its order; what all models share is parsed here.
 keys.content(keys.CONTRACT)

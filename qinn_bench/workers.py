@@ -23,6 +23,9 @@ from qinn_bench.values import Status
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Set for workers: two spinning thread pools on one core cost more than any model; cells run side by side instead."""
+ON_GPU = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+"""Without the first, matrix products on a GPU have no fixed order of sums; the second has torch look for one without
+taking hold of it, which what is forked later could not use."""
 START_SECONDS = 300.0
 """In which the server, and then each worker, has to give its first sign of life."""
 SILENCE_SECONDS = 120.0
@@ -174,7 +177,7 @@ def safe_path(path: Sequence[str]) -> list[str]:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    changed = dict.fromkeys(THREADS, str(threads)) | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONSAFEPATH": "1"}
+    changed = dict.fromkeys(THREADS, str(threads)) | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONSAFEPATH": "1"} | ON_GPU
     if given := os.environ.get("PYTHONPATH"):
         here = Path.cwd()
         entries = [one for one in given.split(os.pathsep) if one and Path(one).resolve() != here]

@@ -155,6 +155,13 @@ def test_a_plugin_without_its_driver_says_why(monkeypatch) -> None:  # type: ign
     backends._pennylane_says.cache_clear()
 
 
+def test_a_plugin_whose_package_is_not_there_is_not_installed(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setitem(backends.PLUGINS, "lightning.gpu", "no_such_package.lightning_gpu")
+    backends._pennylane_says.cache_clear()
+    assert backends.why_not("lightning.gpu").endswith("is not installed; the extra [gpu] brings it")
+    backends._pennylane_says.cache_clear()
+
+
 def test_the_list_says_what_each_backend_is(capsys) -> None:  # type: ignore[no-untyped-def]
     assert main(["list", "backends", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["backends"]

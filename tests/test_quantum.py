@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
-from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from _pytest.mark import ParameterSet
+from drawn_circuits import random_circuit
 from torch import Tensor
 
 from qinn_bench.quantum import backends, statevector
@@ -22,7 +22,6 @@ from qinn_bench.quantum.circuit import (
     Angle,
     Circuit,
     Gate,
-    GateName,
     Pauli,
     Probabilities,
     WeightBlock,
@@ -41,7 +40,6 @@ PAULI = {
     "0": torch.tensor([[1, 0], [0, 0]], dtype=torch.complex128),
     "1": torch.tensor([[0, 0], [0, 1]], dtype=torch.complex128),
 }
-GATES: tuple[GateName, ...] = get_args(GateName)
 EIGHTH = torch.tensor(torch.pi / 4, dtype=torch.float64)
 
 
@@ -112,28 +110,6 @@ def generic_jacobian(run: object, circuit: Circuit, inputs: Tensor, w: Tensor) -
     values = run(circuit, inputs, w)  # type: ignore[operator]
     rows = [torch.autograd.grad(v.sum(), inputs, create_graph=True, allow_unused=True)[0] for v in values.unbind(1)]
     return torch.stack([torch.zeros_like(inputs) if row is None else row for row in rows], 1)
-
-
-def random_circuit(n: int, n_gates: int, seed: int) -> Circuit:
-    """Gates of every kind, with angles of every form, read out by random Pauli words."""
-    rng = np.random.default_rng(seed)
-
-    def angle() -> Angle:
-        weight, scale = (int(rng.integers(6)) if rng.random() < 0.6 else None for _ in range(2))
-        feature = int(rng.integers(3)) if rng.random() < 0.5 else None
-        return Angle(
-            weight, feature, scale if feature is not None else None, rng.normal(), rng.choice([1.0, -1.0, 0.5])
-        )
-
-    fitting = [name for name in GATES if WIRES.get(name, 1) <= n]
-    gates = []
-    for _ in range(n_gates):
-        name = fitting[rng.integers(len(fitting))]
-        wires = tuple(int(wire) for wire in rng.permutation(n)[: WIRES.get(name, 1)])
-        gates.append(Gate(name, wires, tuple(angle() for _ in range(ANGLES.get(name, 0)))))
-    first = Gate("RY", (0,), (Angle(weight=0, input=0, scale=1),))
-    words = [Pauli("".join(rng.choice(list("IXYZ"), size=k)), tuple(range(k))) for k in range(1, n + 1)]
-    return Circuit(n, 3, (WeightBlock("w", (6,)),), (first, *gates), (*words, Pauli("X", (0,))))
 
 
 def tensors(circuit: Circuit, batch: int, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -40,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure, write the JSON file and the figure, print tables; 3 if a simulator crashed, 130 if interrupted."""
     request = _request(options)
-    # Libraries that are loaded from here on read their number of threads from the environment.
-    os.environ |= {"OMP_NUM_THREADS": str(request.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    # Libraries that are loaded from here on read their number of threads from the environment; JAX its device, which
+    # would be a GPU where there is one.
+    os.environ |= {"OMP_NUM_THREADS": str(request.threads), "OMP_WAIT_POLICY": "PASSIVE", "JAX_PLATFORMS": "cpu"}
     log = Console(stderr=True)
     total = len(request.backends) * len(set(request.qubits)) * len(request.modes)
     watch = _Watch(log, total)

@@ -85,7 +85,7 @@ def why_not(name: str, device: str = "cpu") -> str:
 
 @lru_cache
 def _pennylane_says(simulator: str) -> str:
-    if simulator in PLUGINS and find_spec(PLUGINS[simulator]) is None:
+    if simulator in PLUGINS and not _is_here(PLUGINS[simulator]):
         extra = simulator.removeprefix("lightning.")
         return f"backend '{simulator}' is not installed; the extra [{extra}] brings it"
     try:
@@ -93,6 +93,14 @@ def _pennylane_says(simulator: str) -> str:
     except Refused as error:
         return str(error)
     return ""
+
+
+def _is_here(module: str) -> bool:
+    """Whether a module can be found; it cannot either where the package that holds it is not there."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def get(name: str, *, seed: int | None = None) -> Backend:

@@ -1,0 +1,297 @@
+"""The check on a machine with an NVIDIA card: laws on the device, then times beside the CPU, within a budget of time.
+
+Results are written after every point, so that an end at any moment loses nothing. With ``--device cpu`` the CPU stands
+in for the card, to try the check itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+# Libraries that are loaded from here on read these; JAX leaves memory of the card to torch.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+os.environ |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.4"}
+
+import torch
+from _laws import LAWS, Law
+from _page import markdown
+from _places import BATCHES, NATIVE, QUBITS, Device, Place, Rival, Tried, all_places, places, tiers
+
+from qinn_bench import limits, store
+from qinn_bench.performance import engine
+from qinn_bench.performance.measure import Timing
+from qinn_bench.performance.scan import Row, environment
+from qinn_bench.performance.server import Ended, Server
+from qinn_bench.quantum.forecast import RATES, forecast
+
+MARKS = ("<!-- GPU table: written by make gpu-check -->", "<!-- end of the GPU table -->")
+HERE = Path(__file__).parent
+LAW_SECONDS, TRY_SECONDS, WRITE_SECONDS = 150.0, 45.0, 3.0
+"""Wall seconds that one kind of laws, two steps, and the last writing may take."""
+SATURATED = 0.02
+"""Seconds of a step on a GPU from which on more work is taken to need as much more time."""
+SHARE = 0.5
+"""Of the card's memory that a step may take; torch and JAX both keep what they once had."""
+ENDS = 2
+"""Times that a simulator may end its process, or not come to an end, before it is left out."""
+AGREED = 1e-3
+"""Relative difference of the losses of two simulators at one point that single precision explains."""
+
+
+class Check:
+    """One run: what was found so far, what time is left, and the process that works on the device."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.started = options, time.monotonic()
+        self.rows: list[Row] = []
+        self.laws: list[Law] = []
+        self.losses: dict[Place, dict[str, float]] = {}
+        options.out.mkdir(parents=True, exist_ok=True)
+        # Through a shell, so that a process that fails to start leaves its words in the log.
+        words = [sys.executable, str(HERE / "_worker.py"), options.device, str(options.out / "gpu.log")]
+        self.worker = Server(["sh", "-c", 'exec "$@" 2>>"$LOG"', "sh", *words], {"LOG": words[-1]})
+        self.facts = environment() | {"device": options.device, "load_at_start": os.getloadavg()[0]}
+        del self.facts["finished_utc"]
+        if options.commit:
+            self.facts["commit"] = options.commit
+        self.card = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until the budget is used up, what it takes to write apart."""
+        return float(self.options.budget_total - WRITE_SECONDS - (time.monotonic() - self.started))
+
+    def run(self) -> int:
+        """Everything in turn; 1 if a law does not hold, 2 if there is no such device, 130 if interrupted."""
+        try:
+            found = self.worker.ask({"facts": True}, 120.0) or {"absent": "the device gave no answer within 120 s"}
+            if "absent" in found:
+                sys.stderr.write(f"{found['absent']}; to try the check itself: --device cpu\n")
+                return 2
+            self.facts |= found
+            self.card = int(found.get("gpu_memory_bytes", 0))
+            if not self.options.without_laws:
+                self._hold_laws()
+            self._measure()
+        except Ended:
+            log = self.options.out / "gpu.log"
+            said = log.read_text(encoding="utf8", errors="replace")[-2000:]
+            sys.stderr.write(f"{said}\nthe process on the device ended at once; its words are in {log}\n")
+            return 2
+        except KeyboardInterrupt:
+            sys.stderr.write(f"interrupted; what was found is in {self.options.out}\n")
+            return 130
+        finally:
+            self.worker.end()
+        self._agree()
+        self.write()
+        return int(any(law.status == "failed" for law in self.laws))
+
+    def _hold_laws(self) -> None:
+        for name in LAWS:
+            allowed = min(LAW_SECONDS, self.left)
+            try:
+                answer = self.worker.ask({"law": name}, allowed) if allowed > 1 else None
+                told = [Law(**law) for law in answer["laws"]] if answer else []
+                said = f"not done within {max(allowed, 0):.0f} s"
+            except Ended:
+                told, said = [], "the process on the device ended"
+            for law in told or [Law(name, "failed", reason=said)]:
+                self.laws.append(law._replace(kind=name))
+                _say(f"{law.status}: {law.name} {'' if law.value is None else f'{law.value:.1e}'} {law.reason}")
+            self.write()
+
+    def _measure(self) -> None:
+        options, ranks = self.options, tiers(limits.cores())
+        stages = places(options.qubits, options.batches)
+        waiting: list[tuple[Rival, Tried]] = []
+        todo = list(all_places(stages, ranks))
+        for k, (place, rival) in enumerate(todo):
+            tried = self._held_back(rival, place) or self._tried(rival, place)
+            if tried.status == "ok":
+                waiting.append((rival, tried))
+            else:
+                self._keep(_row(rival, place, tried))
+            if k + 1 == len(todo) or todo[k + 1][0] != place:
+                for row in self._timed(place, waiting):
+                    self._keep(row)
+                waiting = []
+                self.write()
+
+    def _held_back(self, rival: Rival, place: Place) -> Tried | None:
+        """Why a point is not run at all; None if it is."""
+        past = [row for row in self.rows if (row.backend, row.mode) == (rival.name, place.mode)]
+        known = [row for row in past if row.seconds]
+        if lost := next((row for row in past if row.status == "unsupported"), None):
+            return Tried(lost.status, lost.reason)
+        ends = [row for row in self.rows if row.backend == rival.name and row.status in ("crashed", "timeout")]
+        if len(ends) >= ENDS:
+            return Tried("skipped", f"it ended badly {ENDS} times before: {ends[-1].reason}")
+        if (first := max((row.first_seconds or 0 for row in known), default=0.0)) > self.left or self.left < 1:
+            short = "were used up" if self.left < 1 else f"leave no {first:.0f} s for it"
+            return Tried("skipped", f"the {self.options.budget_total:g} s of the whole run {short}")
+        seconds, size = _predicted(known, rival, place), _bytes(known, rival, place)
+        if self.card and rival.gpu and size > SHARE * self.card:
+            most = _gib(SHARE * self.card)
+            return Tried("skipped", f"predicted {_gib(size)}, more than the allowed {most} of the GPU")
+        if seconds > self.options.step:
+            return Tried("skipped", f"predicted {seconds:.2g} s a step, more than the allowed {self.options.step:g} s")
+        return None
+
+    def _tried(self, rival: Rival, place: Place) -> Tried:
+        allowed = min(TRY_SECONDS, self.left)
+        try:
+            answer = self.worker.ask({"try": vars(rival), "place": place}, allowed)
+        except Ended:
+            return Tried("crashed", "its process ended")
+        if answer is None:
+            return Tried("timeout", f"two steps did not end within {allowed:.0f} s")
+        tried = Tried(**answer)
+        if tried.loss is not None:
+            self.losses.setdefault(place, {})[rival.name] = tried.loss
+        return tried
+
+    def _timed(self, place: Place, tried: Sequence[tuple[Rival, Tried]]) -> Iterator[Row]:
+        """The rows of those that ran: sampled in turns where a step is short enough, else as they were tried."""
+        short = [rival for rival, one in tried if one.seconds <= self.options.step / 10]
+        order = {"time": [vars(rival) for rival in short], "place": place, "seconds": self.options.sample}
+        found: dict[str, Any] = {}
+        if short and self.left > 5 * self.options.sample * len(short):
+            try:
+                found = self.worker.ask(order, min(self.left, 2 * TRY_SECONDS)) or {}
+            except Ended:
+                found = {}
+        for rival, one in tried:
+            timing = Timing(**found[rival.name]) if rival.name in found else None
+            yield _row(rival, place, one, timing)
+
+    def _keep(self, row: Row) -> None:
+        self.rows.append(row)
+        said = f"{1e3 * row.seconds:.3g} ms" if row.seconds else f"{row.status}: {row.reason}"
+        _say(f"{self.left:4.0f} s left; {row.mode} at {row.n_qubits} / {row.batch}, {row.backend}: {said}")
+
+    def _agree(self) -> None:
+        """Add the law that all simulators gave the same loss at each point."""
+        apart, where = 0.0, ""
+        for place, losses in self.losses.items():
+            if NATIVE in losses:
+                for name, loss in losses.items():
+                    one = abs(loss - losses[NATIVE]) / (1 + abs(losses[NATIVE]))
+                    if not one <= apart:
+                        apart, where = one, f"{name}, {place.mode} at {place.n_qubits} / {place.batch}"
+        if self.losses:
+            status = "passed" if apart <= AGREED else "failed"
+            self.laws.append(Law(where, status, apart, AGREED, kind="losses of all timed points"))
+
+    def write(self) -> None:
+        """Write what there is now: ``gpu.json``, ``gpu.md`` and, if asked for, the page."""
+        facts = self.facts | {"load_at_end": os.getloadavg()[0]}
+        document = {
+            "rows": [row.model_dump() for row in self.rows],
+            "laws": [law._asdict() for law in self.laws],
+            "provenance": facts,
+        }
+        _write(self.options.out / "gpu.json", json.dumps(document, indent=1))
+        page = markdown(self.rows, self.laws, facts)
+        _write(self.options.out / "gpu.md", page)
+        if self.options.page:
+            fill(self.options.page, page)
+
+
+def _predicted(known: Sequence[Row], rival: Rival, place: Place) -> float:
+    """Seconds of a step, from the point nearest in work; of a GPU that is not yet busy nothing is predicted."""
+    if not known:
+        return 0.0
+    last = max(known, key=lambda row: Place(row.mode, row.n_qubits, row.batch).work)
+    growth = place.work / Place(last.mode, last.n_qubits, last.batch).work
+    if rival.gpu and (last.seconds or 0) < SATURATED:
+        return 0.0
+    return (last.seconds or 0) * max(growth, 1e-3)
+
+
+def _bytes(known: Sequence[Row], rival: Rival, place: Place) -> float:
+    """The bytes that a step will take, from the forecast of its simulator or else from the largest point before."""
+    if rival.simulator.partition(":")[0] not in RATES:
+        before = [(Place(row.mode, row.n_qubits, row.batch).work, row.peak_bytes) for row in known if row.peak_bytes]
+        return max(before)[1] * place.work / max(before)[0] if before else 0.0
+    real = torch.float32 if rival.precision == "complex64" else torch.float64
+    gates = engine.circuit(place.n_qubits)
+    return float(forecast(engine.candidate(rival.simulator).simulator, gates, place.batch, real, place.mode).bytes)
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.3g} GiB"
+
+
+def _row(rival: Rival, place: Place, tried: Tried, timing: Timing | None = None) -> Row:
+    facts: dict[str, Any] = {"backend": rival.name, "precision": rival.precision, "threads": rival.threads}
+    facts |= place._asdict() | {"layers": engine.LAYERS, "status": tried.status, "reason": tried.reason}
+    facts |= {"clock": rival.clock, "load": os.getloadavg()[0]}
+    if tried.status == "ok":
+        facts |= {"first_seconds": tried.first, "peak_bytes": tried.peak_bytes}
+        facts |= {"seconds": tried.seconds, "low": tried.seconds, "high": tried.seconds, "rounds": 1}
+    if timing:
+        facts |= {"seconds": timing.median, "error": timing.error, "low": timing.low, "high": timing.high}
+        facts |= {"rounds": timing.rounds}
+    return Row.model_validate(facts)
+
+
+def fill(path: Path, page: str) -> None:
+    """Put the tables between the marks of a Markdown file."""
+    text = path.read_text(encoding="utf8")
+    if not all(mark in text for mark in MARKS):
+        raise SystemExit(f"{path} has no marks {MARKS[0]} and {MARKS[1]}")
+    before, _, rest = text.partition(MARKS[0])
+    _write(path, f"{before}{MARKS[0]}\n\n{page}\n{MARKS[1]}{rest.partition(MARKS[1])[2]}")
+
+
+def _write(path: Path, text: str) -> None:
+    store.write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line.rstrip() + "\n")
+
+
+def _again(options: argparse.Namespace) -> int:
+    """The page of a finished run, from its JSON file."""
+    found = json.loads(options.from_json.read_text(encoding="utf8"))
+    rows, laws = [Row.model_validate(row) for row in found["rows"]], [Law(**law) for law in found["laws"]]
+    page = markdown(rows, laws, found["provenance"])
+    _write(options.out / "gpu.md", page)
+    if options.page:
+        fill(options.page, page)
+    return 0
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Read what is asked for and do it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=get_args(Device), default="cuda", help="cpu: a dry run without a GPU")
+    parser.add_argument("--budget-total", type=float, default=300.0, help="wall seconds of everything together")
+    parser.add_argument("--sample", type=float, default=0.25, help="seconds to sample each simulator at each point")
+    parser.add_argument("--step", type=float, default=3.0, help="seconds that a step may take; a tenth to be repeated")
+    parser.add_argument("--qubits", type=_numbers, default=QUBITS, help="numbers with commas")
+    parser.add_argument("--batches", type=lambda text: [_numbers(text)], default=BATCHES, help="numbers with commas")
+    parser.add_argument("--without-laws", action="store_true", help="times only")
+    parser.add_argument("--commit", help="the commit that is measured, where the source is no checkout")
+    parser.add_argument("--out", type=Path, default=Path("results/engine"), help="folder of the results")
+    parser.add_argument("--page", type=Path, help="put the tables between the marks of this Markdown file too")
+    parser.add_argument("--from-json", type=Path, help="write the page of this finished run; nothing is measured")
+    options = parser.parse_args(words)
+    return _again(options) if options.from_json else Check(options).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
