@@ -1,6 +1,13 @@
-"""Fixtures that several files of tests use."""
+"""Fixtures that several files of tests use, and an environment that binds git to no repository."""
+
+import os
 
 import pytest
+
+from qinn_bench import repository
+
+for bound in set(os.environ) - set(repository.environment()):
+    del os.environ[bound]  # In a hook, the repositories that tests make would be that of the user.
 
 
 @pytest.fixture
