@@ -30,9 +30,9 @@ test-isa: .venv/installed-test
 	  echo "QINN_ISA=$$isa" && QINN_ISA=$$isa $(BIN)/pytest -n $(JOBS) -m "not slow" $(ISA_TESTS) || exit 1; \
 	done
 
-# PennyLane's own device tests, on qinn.native and on default.qubit.
-device-test: .venv/installed-test
-	$(BIN)/pytest tests/test_pennylane_suite.py
+# PennyLane's own device tests, on qinn.native and on default.qubit, and ours with JAX, which make test leaves out.
+device-test: .venv/installed-peers
+	$(BIN)/pytest tests/test_pennylane_suite.py tests/test_pennylane_borders.py tests/test_pennylane_device.py
 
 toys: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/toys.toml -j $(JOBS)

@@ -16,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from qinn_bench import repository
+
 ROOT = Path(__file__).parents[1]
 DATA = ("moons[events=400]", "zjets[max_events=400]")
 CHILD = """
@@ -66,11 +68,13 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
-        subprocess.run(["git", "-C", str(ROOT), "worktree", "add", "--detach", str(base), options.base], check=True)
+        made = repository.git(ROOT, "worktree", "add", "--detach", str(base), options.base)
+        if made.returncode:
+            sys.exit(f"git has no working tree of {options.base}: {made.stderr.strip()}")
         try:
             before, after = measured(base, "{}"), measured(ROOT, options.knobs)
         finally:
-            subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(base)], check=True)
+            repository.git(ROOT, "worktree", "remove", "--force", str(base))
     equal = [cell for cell in before if cell in after and before[cell][0] == after[cell][0]]
     print(f"# {len(equal)} of {len(before)} cells give the same bits", file=sys.stderr)
     print(entries(before, after), end="")

@@ -22,6 +22,12 @@ FILE_BYTES = 256 * MIB
 LINE_BYTES = 8 * MIB
 UNPACKED_BYTES = 2 * GIB
 """Limits of a file, of one of its lines, and of what an archive of arrays unpacks to."""
+SHIPPED = frozenset(
+    {"benchmarks/studies", "benchmarks/claims", "docs/examples", "results/licence", "results/published"}
+)
+"""Folders of the project of which an installation has copies, as `pyproject.toml` says."""
+ROOTS = (Path(__file__).parent / "shipped", Path(__file__).parents[1])
+"""Where the copies are: in an installation, and in a checkout that is run from another folder."""
 SHOWN = 200
 """Characters of another library's message that a sentence quotes."""
 
@@ -31,14 +37,26 @@ def file_name(name: str) -> str:
     return quote(name, safe="[]=,+ ", errors="surrogatepass")
 
 
+def places(path: Path) -> tuple[Path, ...]:
+    """The path and, of a file or folder of the project's own (`SHIPPED`), its copies in the installation."""
+    own = not path.is_absolute() and SHIPPED & {path.as_posix(), path.parent.as_posix()}
+    return (path, *(root / path for root in ROOTS)) if own else (path,)
+
+
+def at_hand(path: Path) -> Path:
+    """The path, or where nothing is there the copy of the project's own file of that name, if it is one."""
+    return next((place for place in places(path) if place.exists()), path)
+
+
 def open_file(path: Path, absent: str = "") -> IO[bytes]:
-    """A regular file, opened to read its bytes.
+    """A regular file, opened to read its bytes; of the project's own files the copy where nothing is at the path.
 
     Raises:
         Refused: no such file, in the words of `absent`; a folder, a pipe or a device; one that may not be read.
     """
     missing = absent or f"there is no file '{path}'"
     try:
+        path = at_hand(path)
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             raise Refused(f"{missing} (it is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'})")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from qinn_bench import store
 from qinn_bench.claims import Claims, fingerprint, load
-from qinn_bench.files import short
+from qinn_bench.files import at_hand, short
 from qinn_bench.provenance import commit
 from qinn_bench.reading import read_value
 from qinn_bench.values import Record, Refused, Value
@@ -48,7 +48,7 @@ def read_lock(path: Path) -> Lock:
     Raises:
         Refused: the lock is there and cannot be read.
     """
-    lock = lock_path(path)
+    lock = at_hand(lock_path(path))
     return read_value(Lock, lock, "is no lock of a file of claims") if lock.exists() else Lock()
 
 

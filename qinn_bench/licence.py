@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from qinn_bench import store
-from qinn_bench.files import file_name, short
+from qinn_bench.files import at_hand, file_name, places, short
 from qinn_bench.reading import read_value
 from qinn_bench.values import Record, Refused, Value
 
@@ -114,7 +114,9 @@ def of_content(results: Path, fingerprint: str) -> Licence | None:
     Raises:
         Refused: a file beside it is no licence.
     """
-    found = (read(file) for file in sorted((results / "licence").glob("*.json")))
+    folder = results / "licence"
+    names = sorted({file.name for place in places(folder) for file in place.glob("*.json")})
+    found = (read(folder / name) for name in names)
     return next((one for one in found if one and one.fingerprint == fingerprint), None)
 
 
@@ -124,7 +126,7 @@ def read(file: Path) -> Licence | None:
     Raises:
         Refused: the file is no licence.
     """
-    if not file.exists():
+    if not at_hand(file).exists():
         return None
     remedy = "delete it and make it again"
     found = read_value(Licence, file, "is not a metric licence", remedy=remedy)

@@ -25,7 +25,7 @@ it counts as zero."""
 MOST_RUNS = 1e15
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-HOLES = frozenset({"", "nan", "na", "n/a", "none", "null", "-", "–", "?"})
+HOLES = frozenset({"", "nan", "na", "n/a", "#n/a", "none", "null", "-", "–", "—", "?"})
 """What stands in a cell without a score, in lower case."""
 Replicate = tuple[str, str]
 
@@ -137,9 +137,11 @@ def _lines(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, str]]]
         header = _fields(next(reader, []))
         places = {name: header.index(name) for name in wanted}
         for cells in reader:
+            if not any(map(str.strip, cells)):
+                continue
             if len(cells) == len(header):
                 yield reader.line_num, {name: cells[at].strip() for name, at in places.items()}
-            elif any(cells):
+            else:
                 fields = f"{len(cells)} fields, its header {len(header)}"
                 raise Refused(f"{path}: line {reader.line_num} has {fields}")
     except csv.Error as error:
@@ -160,6 +162,9 @@ def _separator(path: Path, text: str, wanted: Sequence[str]) -> str:
     separator = fitting[0] if fitting else max(headers, key=lambda one: len(headers[one]))
     header = headers[separator]
     seen = f" (separated by {SEPARATORS[separator]})" if separator != "," else ""
+    if len(header) == 1 and header[0] and len(wanted) > 1:
+        only = header[0] if len(header[0]) <= 60 else f"{header[0][:60]}…"
+        raise Refused(f"{path} has one column, '{only}'; fields are separated by commas, semicolons or tabs")
     if absent := [name for name in wanted if name not in header]:
         known = ", ".join(name for name in header if name) or "none"
         near = get_close_matches(absent[0].lower(), [name.lower() for name in header], n=1)

@@ -75,16 +75,19 @@ def check_columns(names: Iterable[str], data: Iterable[Use]) -> None:
         Refused: a column that does not exist.
     """
     asked = list(names)
-    if not _unknown(asked, catalogue.own_metrics(), ()):
+    unknown = _unknown(asked, catalogue.own_metrics(), ())
+    if not unknown:
         return
-    plots = {plot.name: None for use in data for plot in registry.make("data", registry.spell_out("data", use)).plots}
+    read = data if any(map(catalogue.stem_of, unknown)) else ()
+    plots = {plot.name: None for use in read for plot in registry.make("data", registry.spell_out("data", use)).plots}
     if not _unknown(asked, catalogue.own_metrics(), plots):
         return
     measures = catalogue.metrics()
     if wrong := _unknown(asked, measures, plots):
         columns = [column.name for one in measures.values() for column in one.columns]
         every = ", ".join(sorted({*catalogue.COMPUTED, *(name.replace("*", "OBSERVABLE") for name in columns)}))
-        raise Refused(f"no column is called '{wrong[0]}'; there are: {every}, with the observables: {', '.join(plots)}")
+        known = f", with the observables: {', '.join(plots)}" if plots else ""
+        raise Refused(f"no column is called '{wrong[0]}'; there are: {every}{known}")
 
 
 def _unknown(asked: Sequence[str], measures: Mapping[str, Measure], plots: Iterable[str]) -> list[str]:

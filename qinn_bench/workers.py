@@ -161,7 +161,8 @@ class Server:
             self.process.wait(0.0 if self.lost else 10.0)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(10.0)
         self.output.close()
 
 

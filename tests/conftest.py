@@ -1,6 +1,40 @@
-"""Fixtures that several files of tests use."""
+"""Fixtures that several files of tests use, a limit for every test, and an environment that binds git to nothing."""
+
+import os
+import signal
+from contextlib import contextmanager
 
 import pytest
+
+from qinn_bench import repository
+
+SECONDS, SLOW_SECONDS = 1800, 4 * 3600
+"""The wall time of a test, and of one that is marked slow, after which it hangs: many times what any needs."""
+
+for bound in set(os.environ) - set(repository.environment()):
+    del os.environ[bound]  # In a hook, the repositories that tests make would be that of the user.
+
+
+@contextmanager
+def limited(seconds):
+    """Ends what takes longer, be it a wait for a process, a lock or a file, by an error that says so."""
+
+    def late(number, frame):
+        raise TimeoutError(f"not done after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    left = signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(left)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    with limited(SLOW_SECONDS if item.get_closest_marker("slow") else SECONDS):
+        return (yield)
 
 
 @pytest.fixture

@@ -132,4 +132,9 @@ def test_the_verb_has_an_exit_code_for_either_verdict(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["rows"][0]["cells"]["verdict"] == "DISAGREES"
     assert main([*verb, str(tmp_path / "none.jsonl.gz")]) == 2
+    assert "there is no file of published records" in capsys.readouterr().err
+    verb[3] = str(tmp_path / "nowhere")
+    assert main([*verb, str(tmp_path / "same.jsonl.gz")]) == 2
+    assert "nowhere' holds no records of 'two'; run the study first" in capsys.readouterr().err
+    verb[3] = str(results)
     assert main([*verb, str(tmp_path / "same.jsonl.gz"), "--columns", "nlll"]) == 2

@@ -20,6 +20,7 @@ from qinn_bench.values import Refused, Use
 
 ROOT = Path(__file__).parents[1]
 QUICK = ROOT / "benchmarks" / "studies" / "quick.toml"
+TOYS = ROOT / "benchmarks" / "studies" / "toys.toml"
 HEAVY = {"torch", "sklearn", "pennylane", "matplotlib"}
 
 
@@ -150,6 +151,14 @@ def test_a_typo_in_a_study_costs_no_import_of_torch(old, new, said, tmp_path):
     study.write_text(QUICK.read_text(encoding="utf8").replace(old, new, 1), encoding="utf8")
     code, modules, told = loaded(["run", str(study)])
     assert code == 2 and said in told and not HEAVY & modules
+
+
+def test_a_typo_in_a_column_reads_no_data_that_cannot_know_it(tmp_path):
+    """The toys load torch to draw their rows; only the column of an observable has to be looked for there."""
+    study = tmp_path / "typo.toml"
+    study.write_text(TOYS.read_text(encoding="utf8").replace('"parameters"', '"parameterz"', 1), encoding="utf8")
+    code, modules, told = loaded(["run", str(study)])
+    assert code == 2 and "no column is called 'parameterz'; there are: " in told and not HEAVY & modules
 
 
 @pytest.mark.parametrize(

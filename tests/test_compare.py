@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_ind_from_stats, ttest_rel
+from scipy.stats import binomtest, ttest_ind_from_stats, ttest_rel, wilcoxon
 
 from qinn_bench.cli.main import main
 from qinn_bench.findings import OVERALL, Terms
@@ -288,6 +288,13 @@ def test_sums_that_tie_on_paper_tie(verb):
     b = [0.7, 0.8, 0.7, 0.8, 0.7, 0.8, 0.7, 0.8, 0.7, 0.8, 0.7, 0.8, 0.8, 0.8, 0.8]
     _, found = verb({"A": a, "B": b}, "--json")
     assert found["pairs"][0]["p"] == pytest.approx(binomtest(12, 15).pvalue) == pytest.approx(0.0352, abs=5e-5)
+
+
+def test_wilcoxon_of_decimals_ranks_what_ties_on_paper_alike(verb):
+    a, b = [0.525, 0.75, 0.95, 0.325, 0.575, 0.55, 0.7], [0.45, 0.7, 0.9, 0.25, 0.525, 0.5, 0.775]
+    assert wilcoxon(a, b).pvalue == 0.3125, "so that rounding matters here"
+    _, found = verb({"A": a, "B": b}, "--json")
+    assert found["pairs"][0]["p_wilcoxon"] == 0.21875 == wilcoxon([3, 2, 2, 3, 2, 2, -3]).pvalue
 
 
 def test_seeds_in_another_order_make_no_rank(table):

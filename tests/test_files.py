@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -374,3 +375,29 @@ def test_a_file_takes_the_memory_of_what_it_holds_and_not_of_what_it_may(tmp_pat
     large = written(tmp_path / "large", bytes(range(256)) * 10000)
     with large.open("rb") as file:
         assert files.at_most(file, 2**40) == large.read_bytes()
+
+
+def test_files_of_the_project_are_at_hand_in_any_folder(tmp_path, monkeypatch, capsys):
+    """As an installation has them in an empty folder; what lies in the folder comes first."""
+    monkeypatch.chdir(tmp_path)
+    published = ["--records", "results/published/quick.jsonl.gz"]
+    assert main(["table", "benchmarks/studies/quick.toml", *published]) == 0
+    out = capsys.readouterr().out
+    assert "qinn" in out and "What these metrics can see on zjets" in out
+    assert main(["claims", "check", "benchmarks/claims/entanglers.toml", "--results", str(tmp_path)]) == 5
+    assert "frozen" in capsys.readouterr().out
+    assert main(["claims", "list"]) == 0 and "benchmarks/claims/entanglers.toml" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir()), "reading leaves nothing behind"
+    (tmp_path / "benchmarks" / "studies").mkdir(parents=True)
+    (tmp_path / "benchmarks" / "studies" / "quick.toml").write_text("name = 3")
+    assert main(["table", "benchmarks/studies/quick.toml"]) == 2
+    assert main(["table", "benchmarks/studies/nosuch.toml"]) == 2
+    assert main(["table", "benchmarks/studies/../../README.md"]) == 2
+    assert "there is no study file 'benchmarks/studies/../../README.md'" in capsys.readouterr().err
+
+
+def test_what_is_at_hand_is_what_the_package_ships():
+    written = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["tool"]["scikit-build"]["wheel"]
+    shipped = {source for place, source in written["packages"].items() if place == f"qinn_bench/shipped/{source}"}
+    assert shipped == files.SHIPPED and all((ROOT / folder).is_dir() for folder in shipped)
+    assert set(written["packages"].values()) == shipped | {"qinn_bench", "reference_models"}

@@ -198,6 +198,18 @@ def test_an_interrupt_of_fresh_keeps_what_was_not_run_again(tmp_path, monkeypatc
     assert files(tmp_path) == before
 
 
+def test_a_finished_study_is_rid_of_what_killed_campaigns_left(tmp_path):
+    path, orders = planned(tmp_path, "truth")
+    verb = ["run", str(path), "--results", str(tmp_path / "results")]
+    assert main(verb) == 0
+    before = files(tmp_path)
+    folder = store.record_path(orders[0].results, "small", orders[0].key).parent
+    for name in (f".{orders[0].key}.lock", ".0123.part", f"{orders[0].key}.log"):
+        (folder / name).touch()
+    assert main(verb) == 0 and files(tmp_path) == before
+    assert not [one for one in folder.iterdir() if one.name.startswith(".")]
+
+
 def test_a_record_of_another_schema_is_named_and_left_out(tmp_path, capsys):
     path, orders = planned(tmp_path, "product_of_marginals", "truth")
     verb = [str(path), "--results", str(tmp_path / "results")]

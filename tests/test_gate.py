@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import limited
 
-from qinn_bench.performance import attribution, bisection, calibration, gate, zygote
+from qinn_bench.performance import attribution, bisection, calibration, gate, server, zygote
 from qinn_bench.performance.checkouts import Checkouts
 from qinn_bench.performance.launches import Failure, Launch, Launcher, agree
 from qinn_bench.report.calibration import calibration_table
@@ -132,6 +134,28 @@ def test_sides_share_a_core():
         for side in sides:
             side.kill()
             side.wait()
+
+
+def test_ending_a_server_waits_for_nothing_that_left_its_session(monkeypatch):
+    monkeypatch.setattr(server, "ENDING", 0.2)
+    code = "import subprocess, sys; left = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+    code += "for line in sys.stdin: print('{\"pid\": %d}' % left.pid, flush=True)"
+    one = server.Server([sys.executable, "-S", "-c", code], {})
+    found = one.ask({}, 60)
+    try:
+        with limited(30):
+            one.end()
+        assert not one.started
+    finally:
+        os.kill(found["pid"], 9)
+
+
+def test_a_test_that_hangs_is_ended():
+    with pytest.raises(TimeoutError, match="not done after 1 s"), limited(1):
+        subprocess.run(["sleep", "60"], check=True)
+    with limited(60), limited(30):
+        pass
+    assert signal.alarm(0) > 0, "the limit of this test goes on"
 
 
 def test_failures_are_findings():

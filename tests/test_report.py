@@ -298,6 +298,8 @@ def test_markdown_rows_have_as_many_columns_as_the_header():
     assert "**6.520(17)✓**" in text
     assert "| *truth* |" in text
     assert "QINN\\_a" in text
+    odd = table([*study(), failed("Ba$$in &lt; ~~a~~", 0, "lost")]).markdown()
+    assert r"Ba\$\$in \&lt; \~\~a\~\~" in odd, "no formula, no entity, not struck out"
 
 
 def test_latex_escapes_what_it_would_read_as_a_command():

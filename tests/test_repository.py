@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,25 @@ def test_names_that_are_not_utf8_survive(tmp_path):
 def test_git_is_called_in_one_place(path):
     if path.name != "repository.py":
         assert not re.search(r"""["']git["'],""", path.read_text(encoding="utf8"))
+
+
+def test_tests_and_scripts_that_run_in_a_hook_leave_its_repository_alone(two):
+    second = two[1]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(ROOT / "tests" / "test_runs.py"),
+        "-k",
+        "asv_gets",
+    ]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout
+    assert repository.git(second, "log", "--all", "--format=%s").stdout.split() == ["two"]
+    words = [sys.executable, str(ROOT / "benchmarks" / "same_numbers.py"), "no such commit"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1 and done.stderr.startswith("git has no working tree of no such commit")
+    assert repository.git(second, "worktree", "list").stdout.count("\n") == 1

@@ -1,5 +1,6 @@
 """Reading anybody's table: refusals in one sentence, holes, separators, names that stand twice, numbers of people."""
 
+import re
 from itertools import product
 
 import numpy as np
@@ -106,8 +107,17 @@ def test_the_separator_that_was_seen_is_said(table):
         read(table("m;s;d", "a;1;x"), RUNS)
     with pytest.raises(Refused, match="separated by a tab"):
         read(table("m\ts\td", "a\t1\tx"), RUNS)
+    for other in "| ":
+        said = rf"has one column, '{re.escape(other.join(('model', 'score')))}'; fields are separated by commas"
+        with pytest.raises(Refused, match=said):
+            read(table(f"model{other}score", f"a{other}1"), Columns("model", "score"))
     with pytest.raises(Refused, match=r"line 2 has '0,95' .* with a point for the decimals"):
         read(table("model;score", "a;0,95"), Columns("model", "score"))
+
+
+def test_empty_lines_of_any_width_are_passed_over(table):
+    found = read(table("model,score", "", "a,1", ",", " , ", "b,2", ",,,,"), Columns("model", "score"))
+    assert found.rows == ("a", "b") and found.scores.tolist() == [[1.0], [2.0]]
 
 
 def test_columns_of_one_name_are_refused_where_they_are_used(table):
@@ -117,7 +127,7 @@ def test_columns_of_one_name_are_refused_where_they_are_used(table):
     assert unused.scores.tolist() == [[1.0], [2.0]]
 
 
-@pytest.mark.parametrize("hole", ["", " ", "nan", "NaN", "NA", "N/A", "None", "-", "–", None])
+@pytest.mark.parametrize("hole", ["", " ", "nan", "NaN", "NA", "N/A", "None", "-", "–", "—", "#N/A", None])
 @pytest.mark.parametrize("where", ["score", "sd", "n"])
 def test_holes_are_as_lines_that_are_not_there(table, hole, where):
     cells = [{"model": row, "data": data, "score": "1.5", "sd": "0.1", "n": "5"} for row, data in product("ab", "xyz")]

@@ -19,7 +19,7 @@ from qinn_bench import limits, registry, store
 from qinn_bench.performance import engine
 from qinn_bench.quantum import backends, native
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.seeds import torch_rng
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training import Fit, fit
 from qinn_bench.values import Budget
 

@@ -30,20 +30,21 @@ def run(options: argparse.Namespace) -> int:
     """Compare, print the table; 0 the runs agree, 1 they do not."""
     study = studies.load_study(options.study)
     first = options.records or options.results
-    ours, theirs = _records_of(first, study.name), _records_of(options.other, study.name)
+    ours = _records_of(first, study.name, folder=not options.records)
+    theirs = _records_of(options.other, study.name)
     found = agreement.compare(ours, theirs, _columns(options.columns, study.columns, ours))
     table = agreement_table(study.name, found, (f"{len(ours)} records of {first}", f"{len(theirs)} of {options.other}"))
     print(FORMS[options.format](table))
     return 0 if found.agrees else 1
 
 
-def _records_of(run: Path, study: str) -> list[Record]:
-    """The records of a run: of a folder of results, or of a file of published ones.
+def _records_of(run: Path, study: str, folder: bool = False) -> list[Record]:
+    """The records of a run: of a folder of results, there or not, or of a file of published ones.
 
     Raises:
         Refused: there are none.
     """
-    found = store.load_all(run, study) if run.is_dir() else published.read(run, study)
+    found = store.load_all(run, study) if folder or run.is_dir() else published.read(run, study)
     if not found:
         raise Refused(f"'{run}' holds no records of '{study}'; run the study first, or name a file of published ones")
     return found

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from qinn_bench import claims, freezing, store
+from qinn_bench import claims, files, freezing, store
 from qinn_bench.cli import _records, _tables
 from qinn_bench.report.claims import table
 from qinn_bench.values import Refused
@@ -71,7 +71,8 @@ def _freeze(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    paths = sorted(options.folder.glob("*.toml"))
+    names = {path.name for place in files.places(options.folder) for path in place.glob("*.toml")}
+    paths = [options.folder / name for name in sorted(names)]
     if not paths:
         raise Refused(f"there are no files of claims (*.toml) in '{options.folder}'")
     found = [_described(path, options.results) for path in paths]

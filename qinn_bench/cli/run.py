@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from qinn_bench import campaign, limits, planning, progress, studies
+from qinn_bench import campaign, limits, planning, progress, store, studies
 from qinn_bench.campaign import Event
 from qinn_bench.cli import _study, _tables
 from qinn_bench.limits import Limits
@@ -43,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
     left_out = [] if options.fresh else campaign.unreadable(orders)
     done = len(orders) - len(todo) - len(left_out)
     log.print(f"{study.name}: {len(orders)} cells, {done} finished, {len(todo)} to run")
+    if not todo:  # Killed campaigns may have left something beside records that they had finished.
+        store.sweep(options.results, study.name)
     with _Watch(todo, log, TimeLeft(todo, options.jobs, campaign.finished(orders))) as watch:
         try:
             campaign.execute(todo, use, watch)

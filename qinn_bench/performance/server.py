@@ -10,6 +10,9 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+ENDING = 10.0
+"""Seconds within which a killed process is gone."""
+
 
 class Ended(RuntimeError):
     """The process ended where an answer was expected."""
@@ -56,9 +59,13 @@ class Server:
     def end(self) -> None:
         """End the process and all it has forked."""
         if self._process:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.communicate()
-            self._process = None
+            process, self._process = self._process, None
+            os.killpg(process.pid, signal.SIGKILL)
+            try:
+                process.communicate(timeout=ENDING)
+            except subprocess.TimeoutExpired:  # What left its session holds on to its output.
+                assert process.stdout
+                process.stdout.close()
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(

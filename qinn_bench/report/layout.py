@@ -148,7 +148,7 @@ def on_one_line(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Text that Markdown will not read as markup."""
-    return "".join(f"\\{char}" if char in "\\|*_<[`" else char for char in " ".join(text.split()))
+    return "".join(f"\\{char}" if char in "\\|*_<[`$&~" else char for char in " ".join(text.split()))
 
 
 def _heading(heading: Heading) -> str:
