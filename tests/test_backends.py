@@ -131,12 +131,22 @@ def test_a_kernel_of_other_sources_is_refused(monkeypatch, tmp_path) -> None:  #
 
 
 def test_what_cannot_run_here_says_why(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    assert "runs on the CPU only" in backends.why_not("native", "cuda") or not torch.cuda.is_available()
     monkeypatch.setattr(backends.torch.cuda, "is_available", lambda: False)
     assert backends.why_not("torch", "cuda") == "device 'cuda' was asked for, but torch finds no CUDA device"
     assert [backends.why_not(name) for name in ("auto", "torch", "default.qubit", "lightning.qubit", "shots:3")] == [
         ""
     ] * 5
+
+
+def test_simulators_of_the_cpu_say_so_where_a_gpu_was_asked_for(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(backends.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(backends, "_pennylane_says", lambda name: "")
+    for name in ("native", "default.qubit", "default.qubit:unitary", "lightning.qubit", "lightning.kokkos"):
+        said = backends.why_not(name, "cuda")
+        assert said == f"backend '{name}' runs on the CPU only, not on 'cuda'; 'torch' does"
+    others = ("auto", "torch", "lightning.gpu", "shots:3", "noisy:damping=0.1")
+    assert [backends.why_not(name, "cuda") for name in others] == [""] * len(others)
+    assert set(backends.names()) == {*backends.CPU_ONLY, *others[:3]}
 
 
 def test_a_plugin_without_its_driver_says_why(monkeypatch) -> None:  # type: ignore[no-untyped-def]
@@ -155,10 +165,18 @@ def test_a_plugin_without_its_driver_says_why(monkeypatch) -> None:  # type: ign
     backends._pennylane_says.cache_clear()
 
 
-def test_a_plugin_whose_package_is_not_there_is_not_installed(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setitem(backends.PLUGINS, "lightning.gpu", "no_such_package.lightning_gpu")
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("lightning.gpu", "the extra [gpu]"),
+        ("lightning.kokkos", "the extra [kokkos]"),
+        ("lightning.qubit", "pennylane-lightning"),
+    ],
+)
+def test_a_plugin_whose_package_is_not_there_is_not_installed(name, what, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setitem(backends.HOMES, name, "no_such_package.plugin")
     backends._pennylane_says.cache_clear()
-    assert backends.why_not("lightning.gpu").endswith("is not installed; the extra [gpu] brings it")
+    assert backends.why_not(name) == f"backend '{name}' is not installed; {what} brings it"
     backends._pennylane_says.cache_clear()
 
 

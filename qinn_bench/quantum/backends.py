@@ -25,6 +25,10 @@ PLUGINS = {
     "lightning.kokkos": "pennylane_lightning.lightning_kokkos",
     "lightning.gpu": "pennylane_lightning.lightning_gpu",
 }
+HOMES = PLUGINS | {"lightning.qubit": "pennylane_lightning.lightning_qubit"}
+"""The module of each simulator that is a package of its own."""
+CPU_ONLY = ("native", "default.qubit", "default.qubit:unitary", "lightning.qubit", "lightning.kokkos")
+"""PennyLane's simulators prepare their first state on the CPU, whatever tensors go into the gates."""
 Honoured = Literal["bitwise", "statistical", "not at all"]
 
 
@@ -76,18 +80,18 @@ def why_not(name: str, device: str = "cpu") -> str:
     simulator = parse(name).simulator
     if device != "cpu" and not torch.cuda.is_available():
         return f"device '{device}' was asked for, but torch finds no CUDA device"
+    if device != "cpu" and simulator in CPU_ONLY:
+        return f"backend '{simulator}' runs on the CPU only, not on '{device}'; 'torch' does"
     if simulator == "native":
-        if device != "cpu":
-            return f"backend 'native' runs on the CPU only, not on '{device}'; 'torch' does"
         return "" if native.AVAILABLE else f"backend 'native' {native.ABSENCE}; 'torch' always works"
     return _pennylane_says(simulator) if simulator.startswith("lightning") else ""
 
 
 @lru_cache
 def _pennylane_says(simulator: str) -> str:
-    if simulator in PLUGINS and not _is_here(PLUGINS[simulator]):
-        extra = simulator.removeprefix("lightning.")
-        return f"backend '{simulator}' is not installed; the extra [{extra}] brings it"
+    if not _is_here(HOMES[simulator]):
+        extra = f"the extra [{simulator.removeprefix('lightning.')}]" if simulator in PLUGINS else "pennylane-lightning"
+        return f"backend '{simulator}' is not installed; {extra} brings it"
     try:
         import_module("qinn_bench.quantum.pennylane_devices").check(simulator)
     except Refused as error:
