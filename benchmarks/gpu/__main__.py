@@ -1,13 +1,12 @@
 """The check on a machine with an NVIDIA card: laws on the device, then times beside the CPU, within a budget of time.
 
-Results are written after every point, so that an end at any moment loses nothing. With ``--device cpu`` the CPU stands
-in for the card, to try the check itself.
+Results are written after every point, so that an end at any moment loses nothing; with ``--more FILE`` a run goes on
+from what another has found. With ``--device cpu`` the CPU stands in for the card, to try the check itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -19,26 +18,37 @@ from typing import Any, get_args
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 os.environ |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.4"}
 
-import torch
-from _laws import LAWS, Law
-from _page import markdown
-from _places import BATCHES, NATIVE, QUBITS, Device, Place, Rival, Tried, all_places, places, tiers
+from _forecasts import JAX_SHARE, bytes_of_step, room, seconds_of_step
+from _found import Found, read
+from _laws import LAWS, Law, within
+from _notes import NOT_REACHED
+from _page import around, publish
+from _places import (
+    BATCHES,
+    LOSS_SECONDS,
+    NATIVE,
+    NATIVE_ALL,
+    QUBITS,
+    Device,
+    Place,
+    Rival,
+    Tried,
+    all_places,
+    places,
+    tiers,
+    wished_first,
+)
 
-from qinn_bench import limits, store
+from qinn_bench import limits
 from qinn_bench.performance import engine
 from qinn_bench.performance.measure import Timing
 from qinn_bench.performance.scan import Row, environment
 from qinn_bench.performance.server import Ended, Server
-from qinn_bench.quantum.forecast import RATES, forecast
+from qinn_bench.values import Refused
 
-MARKS = ("<!-- GPU table: written by make gpu-check -->", "<!-- end of the GPU table -->")
 HERE = Path(__file__).parent
 LAW_SECONDS, TRY_SECONDS, WRITE_SECONDS = 150.0, 45.0, 3.0
 """Wall seconds that one kind of laws, two steps, and the last writing may take."""
-SATURATED = 0.02
-"""Seconds of a step on a GPU from which on more work is taken to need as much more time."""
-SHARE = 0.5
-"""Of the card's memory that a step may take; torch and JAX both keep what they once had."""
 ENDS = 2
 """Times that a simulator may end its process, or not come to an end, before it is left out."""
 AGREED = 1e-3
@@ -48,10 +58,9 @@ AGREED = 1e-3
 class Check:
     """One run: what was found so far, what time is left, and the process that works on the device."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, kept: Found | None = None) -> None:
         self.options, self.started = options, time.monotonic()
-        self.rows: list[Row] = []
-        self.laws: list[Law] = []
+        self.found = kept or Found()
         self.losses: dict[Place, dict[str, float]] = {}
         options.out.mkdir(parents=True, exist_ok=True)
         # Through a shell, so that a process that fails to start leaves its words in the log.
@@ -61,7 +70,7 @@ class Check:
         del self.facts["finished_utc"]
         if options.commit:
             self.facts["commit"] = options.commit
-        self.card = 0
+        self.card, self.jax_holds = 0, False
 
     @property
     def left(self) -> float:
@@ -75,7 +84,14 @@ class Check:
             if "absent" in found:
                 sys.stderr.write(f"{found['absent']}; to try the check itself: --device cpu\n")
                 return 2
+            if other := next((run for run in self.found.runs if run.get("gpu") != found["gpu"]), None):
+                card, first = found["gpu"] or "no GPU", other.get("gpu") or "no GPU"
+                sys.stderr.write(
+                    f"{self.options.more} was measured on {first}, and this is {card}; the same is needed\n"
+                )
+                return 2
             self.facts |= found
+            self.found.runs.append(self.facts)
             self.card = int(found.get("gpu_memory_bytes", 0))
             if not self.options.without_laws:
                 self._hold_laws()
@@ -92,10 +108,11 @@ class Check:
             self.worker.end()
         self._agree()
         self.write()
-        return int(any(law.status == "failed" for law in self.laws))
+        return int(any(law.status == "failed" for law in self.found.laws))
 
     def _hold_laws(self) -> None:
-        for name in LAWS:
+        kept = {law.kind for law in self.found.laws}
+        for name in (name for name in LAWS if name not in kept):
             allowed = min(LAW_SECONDS, self.left)
             try:
                 answer = self.worker.ask({"law": name}, allowed) if allowed > 1 else None
@@ -104,15 +121,13 @@ class Check:
             except Ended:
                 told, said = [], "the process on the device ended"
             for law in told or [Law(name, "failed", reason=said)]:
-                self.laws.append(law._replace(kind=name))
+                self.found.laws.append(law._replace(kind=name))
                 _say(f"{law.status}: {law.name} {'' if law.value is None else f'{law.value:.1e}'} {law.reason}")
             self.write()
 
     def _measure(self) -> None:
-        options, ranks = self.options, tiers(limits.cores())
-        stages = places(options.qubits, options.batches)
+        todo = self._points()
         waiting: list[tuple[Rival, Tried]] = []
-        todo = list(all_places(stages, ranks))
         for k, (place, rival) in enumerate(todo):
             tried = self._held_back(rival, place) or self._tried(rival, place)
             if tried.status == "ok":
@@ -122,31 +137,55 @@ class Check:
             if k + 1 == len(todo) or todo[k + 1][0] != place:
                 for row in self._timed(place, waiting):
                     self._keep(row)
+                if waiting:
+                    self._reference(place)
                 waiting = []
                 self.write()
 
+    def _points(self) -> list[tuple[Place, Rival]]:
+        """What is measured, in its order: nothing that an earlier run has a time of, and then first what was missed."""
+        options, found = self.options, self.found.rows
+        points = list(all_places(places(options.qubits, options.batches), tiers(limits.cores())))
+        known = {(Place(row.mode, row.n_qubits, row.batch), row.backend) for row in found}
+        missing = [(place, rival) for place, rival in points if (place, rival.name) not in known]
+        return wished_first(missing) if self.found.kept_rows else missing
+
     def _held_back(self, rival: Rival, place: Place) -> Tried | None:
         """Why a point is not run at all; None if it is."""
-        past = [row for row in self.rows if (row.backend, row.mode) == (rival.name, place.mode)]
+        rows = self.found.rows
+        past = self._past(rival, place)
         known = [row for row in past if row.seconds]
         if lost := next((row for row in past if row.status == "unsupported"), None):
             return Tried(lost.status, lost.reason)
-        ends = [row for row in self.rows if row.backend == rival.name and row.status in ("crashed", "timeout")]
+        ends = [row for row in rows if row.backend == rival.name and row.status in ("crashed", "timeout")]
         if len(ends) >= ENDS:
             return Tried("skipped", f"it ended badly {ENDS} times before: {ends[-1].reason}")
         if (first := max((row.first_seconds or 0 for row in known), default=0.0)) > self.left or self.left < 1:
             short = "were used up" if self.left < 1 else f"leave no {first:.0f} s for it"
-            return Tried("skipped", f"the {self.options.budget_total:g} s of the whole run {short}")
-        seconds, size = _predicted(known, rival, place), _bytes(known, rival, place)
-        if self.card and rival.gpu and size > SHARE * self.card:
-            most = _gib(SHARE * self.card)
-            return Tried("skipped", f"predicted {_gib(size)}, more than the allowed {most} of the GPU")
+            return Tried("skipped", f"the {self.options.budget_total:g} s {NOT_REACHED} {short}")
+        seconds, size = seconds_of_step(known, rival, place), bytes_of_step(known, rival, place)
+        if self.card and rival.gpu and size > (most := room(rival, self.card)):
+            return Tried("skipped", f"predicted {_gib(size)}, more than the allowed {_gib(most)} of the GPU")
         if seconds > self.options.step:
             return Tried("skipped", f"predicted {seconds:.2g} s a step, more than the allowed {self.options.step:g} s")
         return None
 
+    def _make_room(self, rival: Rival, place: Place) -> None:
+        """End the process on the device, which the next order starts again, where JAX keeps memory that torch needs."""
+        known = [row for row in self._past(rival, place) if row.seconds]
+        needed = bytes_of_step(known, rival, place) if rival.gpu and not rival.on_jax else 0.0
+        if self.jax_holds and needed > (1 - JAX_SHARE) * self.card:
+            self.worker.end()
+            self.jax_holds = False
+
+    def _past(self, rival: Rival, place: Place) -> list[Row]:
+        """The rows of a simulator in the mode of a place."""
+        return [row for row in self.found.rows if (row.backend, row.mode) == (rival.name, place.mode)]
+
     def _tried(self, rival: Rival, place: Place) -> Tried:
         allowed = min(TRY_SECONDS, self.left)
+        self._make_room(rival, place)
+        self.jax_holds |= rival.gpu and rival.on_jax
         try:
             answer = self.worker.ask({"try": vars(rival), "place": place}, allowed)
         except Ended:
@@ -173,57 +212,36 @@ class Check:
             yield _row(rival, place, one, timing)
 
     def _keep(self, row: Row) -> None:
-        self.rows.append(row)
+        self.found.rows.append(row)
         said = f"{1e3 * row.seconds:.3g} ms" if row.seconds else f"{row.status}: {row.reason}"
         _say(f"{self.left:4.0f} s left; {row.mode} at {row.n_qubits} / {row.batch}, {row.backend}: {said}")
+
+    def _reference(self, place: Place) -> None:
+        """The loss of native at a point where an earlier run has timed it, for the others to be compared with."""
+        times = [row for row in self.found.rows if (row.mode, row.n_qubits, row.batch) == place and row.seconds]
+        quick = {row.backend for row in times if (row.seconds or 0) < LOSS_SECONDS}
+        if NATIVE not in self.losses.get(place, {}) and NATIVE_ALL in quick:
+            rival = next(rival for tier in tiers(limits.cores()) for rival in tier if rival.name == NATIVE_ALL)
+            self._tried(rival, place)
 
     def _agree(self) -> None:
         """Add the law that all simulators gave the same loss at each point."""
         apart, where = 0.0, ""
         for place, losses in self.losses.items():
-            if NATIVE in losses:
+            wanted = losses.get(NATIVE, losses.get(NATIVE_ALL))
+            if wanted is not None:
                 for name, loss in losses.items():
-                    one = abs(loss - losses[NATIVE]) / (1 + abs(losses[NATIVE]))
+                    one = abs(loss - wanted) / (1 + abs(wanted))
                     if not one <= apart:
                         apart, where = one, f"{name}, {place.mode} at {place.n_qubits} / {place.batch}"
         if self.losses:
-            status = "passed" if apart <= AGREED else "failed"
-            self.laws.append(Law(where, status, apart, AGREED, kind="losses of all timed points"))
+            self.found.laws.append(within(where, apart, AGREED)._replace(kind="losses of all timed points"))
 
     def write(self) -> None:
         """Write what there is now: ``gpu.json``, ``gpu.md`` and, if asked for, the page."""
-        facts = self.facts | {"load_at_end": os.getloadavg()[0]}
-        document = {
-            "rows": [row.model_dump() for row in self.rows],
-            "laws": [law._asdict() for law in self.laws],
-            "provenance": facts,
-        }
-        _write(self.options.out / "gpu.json", json.dumps(document, indent=1))
-        page = markdown(self.rows, self.laws, facts)
-        _write(self.options.out / "gpu.md", page)
-        if self.options.page:
-            fill(self.options.page, page)
-
-
-def _predicted(known: Sequence[Row], rival: Rival, place: Place) -> float:
-    """Seconds of a step, from the point nearest in work; of a GPU that is not yet busy nothing is predicted."""
-    if not known:
-        return 0.0
-    last = max(known, key=lambda row: Place(row.mode, row.n_qubits, row.batch).work)
-    growth = place.work / Place(last.mode, last.n_qubits, last.batch).work
-    if rival.gpu and (last.seconds or 0) < SATURATED:
-        return 0.0
-    return (last.seconds or 0) * max(growth, 1e-3)
-
-
-def _bytes(known: Sequence[Row], rival: Rival, place: Place) -> float:
-    """The bytes that a step will take, from the forecast of its simulator or else from the largest point before."""
-    if rival.simulator.partition(":")[0] not in RATES:
-        before = [(Place(row.mode, row.n_qubits, row.batch).work, row.peak_bytes) for row in known if row.peak_bytes]
-        return max(before)[1] * place.work / max(before)[0] if before else 0.0
-    real = torch.float32 if rival.precision == "complex64" else torch.float64
-    gates = engine.circuit(place.n_qubits)
-    return float(forecast(engine.candidate(rival.simulator).simulator, gates, place.batch, real, place.mode).bytes)
+        self.facts["load_at_end"] = os.getloadavg()[0]
+        self.found.write(self.options.out / "gpu.json")
+        publish(self.found, self.options.out, self.options.page)
 
 
 def _gib(size: float) -> str:
@@ -243,32 +261,8 @@ def _row(rival: Rival, place: Place, tried: Tried, timing: Timing | None = None)
     return Row.model_validate(facts)
 
 
-def fill(path: Path, page: str) -> None:
-    """Put the tables between the marks of a Markdown file."""
-    text = path.read_text(encoding="utf8")
-    if not all(mark in text for mark in MARKS):
-        raise SystemExit(f"{path} has no marks {MARKS[0]} and {MARKS[1]}")
-    before, _, rest = text.partition(MARKS[0])
-    _write(path, f"{before}{MARKS[0]}\n\n{page}\n{MARKS[1]}{rest.partition(MARKS[1])[2]}")
-
-
-def _write(path: Path, text: str) -> None:
-    store.write_whole(path, lambda file: file.write(text.encode()))
-
-
 def _say(line: str) -> None:
     sys.stderr.write(line.rstrip() + "\n")
-
-
-def _again(options: argparse.Namespace) -> int:
-    """The page of a finished run, from its JSON file."""
-    found = json.loads(options.from_json.read_text(encoding="utf8"))
-    rows, laws = [Row.model_validate(row) for row in found["rows"]], [Law(**law) for law in found["laws"]]
-    page = markdown(rows, laws, found["provenance"])
-    _write(options.out / "gpu.md", page)
-    if options.page:
-        fill(options.page, page)
-    return 0
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -289,8 +283,18 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("results/engine"), help="folder of the results")
     parser.add_argument("--page", type=Path, help="put the tables between the marks of this Markdown file too")
     parser.add_argument("--from-json", type=Path, help="write the page of this finished run; nothing is measured")
+    parser.add_argument("--more", type=Path, help="a gpu.json to go on from: what it has is kept, not done again")
     options = parser.parse_args(words)
-    return _again(options) if options.from_json else Check(options).run()
+    try:
+        if options.page:
+            around(options.page)
+        if options.from_json:
+            publish(read(options.from_json), options.out, options.page)
+            return 0
+        return Check(options, read(options.more).continued() if options.more else None).run()
+    except Refused as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return 2
 
 
 if __name__ == "__main__":

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import hypot
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
+from _found import Found
 from _laws import Law
+from _notes import gaps, how, notes_of_laws
 from _places import JAX_GPU, NATIVE, NATIVE_ALL, TORCH_GPU
 
+from qinn_bench import store
 from qinn_bench.performance.scan import Row
 from qinn_bench.report.layout import MISSING
 from qinn_bench.report.numbers import number
 from qinn_bench.report.scaling import digits
+from qinn_bench.values import Refused
 
+MARKS = ("<!-- GPU table: written by make gpu-check -->", "<!-- end of the GPU table -->")
 DRY = "dry run on the CPU; nothing about a GPU was measured"
 TITLES = {
     "gradient": "Values and gradients",
     "nll": "Likelihood step: n × n Jacobian, log-determinant, gradient",
 }
-LIBRARIES = ("python", "torch", "jax", "pennylane", "numpy")
 SURE = 2.0
 """Standard errors by which a time has to be shorter to count as faster."""
 Size = tuple[int, int]
@@ -40,9 +45,10 @@ class Ratio(NamedTuple):
         return f"{number(self.value, self.error or None)}×"
 
 
-def markdown(rows: Sequence[Row], laws: Sequence[Law], facts: Mapping[str, Any]) -> str:
+def markdown(found: Found) -> str:
     """The whole page."""
-    blocks = [f"**{DRY}.**"] if facts["device"] == "cpu" else []
+    rows = found.rows
+    blocks = [f"**{DRY}.**"] if any(run["device"] == "cpu" for run in found.runs) else []
     for mode, title in TITLES.items():
         of_mode = [row for row in rows if row.mode == mode]
         if any(row.seconds for row in of_mode):
@@ -54,9 +60,10 @@ def markdown(rows: Sequence[Row], laws: Sequence[Law], facts: Mapping[str, Any])
                 _first(of_mode),
             ]
     blocks += _memory(rows)
-    blocks += _laws(laws)
-    notes = [*(f"- {gap}" for gap in gaps(rows)), *_how(facts)]
-    return "\n\n".join(filter(None, [*blocks, "\n".join(notes)])) + "\n"
+    blocks += _laws(found.laws)
+    notes = [*gaps(rows), *how(found)]
+    blocks += ["#### What was measured, and what was not", "\n".join(f"- {note}" for note in notes)]
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _measured(rows: Iterable[Row]) -> dict[Size, dict[str, Row]]:
@@ -128,7 +135,7 @@ def sentences(rows: Sequence[Row]) -> Iterator[str]:
         if all(start is None for start in starts.values()):
             yield f"- `{gpu}` against {base}: not faster at the largest circuit of any batch; {most}."
             continue
-        parts = [f"at batch {b} {'not' if n is None else f'from {n} qubits on'}" for b, n in starts.items()]
+        parts = [f"not at batch {b}" if n is None else f"at batch {b} from {n} qubits on" for b, n in starts.items()]
         yield f"- `{gpu}` against {base}: faster {', '.join(parts)}; {most}."
 
 
@@ -170,7 +177,7 @@ def _memory(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _laws(laws: Sequence[Law]) -> Iterator[str]:
-    """A line for each kind of laws with its worst number, then each that is not passed; all are in the JSON file."""
+    """A line for each kind of laws with its worst number, then what is not passed; all are in the JSON file."""
     if not laws:
         return
     kinds: dict[tuple[str, float | None], list[Law]] = {}
@@ -187,46 +194,45 @@ def _laws(laws: Sequence[Law]) -> Iterator[str]:
         lines.append([kind, f"{passed} of {len(held)}", number_of, allowed, where])
     yield "#### Laws on the device"
     yield _table(lines)
-    yield "\n".join(f"- {_told(law)}." for law in laws if law.status != "passed")
-
-
-def _told(law: Law) -> str:
-    value = "" if law.value is None else f" {law.value:.1e}"
-    said = f"{law.status}: " if law.status != "told" else ""
-    return f"{said}{law.name}{value}{': ' * bool(law.reason)}{law.reason.rstrip('.')}"
-
-
-def gaps(rows: Sequence[Row]) -> list[str]:
-    """Each rival that has no time somewhere, and why; one that was timed once says so."""
-    places: dict[tuple[str, str, str], list[str]] = {}
-    for row in rows:
-        why = "one step only, timed apart" if row.rounds == 1 else f"{row.status}: {row.reason}"
-        if row.status != "ok" or row.rounds == 1:
-            places.setdefault((row.backend, row.mode, why), []).append(_named((row.n_qubits, row.batch)))
-    return [f"{name}, {mode} at {', '.join(at)}: {why}." for (name, mode, why), at in places.items()]
-
-
-def _how(facts: Mapping[str, Any]) -> Iterator[str]:
-    yield (
-        "- Medians over rounds in which the simulators of one clock take turns; in brackets the standard error in the "
-        "last digits. Clock: CPU time for one core, wall time for all cores and for the GPU, each step waiting until "
-        "the GPU is done. native, torch:cuda, torch, jax and jax:cuda compute in complex64, the others in complex128. "
-        "Four layers; JAX multiplies in full single precision. Memory is the most that was allocated on the GPU: of "
-        "torch during the step, arrays of the problem included; of JAX since its start, where the step raised it."
-    )
-    versions = ", ".join(f"{name} {facts[name]}" for name in LIBRARIES if name in facts)
-    card = "no GPU"
-    if facts.get("gpu"):
-        card = f"{facts['gpu']}, {facts['gpu_memory_bytes'] / 2**30:.0f} GiB, driver {facts['driver']}"
-        card += f", CUDA {facts['cuda']}"
-    yield (
-        f"- {card}; {facts['processor']}, {facts['cores']} cores, load {facts['load_at_start']:.1f} to "
-        f"{facts['load_at_end']:.1f}; kernel: {facts.get('instruction_sets', 'not built')}; {versions}; commit "
-        f"{str(facts.get('commit', 'unknown'))[:12]}{', with changes' if facts.get('dirty') else ''}."
-    )
+    yield "\n".join(f"- {note}" for note in notes_of_laws(laws))
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:
     head, *body = (f"| {' | '.join(line)} |" for line in lines)
     rule = f"| --- |{' ---: |' * (len(lines[0]) - 1)}"
     return "\n".join([head, rule, *body])
+
+
+def publish(found: Found, folder: Path, page: Path | None) -> None:
+    """Write ``gpu.md`` and, if asked for, the page.
+
+    Raises:
+        Refused: the page cannot be filled.
+    """
+    text = markdown(found)
+    _write(folder / "gpu.md", text)
+    if page:
+        fill(page, text)
+
+
+def fill(path: Path, page: str) -> None:
+    """Put the tables between the marks of a Markdown file.
+
+    Raises:
+        Refused: there is no such file, or no marks in it.
+    """
+    before, after = around(path)
+    _write(path, f"{before}{MARKS[0]}\n\n{page}\n{MARKS[1]}{after}")
+
+
+def around(path: Path) -> tuple[str, str]:
+    """What stands before and after the tables."""
+    text = path.read_text(encoding="utf8") if path.is_file() else ""
+    if not all(mark in text for mark in MARKS):
+        raise Refused(f"{path} has no lines {MARKS[0]} and {MARKS[1]} for the tables to stand between")
+    before, _, rest = text.partition(MARKS[0])
+    return before, rest.partition(MARKS[1])[2]
+
+
+def _write(path: Path, text: str) -> None:
+    store.write_whole(path, lambda file: file.write(text.encode()))

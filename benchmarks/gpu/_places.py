@@ -36,10 +36,15 @@ class Place(NamedTuple):
     batch: int
 
     @property
+    def amplitudes(self) -> float:
+        """Amplitudes of all states: of each sample one and, for a likelihood, its derivatives along the inputs."""
+        states = 1 + self.n_qubits if self.mode == "nll" else 1
+        return float(states * self.batch * 2**self.n_qubits)
+
+    @property
     def work(self) -> float:
         """Amplitudes that a step touches, up to a factor."""
-        states = 1 + self.n_qubits if self.mode == "nll" else 1
-        return float(states * self.n_qubits * self.batch * 2**self.n_qubits)
+        return self.n_qubits * self.amplitudes
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,18 @@ class Rival:
         return "wall" if self.gpu or self.threads > 1 else "cpu"
 
     @property
+    def on_jax(self) -> bool:
+        """Whether JAX computes."""
+        return self.simulator.partition(":")[0] == "jax"
+
+    @property
     def precision(self) -> Literal["complex64", "complex128"]:
         """That of its amplitudes."""
         return engine.candidate(self.simulator).precision
 
 
-NATIVE, NATIVE_ALL = "native, one core", "native, all cores"
-TORCH_GPU, JAX_GPU = "torch:cuda", "jax:cuda"
+NATIVE, NATIVE_ALL, TORCH_ALL = "native, one core", "native, all cores", "torch, all cores"
+TORCH_GPU, DOUBLE_GPU, JAX_GPU = "torch:cuda", "torch:complex128:cuda", "jax:cuda"
 
 
 def tiers(cores: int) -> tuple[tuple[Rival, ...], tuple[Rival, ...]]:
@@ -73,13 +83,12 @@ def tiers(cores: int) -> tuple[tuple[Rival, ...], tuple[Rival, ...]]:
             Rival(NATIVE, "native"),
             Rival(NATIVE_ALL, "native", threads=cores),
             Rival(TORCH_GPU, "torch", gpu=True),
-            Rival("torch:complex128:cuda", "torch:complex128", gpu=True),
+            Rival(DOUBLE_GPU, "torch:complex128", gpu=True),
             Rival(JAX_GPU, "jax", gpu=True),
         ),
         (
-            Rival("torch, all cores", "torch", threads=cores),
+            Rival(TORCH_ALL, "torch", threads=cores),
             Rival("jax, one core", "jax"),
-            Rival("default.qubit:cuda", "default.qubit", gpu=True),
             Rival("lightning.gpu", "lightning.gpu", gpu=True),
         ),
     )
@@ -213,10 +222,33 @@ def card_bytes(device: Device) -> int:
     return int(torch.cuda.mem_get_info()[1]) if device == "cuda" else 0
 
 
-def all_places(stages: Sequence[Sequence[Place]], ranks: Sequence[Sequence[Rival]]) -> Iterator[tuple[Place, Rival]]:
+WISHES: tuple[tuple[Sequence[str], Sequence[Mode], Sequence[tuple[int, int]]], ...] = (
+    ((JAX_GPU,), ("gradient",), ((8, 8192), (12, 64), (12, 8192))),
+    ((TORCH_GPU, DOUBLE_GPU), ("gradient",), ((16, 8192), (20, 64))),
+    ((TORCH_GPU, DOUBLE_GPU), ("nll",), ((12, 8192),)),
+    ((NATIVE, NATIVE_ALL, TORCH_GPU), MODES, ((4, 512), (8, 512), (12, 512), (16, 512))),
+    ((TORCH_ALL,), MODES, ((8, 64), (8, 8192), (12, 64))),
+    ((JAX_GPU,), ("gradient",), ((16, 64),)),
+)
+"""What a run that goes on from another measures first: simulators, modes, sizes."""
+Point = tuple[Place, Rival]
+
+
+def all_places(stages: Sequence[Sequence[Place]], ranks: Sequence[Sequence[Rival]]) -> Iterator[Point]:
     """Everything that is measured, in its order: what counts first."""
     for stage in stages:
         for rank in ranks:
             for place in stage:
                 for rival in rank:
                     yield place, rival
+
+
+def wished_first(points: Sequence[Point]) -> list[Point]:
+    """The same points, those of `WISHES` first."""
+    rank: dict[tuple[Place, str], int] = {}
+    for names, modes, sizes in WISHES:
+        for mode in modes:
+            for size in sizes:
+                for name in names:
+                    rank.setdefault((Place(mode, *size), name), len(rank))
+    return sorted(points, key=lambda point: rank.get((point[0], point[1].name), len(rank)))
