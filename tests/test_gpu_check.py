@@ -140,6 +140,18 @@ def test_what_ends_its_process_twice_is_left_out(planned):
     )
 
 
+def test_a_point_that_the_end_of_the_run_cuts_off_is_no_fault_of_its_simulator(planned, monkeypatch):
+    monkeypatch.setattr(planned.worker, "ask", lambda order, seconds: None)
+    place = places.Place("gradient", 4, 64)
+    assert planned._tried(GPU, place) == places.Tried("timeout", "two steps did not end within 45 s")
+    planned.options.budget_total = 23.0
+    cut = planned._tried(GPU, place)
+    assert (cut.status, cut.reason) == ("skipped", "the 23 s of the whole run left 20 s for it")
+    assert list(notes.gaps([row(GPU.name, 8, 64, 1.0), check._row(GPU, place, cut)])) == [
+        "Time was not left for: `torch:cuda` gradient at 4 / 64."
+    ]
+
+
 JAX = places.Rival("jax:cuda", "jax", gpu=True)
 
 

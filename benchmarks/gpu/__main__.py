@@ -191,6 +191,10 @@ class Check:
         except Ended:
             return Tried("crashed", "its process ended")
         if answer is None:
+            if allowed < TRY_SECONDS:
+                return Tried(
+                    "skipped", f"the {self.options.budget_total:g} s {NOT_REACHED} left {allowed:.0f} s for it"
+                )
             return Tried("timeout", f"two steps did not end within {allowed:.0f} s")
         tried = Tried(**answer)
         if tried.loss is not None:

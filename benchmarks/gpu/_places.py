@@ -228,6 +228,7 @@ WISHES: tuple[tuple[Sequence[str], Sequence[Mode], Sequence[tuple[int, int]]], .
     ((TORCH_GPU, DOUBLE_GPU), ("nll",), ((12, 8192),)),
     ((NATIVE, NATIVE_ALL, TORCH_GPU), MODES, ((4, 512), (8, 512), (12, 512), (16, 512))),
     ((TORCH_ALL,), MODES, ((8, 64), (8, 8192), (12, 64))),
+    (("lightning.gpu",), MODES, ((4, 64),)),
     ((JAX_GPU,), ("gradient",), ((16, 64),)),
 )
 """What a run that goes on from another measures first: simulators, modes, sizes."""
