@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -17,18 +18,23 @@ for bound in set(os.environ) - set(repository.environment()):
 
 @contextmanager
 def limited(seconds):
-    """Ends what takes longer, be it a wait for a process, a lock or a file, by an error that says so."""
+    """Ends what takes longer, be it a wait for a process, a lock or a file, by an error that says so.
+
+    The alarm clock of the process is left to the code that is tested.
+    """
 
     def late(number, frame):
         raise TimeoutError(f"not done after {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    left = signal.alarm(seconds)
+    before = signal.signal(signal.SIGUSR1, late)
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGUSR1))
+    timer.daemon = True
+    timer.start()
     try:
         yield
     finally:
-        signal.alarm(left)
-        signal.signal(signal.SIGALRM, before)
+        timer.cancel()
+        signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,7 +25,6 @@ from qinn_bench import (
     files,
     freezing,
     licence,
-    planning,
     published,
     quality,
     reading,
@@ -98,7 +97,7 @@ def test_a_number_of_many_hexadecimal_digits_is_refused(tmp_path, digits, capsys
     odd = written(tmp_path / "b.toml", "name = 0x" + "f" * digits)
     assert main(["capacity", str(odd)]) == 2 and "4300 digits" in capsys.readouterr().err
     path = written(tmp_path / "a.toml", HEAD + "seeds = 0x" + "f" * digits)
-    assert "4300 digits" in refused(planning.load_study, path) or "seeds" in refused(planning.load_study, path)
+    assert "4300 digits" in refused(studies.load_study, path) or "seeds" in refused(studies.load_study, path)
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "9" * 5000, "{", b"\xff", "NaN" * 3])
@@ -313,7 +312,7 @@ def test_studies_that_cannot_be_planned_are_refused(tmp_path, more, capsys):
 
 def test_a_budget_of_too_many_steps_is_refused(tmp_path):
     path = written(tmp_path / "a.toml", HEAD.replace("[budgets.a]\n", "[budgets.a]\nsteps = 100000000000\n"))
-    assert "budget 'a': steps is 100000000000, at most" in refused(planning.load_study, path)
+    assert "budget 'a': steps is 100000000000, at most" in refused(studies.load_study, path)
 
 
 @pytest.mark.parametrize(

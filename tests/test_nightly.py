@@ -273,7 +273,7 @@ def watched(tmp_path, monkeypatch):
             trained.append((order.row, order.cell.seed))
 
     monkeypatch.setattr(tiers.campaign, "execute", execute)
-    monkeypatch.setattr(run, "provenance", dict)
+    monkeypatch.setattr(run, "provenance", lambda threads: {})
     study = tmp_path / "watched.toml"
     study.write_text(STUDY)
     data = str(registry.spell_out("data", Use(name="moons")))

@@ -124,7 +124,7 @@ def test_asv_gets_every_point_and_a_gap_where_there_is_none(repository, tmp_path
 
 
 def test_asv_publishes_what_was_exported(repository, tmp_path):
-    pytest.importorskip("asv", reason="asv comes with the extra [bench]")
+    pytest.importorskip("asv.util", reason="asv comes with the extra [bench]")
     exported(repository, tmp_path)
     settings = {"version": 1, "project": "p", "repo": str(repository[0]), "branches": ["main"]}
     settings |= {"results_dir": str(tmp_path / "asv"), "html_dir": str(tmp_path / "html")}
