@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from qinn_bench import catalogue, registry
+from qinn_bench import catalogue, matched, registry
 from qinn_bench.dataset import Dataset
 from qinn_bench.limits import Limits, kept_to
+from qinn_bench.matched import Answer, Answers
 from qinn_bench.quantum import backend_names
 from qinn_bench.studies import has_circuit, label_of
-from qinn_bench.values import Cell, Control, Refused, Row, Source, Study, Use
+from qinn_bench.values import Cell, Control, Match, Refused, Row, Source, Study, Use
 
 SOURCES: tuple[Source, ...] = get_args(Source)
 
@@ -23,9 +24,10 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 class Slot:
     """A cell that a study asks for, and its place in the tables.
 
-    `cell` is complete but for the knobs of its model where the matcher chooses those: it then has any of the `models`
-    (one for each rung of a ladder), or, where there is a `shape`, one that has the knobs of the cell and more. All
-    slots of one `group` are one model under one budget; where no shape fits, one of them is skipped for all.
+    `cell` is complete but for the knobs of its model where the matcher chooses those. Where its `answer` is known, the
+    model is that of the answer; until then it is any of the `models` (one for each rung of a ladder) or, where there
+    is a `shape`, one that has the knobs of the cell and more, that meets the `match`. All slots of one `group` are one
+    model under one budget; where no shape fits, one of them is skipped for all.
     """
 
     cell: Cell
@@ -36,10 +38,17 @@ class Slot:
     shape: str
     models: tuple[Use, ...]
     group: tuple[object, ...]
+    match: Match | None = None
+    answer: Answer | None = None
+
+    @property
+    def matched(self) -> bool:
+        """Whether the matcher chooses its model."""
+        return bool(self.shape) or len(self.models) > 1 or self.size > 0
 
     def may_have(self, model: Use) -> bool:
-        """Whether the cell may have this model, as far as the study file says."""
-        if self.shape:
+        """Whether the cell may have this model, as far as is known."""
+        if self.shape and not self.answer:
             return model.name == self.cell.model.name and self.cell.model.knobs.items() <= model.knobs.items()
         return model in self.models
 
@@ -83,18 +92,32 @@ def rows_of(study: Study, data: Dataset) -> list[Row]:
     return [*study.models, *(Row(model=name) for name in fitting if study.floors)]
 
 
+def allowed(tolerance: float) -> str:
+    """How far from its size a model may be, in the words of a cell that is skipped."""
+    return f"within {tolerance:.1%}"
+
+
 def sizes_of(study: Study, row: Row) -> tuple[int, ...]:
     """The sizes that a row is matched to; 0 for a row that is as large as it is."""
     return study.sizes if study.sizes and (row.shape or row.ladder) else (0,)
 
 
-def slots(study: Study, drawn: list[Drawn]) -> Iterator[Slot]:
-    """All cells of a study, in the order of its tables."""
+def slots(study: Study, drawn: list[Drawn], answers: Answers | None = None) -> Iterator[Slot]:
+    """All cells of a study, in the order of its tables, with what is known of the matcher's `answers`."""
     for one in drawn:
         for row in rows_of(study, one.data):
             for size in sizes_of(study, row):
+                answer = _answer(study, row, size, one, answers or {})
                 for budget in study.budgets:
-                    yield from of_row(study, row, size, one.use, budget)
+                    found = of_row(study, row, size, one.use, budget)
+                    for slot in found[:1] if answer and answer.skip else found:
+                        yield replace(slot, answer=answer, models=(answer.model,)) if answer else slot
+
+
+def _answer(study: Study, row: Row, size: int, drawn: Drawn, answers: Answers) -> Answer | None:
+    if not answers or not (row.shape or row.ladder):
+        return None
+    return answers.get(matched.question(study, row, size, drawn.use, drawn.data.fingerprint))
 
 
 def of_row(study: Study, row: Row, size: int, data: Use, budget: str) -> list[Slot]:
@@ -132,6 +155,7 @@ def _spelled(stated: Use, rung: dict[str, bool | int | float | str]) -> Use:
 
 def _slot(study: Study, row: Row, size: int, budget: str, cell: Cell, models: tuple[Use, ...]) -> Slot:
     label = _label(study, row, size, budget, cell)
+    match = study.match or (Match() if size else None)
     slot = Slot(
         cell=cell,
         row=label,
@@ -141,6 +165,7 @@ def _slot(study: Study, row: Row, size: int, budget: str, cell: Cell, models: tu
         shape=row.shape,
         models=models,
         group=(str(cell.data), label_of(row), size, budget),
+        match=match.model_copy(update={"parameters": size}) if match and size else match,
     )
     return replace(slot, row=f"{label} · {cell.control}", control_of=label) if cell.control else slot
 

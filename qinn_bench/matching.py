@@ -11,6 +11,7 @@ import torch
 from qinn_bench import registry, resources
 from qinn_bench.contracts import Generator, count_parameters
 from qinn_bench.dataset import Dataset
+from qinn_bench.grid import allowed
 from qinn_bench.resources import Step
 from qinn_bench.seeds import seed_of
 from qinn_bench.torch_seeds import torch_rng
@@ -219,7 +220,7 @@ def resolve(row: Row, data: Dataset, match: Match | None) -> Use:
         if abs(size / match.target - 1) > match.tolerance:
             raise Refused(
                 f"'{use}' has {match.axis} = {size} on {data.name}, "
-                f"the study asks for {match.target} within {match.tolerance:.1%}; set its shape or its knobs"
+                f"the study asks for {match.target} {allowed(match.tolerance)}; set its shape or its knobs"
             )
     return use
 
@@ -229,7 +230,7 @@ def nearest(row: Row, data: Dataset, match: Match) -> tuple[Use, str]:
     found = search(Use(name=row.model, knobs=row.knobs), data, match)
     if found.verdict == "infeasible":
         return found.nearest.model, (
-            f"no shape of '{found.family}' has {found.asked} {found.axis} within {found.tolerance:.1%} on "
+            f"no shape of '{found.family}' has {found.asked} {found.axis} {allowed(found.tolerance)} on "
             f"{found.data}; the nearest is {found.nearest.model} with {found.nearest.size}"
         )
     fitting = [shape for shape in found.shapes if shape.depth == row.shape] or list(found.shapes)
@@ -244,7 +245,7 @@ def ladder(row: Row, data: Dataset, match: Match, sizes: tuple[int, ...]) -> lis
     for size in sizes:
         amount, use = min(rungs, key=lambda rung: abs(rung[0] / size - 1))
         missed = (
-            f"no rung of '{row.label or row.model}' has {size} {match.axis} within {match.tolerance:.1%} on "
+            f"no rung of '{row.label or row.model}' has {size} {match.axis} {allowed(match.tolerance)} on "
             f"{data.name}; the nearest is {use} with {amount}"
         )
         found.append((use, "" if abs(amount / size - 1) <= match.tolerance else missed))

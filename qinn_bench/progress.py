@@ -1,7 +1,8 @@
 """Which cells of a study have records, whatever code made them, and which are still to be run; without torch.
 
 A record belongs to a cell if it states the settings of the cell, under whatever name, or else if it was made for the
-same row, data set and seed. Shapes are not matched again: any of those that the study file lets a row have counts.
+same row, data set and seed; of several the newest. Shapes are not matched again: where the answer of the matcher is not
+known, a record counts that was made for the shape and the size of its row and has as many parameters as are asked for.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from qinn_bench import catalogue, keys, measures, store
+from qinn_bench import catalogue, grid, keys, measures, store
 from qinn_bench.grid import Drawn, Slot
-from qinn_bench.values import Record, Study
+from qinn_bench.values import Match, Record, Study
 
 SETTINGS = "cell"
 """The input that names what the study file says of a cell, which is compared part by part."""
@@ -38,7 +39,7 @@ def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[R
     inputs = {str(one.use): one for one in drawn}
     made = [(slot, _inputs_now(slot, inputs)) for slot in slots]
     of_places: dict[object, list[Record]] = defaultdict(list)
-    for record in records:
+    for record in sorted(records, key=lambda one: str(one.provenance.get("finished_utc", "")), reverse=True):
         for place in (_settings(record), _place(record)):
             of_places[place].append(record)
     taken: set[int] = set()
@@ -52,7 +53,11 @@ def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[R
             if fitting is not None:
                 taken.add(id(fitting))
                 found[at] = fitting
-    skipped = {slot.group for at, (slot, _) in enumerate(made) if at in found and found[at].status == "skipped"}
+    skipped = {
+        slot.group
+        for at, (slot, _) in enumerate(made)
+        if at in found and found[at].status == "skipped" and _fits(slot, found[at])
+    }
     return [
         Standing(slot, _named(slot, found[at]), tuple(_differences(slot, now, found[at])))
         if at in found
@@ -109,7 +114,7 @@ def _inputs_now(slot: Slot, drawn: Mapping[str, Drawn]) -> dict[str, str]:
 def _settings(one: Slot | Record) -> tuple[object, ...]:
     """What a cell and its record share that is easy to look up: everything but the knobs of the model and the names."""
     cell = one.cell
-    return cell.model.name, str(cell.data), cell.seed, cell.varies, cell.control, cell.backend, cell.device, one.size
+    return cell.model.name, str(cell.data), cell.seed, cell.varies, cell.control, cell.backend, cell.device
 
 
 def _place(one: Slot | Record) -> tuple[object, ...]:
@@ -118,8 +123,22 @@ def _place(one: Slot | Record) -> tuple[object, ...]:
 
 def _fits(slot: Slot, record: Record) -> bool:
     """Whether a record states the settings of a cell."""
-    same_shape = record.shape in ("", slot.shape)
-    return same_shape and slot.may_have(record.cell.model) and slot.with_model(record.cell.model) == record.cell
+    if not slot.may_have(record.cell.model) or slot.with_model(record.cell.model) != record.cell:
+        return False
+    if slot.answer:
+        return (record.status == "skipped") == bool(slot.answer.skip)
+    return not slot.matched or ((record.shape, record.size) == (slot.shape, slot.size) and _meets(slot, record))
+
+
+def _meets(slot: Slot, record: Record) -> bool:
+    """Whether what a record tells of its size is what its row is matched to; a control has the size of its model."""
+    match, count = slot.match or Match(), record.parameters
+    if record.status == "skipped":
+        return grid.allowed(match.tolerance) in record.reason
+    if count is None or slot.control_of or match.axis not in ("parameters", "quantum"):
+        return True
+    amount = (count.quantum if match.axis == "quantum" else count.total) - (0 if match.blind else count.blind or 0)
+    return abs(amount / match.target - 1) <= match.tolerance
 
 
 def _differences(slot: Slot, now: Mapping[str, str], record: Record) -> list[str]:

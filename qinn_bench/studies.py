@@ -26,6 +26,7 @@ def load_study(path: Path) -> Study:
     study = parse(Study, read_toml(path, f"there is no study file '{path}'"), str(path))
     check_study(study)
     _check_names(study)
+    _check_apart(study)
     _check_grid(study)
     return study
 
@@ -48,6 +49,23 @@ def _check_names(study: Study) -> None:
     labels = [label_of(row) for row in study.models]
     if doubled := {label for label in labels if labels.count(label) > 1}:
         raise Refused(f"two rows of study '{study.name}' are called '{doubled.pop()}'; give each its own label")
+
+
+def _check_apart(study: Study) -> None:
+    """That no cell is asked for twice, under one name or under two."""
+    uses = {text: str(catalogue.spell_out("data", registry.parse_use(text))) for text in study.data}
+    _check_different(study, "data", [(text, uses[text]) for text in study.data])
+    _check_different(study, "devices", [(text, text) for text in study.devices])
+    for device in study.devices:
+        _check_different(study, "backends", [(text, backend_names.resolve(text, device)) for text in study.backends])
+
+
+def _check_different(study: Study, kind: str, named: Iterable[tuple[str, str]]) -> None:
+    first: dict[str, str] = {}
+    for text, same in named:
+        if same in first:
+            raise Refused(f"study '{study.name}' names {kind} '{first[same]}' and '{text}', which are the same here")
+        first[same] = text
 
 
 def check_metrics(names: Iterable[str]) -> None:

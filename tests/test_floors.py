@@ -27,6 +27,7 @@ FLOORS = [
         "measures",
         "order",
         "grid",
+        "matched",
     },
     {"run", "measuring", "worker", "worker_server", "preloaded", "matching"}
     | {"diagnostics", "fisher", "deformations", "licence", "power"},
@@ -75,6 +76,12 @@ def imported(path):
 def floor_of(dotted):
     parts = dotted.split(".")
     return FLOOR.get(parts[1]) if parts[0] == "qinn_bench" and len(parts) > 1 else None
+
+
+def test_the_architecture_names_the_modules_of_every_floor():
+    lines = (ROOT / "docs/architecture.md").read_text(encoding="utf8").splitlines()
+    told = {line[2]: set(line.split("`")[1::2]) for line in lines if line[:2] == "| " and line[2:3].isdigit()}
+    assert {str(level): set(names) for level, names in enumerate(FLOORS)} == told
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

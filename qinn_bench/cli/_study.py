@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qinn_bench import grid, progress, published, registry, store, studies
+from qinn_bench import grid, matched, progress, published, registry, store, studies
 from qinn_bench.grid import Drawn
 from qinn_bench.order import Order
 from qinn_bench.progress import Standing
@@ -50,8 +50,8 @@ def found(options: argparse.Namespace, records: Path | None = None) -> Found:
         known, odd = published.read(records, study.name), list[store.Unreadable]()
     else:
         known, odd = store.look_at_all(options.results, study.name)
-    cells = progress.standings(grid.slots(study, drawn), drawn, known)
-    kept = [one for one in cells if _wanted(options, one.record or one.slot)]
+    cells = progress.standings(grid.slots(study, drawn, matched.read(options.results, study.name)), drawn, known)
+    kept = [one for one in cells if _wanted(options, _named(one))]
     _check_kept(study, [one.slot.row for one in cells], kept)
     return Found(study, drawn, kept, odd)
 
@@ -87,6 +87,13 @@ def _wanted(options: argparse.Namespace, one: grid.Slot | Order | Record) -> boo
     model = not models or named or any(_fits(text, cell.model) for text in models)
     data = not sets or any(_fits(text, cell.data) for text in sets)
     return bool(model) and data and (not seeds or cell.seed in seeds)
+
+
+def _named(one: Standing) -> grid.Slot | Record:
+    """What the filters are asked about: the cell as the study states it, with the knobs that are known of it."""
+    if one.current or (one.record and one.slot.shape):
+        return one.record or one.slot
+    return replace(one.slot, cell=one.slot.with_model(one.slot.models[0])) if len(one.slot.models) == 1 else one.slot
 
 
 def _fits(text: str, use: Use) -> bool:

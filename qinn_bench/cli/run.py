@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from qinn_bench import campaign, limits, planning, progress, store, studies
+from qinn_bench import campaign, limits, matched, planning, progress, store, studies
 from qinn_bench.campaign import Event
 from qinn_bench.cli import _study, _tables
 from qinn_bench.limits import Limits
@@ -38,7 +38,9 @@ def run(options: argparse.Namespace) -> int:
     log = Console(stderr=True)
     use = limits.checked(Limits(options.jobs, options.timeout, options.memory, options.threads))
     study = studies.load_study(options.study)
-    orders = _study.chosen(options, study, planning.plan(study, options.results, use))
+    planned = planning.plan(study, options.results, use)
+    orders = _study.chosen(options, study, planned)
+    matched.keep(options.results, study, planned)
     todo = campaign.afresh(orders) if options.fresh else campaign.pending(orders, options.retry)
     left_out = [] if options.fresh else campaign.unreadable(orders)
     done = len(orders) - len(todo) - len(left_out)
