@@ -218,3 +218,29 @@ def test_published_records_are_read_without_torch():
     code = "import sys\nimport qinn_bench.cli._records\nprint('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (["table", "quick"], "tables/quick.md"),
+        (["table", "capacity_zjets"], "tables/capacity_zjets.md"),
+        (["capacity", "capacity_zjets"], "tables/capacity_zjets_families.md"),
+        (["claims", "capacity_zjets", "rousselot2024"], "claims/rousselot2024.txt"),
+        (["claims", "capacity_zjets", "entanglers"], "claims/entanglers.txt"),
+        (["claims", "capacity_zjets", "entanglers_hybrid"], "claims/entanglers_hybrid.txt"),
+    ],
+    ids=str,
+)
+def test_committed_tables_and_rulings_say_what_the_published_records_say(words, kept, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "120")
+    verb, study, *claims = words
+    asked = (
+        ["claims", "check", f"benchmarks/claims/{claims[0]}.toml"]
+        if claims
+        else [verb, f"benchmarks/studies/{study}.toml", "--format", "md"]
+    )
+    main([*asked, "--records", f"results/published/{study}.jsonl.gz"])
+    said = capsys.readouterr().out.rstrip()
+    assert said == (ROOT / "results" / kept).read_text(encoding="utf8").rstrip()

@@ -6,8 +6,9 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from qinn_bench.capacity import AXES, Curve, Equivalence, bounds_of, capacity, ratio
 from qinn_bench.cli import _records
@@ -15,7 +16,9 @@ from qinn_bench.cli._tables import FORMS
 from qinn_bench.report import look
 from qinn_bench.report.capacity import capacity_table
 from qinn_bench.report.capacity_figure import capacity_figure
-from qinn_bench.values import Record, Refused
+from qinn_bench.values import Control, Record, Refused
+
+CONTROLS = [f" · {control}" if control else "" for control in get_args(Control)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Print each family with its power law and its ratio to each classical one, and what was left out."""
     study = _records.read_study(options.study)
     records, notes = _records.some_of_study(options, str(study["name"]))
-    families = capacity(records, options.metric, options.axis, options.data)
+    families = _in_order(study, capacity(records, options.metric, options.axis, options.data))
     found = _ratios(families)
     notes += _absent(study, families)
     if options.figure:
@@ -49,6 +52,13 @@ def run(options: argparse.Namespace) -> int:
     table = replace(table, footnotes=(*table.footnotes, *notes))
     print(FORMS[options.format](table), end="")
     return 0
+
+
+def _in_order(study: Mapping[str, Any], families: Sequence[Curve]) -> list[Curve]:
+    """The families as the study names them, each before its controls; the names of records' files mean nothing."""
+    labels = [str(row.get("label") or row.get("model")) for row in study.get("models", ())]
+    places = {f"{label}{end}": at for at, (label, end) in enumerate(product(labels, CONTROLS))}
+    return sorted(families, key=lambda curve: (places.get(curve.family, len(places)), curve.family))
 
 
 def _absent(study: Mapping[str, Any], families: Sequence[Curve]) -> list[str]:
