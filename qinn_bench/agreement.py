@@ -135,6 +135,9 @@ def _incomparable(one: Seeds, other: Seeds) -> str:
     """Why two rows of one name are not the same row; empty if they are."""
     if not one or not other:
         return f"no finished cell in the {'second' if one else 'first'} run"
+    for seeds, run in ((one, "first"), (other, "second")):
+        if differs := keys.mixed(list(seeds.values())):
+            return f"its seeds in the {run} run were made under several settings: {differs}"
     mine, yours = (next(iter(seeds.values())).cell for seeds in (one, other))
     for name in ("model", "data", "budget", "samples", "control", "device"):
         left, right = getattr(mine, name), getattr(yours, name)

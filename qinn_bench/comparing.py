@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qinn_bench import paired, registry, store
+from qinn_bench import keys, paired, registry, store
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Refused
 
 LIKELIHOODS = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
@@ -173,7 +173,11 @@ def seeds_of(keys: Sequence[Key]) -> str:
 
 
 def _unequal(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
-    """What makes two rows incomparable: other data, other test rows, another budget."""
+    """What makes two rows incomparable: seeds of several settings, other data, other test rows, another budget."""
+    for side in (first, second):
+        for data in {data for data, _ in pairs}:
+            if differs := keys.mixed([side.records[key] for key in pairs if key[0] == data]):
+                return f"the seeds of '{side.row}' were made under several settings: {differs}"
     for key in pairs:
         a, b = first.records[key], second.records[key]
         if a.provenance.get("data_hash") != b.provenance.get("data_hash"):

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ import numpy as np
 from qinn_bench import registry, sources
 from qinn_bench.dataset import Dataset
 from qinn_bench.reading import parse
-from qinn_bench.values import Budget, Cell, Control, Value
+from qinn_bench.values import Budget, Cell, Control, Record, Value
 
 PARTS: dict[str, str] = {
     "cell": "the settings of the cell",
@@ -192,6 +192,22 @@ def counted_differences(pairs: Iterable[tuple[Mapping[str, str], Mapping[str, st
         'the model differs (1)'
     """
     return counted(told for then, now in pairs for told in differences(then, now))
+
+
+def mixed(records: Sequence[Record]) -> str:
+    """What differs between records that are taken for the seeds of one row, in words; empty where nothing does.
+
+    Exact simulators agree, so that the backend may differ.
+    """
+    free = {"seed": 0, "varies": "all", "backend": ""}
+    cells = [record.cell.model_copy(update=free) for record in records]
+    for name in Cell.model_fields:
+        if any(getattr(cell, name) != getattr(cells[0], name) for cell in cells):
+            return f"the {name.replace('_', ' ')} differs"
+    skip = {"cell", "size"}
+    inputs = [{part: content for part, content in record.inputs.items() if part not in skip} for record in records]
+    told = (differences(then, now) for now in inputs[:1] for then in inputs if then != now)
+    return "; ".join(dict.fromkeys(one for several in told for one in several))
 
 
 def counted(reasons: Iterable[str]) -> str:

@@ -138,3 +138,25 @@ def test_the_verb_has_an_exit_code_for_either_verdict(tmp_path, capsys):
     assert "nowhere' holds no records of 'two'; run the study first" in capsys.readouterr().err
     verb[3] = str(results)
     assert main([*verb, str(tmp_path / "same.jsonl.gz"), "--columns", "nlll"]) == 2
+
+
+def test_seeds_of_one_row_that_were_made_under_several_settings_are_no_row():
+    """Half of the seeds were run again after the study file, or the code of the model, was changed."""
+    values = {"a": {"nll": [1.0, 1.1, 0.9, 1.0, 1.2]}, "b": {"nll": [2.0, 2.1, 1.9, 2.0, 2.2]}}
+    ours, theirs = run(values), run(values)
+    changed = {"budget": {"budget": ours[0].cell.budget.model_copy(update={"steps": 77})}, "code": {}}
+    for what, update in changed.items():
+        mixed = [
+            one.model_copy(
+                update={"cell": one.cell.model_copy(update=update), "inputs": {"model": "x"} if what == "code" else {}}
+            )
+            if one.row == "a" and one.cell.seed > 2
+            else one
+            for one in ours
+        ]
+        for first, second, where in ((mixed, theirs, "first"), (theirs, mixed, "second")):
+            found = compare(first, second)
+            assert {one.row for one in found.found} == {"b"}
+            assert any(
+                f"its seeds in the {where} run were made under several settings" in one for one in found.left_out
+            )

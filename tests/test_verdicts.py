@@ -240,3 +240,18 @@ def test_circuits_as_good_as_one_control_seldom_win():
             == "better"
         )
     assert 0 < wins / trials < 0.08
+
+
+@pytest.mark.parametrize("what", ["budget", "inputs"])
+def test_seeds_of_several_settings_decide_nothing(what):
+    """Some seeds of both rows were run again after the budget or the code was changed."""
+    assert verdict(duel()).outcome == "better"
+    found = verdict([_otherwise(one, what) if one.cell.seed > 2 else one for one in duel()])
+    assert found.outcome == "undecided" and "made under several settings" in found.reason
+
+
+def _otherwise(one, what):
+    budget = one.cell.budget.model_copy(update={"steps": 77})
+    if what == "budget":
+        return one.model_copy(update={"cell": one.cell.model_copy(update={"budget": budget})})
+    return one.model_copy(update={"inputs": {"model": "another"}})

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qinn_bench import published, store
+from qinn_bench import keys, published, store
 from qinn_bench.reading import read_toml
 from qinn_bench.values import NAME, Record, Refused
 
@@ -45,9 +46,24 @@ def of_folder(results: Path, study: str) -> list[Record]:
 def of_study(options: argparse.Namespace, study: str) -> tuple[list[Record], list[str]]:
     """All records of a study, and a note on the file if they are published ones."""
     if not options.records:
-        return store.load_all(options.results, study), store.left_out(options.results, study)
+        known = store.load_all(options.results, study)
+        return known, [*store.left_out(options.results, study), *_mixed(known)]
     found = published.read(options.records, study)
-    return found, [published.said(options.records, found)]
+    return found, [published.said(options.records, found), *_mixed(found)]
+
+
+def _mixed(records: Sequence[Record]) -> list[str]:
+    """A note for each row whose seeds were not all made alike."""
+    rows: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if record.status == "ok":
+            rows.setdefault((record.row, str(record.cell.data)), []).append(record)
+    told = {place: keys.mixed(of) for place, of in rows.items()}
+    return [
+        f"The seeds of {row} on {data} were made under several settings: {why}."
+        for (row, data), why in told.items()
+        if why
+    ]
 
 
 def some_of_study(options: argparse.Namespace, study: str) -> tuple[list[Record], list[str]]:
