@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import re
 import subprocess
@@ -98,6 +99,23 @@ def test_output_into_head_is_silent():
     process.stdout.close()
     said = process.stderr.read()
     assert (process.wait(timeout=120), said) == (141, b"")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_change_no_exit_code_and_no_file(tmp_path, closed):
+    """Without them the next files that are opened would take their places, and what is printed would go there."""
+    study = tmp_path / "toy.toml"
+    lines = ['name = "toy"', 'data = ["moons[events=400]"]', "seeds = 1", "samples = 100", 'metrics = ["swd"]']
+    study.write_text("\n".join([*lines, "[budgets.a]", "steps = 1", "[[models]]", 'model = "truth"']))
+    for verb in (["run", str(study), "-j", "1"], ["status", str(study), "--json"]):
+        words = [*RUN, *verb, "--results", str(tmp_path / "results")]
+        done = subprocess.run(["bash", "-c", f'"$@" {closed}', "-", *words], capture_output=True, timeout=300, cwd=ROOT)
+        assert done.returncode == 0, done.stderr.decode()
+        if verb[0] == "status" and ">&-" not in closed.split():
+            assert json.loads(done.stdout)["status"] == {"ok": 1, "to run": 0}
+        if verb[0] == "run" and closed == "2>&-":
+            assert b"1 cells" not in done.stdout
+    assert len(list((tmp_path / "results/records/toy").iterdir())) == 2
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")

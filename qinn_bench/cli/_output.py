@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 
 SIGNS = {
@@ -14,7 +15,19 @@ SIGNS = {
     **{"α": "a", "β": "b", "Γ": "G", "Δ": "D", "η": "e", "σ": "s", "φ": "f", "χ": "c", "ρ": "r", "’": "'"},
 }
 """One character for one, so that columns stay aligned; all others become a question mark."""
+STANDARD = 2
+"""The highest of the descriptors of standard streams."""
 PLAIN, ESCAPED = "qinn-bench-plain", "qinn-bench-json"
+
+
+def occupy() -> None:
+    """Send standard streams that were closed nowhere: else the next file that is opened takes their place."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= STANDARD:
+        os.set_inheritable(handle, True)
+    os.close(handle)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf8"))
 
 
 def prepare(*, json: bool = False) -> None:

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     for variable, value in ONE_THREAD.items():
         os.environ.setdefault(variable, value)
     try:
+        _output.occupy()
         _output.prepare()
         _endings.check_room()
         code = _run([word for word in arguments if word != DEBUG], asked)
