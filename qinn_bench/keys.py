@@ -124,6 +124,14 @@ def key_of(inputs: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()[:24]
 
 
+def belongs(record: Record) -> bool:
+    """Whether a record states the cell that its key was made of; one that names no inputs cannot be asked."""
+    if not record.inputs:
+        return True
+    cell = settled("cell", _hash(_spelled(record.cell)))
+    return record.key == key_of(record.inputs) and record.inputs.get("cell") == cell
+
+
 @lru_cache
 def code_of(model: str, control: Control = "") -> dict[str, str]:
     """The code that makes the numbers of a model, part by part: its own, the circuits', the contract's, the loop's."""

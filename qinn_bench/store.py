@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from qinn_bench import locks
+from qinn_bench import keys, locks
 from qinn_bench.files import at_most, read_arrays, read_bytes
 from qinn_bench.values import Cell, Key, Record, Refused, StudyName
 
@@ -185,6 +185,8 @@ def look(results: Path, study: str, key: str) -> Record | Unreadable | None:
         return Unreadable(path, _why_not(error))
     if (record.study, record.key) != (study, key):
         return Unreadable(path, f"it holds the record '{record.study}/{record.key}'")
+    if not keys.belongs(record):
+        return Unreadable(path, "its settings are not those that its name was made of")
     return record
 
 

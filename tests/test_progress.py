@@ -7,7 +7,7 @@ import json
 import pytest
 
 from qinn_bench import campaign, grid, matched, matching, measures, planning, progress, registry, run, store, studies
-from qinn_bench.values import Estimate, Refused
+from qinn_bench.values import Estimate, Record, Refused
 
 DATA = "moons[events=400]"
 
@@ -72,7 +72,8 @@ class Folder:
     def true(self, content):
         """The same by the plan."""
         orders = planning.plan(self.study(content), self.results)
-        done = [order for order in orders if store.look(self.results, order.study, order.key)]
+        looked = [(order, store.look(self.results, order.study, order.key)) for order in orders]
+        done = [order for order, found in looked if isinstance(found, Record)]
         return {(one.row, one.cell.seed): one.key for one in done}, len(campaign.pending(orders))
 
 
@@ -160,6 +161,21 @@ def test_a_torn_record_of_a_matched_row_is_left_alone_by_both(folder):
     orders = folder.run(text(TWO, **NEAR))
     store.record_path(folder.results, "toy", orders[0].key).write_text("{")
     assert folder.told(text(TWO, **NEAR))[1] == 0 == len(campaign.pending(orders))
+
+
+@pytest.mark.parametrize("part", ["seed", "model", "key"])
+def test_a_record_of_another_cell_than_its_name_says_is_named_and_left_out(folder, part):
+    order = folder.run(text([PINNED]))[0]
+    path = store.record_path(folder.results, "toy", order.key)
+    edited = json.loads(path.read_text())
+    if part == "key":
+        edited["key"], path = "elsewhere", path.with_stem("elsewhere")
+    else:
+        edited["cell"][part] = 7 if part == "seed" else edited["cell"]["model"] | {"name": "spline_inn"}
+    path.write_text(json.dumps(edited))
+    (odd,) = store.left_out(folder.results, "toy")
+    assert "its settings are not those that its name was made of" in odd and path.name in odd
+    assert folder.told(text([PINNED])) == folder.true(text([PINNED]))
 
 
 def test_of_several_old_records_the_newest_is_shown(folder):
