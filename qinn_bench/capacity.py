@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from qinn_bench import curves
-from qinn_bench.comparing import LIKELIHOODS
+from qinn_bench.certified import is_doubted
 from qinn_bench.statistics import combine
 from qinn_bench.values import Array, Estimate, Record, Refused, Value
 
@@ -145,7 +145,7 @@ def _left_out(record: Record, metric: str, axis: str) -> str:
         return f"{record.status}: {record.reason}" if record.reason else record.status
     if record.flags:
         return f"flagged, {record.flags[0]}"
-    if metric in LIKELIHOODS and (record.certificate is None or record.certificate.verdict != "pass"):
+    if is_doubted(metric, record):
         return f"certificate {record.certificate.verdict if record.certificate else 'missing'}"
     found = record.metrics.get(metric)
     if found is None or found.value is None:

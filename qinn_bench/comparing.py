@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from qinn_bench import keys, paired, registry, store
+from qinn_bench.certified import is_doubted
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Refused
 
-LIKELIHOODS = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
-"""Metrics that mean nothing without a certificate."""
+ROW_BY_ROW = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
+"""Likelihoods of which it is known what each test row adds to them."""
 SEEDS_ONLY = "the uncertainty of the test rows left out for want of arrays"
 """What the method of a likelihood says where the log-densities of single rows are not there."""
 Key = tuple[str, int]
@@ -109,7 +110,7 @@ def compare(
         unit=unit,
         groups=[data for data, _ in pairs],
     )
-    seeds_only = SEEDS_ONLY if rows is None and terms.metric in LIKELIHOODS else ""
+    seeds_only = SEEDS_ONLY if rows is None and terms.metric in ROW_BY_ROW else ""
     return found.model_copy(update={"method": "; ".join(filter(None, [found.method, seeds_only]))})
 
 
@@ -196,10 +197,8 @@ def _difference(a: Record, b: Record) -> str:
 
 
 def _uncertified(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
-    if terms.metric not in LIKELIHOODS:
-        return ""
     for side in (first, second):
-        doubted = [key for key in pairs if not _certified(side.records[key])]
+        doubted = [key for key in pairs if is_doubted(terms.metric, side.records[key])]
         if doubted:
             certificate = side.records[doubted[0]].certificate
             why = "; ".join(certificate.reasons[:1]) if certificate else "there is none"
@@ -211,13 +210,9 @@ def _uncertified(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) 
     return ""
 
 
-def _certified(record: Record) -> bool:
-    return record.certificate is not None and record.certificate.verdict == "pass"
-
-
 def _rows(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tuple[Array, Array] | None:
     """The losses of single test rows ``(pairs, n_rows)`` of both sides, where the arrays are there and fit."""
-    if terms.metric not in LIKELIHOODS or terms.arrays is None:
+    if terms.metric not in ROW_BY_ROW or terms.arrays is None:
         return None
     sides = [[_losses(side, key, terms) for key in pairs] for side in (first, second)]
     sizes = {None if losses is None else len(losses) for side in sides for losses in side}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from qinn_bench import ties
-from qinn_bench.comparing import LIKELIHOODS
+from qinn_bench.certified import is_doubted
 from qinn_bench.paired import LEVEL
 from qinn_bench.values import Array, Record, Refused, Source, Value
 
@@ -95,13 +95,9 @@ def budgets(records: Sequence[Record], metrics: Sequence[str], against: str = ""
 
 def _numbers(records: Sequence[Record], metric: str) -> dict[tuple[Source, int], float]:
     """The value of a metric for each source and seed; likelihoods whose certificate failed are none."""
-    kept = [r for r in records if metric in r.metrics and (metric not in LIKELIHOODS or _certified(r))]
+    kept = [r for r in records if metric in r.metrics and not is_doubted(metric, r)]
     pairs = {(r.cell.varies, r.cell.seed): r.metrics[metric].value for r in kept}
     return {key: value for key, value in pairs.items() if value is not None}
-
-
-def _certified(record: Record) -> bool:
-    return record.certificate is not None and record.certificate.verdict == "pass"
 
 
 def _by_source(numbers: Mapping[tuple[Source, int], float]) -> dict[Source, Array]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cheats import WIDTH
-from rows import CONTROLS, around, certificate, quantum, row
+from rows import CONTROLS, KINDS, around, certificate, quantum, row
 
-from qinn_bench import planning, registry, studies
+from qinn_bench import catalogue, certified, planning, registry, studies
+from qinn_bench.catalogue import Measure
 from qinn_bench.run import run_cell
 from qinn_bench.verdicts import judge
 
@@ -78,6 +79,22 @@ def test_a_planted_advantage_is_no_verdict(planted):
 
 def test_the_same_numbers_without_the_blemish_win():
     assert verdict(rivals()).outcome == "better"
+
+
+@pytest.mark.parametrize("needs", ["density", "samples", ""])
+def test_a_likelihood_of_a_third_party_is_compared_only_with_a_certificate(needs, monkeypatch):
+    """Whatever its name; a metric that is not installed here may be one, and a row of mass 10 owes the certificate."""
+    certified._needs.cache_clear()
+    theirs = {"evidence": Measure("evidence", "theirs", needs, (), "theirs:evidence")} if needs else {}
+    own = catalogue.own_metrics()
+    monkeypatch.setattr(catalogue, "metrics", lambda: own | theirs)
+    monkeypatch.setitem(KINDS, "evidence_bits", {"unit": "bits", "better": "lower"})
+    doubted = rivals("evidence_bits", certificate=certificate("fail", 10.0))
+    assert verdict(doubted, "evidence_bits").outcome == ("better" if needs == "samples" else "undecided")
+    assert verdict(rivals("evidence_bits"), "evidence_bits").outcome == "better"
+    bare = rivals("evidence_bits", certificate=None)
+    assert verdict(bare, "evidence_bits").outcome == ("undecided" if needs == "density" else "better")
+    certified._needs.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from qinn_bench import catalogue
-from qinn_bench.comparing import LIKELIHOODS
+from qinn_bench.certified import is_likelihood
 from qinn_bench.report.cells import count, share
 from qinn_bench.report.columns import (
     COMPUTED,
@@ -77,7 +77,8 @@ def _line(group: Group, kept: Sequence[str], *, nested: bool) -> Line:
     entries = [Entry(f"{label} {FLAGGED}" if group.flags else label)]
     for name in kept:
         content = _cell(name, group)
-        has_mark = name in LIKELIHOODS and isinstance(content, Estimate) and content.value is not None
+        has_value = isinstance(content, Estimate) and content.value is not None
+        has_mark = has_value and is_likelihood(name, group.verdict or "")
         entry = content if isinstance(content, Entry) else Entry(content or MISSING, mark if has_mark else "")
         entries.append(entry)
     remarks, flagged = tuple(_remarks(group)), bool(group.flags)
@@ -176,7 +177,7 @@ def _with_best(lines: list[Line], kept: Sequence[str], apart: Container[tuple[st
             believed = (
                 not line.flagged
                 and (line.data, line.model) not in apart
-                and (name not in LIKELIHOODS or line.verdict == "pass")
+                and (line.verdict == "pass" or not is_likelihood(name, line.verdict))
             )
             if distance is None or line.role != "model" or not believed:
                 continue

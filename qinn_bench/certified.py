@@ -1,0 +1,39 @@
+"""Which numbers mean nothing without a certificate, whoever's metric took them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from qinn_bench import catalogue
+from qinn_bench.catalogue import Measure
+from qinn_bench.values import Record, Verdict
+
+
+def is_doubted(column: str, record: Record) -> bool:
+    """Whether a number of a record is not to be believed for want of a certificate that passed."""
+    verdict = record.certificate.verdict if record.certificate else ""
+    return is_likelihood(column, verdict) and verdict != "pass"
+
+
+def is_likelihood(column: str, verdict: Verdict | str) -> bool:
+    """Whether a column is computed from log-densities, as far as is known.
+
+    A metric that is not installed here may have been; a row that owes a certificate, whose `verdict` is not empty, is
+    then judged by it.
+    """
+    needs = _needs(column)
+    return needs == "density" or (not needs and bool(verdict))
+
+
+@lru_cache
+def _needs(column: str) -> str:
+    """What the metric of a column is computed from; empty where no metric of that name is known here."""
+    if column in catalogue.COMPUTED:
+        return "record"
+    return _needs_of(column, catalogue.own_metrics()) or _needs_of(column, catalogue.metrics())
+
+
+def _needs_of(column: str, measures: Mapping[str, Measure]) -> str:
+    fitting = [one for one in measures.values() if column.startswith(one.name)]
+    return max(fitting, key=lambda one: len(one.name)).needs if fitting else ""
