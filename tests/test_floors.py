@@ -54,7 +54,8 @@ BORDERS = {
     "pennylane": {"qinn_bench/quantum"},
     "normflows": {"reference_models"},
     "matplotlib": {
-        f"qinn_bench/report/{name}.py" for name in ("figures", "look", "capacity_figure", "critical_figure")
+        f"qinn_bench/report/{name}.py"
+        for name in ("figures", "look", "capacity_figure", "critical_figure", "scaling_figure")
     },
     "mplhep": {"qinn_bench/report/look.py"},
     "pythia8mc": {"qinn_bench/data/generators"},

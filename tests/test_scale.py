@@ -23,8 +23,9 @@ from qinn_bench.performance.measure import interleaved
 from qinn_bench.performance.scan import Request, Row, Scan, growths
 from qinn_bench.performance.scout import Scouted, Scouts, serve
 from qinn_bench.performance.workloads import WORKLOADS
-from qinn_bench.report import figures, look
+from qinn_bench.report import look
 from qinn_bench.report.scaling import digits, notes, tables
+from qinn_bench.report.scaling_figure import scaling_figure
 from qinn_bench.values import Refused, Use
 
 ROOT = Path(__file__).parents[1]
@@ -216,7 +217,7 @@ def test_what_does_not_grow_has_no_fit(monkeypatch):
 
 def test_the_figure_has_a_panel_a_mode_and_a_curve_a_fit(monkeypatch, tmp_path):
     found = fake_scan(monkeypatch, exponential, modes=("forward", "gradient"))
-    drawn = figures.scaling_figure(found)
+    drawn = scaling_figure(found)
     assert [axes.get_title() for axes in drawn.axes] == ["forward", "gradient"]
     assert all(len([line for line in axes.lines if len(line.get_xdata()) == 200]) == 1 for axes in drawn.axes)
     look.save_as(drawn, tmp_path / "deep" / "scale.png")

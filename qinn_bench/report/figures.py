@@ -1,4 +1,4 @@
-"""Figures for a paper: observables of generated events over the truth, loss curves, and scaling in qubits."""
+"""Figures for a paper: observables of generated events over the truth, and loss curves."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from qinn_bench.dataset import Dataset, Observable
 from qinn_bench.metrics.histograms import counts, ratio
-from qinn_bench.performance.scan import Row, Scan
-from qinn_bench.report.look import BAND, COLUMN, DASHES, PAGE, STYLE, TRUTH, even, line_handles, pens, words
+from qinn_bench.report.look import BAND, COLUMN, PAGE, STYLE, TRUTH, even, line_handles, pens, words
 from qinn_bench.values import Array, Refused
 
 CELL, FEWEST = 2.8, 25
@@ -69,47 +68,6 @@ def loss_figure(curves: Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]) -> F
         handles = line_handles(list(curves))
         figure.legend(handles=handles, loc="outside upper center", ncols=even(len(handles), 5))
     return figure
-
-
-def scaling_figure(scan: Scan) -> Figure:
-    """Time of a step against the number of qubits, a panel a mode: medians with quartiles, and the fitted curves."""
-    modes, backends = scan.request.modes, list(dict.fromkeys(row.backend for row in scan.rows if row.seconds))
-    pen_of = dict(zip(backends, pens(len(backends)), strict=True))
-    with rc_context(STYLE):
-        figure = Figure(figsize=(COLUMN if len(modes) == 1 else PAGE, 3.0), layout="constrained")
-        panels = figure.subplots(1, len(modes), sharey=True, squeeze=False)[0]
-        for axes, mode in zip(panels, modes, strict=True):
-            for backend, (colour, dash) in pen_of.items():
-                rows = [row for row in scan.rows if (row.backend, row.mode) == (backend, mode) and row.seconds]
-                _draw_points(axes, rows, colour, filled=dash == DASHES[0])
-                for growth in scan.fits:
-                    if growth.fit and (growth.backend, growth.mode, growth.quantity) == (backend, mode, "seconds"):
-                        n = np.linspace(rows[0].n_qubits, rows[-1].n_qubits, 200)
-                        axes.plot(n, [1e3 * growth.fit.at(at) for at in n], color=colour, linestyle=dash)
-            axes.set_yscale("log")
-            axes.set_xlabel("qubits")
-            axes.set_title(mode, fontsize=8.5)
-            axes.xaxis.get_major_locator().set_params(integer=True)
-        panels[0].set_ylabel("time of a step [ms]")
-        handles = line_handles(backends)
-        figure.legend(
-            handles=handles, loc="outside upper center", ncols=even(len(handles), 2 if len(modes) == 1 else 5)
-        )
-    return figure
-
-
-def _draw_points(axes: Axes, rows: Sequence[Row], colour: str, *, filled: bool) -> None:
-    """Medians as points with bars from quartile to quartile."""
-    middle = np.array([1e3 * (row.seconds or 0) for row in rows])
-    low, high = (np.array([1e3 * (getattr(row, end) or 0) for row in rows]) for end in ("low", "high"))
-    bars = np.maximum([middle - low, high - middle], 0)
-    look: dict[str, Any] = {
-        "color": colour,
-        "markersize": 2.5,
-        "markerfacecolor": colour if filled else "white",
-        "elinewidth": 0.7,
-    }
-    axes.errorbar([row.n_qubits for row in rows], middle, bars, fmt="o", **look)
 
 
 def _known(data: Dataset) -> str:
