@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from qinn_bench.performance.checkouts import Checkouts
-from qinn_bench.performance.launches import VARIABLES, NoVerdict
+from qinn_bench.performance.gate.checkouts import Checkouts
+from qinn_bench.performance.gate.launches import VARIABLES, NoVerdict
 from qinn_bench.repository import environment
 from qinn_bench.values import Refused
 

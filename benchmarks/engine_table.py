@@ -11,12 +11,12 @@ from pathlib import Path
 # JAX would choose a GPU by itself.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "JAX_PLATFORMS": "cpu"}
 
-from qinn_bench import store
 from qinn_bench.performance import engine
-from qinn_bench.performance.arithmetic import arithmetic
-from qinn_bench.performance.scan import Request, Row, environment, scan
-from qinn_bench.quantum import native
-from qinn_bench.report.speed import COLUMNS, GRADIENT, NLL, markdown
+from qinn_bench.performance.scaling.scan import Request, Row, environment, scan
+from qinn_bench.performance.scaling.share_of_peak import arithmetic
+from qinn_bench.performance.scaling.speed_page import COLUMNS, GRADIENT, NLL, markdown
+from qinn_bench.quantum.simulators import native
+from qinn_bench.records import store
 
 MARKS = ("<!-- engine table: written by make engine-table -->", "<!-- end of the engine table -->")
 ARITHMETIC = ((8, 512), (10, 512), (12, 64))

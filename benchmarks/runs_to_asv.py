@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from qinn_bench.performance import runs
-from qinn_bench.performance.asv_export import export
 from qinn_bench.performance.machine import Machine
+from qinn_bench.performance.nightly import run_files
+from qinn_bench.performance.nightly.asv_export import export
 from qinn_bench.reading import read_json, read_value
 from qinn_bench.values import Refused
 
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "asv" / "runs", help="a folder of its own")
     options = parser.parse_args()
     try:
-        rows = runs.load(options.results)
+        rows = run_files.load(options.results)
         described = (read_value(Machine, p, "describes no machine") for p in options.results.glob("machines/*.json"))
         found = export(rows, {machine.name: machine for machine in described}, options.out / "results", ROOT)
     except Refused as reason:

@@ -295,12 +295,13 @@ def _file(kind: Kind, name: str) -> Path | None:
     Raises:
         Refused: no such name.
     """
-    package, _, stem = registry.module_of(kind, name).rpartition(".")
-    if package != PACKAGES[kind]:
+    package, module = PACKAGES[kind], registry.module_of(kind, name)
+    if not module.startswith(f"{package}."):
         return None
     spec = find_spec(package)
     folders = [] if spec is None else list(spec.submodule_search_locations or ())
-    return next((file for folder in folders if (file := Path(folder) / f"{stem}.py").is_file()), None)
+    place = Path(*module.removeprefix(f"{package}.").split(".")).with_suffix(".py")
+    return next((file for folder in folders if (file := Path(folder) / place).is_file()), None)
 
 
 @lru_cache

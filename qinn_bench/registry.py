@@ -19,7 +19,7 @@ from qinn_bench.limits import TimeLimit, sentence, time_limit
 from qinn_bench.values import Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
-PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data", "metric": "qinn_bench.metrics"}
+PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data.sets", "metric": "qinn_bench.metrics"}
 GIVEN = frozenset({"data", "backend"})
 """Keywords of a maker that are no knobs: what the program hands it."""
 LARGEST = 10**300
@@ -37,9 +37,20 @@ def _modules(kind: Kind) -> dict[str, str]:
 
 @lru_cache
 def _own(package: str, folders: tuple[str, ...]) -> dict[str, str]:
-    """The modules of a package in these folders, by name; they are looked for once."""
-    modules = pkgutil.iter_modules(folders)
-    return {one.name: f"{package}.{one.name}" for one in modules if not one.ispkg and not one.name.startswith("_")}
+    """The modules of a package in these folders and in those below, by name; they are looked for once.
+
+    Raises:
+        Refused: two of them have the same name.
+    """
+    found: dict[str, str] = {}
+    for one in pkgutil.walk_packages(folders, f"{package}."):
+        name = one.name.rpartition(".")[2]
+        if one.ispkg or any(part.startswith("_") for part in one.name.removeprefix(package).split(".")):
+            continue
+        if name in found:
+            raise Refused(f"both {found[name]} and {one.name} are called '{name}'; names that differ were expected")
+        found[name] = one.name
+    return found
 
 
 @lru_cache

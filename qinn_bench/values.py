@@ -158,6 +158,11 @@ class Match(Value):
         """How much of it is asked for."""
         return int(getattr(self, self.axis))
 
+    @property
+    def allowed(self) -> str:
+        """How far from its size a model may be, in the words of a cell that is skipped."""
+        return f"within {self.tolerance:.1%}"
+
 
 class Study(Value):
     """A comparison as data: a grid of data sets x models x sizes x budgets x backends x devices x seeds.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qinn_bench import store
+from qinn_bench.records import store
 from qinn_bench.values import Budget, Cell, Certificate, Estimate, Record, Use, Verdict
 
 KINDS: dict[str, dict[str, str]] = {

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 from test_report import certificate, record
 
-from qinn_bench import published, store
-from qinn_bench.agreement import compare
 from qinn_bench.cli.main import main
+from qinn_bench.records import published, store
 from qinn_bench.values import Estimate, Refused
+from qinn_bench.verdicts.agreement import compare
 
 STUDY = """
 name = "two"

@@ -10,10 +10,10 @@ from scipy import stats
 from sklearn.mixture import GaussianMixture
 from torch import nn
 
-from qinn_bench.audit import autodiff, certify, judge_mass
 from qinn_bench.contracts import LOG_2PI, DensityModel
 from qinn_bench.dataset import Column, Dataset
-from qinn_bench.density_mass import Mass, Proposal, estimate_mass, fit_proposal, grid_mass, sharpen
+from qinn_bench.validity.certificate import autodiff, certify, judge_mass
+from qinn_bench.validity.density_mass import Mass, Proposal, estimate_mass, fit_proposal, grid_mass, sharpen
 
 DRAWS = 40_000
 

@@ -13,8 +13,9 @@ from test_quantum import close, gradients, here, random_circuit, tensors
 from torch import Tensor
 
 from qinn_bench.cli.main import main
-from qinn_bench.quantum import backend_names, backends, lowering
+from qinn_bench.quantum import backend_names, backends
 from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Gate, Pauli, Probabilities, WeightBlock, WeightedSum
+from qinn_bench.quantum.compiler import lowering
 from qinn_bench.values import Refused
 
 READOUT = (
@@ -153,7 +154,7 @@ def test_a_plugin_without_its_driver_says_why(monkeypatch) -> None:  # type: ign
     def broken(name: str, wires: int) -> None:
         raise RuntimeError("CUDA driver version is\n insufficient")
 
-    devices = pytest.importorskip("qinn_bench.quantum.pennylane_devices")
+    devices = pytest.importorskip("qinn_bench.quantum.pennylane.backends")
     monkeypatch.setattr(devices, "qml", SimpleNamespace(device=broken))
     monkeypatch.setattr(backends, "find_spec", lambda name: name)
     backends._pennylane_says.cache_clear()

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qinn_bench import campaign, planning, registry, run, store, studies
+from qinn_bench import registry
 from qinn_bench.cli.main import main
 from qinn_bench.limits import Limits
+from qinn_bench.records import store
+from qinn_bench.study import campaign, planning, run_cell, study_files
 from qinn_bench.values import Refused
 
 STUDY = """
@@ -97,7 +99,7 @@ def test_run_resume_and_render(study, tmp_path, capsys):
 def test_a_cell_gives_the_same_bits_alone_or_beside_another(study, tmp_path):
     numbers = []
     for folder, jobs in (("a", 1), ("b", 2)):
-        loaded = studies.load_study(study)
+        loaded = study_files.load_study(study)
         orders = planning.plan(loaded, tmp_path / folder)
         campaign.execute(orders, Limits(workers=jobs), lambda _: None)
         records = campaign.finished(orders)
@@ -113,7 +115,7 @@ def test_a_new_metric_is_measured_without_training(study, tmp_path):
     assert main(["run", str(study), "--results", str(results)]) == 0
     before = {path: path.read_bytes() for path in results.rglob("*.npz")}
     study.write_text(study.read_text().replace('"swd"]', '"swd", "mmd"]'))
-    orders = planning.plan(studies.load_study(study), results)
+    orders = planning.plan(study_files.load_study(study), results)
     assert len(campaign.pending(orders)) == 4
     assert main(["run", str(study), "--results", str(results)]) == 0
     records = campaign.finished(orders)
@@ -173,7 +175,7 @@ def test_a_cell_ends_with_its_campaign(study, tmp_path, sign):
 def test_a_timeout_is_a_record_that_says_so_and_can_be_retried(study, tmp_path, capsys):
     results = tmp_path / "results"
     verb = ["run", str(study), "--results", str(results), "-m", "spline_inn", "-s", "0"]
-    orders = [one for one in planning.plan(studies.load_study(study), results) if one.row == "spline_inn"]
+    orders = [one for one in planning.plan(study_files.load_study(study), results) if one.row == "spline_inn"]
     campaign.execute(orders[:1], Limits(timeout=0.01), lambda _: None)
     assert main(["status", str(study), "--results", str(results)]) == 3
     assert "timeout: stopped after its limit of 0.01 s" in capsys.readouterr().out
@@ -184,8 +186,8 @@ def test_a_timeout_is_a_record_that_says_so_and_can_be_retried(study, tmp_path, 
 def test_a_missing_device_is_unsupported_with_its_reason(study, tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     study.write_text('devices = ["cuda"]\n' + study.read_text())
-    orders = planning.plan(studies.load_study(study), tmp_path)
-    record = run.run_cell(orders[0])
+    orders = planning.plan(study_files.load_study(study), tmp_path)
+    record = run_cell.run_cell(orders[0])
     assert record.status == "unsupported" and "no CUDA device" in record.reason
 
 
@@ -194,10 +196,10 @@ def test_a_missing_device_is_unsupported_with_its_reason(study, tmp_path, monkey
     [("lightning.gpu", "lightning.gpu"), ("shots:64", "cannot train through a Jacobian")],
 )
 def test_a_backend_that_cannot_run_a_cell_is_unsupported_with_its_reason(backend, says, tmp_path, monkeypatch):
-    monkeypatch.setattr(run.backends, "why_not", lambda name, device: name * (name == "lightning.gpu"))
+    monkeypatch.setattr(run_cell.backends, "why_not", lambda name, device: name * (name == "lightning.gpu"))
     path = tmp_path / "small.toml"
     path.write_text(STUDY.format(steps=20).replace("seeds = 2", f'seeds = 1\nbackends = ["{backend}"]') + QINN)
-    orders = planning.plan(studies.load_study(path), tmp_path)[2:]
+    orders = planning.plan(study_files.load_study(path), tmp_path)[2:]
     campaign.execute(orders, Limits(), lambda _: None)
     record = campaign.finished(orders)[0]
     assert record.status == "unsupported" and says in record.reason
@@ -237,14 +239,14 @@ def test_a_missing_study_and_an_empty_filter_are_refused(study, capsys):
 def test_rows_of_the_same_label_are_refused(study):
     study.write_text(study.read_text() + '[[models]]\nmodel = "spline_inn"\n')
     with pytest.raises(Refused, match="give each its own label"):
-        studies.load_study(study)
+        study_files.load_study(study)
 
 
 def test_a_record_says_what_its_model_costs(tmp_path):
     path = tmp_path / "small.toml"
     path.write_text(STUDY.format(steps=20) + QINN)
-    order = next(o for o in planning.plan(studies.load_study(path), tmp_path) if o.cell.model.name == "qinn")
-    record = run.run_cell(order)
+    order = next(o for o in planning.plan(study_files.load_study(path), tmp_path) if o.cell.model.name == "qinn")
+    record = run_cell.run_cell(order)
     spent = record.resources
     # The batch and the points of the barrier, each with the circuit and its two tangents.
     assert spent.circuit_evaluations == 2 * 64 * 3
@@ -252,17 +254,17 @@ def test_a_record_says_what_its_model_costs(tmp_path):
     assert spent.cpu_to_best_s > 0 and spent.peak_memory_mb > 50
     stale = record.model_copy(update={"measured": record.measured | {"resources": "old"}, "resources": None})
     store.save(tmp_path, stale, store.load_arrays(tmp_path, record))
-    assert run.run_cell(order).resources == spent.model_copy(update={"cpu_to_best_s": None})
+    assert run_cell.run_cell(order).resources == spent.model_copy(update={"cpu_to_best_s": None})
 
 
 def test_floors_and_ceilings_join_a_study_and_the_memoriser_is_caught(tmp_path):
     path = tmp_path / "small.toml"
     path.write_text("floors = true\n" + STUDY.format(steps=5).replace("seeds = 2", "seeds = 1"))
-    orders = planning.plan(studies.load_study(path), tmp_path)
+    orders = planning.plan(study_files.load_study(path), tmp_path)
     bounds = {"truth", "gaussian", "elementwise", "product_of_marginals", "memoriser", "oracle"}
     assert [order.row for order in orders[:2]] == ["truth", "spline_inn"] and {o.row for o in orders[2:]} < bounds
     assert len(orders) == 7
-    records = {order.row: run.run_cell(order) for order in orders}
+    records = {order.row: run_cell.run_cell(order) for order in orders}
     flagged = {row: record.flags for row, record in records.items() if record.flags}
     assert set(flagged) == {"memoriser"} and flagged["memoriser"][0].startswith("memoriser: ")
     assert {row: record.role for row, record in records.items()} == dict.fromkeys(bounds, "floor") | {
@@ -274,7 +276,7 @@ def test_floors_and_ceilings_join_a_study_and_the_memoriser_is_caught(tmp_path):
 def test_no_oracle_joins_where_the_density_is_not_known(tmp_path):
     path = tmp_path / "small.toml"
     path.write_text("floors = true\n" + STUDY.format(steps=5).replace("moons[events=2000]", "zjets"))
-    rows = {order.row for order in planning.plan(studies.load_study(path), tmp_path)}
+    rows = {order.row for order in planning.plan(study_files.load_study(path), tmp_path)}
     assert "oracle" not in rows and {"memoriser", "gaussian"} < rows
 
 
@@ -287,7 +289,7 @@ def test_a_planted_test_set_leak_is_caught(tmp_path, monkeypatch):
     )
     path = tmp_path / "small.toml"
     path.write_text(STUDY.format(steps=5).replace('"truth"', '"memoriser"').replace("2000", "4000"))
-    found = run.run_cell(planning.plan(studies.load_study(path), tmp_path)[0]).flags
+    found = run_cell.run_cell(planning.plan(study_files.load_study(path), tmp_path)[0]).flags
     assert any(flag.startswith("leak: ") for flag in found) and not any(flag.startswith("memoriser") for flag in found)
 
 
@@ -309,13 +311,13 @@ ladder = [{ blocks = 2, hidden = 2, bins = 3 }, { blocks = 2, hidden = 7, bins =
 def test_a_ladder_meets_sizes_by_its_nearest_rung_and_says_which_it_misses(tmp_path):
     path = tmp_path / "ladder.toml"
     path.write_text(LADDER)
-    orders = planning.plan(studies.load_study(path), tmp_path)
+    orders = planning.plan(study_files.load_study(path), tmp_path)
     assert [order.size for order in orders] == [60, 150, 5000]
     assert [order.cell.model.knobs["hidden"] for order in orders] == [2, 7, 7]
     assert not orders[0].skip and not orders[1].skip and "the nearest is spline_inn" in orders[2].skip
     path.write_text(LADDER.replace("[match]\ntolerance = 0.2\n", "").replace("sizes = [60, 150, 5000]\n", ""))
     with pytest.raises(Refused, match="has a ladder"):
-        studies.load_study(path)
+        study_files.load_study(path)
 
 
 def test_controls_can_be_kept_to_some_sizes(tmp_path):
@@ -323,9 +325,9 @@ def test_controls_can_be_kept_to_some_sizes(tmp_path):
     text = LADDER.replace("seeds = 1\n", "seeds = 1\ncontrols = true\ncontrol_sizes = [150]\n")
     text += '\n[[models]]\nmodel = "qinn"\nknobs = { fidelity = 0.0 }\nladder = [{ uploads = 4 }, { uploads = 11 }]\n'
     path.write_text(text)
-    orders = planning.plan(studies.load_study(path), tmp_path)
+    orders = planning.plan(study_files.load_study(path), tmp_path)
     controlled = {order.control_of for order in orders if order.cell.control}
     assert controlled == {"qinn · 150"}
     path.write_text(text.replace("[150]", "[7]"))
     with pytest.raises(Refused, match="none of its sizes"):
-        studies.load_study(path)
+        study_files.load_study(path)

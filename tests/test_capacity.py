@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qinn_bench import curves, store
-from qinn_bench.capacity import Curve, bounds_of, capacity, ratio
+from qinn_bench.capacity import curves
+from qinn_bench.capacity.equivalence import Curve, bounds_of, capacity, ratio
 from qinn_bench.cli.main import main
+from qinn_bench.records import store
 from qinn_bench.values import Budget, Cell, Certificate, Estimate, Parameters, Record, Refused, Use
 
 PATH = Path(__file__).parents[1] / "benchmarks" / "validation" / "capacity.py"

@@ -13,9 +13,10 @@ import pytest
 
 import qinn_bench.metrics
 import reference_models
-from qinn_bench import catalogue, registry, studies
+from qinn_bench import catalogue, registry
 from qinn_bench.cli.main import main
 from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.study import study_files
 from qinn_bench.values import Refused, Use
 
 ROOT = Path(__file__).parents[1]
@@ -203,7 +204,7 @@ def test_a_broken_file_is_listed_with_its_reason_and_harms_no_other(kind, source
     assert main(["list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert said in listed[kind][name] and "nll" in listed["metrics"] and "qinn" in listed["models"]
-    assert studies.load_study(QUICK).name == "quick"
+    assert study_files.load_study(QUICK).name == "quick"
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -225,9 +226,9 @@ def test_third_parties_are_asked_only_for_what_is_not_ours(monkeypatch):
         return theirs if name == "theirs" else find(kind, name)
 
     monkeypatch.setattr(registry, "find", found)
-    studies.check_metrics(("swd", "nll"))
-    studies.check_columns(("swd", "nll_claimed", "seeds"), ())
+    study_files.check_metrics(("swd", "nll"))
+    study_files.check_columns(("swd", "nll_claimed", "seeds"), ())
     assert not asked and catalogue.column_of("w1_m_ll")
-    studies.check_metrics(("theirs",))
-    studies.check_columns(("theirs_of_anything",), ())
+    study_files.check_metrics(("theirs",))
+    study_files.check_columns(("theirs_of_anything",), ())
     assert "theirs" in asked

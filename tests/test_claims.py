@@ -12,9 +12,10 @@ import pytest
 from claim_files import HEAD, better, duel, equal, grown, write
 from rows import around, certificate, row, save
 
-from qinn_bench import claims, freezing, store
 from qinn_bench.cli.main import main
+from qinn_bench.records import store
 from qinn_bench.values import Refused
+from qinn_bench.verdicts import claim_locks, claims
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_a_bad_file_gets_one_sentence(tmp_path, capsys, text, sentence):
         assert main(["claims", action, str(path)]) == 2
         said = capsys.readouterr().err
         assert sentence in said and said.count("\n") == 1
-    assert not freezing.lock_path(path).exists()
+    assert not claim_locks.lock_path(path).exists()
 
 
 def test_a_margin_in_another_unit_is_refused(written):
@@ -218,6 +219,8 @@ def test_the_newest_record_of_a_cell_counts(tmp_path, key):
 
 
 def test_claims_are_checked_without_torch():
-    code = "import sys\nimport qinn_bench.claims, qinn_bench.report.claims\nprint('torch' in sys.modules)"
+    code = (
+        "import sys\nimport qinn_bench.verdicts.claims, qinn_bench.report.claims_table\nprint('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

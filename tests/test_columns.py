@@ -7,10 +7,12 @@ import torch
 from test_report import quality, record
 from torch import nn
 
-from qinn_bench import buffers, campaign, grid, planning, progress, run, store, studies
-from qinn_bench.report.columns import default_columns
+from qinn_bench.capacity import buffers
+from qinn_bench.records import store
 from qinn_bench.report.notes import CHAOS
-from qinn_bench.report.table import table
+from qinn_bench.report.study_columns import default_columns
+from qinn_bench.report.study_table import table
+from qinn_bench.study import campaign, grid, planning, progress, run_cell, study_files
 from qinn_bench.values import Estimate, Parameters
 
 OWN = Estimate(value=0.3, error=0.1, better="lower")
@@ -122,10 +124,10 @@ knobs = {{ blocks = 2, hidden = 2 }}
 def test_labels_exchanged_after_a_run_are_those_of_the_plan(tmp_path):
     path, results = tmp_path / "toy.toml", tmp_path / "results"
     path.write_text(STUDY.format("a", "b"))
-    for at, order in enumerate(planning.plan(studies.load_study(path), results)):
-        run.save(order, {}, metrics={"swd": Estimate(value=float(at), unit="sd", better="lower")})
+    for at, order in enumerate(planning.plan(study_files.load_study(path), results)):
+        run_cell.save(order, {}, metrics={"swd": Estimate(value=float(at), unit="sd", better="lower")})
     path.write_text(STUDY.format("b", "a"))
-    study = studies.load_study(path)
+    study = study_files.load_study(path)
     orders, drawn = planning.plan(study, results), grid.draw(study)
     model_of = {"b": "spline_inn", "a": "affine_inn"}
     older = [one.model_copy(update={"key": f"old{at}"}) for at, one in enumerate(store.load_all(results, "toy"))]

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_ind_from_stats, ttest_rel, wilcoxon
 
 from qinn_bench.cli.main import main
-from qinn_bench.findings import OVERALL, Terms
-from qinn_bench.report import compare as report
+from qinn_bench.report import comparison_tables as report
 from qinn_bench.report.critical_figure import _lanes, critical_figure
 from qinn_bench.report.latex import latex
-from qinn_bench.results_table import Columns, Results, read
-from qinn_bench.round_robin import compared
-from qinn_bench.sign_flips import sign_flip_p
-from qinn_bench.welch import welch
+from qinn_bench.statistics.findings import OVERALL, Terms
+from qinn_bench.statistics.sign_flips import sign_flip_p
+from qinn_bench.statistics.welch import welch
+from qinn_bench.verdicts.all_against_all import compared
+from qinn_bench.verdicts.outside_results import Columns, Results, read
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 DEMSAR = ["--from", str(EXAMPLES / "demsar2006.csv"), "--row", "classifier", "--column", "dataset", "--value", "auc"]

@@ -7,19 +7,21 @@ import pytest
 import torch
 from zoo import features, tiny
 
-from qinn_bench import campaign, planning, run, studies
 from qinn_bench.cli.main import main
 from qinn_bench.contracts import count_parameters
-from qinn_bench.order import Order
-from qinn_bench.quantum import controls, stand_ins, statevector
+from qinn_bench.quantum import controls, stand_ins
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.quantum.simulators import statevector
 from qinn_bench.report.latex import latex
-from qinn_bench.report.table import table
+from qinn_bench.report.study_table import table
+from qinn_bench.study import campaign, planning, run_cell, study_files
+from qinn_bench.study.order import Order
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.training import fit
+from qinn_bench.training.loop import fit
 from qinn_bench.values import Budget, Refused
-from reference_models import hybrid_qinn, qinn, spline_inn
+from reference_models.flows import spline_inn
+from reference_models.quantum_flows import hybrid_qinn, qinn
 
 torch.set_num_threads(1)
 CLASSICAL = ("fourier", "tanh")
@@ -196,7 +198,7 @@ def study(tmp_path):
 
 
 def test_a_study_plans_its_sizes_and_the_controls_of_quantum_models(study, tmp_path):
-    orders = planning.plan(studies.load_study(study), tmp_path)
+    orders = planning.plan(study_files.load_study(study), tmp_path)
     kinds = ("", "frozen", "unentangled", "fourier", "tanh", "untrained")
     assert [order.row for order in orders] == [
         "truth",
@@ -214,9 +216,9 @@ def test_a_study_plans_its_sizes_and_the_controls_of_quantum_models(study, tmp_p
 def test_controls_and_skipped_sizes_end_in_the_table(study, tmp_path, capsys):
     verb = [str(study), "--results", str(tmp_path), "-m", "Q"]
     kept = ("Q · 40", "Q · 40 · frozen", "Q · 40 · untrained", "Q · 5000", "spline_inn · 40")
-    orders = [order for order in planning.plan(studies.load_study(study), tmp_path) if order.row in kept]
+    orders = [order for order in planning.plan(study_files.load_study(study), tmp_path) if order.row in kept]
     for order in reversed(orders):
-        run.run_cell(order)
+        run_cell.run_cell(order)
     inn, model, frozen, untrained, skipped = campaign.finished(orders)
     assert skipped.status == "skipped" and all(r.status == "ok" for r in (inn, model, frozen, untrained))
     assert (model.role, frozen.role, frozen.control_of, frozen.size) == ("model", "control", "Q · 40", 40)
@@ -237,10 +239,10 @@ def test_controls_and_skipped_sizes_end_in_the_table(study, tmp_path, capsys):
 
 def test_a_control_that_cannot_be_is_refused(study, tmp_path):
     study.write_text(STUDY.replace("fidelity = 0.0", "fidelity = 0.5"))
-    orders = planning.plan(studies.load_study(study), tmp_path)
+    orders = planning.plan(study_files.load_study(study), tmp_path)
     order = next(order for order in orders if order.cell.control == "tanh")
     with pytest.raises(Refused, match="no classical layer can stand in"):
-        run.run_cell(order)
+        run_cell.run_cell(order)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ import pytest
 
 from qinn_bench import registry
 from qinn_bench.cli.main import main
-from qinn_bench.data import _kinematics, _samples, bwexp, gmm8, moons, rings3, toy_zj, zjets
-from qinn_bench.data._assemble import assemble
+from qinn_bench.data import kinematics, sample_files
+from qinn_bench.data.assemble import assemble
+from qinn_bench.data.sets.collider import toy_zj, zjets
+from qinn_bench.data.sets.toys import bwexp, gmm8, moons, rings3
+from qinn_bench.data.transforms import Columnwise, LogShift
 from qinn_bench.dataset import Column, Dataset
 from qinn_bench.metrics.resonance import fit
-from qinn_bench.transforms import Columnwise, LogShift
 from qinn_bench.values import Refused, Use
 
 VARIANTS = [
@@ -364,8 +366,8 @@ def test_the_bundled_sample_has_the_known_means():
 
 
 def test_the_bundled_sample_is_the_one_that_was_made():
-    rows, provenance = _samples.read(_samples.BUNDLED)
-    assert _samples.rows_hash(rows) == provenance["rows_sha256"]
+    rows, provenance = sample_files.read(sample_files.BUNDLED)
+    assert sample_files.rows_hash(rows) == provenance["rows_sha256"]
     assert rows.dtype == np.float32
     assert provenance["events"] == len(rows)
 
@@ -391,14 +393,14 @@ def test_impossible_knobs_are_refused(knobs):
 def cached(tmp_path, monkeypatch):
     """One good sample with the paper's cuts in a cache of its own."""
     monkeypatch.setenv("QINN_BENCH_DATA", str(tmp_path))
-    rows, provenance = _samples.read(_samples.BUNDLED)
+    rows, provenance = sample_files.read(sample_files.BUNDLED)
     rows = rows[:400]
-    provenance |= {"events": 400, "cuts": "paper", "rows_sha256": _samples.rows_hash(rows)}
-    _samples.write(tmp_path, "zjets-good", rows, provenance)
+    provenance |= {"events": 400, "cuts": "paper", "rows_sha256": sample_files.rows_hash(rows)}
+    sample_files.write(tmp_path, "zjets-good", rows, provenance)
     return tmp_path
 
 
-@pytest.mark.parametrize("coordinates", _kinematics.COORDINATES)
+@pytest.mark.parametrize("coordinates", kinematics.COORDINATES)
 def test_a_cached_sample_is_loaded_by_name_with_its_own_cuts(cached, coordinates):
     data = zjets.load(sample="zjets-good", coordinates=coordinates)
     assert data.provenance["cuts"] == "paper"
@@ -416,11 +418,11 @@ def test_nothing_but_the_two_files_is_left_behind(cached):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_sample_whose_rows_are_not_finite_is_refused_by_column(cached, value):
-    rows, provenance = _samples.read("zjets-good")
+    rows, provenance = sample_files.read("zjets-good")
     rows[[3, 4], 2] = rows[9, 9] = value
-    _samples.write(cached, "zjets-bad", rows, provenance | {"rows_sha256": _samples.rows_hash(rows)})
+    sample_files.write(cached, "zjets-bad", rows, provenance | {"rows_sha256": sample_files.rows_hash(rows)})
     with pytest.raises(Refused, match=r"of the 400 rows.*: 'phi_mum' in 2, 'm_j' in 1;"):
-        _samples.read("zjets-bad")
+        sample_files.read("zjets-bad")
 
 
 @pytest.mark.parametrize(
@@ -429,25 +431,25 @@ def test_a_sample_whose_rows_are_not_finite_is_refused_by_column(cached, value):
     ids=str,
 )
 def test_a_provenance_of_wrong_types_is_refused(cached, other):
-    rows, provenance = _samples.read("zjets-good")
-    _samples.write(cached, "zjets-odd", rows, provenance | other)
+    rows, provenance = sample_files.read("zjets-good")
+    sample_files.write(cached, "zjets-odd", rows, provenance | other)
     with pytest.raises(Refused, match="zjets-odd"):
         zjets.load(sample="zjets-odd")
 
 
 @pytest.mark.parametrize("rows", [np.zeros((400, 9), np.float32), np.zeros((400, 10)), np.zeros((500, 10), np.float32)])
 def test_rows_of_another_shape_or_type_are_refused(cached, rows):
-    _, provenance = _samples.read("zjets-good")
-    _samples.write(cached, "zjets-odd", rows, provenance | {"rows_sha256": _samples.rows_hash(rows)})
+    _, provenance = sample_files.read("zjets-good")
+    sample_files.write(cached, "zjets-odd", rows, provenance | {"rows_sha256": sample_files.rows_hash(rows)})
     with pytest.raises(Refused, match="zjets-odd"):
-        _samples.read("zjets-odd")
+        sample_files.read("zjets-odd")
 
 
 def test_an_archive_that_unpacks_to_more_than_its_events_is_not_unpacked(cached, monkeypatch):
     np.savez_compressed(cached / "zjets-good.npz", rows=np.zeros((2_000_000, 10), np.float32))
     monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("was unpacked"))
     with pytest.raises(Refused, match="zjets-good"):
-        _samples.read("zjets-good")
+        sample_files.read("zjets-good")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "missing", "provenance"])
@@ -462,7 +464,7 @@ def test_a_damaged_sample_is_one_sentence(cached, damage, capsys):
     else:
         text.write_text("{", encoding="utf8")
     with pytest.raises(Refused, match="zjets-good"):
-        _samples.read("zjets-good")
+        sample_files.read("zjets-good")
     assert main(["data", "verify", "zjets-good"]) == 4
     assert "delete it and make it again" in " ".join(capsys.readouterr().out.split())
 
@@ -482,15 +484,20 @@ def test_the_command_line_lists_describes_and_verifies(cached, capsys):
 
 def test_keys_name_the_content():
     pytest.importorskip("pythia8mc", reason="needs the extra [hep]", exc_type=ImportError)
-    one = _samples.Request(events=1000)
-    assert _samples.key(one) == _samples.key(_samples.Request(events=1000))
+    one = sample_files.Request(events=1000)
+    assert sample_files.key(one) == sample_files.key(sample_files.Request(events=1000))
     others = [{"seed": 2}, {"quality": "full"}, {"cuts": "paper"}, {"min_ptz": 30.0}]
-    assert len({_samples.key(_samples.Request(events=1000, **other)) for other in others} | {_samples.key(one)}) == 5
+    assert (
+        len(
+            {sample_files.key(sample_files.Request(events=1000, **other)) for other in others} | {sample_files.key(one)}
+        )
+        == 5
+    )
 
 
 def test_without_the_extra_generating_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("QINN_BENCH_DATA", str(tmp_path))
-    monkeypatch.setattr(_samples, "version", lambda name: "1")
-    monkeypatch.setattr(_samples, "GENERATOR", "qinn_bench.data.generators.absent")
+    monkeypatch.setattr(sample_files, "version", lambda name: "1")
+    monkeypatch.setattr(sample_files, "GENERATOR", "qinn_bench.data.generators.absent")
     with pytest.raises(Refused, match=r"pip install 'qinn-bench\[hep\]'"):
-        _samples.make(_samples.Request(events=10), 1, lambda done: None)
+        sample_files.make(sample_files.Request(events=10), 1, lambda done: None)

@@ -10,13 +10,23 @@ import torch
 import zoo
 from torch import Tensor, nn
 
-from qinn_bench import diagnostics, fisher, planning, registry, run, store, studies
+from qinn_bench import registry
 from qinn_bench.cli.main import main
 from qinn_bench.contracts import DensityModel
-from qinn_bench.quantum import backends, ensembles, expressibility, plateaus, spectrum
+from qinn_bench.diagnostics import (
+    diagnose,
+    effective_dimension,
+    expressibility,
+    frequency_spectrum,
+    gradient_variance,
+    weight_ensembles,
+)
+from qinn_bench.quantum import backends
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, WeightBlock, z_on
+from qinn_bench.records import store
 from qinn_bench.seeds import numpy_rng
+from qinn_bench.study import planning, run_cell, study_files
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 
@@ -63,24 +73,24 @@ def test_f14_meyer_wallach_of_haar_states(n, mean):
 def test_f14_meyer_wallach_of_products_and_ghz_states():
     ghz = Circuit(4, 0, (), (Gate("H", (0,)), *(Gate("CNOT", (q, q + 1)) for q in range(3))))
     none = torch.zeros(2, 0, dtype=torch.float64)
-    assert expressibility.entanglements(ensembles.states(ghz, none, none)).numpy() == pytest.approx(1, abs=1e-12)
-    product = ensembles.states(encoding(3), rows(5, 3), torch.zeros(5, 0, dtype=torch.float64))
+    assert expressibility.entanglements(weight_ensembles.states(ghz, none, none)).numpy() == pytest.approx(1, abs=1e-12)
+    product = weight_ensembles.states(encoding(3), rows(5, 3), torch.zeros(5, 0, dtype=torch.float64))
     assert expressibility.entanglements(product).numpy() == pytest.approx(0, abs=1e-12)
 
 
 def test_f15_the_metric_of_a_product_encoding_is_a_quarter():
     fixed = (Gate("CNOT", (0, 1)), Gate("H", (2,)), Gate("CNOT", (2, 0)))
     for circuit in (encoding(3), encoding(3, fixed)):
-        metric = ensembles.fubini_study(circuit, rows(4, 3), torch.zeros(0, dtype=torch.float64))
+        metric = weight_ensembles.fubini_study(circuit, rows(4, 3), torch.zeros(0, dtype=torch.float64))
         torch.testing.assert_close(metric, 0.25 * torch.eye(3).double().expand(4, 3, 3), rtol=0, atol=1e-12)
 
 
 def test_f15_the_metric_is_that_of_fidelities_nearby():
     circuit = reuploading(2, uploads=2)
-    weights, x = ensembles.uniform(circuit, 1, torch_rng("f15"))[0], rows(1, 2)
-    step, metric = 1e-4, ensembles.fubini_study(circuit, x, weights)[0]
+    weights, x = weight_ensembles.uniform(circuit, 1, torch_rng("f15"))[0], rows(1, 2)
+    step, metric = 1e-4, weight_ensembles.fubini_study(circuit, x, weights)[0]
     for along in torch.eye(2).double():
-        psi, phi = (ensembles.states(circuit, at, weights[None]) for at in (x, x + step * along))
+        psi, phi = (weight_ensembles.states(circuit, at, weights[None]) for at in (x, x + step * along))
         lost = 1 - (psi.conj() * phi).sum().abs().square()
         assert float(lost) / step**2 == pytest.approx(float(along @ metric @ along), rel=1e-2)
 
@@ -94,8 +104,8 @@ def test_f16_a_single_upload_that_is_exactly_invertible_has_unit_determinant(aft
     values, slopes = backends.get("auto").run_with_jacobian(circuit, x, torch.zeros(0, dtype=torch.float64))
     measured = torch.arccos(values)
     none = torch.zeros(6, 0, dtype=torch.float64)
-    prepared = ensembles.states(encoding(3), measured, none)
-    fidelity = (prepared.conj() * ensembles.states(circuit, x, none)).sum(1).abs()
+    prepared = weight_ensembles.states(encoding(3), measured, none)
+    fidelity = (prepared.conj() * weight_ensembles.states(circuit, x, none)).sum(1).abs()
     assert fidelity.numpy() == pytest.approx(1, abs=1e-9)
     in_angles = -slopes / measured.sin()[:, :, None]
     assert torch.linalg.det(in_angles).abs().numpy() == pytest.approx(1, abs=1e-9)
@@ -107,8 +117,8 @@ def test_f16_an_unfit_single_upload_stretches_but_is_not_exactly_prepared():
     values, slopes = backends.get("auto").run_with_jacobian(circuit, rows(6, 2), torch.zeros(0, dtype=torch.float64))
     in_angles = -slopes / torch.arccos(values).sin()[:, :, None]
     none = torch.zeros(6, 0, dtype=torch.float64)
-    prepared = ensembles.states(encoding(2), torch.arccos(values), none)
-    fidelity = (prepared.conj() * ensembles.states(circuit, rows(6, 2), none)).sum(1).abs()
+    prepared = weight_ensembles.states(encoding(2), torch.arccos(values), none)
+    fidelity = (prepared.conj() * weight_ensembles.states(circuit, rows(6, 2), none)).sum(1).abs()
     assert (torch.linalg.det(in_angles).abs() < 0.99).any() and (fidelity < 0.99).any()
 
 
@@ -117,8 +127,8 @@ def test_f16_reuploading_bends_the_metric():
         1, 1, (), tuple(Gate("RY" if k % 2 == 0 else "RX", (0,), (Angle(input=0),)) for k in range(2)), z_on(range(1))
     )
     x = torch.linspace(0, 2.5, 20, dtype=torch.float64)[:, None]
-    bent = 4 * ensembles.fubini_study(twice, x, torch.zeros(0, dtype=torch.float64))[:, 0, 0]
-    flat = 4 * ensembles.fubini_study(encoding(1), x, torch.zeros(0, dtype=torch.float64))[:, 0, 0]
+    bent = 4 * weight_ensembles.fubini_study(twice, x, torch.zeros(0, dtype=torch.float64))[:, 0, 0]
+    flat = 4 * weight_ensembles.fubini_study(encoding(1), x, torch.zeros(0, dtype=torch.float64))[:, 0, 0]
     assert float(bent.max() - bent.min()) > 0.3 and float((flat - 1).abs().max()) < 1e-12
 
 
@@ -132,29 +142,29 @@ def test_f18_serial_uploads_have_frequencies_up_to_their_number(uploads):
         ]
     gates.append(Gate("Rot", (0,), tuple(Angle(weight=3 * uploads + j) for j in range(3))))
     circuit = Circuit(1, 1, (WeightBlock("rot", (uploads + 1, 3)),), tuple(gates), z_on(range(1)))
-    found = spectrum.spectrum(circuit, 0, 20, torch_rng("f18"))
+    found = frequency_spectrum.spectrum(circuit, 0, 20, torch_rng("f18"))
     assert (found.degree, found.bound, found.nonzero) == (uploads, uploads, 2 * uploads + 1)
     assert len(found.frequencies) >= 2 * uploads + 1 and found.variance[: uploads + 1].min() > 1e-6
 
 
 def test_the_spectrum_is_that_of_a_known_function():
-    found = spectrum.spectrum(encoding(1), 0, 3, torch_rng("cosine"))
+    found = frequency_spectrum.spectrum(encoding(1), 0, 3, torch_rng("cosine"))
     assert found.nonzero == 2 and found.degree == 1
-    assert spectrum.reach(reuploading(2, uploads=2), 0, torch.full((34,), -0.5)) == pytest.approx(1.0)
+    assert frequency_spectrum.reach(reuploading(2, uploads=2), 0, torch.full((34,), -0.5)) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_an_idle_circuit_is_as_inexpressive_as_can_be(n):
     none = torch.zeros(200, 0, dtype=torch.float64)
-    states = ensembles.states(Circuit(n, 0, (), ()), none, none)
+    states = weight_ensembles.states(Circuit(n, 0, (), ()), none, none)
     found = expressibility.expressibility(states[:100], states[100:], numpy_rng("idle"))
     assert found.value == pytest.approx((2**n - 1) * log(75)) == expressibility.idle_expressibility(n)
 
 
 def test_many_weights_at_once_are_single_calls():
     circuit = reuploading(3, uploads=2)
-    x, weights = rows(4, 3), ensembles.uniform(circuit, 4, torch_rng("many"))
-    together, simulator = ensembles.outputs(circuit, x, weights), backends.get("torch")
+    x, weights = rows(4, 3), weight_ensembles.uniform(circuit, 4, torch_rng("many"))
+    together, simulator = weight_ensembles.outputs(circuit, x, weights), backends.get("torch")
     singly = torch.cat([simulator.run(circuit, x[k : k + 1], weights[k]) for k in range(4)])
     torch.testing.assert_close(together, singly, rtol=0, atol=1e-12)
 
@@ -165,8 +175,10 @@ def test_deep_circuits_with_a_global_cost_have_a_barren_plateau():
         found = {}
         for n in range(2, 9):
             circuit, rng = reuploading(n, uploads=uploads), torch_rng("plateau", n, uploads)
-            found[n] = plateaus.gradient_variance(circuit, cost, rows(200, n), ensembles.uniform(circuit, 200, rng))
-        slopes[cost] = plateaus.slope(found)
+            found[n] = gradient_variance.gradient_variance(
+                circuit, cost, rows(200, n), weight_ensembles.uniform(circuit, 200, rng)
+            )
+        slopes[cost] = gradient_variance.slope(found)
     assert slopes["global"].interval[1] < -1
     assert slopes["local"].interval[0] > -0.7
 
@@ -190,7 +202,9 @@ def test_the_effective_dimension_of_a_linear_gaussian_model_is_its_closed_form()
     s = torch.tensor([0.0, 0.5, 1.0]).double()
     whitened = torch.linalg.qr(torch.randn(50, 3, generator=torch_rng("white"), dtype=torch.float64))[0] * 50**0.5
     model, n = Shifted(s), 1000
-    found = fisher.effective_dimension(model, [fisher.trained_parameters(model)], whitened * s.exp(), n, numpy_rng("x"))
+    found = effective_dimension.effective_dimension(
+        model, [effective_dimension.trained_parameters(model)], whitened * s.exp(), n, numpy_rng("x")
+    )
     c, information = n / (2 * pi * log(n)), np.exp(-2 * s.numpy())
     expected = np.log1p(c * 3 * information / information.sum()).sum() / log(c)
     assert found.value == pytest.approx(expected, rel=1e-9)
@@ -199,10 +213,10 @@ def test_the_effective_dimension_of_a_linear_gaussian_model_is_its_closed_form()
 
 def test_the_effective_dimension_is_that_of_plain_determinants():
     model, rng = zoo.tiny("affine_inn", 2, jolt=0.2), torch_rng("sets")
-    start, x, n = fisher.trained_parameters(model), zoo.features(2)[:40], 500
+    start, x, n = effective_dimension.trained_parameters(model), zoo.features(2)[:40], 500
     sets = [{k: v + 0.1 * torch.randn(v.shape, generator=rng).double() for k, v in start.items()} for _ in range(4)]
-    found = fisher.effective_dimension(model, sets, x, n, numpy_rng("x"))
-    matrices = [s.T @ s / len(s) for s in (fisher.row_by_row(model, given, x) for given in sets)]
+    found = effective_dimension.effective_dimension(model, sets, x, n, numpy_rng("x"))
+    matrices = [s.T @ s / len(s) for s in (effective_dimension.row_by_row(model, given, x) for given in sets)]
     d, c = found.parameters, n / (2 * pi * log(n))
     trace = sum(m.trace() for m in matrices) / len(matrices)
     roots = [torch.linalg.det(torch.eye(d).double() + c * d / trace * m).sqrt() for m in matrices]
@@ -213,23 +227,23 @@ def test_the_effective_dimension_is_that_of_plain_determinants():
 @pytest.mark.parametrize("name", ["spline_inn", "qinn"])
 def test_scores_are_those_of_single_backward_passes(name):
     model, x = zoo.tiny(name, 2, jolt=0.1), zoo.features(2)[:5]
-    given = fisher.trained_parameters(model)
+    given = effective_dimension.trained_parameters(model)
     leaves = [p for p in model.parameters() if p.requires_grad]
     singly = []
     for row in x:
         parts = torch.autograd.grad(model.log_prob(row[None]).sum(), leaves, allow_unused=True, materialize_grads=True)
         singly.append(torch.cat([part.flatten() for part in parts]))
-    torch.testing.assert_close(fisher.scores(model, given, x), torch.stack(singly), rtol=0, atol=1e-9)
+    torch.testing.assert_close(effective_dimension.scores(model, given, x), torch.stack(singly), rtol=0, atol=1e-9)
 
 
 def test_too_few_rows_for_the_formula_are_refused():
     with pytest.raises(Refused, match="at least 19"):
-        fisher.of_spectra(np.ones((1, 2)), 2, 10)
+        effective_dimension.of_spectra(np.ones((1, 2)), 2, 10)
 
 
 def test_principal_directions_of_a_diagonal_map_are_its_axes():
     model = Shifted(torch.tensor([0.5, -1.0, 0.0]).double())
-    values, shares = diagnostics.principal_directions(model, zoo.features(3)[:7])
+    values, shares = diagnose.principal_directions(model, zoo.features(3)[:7])
     assert values[0] == pytest.approx(np.exp([1.0, 0.0, -0.5]))
     assert shares.argmax(1).tolist() == [1, 2, 0] and shares.max(1) == pytest.approx(1)
 
@@ -251,18 +265,18 @@ def test_every_diagnostic_of_a_qinn_has_a_line(capsys):
 def test_the_row_of_a_study_is_looked_at_with_its_trained_weights(tmp_path, capsys):
     path = tmp_path / "small.toml"
     path.write_text(STUDY)
-    cell = (order := planning.plan(studies.load_study(path), tmp_path)[1]).cell
-    run.run_cell(order)
+    cell = (order := planning.plan(study_files.load_study(path), tmp_path)[1]).cell
+    run_cell.run_cell(order)
     verb = ["diagnose", "--study", str(path), "--results", str(tmp_path), "--row", "small qinn"]
     assert main([*verb, "--seed", "1", "--rows", "30", "--what", "directions,effective-dimension", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out).values()
     data = registry.make("data", cell.data)
-    x, model = torch.as_tensor(data.transform.forward(data.test[:30])[0]), run.build(cell, data).double()
-    start = diagnostics.principal_directions(model, x)[0][:, 0].mean()
+    x, model = torch.as_tensor(data.transform.forward(data.test[:30])[0]), run_cell.build(cell, data).double()
+    start = diagnose.principal_directions(model, x)[0][:, 0].mean()
     arrays = store.load_arrays(tmp_path, store.load(tmp_path, "small", order.key))
     model.load_state_dict({name: torch.as_tensor(arrays[f"weight:{name}"]) for name in model.state_dict()})
     value = found[0]["found"]["value"]
-    assert value == pytest.approx(diagnostics.principal_directions(model, x)[0][:, 0].mean(), rel=1e-9)
+    assert value == pytest.approx(diagnose.principal_directions(model, x)[0][:, 0].mean(), rel=1e-9)
     assert abs(value / start - 1) > 1e-3
     assert found[-1]["quantity"] == "d_eff / d, local" and "1 sets, 30 rows" in found[-1]["of"]
     for more, sentence in (
@@ -281,5 +295,5 @@ def test_an_unknown_diagnostic_is_refused(capsys):
 
 def test_equal_circuits_are_looked_at_once():
     model = zoo.tiny("qinn", 2)
-    assert len(diagnostics.circuits(model)) == len({layer.circuit for layer in diagnostics.circuits(model).values()})
+    assert len(diagnose.circuits(model)) == len({layer.circuit for layer in diagnose.circuits(model).values()})
     assert replace(model.circuit.circuit, readout=()) != model.circuit.circuit

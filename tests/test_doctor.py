@@ -7,18 +7,20 @@ import torch
 
 from qinn_bench.cli import doctor
 from qinn_bench.cli.main import main
-from qinn_bench.quantum import backends, checkup, conformance, native
+from qinn_bench.quantum import agreement, backends
+from qinn_bench.quantum.pennylane import conformance
+from qinn_bench.quantum.simulators import native
 
 
 def test_all_is_well_here(capsys):
     assert main(["doctor", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     rows = {row["backend"]: row for row in told["backends"]}
-    assert set(rows) == {*backends.names(), *checkup.ASKED} - {"auto"}
+    assert set(rows) == {*backends.names(), *agreement.ASKED} - {"auto"}
     for name, row in rows.items():
         assert row["reason"] == backends.why_not(name)
         assert row["reason"] or row["values"] is not None
-    assert max(rows["torch"][what] for what in ("values", "gradients", "jacobian", "nll")) < checkup.TOLERANCE
+    assert max(rows["torch"][what] for what in ("values", "gradients", "jacobian", "nll")) < agreement.TOLERANCE
     assert told["machine"]["backend auto"] == backends.resolve("auto")
 
 
@@ -36,11 +38,11 @@ def test_broken_seeds_and_shots_are_seen(monkeypatch):
 
     right = backends.Torch.run
     monkeypatch.setattr(backends, "names", lambda: ("auto", "torch"))
-    monkeypatch.setattr(checkup, "ASKED", (f"shots:{checkup.SHOTS}",))
-    monkeypatch.setattr("qinn_bench.quantum.shots.Shots.run", lambda _, *given: noise(*given))
-    torch_found, shots_found = checkup.checkup()
+    monkeypatch.setattr(agreement, "ASKED", (f"shots:{agreement.SHOTS}",))
+    monkeypatch.setattr("qinn_bench.quantum.simulators.shots.Shots.run", lambda _, *given: noise(*given))
+    torch_found, shots_found = agreement.checkup()
     assert torch_found.sound and not shots_found.sound
-    assert shots_found.seeds == "not at all" and shots_found.values > checkup.SIGMAS
+    assert shots_found.seeds == "not at all" and shots_found.values > agreement.SIGMAS
     assert right is backends.Torch.run
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from qinn_bench.quantum import native
 from qinn_bench.quantum.ansatz import Entangler, reuploading
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.lowering import simulator_of
+from qinn_bench.quantum.compiler.lowering import simulator_of
+from qinn_bench.quantum.simulators import native
 from qinn_bench.torch_seeds import torch_rng
 
 if not native.AVAILABLE:

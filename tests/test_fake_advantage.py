@@ -7,10 +7,12 @@ import pytest
 from cheats import WIDTH
 from rows import CONTROLS, KINDS, around, certificate, quantum, row
 
-from qinn_bench import catalogue, certified, planning, registry, studies
+from qinn_bench import catalogue, registry
 from qinn_bench.catalogue import Measure
-from qinn_bench.run import run_cell
-from qinn_bench.verdicts import judge
+from qinn_bench.records import certified
+from qinn_bench.study import planning, study_files
+from qinn_bench.study.run_cell import run_cell
+from qinn_bench.verdicts.judge import judge
 
 HONEST, SUPERIOR = 0.5, 0.1
 STUDY = """
@@ -108,7 +110,7 @@ def trained(tmp_path_factory):
         folder = tmp_path_factory.mktemp("cheats")
         path = folder / "cheats.toml"
         path.write_text(STUDY + HYBRID + "".join(CHEAT.format(trick=trick) for trick in WIDTH))
-        orders = planning.plan(studies.load_study(path), folder)
+        orders = planning.plan(study_files.load_study(path), folder)
         return folder, [run_cell(order) for order in orders if order.cell.control in ("", "frozen", "unentangled")]
 
 

@@ -19,27 +19,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import record, row
 
-from qinn_bench import (
-    bounds,
-    claims,
-    files,
-    freezing,
-    licence,
-    published,
-    quality,
-    reading,
-    registry,
-    store,
-    studies,
-)
+from qinn_bench import bounds, files, reading, registry
 from qinn_bench.cli.main import main
-from qinn_bench.licence import Licence, Sight
-from qinn_bench.performance import anchor, golden, runs
-from qinn_bench.performance.anchor import Anchor
+from qinn_bench.performance.counters import golden
 from qinn_bench.performance.machine import Machine
-from qinn_bench.performance.runs import Row
-from qinn_bench.quality import Watch
+from qinn_bench.performance.nightly import anchor, run_files
+from qinn_bench.performance.nightly.anchor import Anchor
+from qinn_bench.performance.nightly.run_files import Row
+from qinn_bench.records import published, store
+from qinn_bench.sensitivity import licence
+from qinn_bench.sensitivity.licence import Licence, Sight
+from qinn_bench.study import study_files
 from qinn_bench.values import Refused, Use
+from qinn_bench.verdicts import claim_locks, claims, golden_numbers
+from qinn_bench.verdicts.golden_numbers import Watch
 
 ROOT = Path(__file__).parents[1]
 HEAD = 'name = "toy"\ndata = ["moons"]\n[budgets.a]\n[[models]]\nmodel = "truth"\n'
@@ -66,7 +59,7 @@ def written(path, content):
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_toml_is_read_with_the_mark_of_utf8_and_without(tmp_path, mark):
     path = written(tmp_path / "toy.toml", mark + HEAD.encode())
-    assert studies.load_study(path).name == "toy"
+    assert study_files.load_study(path).name == "toy"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +90,7 @@ def test_a_number_of_many_hexadecimal_digits_is_refused(tmp_path, digits, capsys
     odd = written(tmp_path / "b.toml", "name = 0x" + "f" * digits)
     assert main(["capacity", str(odd)]) == 2 and "4300 digits" in capsys.readouterr().err
     path = written(tmp_path / "a.toml", HEAD + "seeds = 0x" + "f" * digits)
-    assert "4300 digits" in refused(studies.load_study, path) or "seeds" in refused(studies.load_study, path)
+    assert "4300 digits" in refused(study_files.load_study, path) or "seeds" in refused(study_files.load_study, path)
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "9" * 5000, "{", b"\xff", "NaN" * 3])
@@ -209,14 +202,14 @@ def test_records_are_read_back_whatever_they_are_called(tmp_path, label, reason)
 @EVERY
 @given(label=LABELS | st.sampled_from(list(ENDS)), knob=LABELS)
 def test_runs_are_read_back_whatever_they_hold(tmp_path, label, knob):
-    for path in runs.files(tmp_path):
+    for path in run_files.files(tmp_path):
         path.unlink()
     common = {"run": "0123abcd", "utc": "2026-03-04T05:06:07+00:00", "commit": "c" * 40, "dirty": False, "clock": "cpu"}
     machine = Machine(processor="x", architecture="y", cores=1, memory_gib=1, system="z", blas="b")
     common |= {"machine": machine.name, "environment": label, "version": label, "quantity": label, "unit": label}
     made = [Row(workload=label, knobs={knob: label}, reason=label, **common) for _ in range(2)]
-    path = runs.save(tmp_path, made, machine)
-    assert runs.read(path) == made
+    path = run_files.save(tmp_path, made, machine)
+    assert run_files.read(path) == made
 
 
 @EVERY
@@ -230,11 +223,11 @@ def test_what_is_accepted_is_read_back_whatever_it_is_called(tmp_path, label):
     licence.write(tmp_path / "licence.json", given_)
     assert licence.read(tmp_path / "licence.json") == given_
     watch = Watch(study="toy.toml", margins={"swd": 0.1})
-    numbers = quality.golden_of(
+    numbers = golden_numbers.golden_of(
         watch, "toy", [called(one, label, one.key) for one in row("a", [0.1] * 5)], label, label
     )
-    quality.save_golden(tmp_path / "golden.json", numbers)
-    assert quality.load_golden(tmp_path / "golden.json") == numbers
+    golden_numbers.save_golden(tmp_path / "golden.json", numbers)
+    assert golden_numbers.load_golden(tmp_path / "golden.json") == numbers
 
 
 @given(name=LABELS | st.sampled_from(["..", "../../x", "/etc/passwd", "a/b", ".", "moons[events=2000]", "a\0b"]))
@@ -291,7 +284,7 @@ def test_a_knob_that_is_no_finite_number_is_refused(value):
 
 def test_the_sizes_of_every_published_study_are_allowed():
     for path in sorted((ROOT / "benchmarks/studies").glob("*.toml")):
-        bounds.check_study(studies.load_study(path))
+        bounds.check_study(study_files.load_study(path))
 
 
 @pytest.mark.parametrize(
@@ -312,7 +305,7 @@ def test_studies_that_cannot_be_planned_are_refused(tmp_path, more, capsys):
 
 def test_a_budget_of_too_many_steps_is_refused(tmp_path):
     path = written(tmp_path / "a.toml", HEAD.replace("[budgets.a]\n", "[budgets.a]\nsteps = 100000000000\n"))
-    assert "budget 'a': steps is 100000000000, at most" in refused(studies.load_study, path)
+    assert "budget 'a': steps is 100000000000, at most" in refused(study_files.load_study, path)
 
 
 @pytest.mark.parametrize(
@@ -338,14 +331,14 @@ def test_arguments_that_ask_for_too_much_are_refused_at_once(words, capsys):
 def test_a_time_that_is_none_is_refused_by_name(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text((ROOT / "benchmarks/claims/entanglers.toml").read_text(encoding="utf8"), encoding="utf8")
-    freezing.freeze(path)
-    found, lock = claims.load(path), freezing.lock_path(path)
+    claim_locks.freeze(path)
+    found, lock = claims.load(path), claim_locks.lock_path(path)
     mine = [record(found.claims[0].first, 0, "swd", 0.5, provenance={"finished_utc": "yesterday"})]
-    assert "was finished at 'yesterday', which is no time" in refused(freezing.standing, path, found, mine)
+    assert "was finished at 'yesterday', which is no time" in refused(claim_locks.standing, path, found, mine)
     mine = [record(found.claims[0].first, 0, "swd", 0.5, provenance={"finished_utc": "2100-01-01T00:00:00"})]
-    assert freezing.standing(path, found, mine) == "frozen"
+    assert claim_locks.standing(path, found, mine) == "frozen"
     lock.write_text(re.sub(r'"frozen_utc": "[^"]*"', '"frozen_utc": "soon"', lock.read_text()))
-    assert "was frozen at 'soon', which is no time" in refused(freezing.standing, path, found, mine)
+    assert "was frozen at 'soon', which is no time" in refused(claim_locks.standing, path, found, mine)
 
 
 def test_known_counters_nested_too_deeply_are_refused(tmp_path):

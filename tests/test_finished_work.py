@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qinn_bench import campaign, limits, locks, measures, planning, registry, run, store, studies, workers
-from qinn_bench.campaign import Event
+from qinn_bench import limits, registry
 from qinn_bench.cli.main import main
 from qinn_bench.limits import Limits
 from qinn_bench.metrics import _collect
+from qinn_bench.records import locks, measures, store
+from qinn_bench.study import campaign, planning, run_cell, study_files
+from qinn_bench.study.campaign import Event
+from qinn_bench.study.schedulers import local
 from qinn_bench.values import Refused
 
 STUDY = """
@@ -83,7 +86,7 @@ def planned(tmp_path, *models, metrics=("swd",)):
     path = tmp_path / "small.toml"
     text = STUDY.replace('["swd"]', json.dumps(list(metrics)))
     path.write_text(text + "".join(f'[[models]]\nmodel = "{model}"\n' for model in models))
-    return path, planning.plan(studies.load_study(path), tmp_path / "results")
+    return path, planning.plan(study_files.load_study(path), tmp_path / "results")
 
 
 def ran(orders, **limit):
@@ -157,23 +160,23 @@ def test_a_metric_that_fails_when_it_is_measured_again_leaves_the_old_numbers(tm
 def test_what_is_no_estimate_of_a_metric_of_that_name_is_none_with_a_reason(tmp_path, plug_in, lines):
     plug_in("metric", "odd", METRIC.format(lines=lines))
     _, orders = planned(tmp_path, "gaussian", metrics=("swd", "nll", "odd"))
-    record = run.run_cell(orders[0])
+    record = run_cell.run_cell(orders[0])
     assert record.status == "ok" and record.metrics["odd"].value is None and record.metrics["odd"].note
     assert record.metrics["nll"].value is not None
 
 
 def test_torn_numbers_of_truth_against_truth_are_drawn_again(tmp_path):
     _, orders = planned(tmp_path, "memoriser")
-    first = run.run_cell(orders[0])
+    first = run_cell.run_cell(orders[0])
     kept = {path: path.read_bytes() for path in (orders[0].results / "nulls").iterdir()}
     for path in kept:
         path.write_bytes(b'[{"swd": 0.')
-    assert run.run_cell(replace(orders[0], fresh=True)).flags == first.flags
+    assert run_cell.run_cell(replace(orders[0], fresh=True)).flags == first.flags
     assert all(path.read_bytes() == content for path, content in kept.items())
 
 
 def test_a_worker_that_ends_badly_after_it_has_saved_has_finished(tmp_path, plug_in):
-    top = "import qinn_bench.store as store\nkeep = store.save\n"
+    top = "import qinn_bench.records.store as store\nkeep = store.save\n"
     top += (
         f"def save(*given):\n    keep(*given)\n    os._exit(7)\nif os.getpid() != {os.getpid()}:\n    store.save = save"
     )
@@ -238,7 +241,7 @@ def test_a_cell_that_another_campaign_runs_is_waited_for_and_not_run_twice(tmp_p
     def show(event):
         events.append(event)
         if event.record and event.order.row == "truth":  # The other campaign finishes.
-            run.save(orders[0], {}, status="diverged", reason="elsewhere")
+            run_cell.save(orders[0], {}, status="diverged", reason="elsewhere")
             lock.release()
 
     campaign.execute(orders, Limits(), show)
@@ -340,7 +343,7 @@ def test_a_disk_that_is_full_ends_cells_and_not_the_campaign(tmp_path, monkeypat
     def full(*given, **more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(workers.Worker, "start", lambda worker, server, limits: setattr(worker, "code", 1))
+    monkeypatch.setattr(local.Worker, "start", lambda worker, server, limits: setattr(worker, "code", 1))
     monkeypatch.setattr(store, "write_together", full)
     assert main(["run", str(path), "--results", str(tmp_path / "results")]) == 3
     said = capsys.readouterr().err
@@ -420,7 +423,7 @@ def test_a_broken_model_is_listed_with_its_reason_and_harms_nothing_else(tmp_pat
     assert says in shown[shown.index(" bad ") :]
     path, _ = planned(tmp_path, "truth")
     path.write_text("floors = true\n" + path.read_text())
-    assert {order.row for order in planning.plan(studies.load_study(path), tmp_path)} >= {
+    assert {order.row for order in planning.plan(study_files.load_study(path), tmp_path)} >= {
         "truth",
         "product_of_marginals",
     }
@@ -451,7 +454,7 @@ def test_a_broken_metric_is_listed_with_its_reason_and_harms_nothing_else(plug_i
 
 def test_nobody_takes_the_name_of_one_of_ours(plug_in):
     plug_in("model", "gaussian", "raise RuntimeError")
-    assert registry.find("model", "gaussian").__name__ == "reference_models.gaussian"
+    assert registry.find("model", "gaussian").__name__ == "reference_models.bounds.gaussian"
 
 
 def test_a_module_that_is_never_imported_to_its_end_is_broken(plug_in, monkeypatch):

@@ -8,10 +8,11 @@ import torch
 import zoo
 from synthetic import dataset, evidence, rows
 
-from qinn_bench import flags, registry
+from qinn_bench import registry
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.nulls import LEVEL, Nulls, better_than_truth, tail
 from qinn_bench.torch_seeds import torch_rng
+from qinn_bench.validity import flags
+from qinn_bench.validity.truth_against_truth import LEVEL, Nulls, better_than_truth, tail
 from qinn_bench.values import Estimate, Use
 
 DATA = dataset(2000)

@@ -7,9 +7,10 @@ import sys
 import pytest
 import torch
 
-from qinn_bench.quantum import backends, forecast, native, statevector
+from qinn_bench.quantum import backends
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import Circuit, z_on
+from qinn_bench.quantum.simulators import forecast, native, statevector
 from qinn_bench.values import Refused
 
 ENGINES = [statevector, *([native] if native.AVAILABLE else [])]

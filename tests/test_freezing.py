@@ -10,8 +10,9 @@ import pytest
 from claim_files import better, duel, write
 from rows import save
 
-from qinn_bench import claims, freezing, planning, studies
 from qinn_bench.cli.main import main
+from qinn_bench.study import planning, study_files
+from qinn_bench.verdicts import claim_locks, claims
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,19 +30,19 @@ def test_freezing_tells_before_from_after(written, tmp_path, capsys):
         duel(0.1, 0.3),
         [r.model_copy(update={"provenance": {"finished_utc": "2999-01-01T00:00:00+00:00"}}) for r in duel(0.1, 0.3)],
     )
-    assert freezing.standing(path, file, late) == "not frozen"
+    assert claim_locks.standing(path, file, late) == "not frozen"
     assert main(["claims", "freeze", str(path)]) == 0
     assert "is frozen as of" in capsys.readouterr().out
-    assert freezing.standing(path, file, []) == freezing.standing(path, file, late) == "frozen"
-    assert freezing.standing(path, file, early) == "frozen after the run"
+    assert claim_locks.standing(path, file, []) == claim_locks.standing(path, file, late) == "frozen"
+    assert claim_locks.standing(path, file, early) == "frozen after the run"
     others = [r.model_copy(update={"row": "c", "family": "c"}) for r in early]
-    assert freezing.standing(path, file, others) == "frozen"
-    before = freezing.lock_path(path).read_bytes()
+    assert claim_locks.standing(path, file, others) == "frozen"
+    before = claim_locks.lock_path(path).read_bytes()
     path.write_text("# a comment and spaces change nothing\n" + path.read_text().replace(" = ", "  =  "))
-    assert freezing.standing(path, file, late) == "frozen"
-    assert freezing.freeze(path) and freezing.lock_path(path).read_bytes() == before
+    assert claim_locks.standing(path, file, late) == "frozen"
+    assert claim_locks.freeze(path) and claim_locks.lock_path(path).read_bytes() == before
     path.write_text(path.read_text().replace('"swd"', '"mmd"'))
-    assert freezing.standing(path, claims.load(path), late) == "post hoc"
+    assert claim_locks.standing(path, claims.load(path), late) == "post hoc"
     save(tmp_path, late)
     assert main(["claims", "check", str(path), "--results", str(tmp_path)]) == 5
     assert "post hoc" in capsys.readouterr().out
@@ -51,19 +52,19 @@ def test_only_the_last_freeze_counts(written):
     """Freezing two contents before the run does not leave the choice between them for afterwards."""
     path = written(better())
     text = path.read_text()
-    freezing.freeze(path)
+    claim_locks.freeze(path)
     path.write_text(text.replace('"swd"', '"mmd"'))
-    freezing.freeze(path)
+    claim_locks.freeze(path)
     path.write_text(text)
-    assert freezing.standing(path, claims.load(path), []) == "post hoc"
-    freezing.freeze(path)
-    assert len(freezing.read_lock(path).freezes) == 3
-    assert freezing.standing(path, claims.load(path), duel(0.1, 0.3)) == "frozen after the run"
+    assert claim_locks.standing(path, claims.load(path), []) == "post hoc"
+    claim_locks.freeze(path)
+    assert len(claim_locks.read_lock(path).freezes) == 3
+    assert claim_locks.standing(path, claims.load(path), duel(0.1, 0.3)) == "frozen after the run"
 
 
 def test_a_lock_that_cannot_be_read_gets_one_sentence(written, capsys):
     path = written(better())
-    freezing.lock_path(path).write_text("{")
+    claim_locks.lock_path(path).write_text("{")
     assert main(["claims", "check", str(path)]) == 2
     assert "is no lock of a file of claims" in capsys.readouterr().err
 
@@ -72,13 +73,13 @@ def test_a_lock_that_cannot_be_read_gets_one_sentence(written, capsys):
 def test_the_files_of_this_project_hold(path):
     file = claims.load(path)
     assert file.name == path.stem
-    assert freezing.standing(path, file, []) == "frozen"
+    assert claim_locks.standing(path, file, []) == "frozen"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_files_of_this_project_name_rows_of_their_studies(path, tmp_path):
     file = claims.load(path)
-    orders = planning.plan(studies.load_study(ROOT / file.study), tmp_path)
+    orders = planning.plan(study_files.load_study(ROOT / file.study), tmp_path)
     rows, families = ({getattr(order, name) for order in orders} for name in ("row", "family"))
     for claim in file.claims:
         assert {claim.first, claim.second} <= (families if claim.relation == "ratio-at-least" else rows)

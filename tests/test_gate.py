@@ -15,10 +15,11 @@ import pytest
 import torch
 from conftest import limited
 
-from qinn_bench.performance import attribution, bisection, calibration, gate, server, zygote
-from qinn_bench.performance.checkouts import Checkouts
-from qinn_bench.performance.launches import Failure, Launch, Launcher, agree
-from qinn_bench.report.calibration import calibration_table
+from qinn_bench.performance import order_server
+from qinn_bench.performance.gate import bisection, calibration, common_words, decide, fork_server
+from qinn_bench.performance.gate.calibration_table import calibration_table
+from qinn_bench.performance.gate.checkouts import Checkouts
+from qinn_bench.performance.gate.launches import Failure, Launch, Launcher, agree
 from qinn_bench.values import Refused, Use
 
 USE = Use(name="sums", knobs={"n": 3000})
@@ -64,29 +65,29 @@ def recorded():
     ],
 )
 def test_rules(changes, outcome, taken):
-    decision = gate.decide(USE, scripted(changes))
+    decision = decide.decide(USE, scripted(changes))
     assert decision.outcome == outcome
     assert sum(map(len, decision.stages("cpu"))) == taken
 
 
 def test_work_that_waits_is_seen_by_the_wall():
-    decision = gate.decide(USE, scripted([0.0] * 17, [0.1] * 17))
+    decision = decide.decide(USE, scripted([0.0] * 17, [0.1] * 17))
     assert (decision.outcome, decision.clock) == ("regression", "wall")
     assert decision.change == pytest.approx(np.expm1(0.1))
-    assert gate.decide(USE, scripted([0.0] * 8, [0.1] * 7 + [0.0])).outcome != "regression"
+    assert decide.decide(USE, scripted([0.0] * 8, [0.1] * 7 + [0.0])).outcome != "regression"
 
 
 def test_a_workload_that_states_the_wall_is_judged_by_the_wall_alone():
-    by_wall = gate.decide(USE, scripted([0.2] * 17, [0.1] * 17, clock="wall"))
+    by_wall = decide.decide(USE, scripted([0.2] * 17, [0.1] * 17, clock="wall"))
     assert (by_wall.outcome, by_wall.clock) == ("regression", "wall")
-    assert gate.decide(USE, scripted([0.2] * 8, clock="wall")).outcome == "unchanged"
+    assert decide.decide(USE, scripted([0.2] * 8, clock="wall")).outcome == "unchanged"
 
 
 def test_work_on_a_gpu_is_judged_by_events_alone():
-    by_events = gate.decide(USE, scripted([0.2] * 17, [0.1] * 17, clock="cuda"))
+    by_events = decide.decide(USE, scripted([0.2] * 17, [0.1] * 17, clock="cuda"))
     assert (by_events.outcome, by_events.clock) == ("regression", "cuda")
     assert bisection.total(by_events) == pytest.approx(0.1)
-    assert gate.decide(USE, scripted([0.2] * 8, clock="cuda")).outcome == "unchanged"
+    assert decide.decide(USE, scripted([0.2] * 8, clock="cuda")).outcome == "unchanged"
 
 
 class Event:
@@ -109,15 +110,15 @@ class Event:
 
 def test_a_round_on_a_gpu_is_timed_by_events(monkeypatch):
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    taken = zygote.timed(lambda: time.sleep(0.01), 3, clock="cuda")
+    taken = fork_server.timed(lambda: time.sleep(0.01), 3, clock="cuda")
     assert taken["wall"] > 10
-    assert zygote.timed(lambda: time.sleep(0.01), 3)["wall"] < 5
+    assert fork_server.timed(lambda: time.sleep(0.01), 3)["wall"] < 5
 
 
 def test_cpu_time_counts_processes_that_were_waited_for():
-    before, code = zygote.cpu_seconds(), "import time; sum(range(10**6)); print(time.process_time())"
+    before, code = fork_server.cpu_seconds(), "import time; sum(range(10**6)); print(time.process_time())"
     said = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
-    assert zygote.cpu_seconds() - before >= float(said)
+    assert fork_server.cpu_seconds() - before >= float(said)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processes cannot be held to cores here")
@@ -126,7 +127,7 @@ def test_sides_share_a_core():
     ended = subprocess.Popen(["true"])
     ended.wait()
     try:
-        zygote.share_a_core([*(side.pid for side in sides), ended.pid])
+        fork_server.share_a_core([*(side.pid for side in sides), ended.pid])
         held = [os.sched_getaffinity(side.pid) for side in sides]
         assert held[0] == held[1] and len(held[0]) == 1 and held[0] <= os.sched_getaffinity(0)
     finally:
@@ -136,10 +137,10 @@ def test_sides_share_a_core():
 
 
 def test_ending_a_server_waits_for_nothing_that_left_its_session(monkeypatch):
-    monkeypatch.setattr(server, "ENDING", 0.2)
+    monkeypatch.setattr(order_server, "ENDING", 0.2)
     code = "import subprocess, sys; left = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
     code += "for line in sys.stdin: print('{\"pid\": %d}' % left.pid, flush=True)"
-    one = server.Server([sys.executable, "-S", "-c", code], {})
+    one = order_server.Server([sys.executable, "-S", "-c", code], {})
     found = one.ask({}, 60)
     try:
         with limited(30):
@@ -162,7 +163,7 @@ def test_failures_are_findings():
     why, refused = Failure(status="error", reason="broken"), Failure(status="unsupported", reason="not here")
 
     def outcome(**sides):
-        return gate.decide(USE, lambda use: Launch(workload=use, **sides)).outcome
+        return decide.decide(USE, lambda use: Launch(workload=use, **sides)).outcome
 
     assert outcome(head_failure=why) == outcome(head_failure=refused) == "error"
     assert outcome(base_failure=why) == "new"
@@ -171,18 +172,18 @@ def test_failures_are_findings():
 
 
 def test_a_redefined_workload_is_not_judged():
-    assert gate.decide(USE, scripted([0.2] * 21, same_version=False)).outcome == "inconclusive"
+    assert decide.decide(USE, scripted([0.2] * 21, same_version=False)).outcome == "inconclusive"
 
 
 def test_a_workload_that_went_missing_is_a_finding():
-    (one,) = gate.gate([USE], [], scripted([]))
+    (one,) = decide.gate([USE], [], scripted([]))
     assert one.outcome == "missing"
 
 
 def test_discoveries_are_those_of_benjamini_and_hochberg():
-    assert gate.discoveries([0.001, 0.5, 0.02, 0.03], 0.05) == [True, False, True, True]
-    assert gate.discoveries([0.02, 0.5], 0.05) == [True, False]
-    assert gate.discoveries([0.03, 0.5], 0.05) == [False, False]
+    assert decide.discoveries([0.001, 0.5, 0.02, 0.03], 0.05) == [True, False, True, True]
+    assert decide.discoveries([0.02, 0.5], 0.05) == [True, False]
+    assert decide.discoveries([0.03, 0.5], 0.05) == [False, False]
 
 
 def test_false_discoveries_of_nights_with_heavy_tails():
@@ -194,10 +195,10 @@ def test_false_discoveries_of_nights_with_heavy_tails():
         for i in range(workloads):
             use = Use(name=str(i))
             draws = iter(0.015 * rng.standard_t(3, 80))
-            decisions.append(gate.decide(use, lambda _, d=draws: launch(float(next(d)))))
+            decisions.append(decide.decide(use, lambda _, d=draws: launch(float(next(d)))))
             decisions[-1] = decisions[-1].model_copy(update={"workload": use})
             nulls[f"{use} cpu"] = tuple(0.015 * rng.standard_t(3, 60))
-        for k, found in enumerate((decisions, gate.controlled(decisions, nulls))):
+        for k, found in enumerate((decisions, decide.controlled(decisions, nulls))):
             alarms[k] += any(one.outcome in ("regression", "improvement") for one in found)
     assert alarms[1] <= alarms[0] <= 0.01 * nights
 
@@ -208,8 +209,8 @@ def test_p_values_are_those_of_equal_versions():
     p = []
     for _ in range(2000):
         draws = iter(0.06 * rng.standard_normal(23))
-        decision = gate.decide(USE, lambda _, d=draws: launch(float(next(d))))
-        p.append(gate.p_value(decision, 0.06 * rng.standard_normal(200)))
+        decision = decide.decide(USE, lambda _, d=draws: launch(float(next(d))))
+        p.append(decide.p_value(decision, 0.06 * rng.standard_normal(200)))
     for x in (0.01, 0.05, 0.2):
         assert np.mean(np.array(p) <= x) <= x + 3 * np.sqrt(x / len(p))
 
@@ -220,7 +221,7 @@ def resampled(planted, decisions, seed):
     for (_, share), launches in sorted(recorded().items()):
         if share == planted:
             for _ in range(decisions):
-                yield gate.decide(launches[0].workload, lambda _, of=launches: of[rng.integers(len(of))]).outcome
+                yield decide.decide(launches[0].workload, lambda _, of=launches: of[rng.integers(len(of))]).outcome
 
 
 def test_recorded_launches_of_equal_versions_raise_no_alarm():
@@ -412,7 +413,7 @@ def test_a_calibration_knows_what_was_planted(tmp_path):
 
 
 def test_a_noisy_machine_supports_no_alarm():
-    slower = gate.decide(USE, scripted([0.05] * 21))
+    slower = decide.decide(USE, scripted([0.05] * 21))
     (kept,), _ = calibration.supported([slower], calibrated(20))
     (withdrawn,), notes = calibration.supported([slower], calibrated(20, scatter=0.1))
     assert kept.outcome == "regression" and kept.p < 0.01
@@ -426,6 +427,6 @@ def test_regressions_are_put_down_to_what_they_have_in_common(slow, words):
     for mode in ("forward", "nll"):
         for n in (4, 8):
             use = Use(name="engine", knobs={"mode": mode, "n_qubits": n})
-            made = gate.decide(USE, scripted([0.1 * (slow in (mode, "all"))] * 21))
+            made = decide.decide(USE, scripted([0.1 * (slow in (mode, "all"))] * 21))
             decisions.append(made.model_copy(update={"workload": use}))
-    assert attribution.common(decisions) == words
+    assert common_words.common(decisions) == words

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from qinn_bench.quantum import backends, native, statevector
+from qinn_bench.quantum import backends
 from qinn_bench.quantum.ansatz import Entangler, reuploading
 from qinn_bench.quantum.circuit import (
     ANGLES,
@@ -29,7 +29,8 @@ from qinn_bench.quantum.circuit import (
     WeightBlock,
     WeightedSum,
 )
-from qinn_bench.quantum.decompose import decompose
+from qinn_bench.quantum.compiler.decompose import decompose
+from qinn_bench.quantum.simulators import native, statevector
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 

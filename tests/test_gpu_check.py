@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from qinn_bench import registry, workers
-from qinn_bench.performance.scan import Row
+from qinn_bench import registry
+from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.study.schedulers import local
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks" / "gpu"
@@ -462,10 +463,10 @@ print(asked)
 
 def test_what_workers_are_forked_from_does_not_ask_for_a_gpu():
     modules = [registry.module_of("model", name) for name in registry.names("model")]
-    words = [sys.executable, "-c", ASKS, "qinn_bench.preloaded", "qinn_bench.run", *modules]
+    words = [sys.executable, "-c", ASKS, "qinn_bench.study.preloaded", "qinn_bench.study.run_cell", *modules]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_workers_find_what_sums_in_a_fixed_order_need_on_a_gpu():
-    assert workers._environment(1)["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert local._environment(1)["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"

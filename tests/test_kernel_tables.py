@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qinn_bench.quantum import lowering, native
 from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Gate, Pauli, Probabilities, WeightBlock, WeightedSum
+from qinn_bench.quantum.compiler import lowering
+from qinn_bench.quantum.simulators import native
 from qinn_bench.values import Refused
 
 if not native.AVAILABLE:

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from rows import CELL
 
-from qinn_bench import keys, licence, measures, planning, published, quality, registry, sources, studies
-from qinn_bench.performance import golden
+from qinn_bench import registry, sources
+from qinn_bench.data.transforms import Affine, Chain, Columnwise, LogShift
+from qinn_bench.performance.counters import golden
 from qinn_bench.performance.workloads import uses, workload_of
-from qinn_bench.transforms import Affine, Chain, Columnwise, LogShift
+from qinn_bench.records import keys, measures, published
+from qinn_bench.sensitivity import licence
+from qinn_bench.study import planning, study_files
 from qinn_bench.values import Budget, Use
+from qinn_bench.verdicts import golden_numbers
 
 ROOT = Path(__file__).parents[1]
 FLOWS = {"affine_inn", "cubic_inn", "spline_inn", "hybrid_qinn"}
@@ -32,7 +36,7 @@ def copied(tmp_path, monkeypatch):
         spec.loader.exec_module(module)
         roots = {name: keys.roots_of(name) for name in registry.names("model")}
         roots |= {"training": keys.TRAINING, "contract": keys.CONTRACT, "control": keys.CONTROL}
-        roots["transforms"] = ("qinn_bench.transforms:Affine",)
+        roots["transforms"] = ("qinn_bench.data.transforms:Affine",)
         return {name: module.fingerprint(module.reach(root, keys.NEUTRAL).values()) for name, root in roots.items()}
 
     return tmp_path, contents
@@ -63,18 +67,27 @@ def test_wording_and_places_change_no_content(copied):
     folder, contents = copied
     before = contents()
     models = folder / "reference_models"
-    edit(models / "qinn.py", '"""Keep some training rows', '"""Hold on to some training rows')
-    edit(models / "_flow.py", "        y = x.clone()", "        # Rows are left as they are.\n        y = x.clone()")
-    edit(models / "_flow.py", "def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:", "def forward(self, x):", 0)
+    edit(models / "quantum_flows" / "qinn.py", '"""Keep some training rows', '"""Hold on to some training rows')
     edit(
-        folder / "qinn_bench" / "training.py",
+        models / "_parts" / "flow.py",
+        "        y = x.clone()",
+        "        # Rows are left as they are.\n        y = x.clone()",
+    )
+    edit(
+        models / "_parts" / "flow.py",
+        "def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:",
+        "def forward(self, x):",
+        0,
+    )
+    edit(
+        folder / "qinn_bench" / "training" / "loop.py",
         '    """The state of one training; it lives for one call of `fit`."""\n',
         "",
     )
     edit(folder / "qinn_bench" / "contracts.py", "LOG_2PI = 1.8378770664093453", "LOG_2PI: float = 1.8378770664093453")
     for old, new in {
-        "reference_models._solver": "reference_models._parts.solver",
-        "reference_models._flow": "reference_models._parts.flow",
+        "reference_models._parts.solver": "reference_models._more.solver",
+        "reference_models._parts.flow": "reference_models._more.couplings",
         "qinn_bench.seeds": "qinn_bench.ground.seeds",
         "qinn_bench.quantum.circuit": "qinn_bench.quantum.values.circuit",
     }.items():
@@ -85,16 +98,21 @@ def test_wording_and_places_change_no_content(copied):
 @pytest.mark.parametrize(
     ("file", "old", "new", "moved"),
     [
-        ("reference_models/_flow.py", "nn.SiLU()", "nn.GELU()", FLOWS),
-        ("reference_models/_solver.py", "STEPS, CHUNK = 60", "STEPS, CHUNK = 61", {"qinn", "hybrid_qinn"}),
-        ("qinn_bench/training.py", "torch.optim.Adam(", "torch.optim.SGD(", {"training"}),
-        ("qinn_bench/training.py", "self.budget.clip)", "2 * self.budget.clip)", {"training"}),
-        ("qinn_bench/run.py", 'seed_of("init"', 'seed_of("start"', {"training"}),
+        ("reference_models/_parts/flow.py", "nn.SiLU()", "nn.GELU()", FLOWS),
+        ("reference_models/_parts/solver.py", "STEPS, CHUNK = 60", "STEPS, CHUNK = 61", {"qinn", "hybrid_qinn"}),
+        ("qinn_bench/training/loop.py", "torch.optim.Adam(", "torch.optim.SGD(", {"training"}),
+        ("qinn_bench/training/loop.py", "self.budget.clip)", "2 * self.budget.clip)", {"training"}),
+        ("qinn_bench/study/run_cell.py", 'seed_of("init"', 'seed_of("start"', {"training"}),
         ("qinn_bench/contracts.py", "-self.log_prob(x).mean()", "-self.log_prob(x).median()", {"contract"}),
         ("qinn_bench/quantum/stand_ins.py", "RIDGE = ", "RIDGE = 2 * ", {"control"}),
         ("qinn_bench/quantum/layer.py", "torch.zeros(circuit", "torch.ones(circuit", {"qinn", "hybrid_qinn"}),
-        ("qinn_bench/transforms.py", "(x - self.shift) / self.scale", "(x + self.shift) / self.scale", {"transforms"}),
-        ("qinn_bench/quantum/statevector.py", "def ", "# fast\ndef ", set()),
+        (
+            "qinn_bench/data/transforms.py",
+            "(x - self.shift) / self.scale",
+            "(x + self.shift) / self.scale",
+            {"transforms"},
+        ),
+        ("qinn_bench/quantum/simulators/statevector.py", "def ", "# fast\ndef ", set()),
         ("qinn_bench/values.py", "class Record(Value):", "class Record(Value):\n    extra: int = 0", set()),
     ],
 )
@@ -243,11 +261,11 @@ def test_every_licence_belongs_to_this_tree_or_says_what_was_mended(path):
 
 @pytest.mark.parametrize("name", ["nightly"])
 def test_every_golden_number_belongs_to_this_tree_or_says_what_was_mended(name):
-    found = quality.load_golden(ROOT / "results" / "golden" / "quality" / f"{name}.json")
-    orders = planning.plan(studies.load_study(ROOT / "benchmarks" / "studies" / f"{name}.toml"), ROOT / "results")
-    now = {quality.row_of(order.row, str(order.cell.data)): order.inputs for order in orders}
+    found = golden_numbers.load_golden(ROOT / "results" / "golden" / "quality" / f"{name}.json")
+    orders = planning.plan(study_files.load_study(ROOT / "benchmarks" / "studies" / f"{name}.toml"), ROOT / "results")
+    now = {golden_numbers.row_of(order.row, str(order.cell.data)): order.inputs for order in orders}
     for one in found.series:
-        row = quality.row_of(one.row, one.data)
+        row = golden_numbers.row_of(one.row, one.data)
         made_by = {part: content for part, content in now[row].items() if part != "cell"}
         assert not unexplained(keys.differences(found.inputs[row], made_by)), row
     code = measures.fingerprints(tuple(found.measured))

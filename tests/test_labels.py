@@ -15,17 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qinn_bench import registry
-from qinn_bench.capacity import Curve
+from qinn_bench.capacity.equivalence import Curve
 from qinn_bench.dataset import Observable
-from qinn_bench.performance.counters import Counted
-from qinn_bench.performance.nightly import Tonight, unfit
-from qinn_bench.performance.preflight import Conditions, Rival
-from qinn_bench.report import figures, look
+from qinn_bench.performance.counters.count import Counted
+from qinn_bench.performance.nightly.night import Tonight, unfit
+from qinn_bench.performance.nightly.page import page
+from qinn_bench.performance.nightly.preflight import Conditions, Rival
+from qinn_bench.performance.nightly.summary import markdown
+from qinn_bench.report import figure_style, study_figures
 from qinn_bench.report.capacity_figure import capacity_figure
 from qinn_bench.report.latex import latex
-from qinn_bench.report.layout import Entry, Heading, Line, Table
-from qinn_bench.report.nightly import markdown
-from qinn_bench.report.nightly_page import page
+from qinn_bench.report.table_value import Entry, Heading, Line, Table
 from qinn_bench.values import Estimate, Use
 
 ODD = (
@@ -41,7 +41,7 @@ def moons():
 
 
 def drawn(figure):
-    for form in look.METADATA:
+    for form in figure_style.METADATA:
         figure.savefig(io.BytesIO(), format=form)
 
 
@@ -51,9 +51,9 @@ def drawn(figure):
 def test_every_label_can_be_drawn(moons, labels):
     rows = np.random.default_rng(0).normal(size=(50, 2))
     steps = np.arange(1, 4)
-    drawn(figures.observables_figure(moons, dict.fromkeys(labels, rows), ["x", "y"]))
+    drawn(study_figures.observables_figure(moons, dict.fromkeys(labels, rows), ["x", "y"]))
     curves = dict.fromkeys(("curve_step", "curve_train", "curve_valid"), steps)
-    drawn(figures.loss_figure({label: [curves] for label in labels}))
+    drawn(study_figures.loss_figure({label: [curves] for label in labels}))
 
 
 @pytest.mark.parametrize("label", ODD)
@@ -68,21 +68,21 @@ def test_families_bounds_and_units_can_be_drawn(label):
 @pytest.mark.filterwarnings("ignore:.*Glyph .* missing from.*")
 def test_an_observable_of_somebody_else_can_be_drawn(moons, label):
     odd = replace(moons, plots=(Observable("x", label, -1.0, 1.0, unit=label),))
-    drawn(figures.observable_figure(odd, {"a": np.zeros((5, 2))}, "x"))
+    drawn(study_figures.observable_figure(odd, {"a": np.zeros((5, 2))}, "x"))
 
 
 def test_formulas_of_observables_stay_formulas():
-    assert look.words("$m_{\\ell\\ell}$ [GeV]", math=True) == "$m_{\\ell\\ell}$ [GeV]"
-    assert look.words("$m_{\\ell\\ell}$") == "\\$m_{\\ell\\ell}\\$"
-    assert look.words("Ba$$in", math=True) == "Ba\\$\\$in"
+    assert figure_style.words("$m_{\\ell\\ell}$ [GeV]", math=True) == "$m_{\\ell\\ell}$ [GeV]"
+    assert figure_style.words("$m_{\\ell\\ell}$") == "\\$m_{\\ell\\ell}\\$"
+    assert figure_style.words("Ba$$in", math=True) == "Ba\\$\\$in"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e308])
 def test_numbers_that_are_not_finite_can_be_drawn(moons, value):
     good = {"curve_step": np.arange(1, 4), "curve_train": np.ones(3), "curve_valid": np.ones(3)}
     for key in good:
-        drawn(figures.loss_figure({"a": [good], "b": [good | {key: np.full(3, value)}]}))
-    drawn(figures.observables_figure(moons, {"a": np.full((50, 2), value)}, ["x", "y"]))
+        drawn(study_figures.loss_figure({"a": [good], "b": [good | {key: np.full(3, value)}]}))
+    drawn(study_figures.observables_figure(moons, {"a": np.full((50, 2), value)}, ["x", "y"]))
 
 
 def a_table(first, second):

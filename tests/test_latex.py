@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_report import quality, record, study
 
 from qinn_bench.report.latex import FONTS, GAP, Page, _blocks, _column_width, _label_width, latex, tex
-from qinn_bench.report.table import table
+from qinn_bench.report.study_table import table
 
 PAGES = [Page(font, landscape) for font in FONTS for landscape in (False, True)]
 LONG = "hybrid_qinn[construction=elementwise,bins=4,uploads=4,fidelity=0.0,mmd=0.0] with a label that says all of it"

@@ -11,15 +11,15 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import chi2, ncx2, norm
 
-from qinn_bench import deformations, licence, power
 from qinn_bench.cli.main import main
-from qinn_bench.data._toys import plane_toy
+from qinn_bench.data.toy import plane_toy
 from qinn_bench.dataset import Dataset, Evidence, Metric
-from qinn_bench.deformations import DEFORMATIONS, NONE, Pool
-from qinn_bench.licence import Licence, Sight
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.report import licence as report
-from qinn_bench.report.table import table as study_table
+from qinn_bench.report import sensitivity_table as report
+from qinn_bench.report.study_table import table as study_table
+from qinn_bench.sensitivity import deformations, licence, power_curves
+from qinn_bench.sensitivity.deformations import DEFORMATIONS, NONE, Pool
+from qinn_bench.sensitivity.licence import Licence, Sight
 from qinn_bench.values import Array, Budget, Cell, Estimate, Record, Refused, Use
 
 NAMED = {d.name: d for d in DEFORMATIONS}
@@ -149,16 +149,16 @@ def test_a_pool_that_is_too_small_is_refused():
 
 
 def test_the_alarm_is_false_in_five_percent():
-    null = power.simulate(GAP, rows("x"), 200, NONE, 0.0, range(400))["gap"].values
-    fresh = power.simulate(GAP, rows("x"), 200, NONE, 0.0, range(400, 2000))["gap"].values
-    rate = np.mean(fresh > power.threshold(null))
+    null = power_curves.simulate(GAP, rows("x"), 200, NONE, 0.0, range(400))["gap"].values
+    fresh = power_curves.simulate(GAP, rows("x"), 200, NONE, 0.0, range(400, 2000))["gap"].values
+    rate = np.mean(fresh > power_curves.threshold(null))
     assert rate == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 * (1 / 400 + 1 / 1600)))
 
 
 @pytest.mark.parametrize("size", [19, 20, 100, 999])
 def test_the_threshold_is_exceeded_with_chance_five_percent_at_most(size):
     rng = np.random.default_rng(size)
-    exceeded = np.mean([1 - power.threshold(rng.random(size)) for _ in range(4000)])
+    exceeded = np.mean([1 - power_curves.threshold(rng.random(size)) for _ in range(4000)])
     assert 0.04 - 1 / size < exceeded < 0.05 + 0.002
 
 
@@ -167,13 +167,13 @@ def test_the_threshold_is_exceeded_with_chance_five_percent_at_most(size):
 )
 def test_distance_grows_to_the_worse_and_is_infinite_without_a_value(better, worst):
     null = np.array([0.9, 1.0, 1.1])
-    found = power.distance(np.array([worst, 1.0, np.nan]), better, null)
+    found = power_curves.distance(np.array([worst, 1.0, np.nan]), better, null)
     assert found[0] > found[1]
     assert found[2] == np.inf
 
 
 def test_the_same_names_give_the_same_values():
-    first, second = (power.simulate(GAP, rows("x"), 100, NAMED["tail"], 0.5, range(3)) for _ in range(2))
+    first, second = (power_curves.simulate(GAP, rows("x"), 100, NAMED["tail"], 0.5, range(3)) for _ in range(2))
     assert np.array_equal(first["gap"].values, second["gap"].values)
 
 
@@ -181,7 +181,7 @@ def test_the_crossing_of_a_power_curve_is_found_and_covered():
     rng, truth = np.random.default_rng(3), 0.1
     strengths, trials = np.array([0.05, 0.07, 0.1, 0.14]), np.array([8.0, 40.0, 40.0, 40.0])
     chance = 0.05 + 0.95 * norm.cdf(3.0 * np.log(strengths / truth) + norm.ppf(0.9 / 0.95))
-    found = [power.crossing(strengths, rng.binomial(trials.astype(int), chance), trials) for _ in range(200)]
+    found = [power_curves.crossing(strengths, rng.binomial(trials.astype(int), chance), trials) for _ in range(200)]
     assert np.median([f.strength for f in found]) == pytest.approx(truth, rel=0.06)
     assert np.mean([f.low < truth < f.high for f in found]) == pytest.approx(0.95, abs=0.045)
 
@@ -192,7 +192,7 @@ def agrees(sight: Sight, theory: float) -> None:
 
 
 def seen(metric: Metric, pool: Pool, n: int, repeats: int, *names: str) -> dict[str, Sight]:
-    return {s.deformation: s for s in power.sights(metric, pool, n, repeats, [NAMED[name] for name in names])}
+    return {s.deformation: s for s in power_curves.sights(metric, pool, n, repeats, [NAMED[name] for name in names])}
 
 
 def only(name: str, column: str) -> Metric:
@@ -235,7 +235,7 @@ def test_a_divergence_is_seen_as_theory_says():
 
 def test_the_licence_keeps_its_word_in_fresh_samples():
     sights = [seen(GAP, rows("x"), n, 40, "shift")["shift"] for n in range(100, 116)]
-    alarms, powers = np.transpose([power.kept(GAP, rows("x"), sight, 200) for sight in sights])
+    alarms, powers = np.transpose([power_curves.kept(GAP, rows("x"), sight, 200) for sight in sights])
     assert alarms.mean() == pytest.approx(0.05, abs=0.015)
     assert powers.mean() == pytest.approx(0.95, abs=0.02)
 

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from qinn_bench import matching, registry
+from qinn_bench import registry
+from qinn_bench.capacity import matching
 from qinn_bench.contracts import count_parameters
 from qinn_bench.values import Match, Refused, Row, Use
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from qinn_bench.quantum import native
 from qinn_bench.quantum.circuit import ANGLES, WIRES, Angle, Circuit, Gate, GateName, Pauli, WeightBlock, z_on
+from qinn_bench.quantum.simulators import native
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 

@@ -11,23 +11,25 @@ from math import log
 
 import pytest
 
-from qinn_bench import quality, registry, run
+from qinn_bench import registry
 from qinn_bench.cli import nightly as verb
 from qinn_bench.cli.main import main
-from qinn_bench.performance import anchor, findings, gate, history, nightly, preflight, runs, tiers
-from qinn_bench.performance.anchor import Anchor
-from qinn_bench.performance.bisection import Culprit
-from qinn_bench.performance.counters import Counted
-from qinn_bench.performance.gate import SPENT, Decision
-from qinn_bench.performance.golden import Known
-from qinn_bench.performance.judging import GateReport
-from qinn_bench.performance.launches import NoVerdict
+from qinn_bench.performance.counters.count import Counted
+from qinn_bench.performance.counters.golden import Known
+from qinn_bench.performance.gate import decide
+from qinn_bench.performance.gate.bisection import Culprit
+from qinn_bench.performance.gate.compare_versions import GateReport
+from qinn_bench.performance.gate.decide import SPENT, Decision
+from qinn_bench.performance.gate.growth_terms import Growth
+from qinn_bench.performance.gate.launches import NoVerdict
 from qinn_bench.performance.machine import Machine
-from qinn_bench.performance.terms import Growth
-from qinn_bench.report import trends
-from qinn_bench.report.nightly import markdown
-from qinn_bench.report.nightly_page import page
+from qinn_bench.performance.nightly import anchor, findings, history, night, preflight, run_files, tiers, trends
+from qinn_bench.performance.nightly.anchor import Anchor
+from qinn_bench.performance.nightly.page import page
+from qinn_bench.performance.nightly.summary import markdown
+from qinn_bench.study import run_cell
 from qinn_bench.values import Comparison, Estimate, Refused, Use
+from qinn_bench.verdicts import golden_numbers
 
 HEAD, ANCHOR, GREEN = "a" * 40, "b" * 40, "c" * 40
 MACHINE = Machine(processor="Toy CPU", architecture="x", cores=2, memory_gib=4, system="Linux", blas="none")
@@ -35,7 +37,7 @@ FIT = preflight.Conditions(load=0.5, cores=2, memory_gib=8.0, disk_gib=50.0)
 FOUR = Use(name="engine", knobs={"backend": "native", "n_qubits": 4})
 EIGHT = Use(name="engine", knobs={"backend": "native", "n_qubits": 8})
 NASTY = Use(name="<script>alert(1)</script>", knobs={"x": "a|b*_`&"})
-TONIGHT = nightly.Tonight(
+TONIGHT = night.Tonight(
     run="0123abcd",
     utc="2026-03-04T05:06:07+00:00",
     commit=HEAD,
@@ -68,7 +70,7 @@ def counted(calls=100, use=FOUR, **others):
 
 def tools(**others):
     """Measurements of a night on which nothing happened."""
-    plain = nightly.Tools(
+    plain = night.Tools(
         counters=lambda spent: [counted()],
         gate=lambda tier, base, spent: report(decision(FOUR), decision(EIGHT), base=base),
         trace=lambda tier, report, spent: (report, []),
@@ -79,7 +81,7 @@ def tools(**others):
 
 
 def moved(outcome, reason=""):
-    return quality.Finding(row="qinn", data="moons", metric="nll", outcome=outcome, reason=reason, seeds=5)
+    return golden_numbers.Finding(row="qinn", data="moons", metric="nll", outcome=outcome, reason=reason, seeds=5)
 
 
 def gating(*decisions, **others):
@@ -87,7 +89,7 @@ def gating(*decisions, **others):
 
 
 def test_a_quiet_night_is_ok():
-    found = nightly.night(TONIGHT, tools())
+    found = night.night(TONIGHT, tools())
     assert (found.verdict, found.findings, found.absent) == ("ok", (), ())
     assert list(found.gates) == ["anchor", "green"]
 
@@ -115,7 +117,7 @@ def raising(error):
     ],
 )
 def test_verdicts(changed, verdict, said):
-    found = nightly.night(TONIGHT, tools(**changed))
+    found = night.night(TONIGHT, tools(**changed))
     assert found.verdict == verdict
     assert any(said in str(one) for one in found.findings)
 
@@ -138,8 +140,8 @@ def test_a_finding_of_quality_has_its_size(outcome, effect, said):
 def test_what_cannot_be_measured_is_said():
     broken = tools(gate=raising(NoVerdict("git cannot check it out")), quality=raising(AssertionError), known=None)
     alone = TONIGHT.model_copy(update={"green": "", "no_green": "never green", "no_quality": "no golden numbers"})
-    found = nightly.night(alone, broken)
-    assert (found.verdict, nightly.CODES[found.verdict]) == ("unfit", 4)
+    found = night.night(alone, broken)
+    assert (found.verdict, night.CODES[found.verdict]) == ("unfit", 4)
     assert [one.tier for one in found.absent] == ["green", "quality", "anchor", "counters"]
     assert "counters --accept" in found.absent[-1].why
 
@@ -149,10 +151,10 @@ def test_a_machine_on_which_equal_versions_differ_is_unfit():
         assert (tier, base) == ("self-check", HEAD), "nothing else is measured"
         return report(decision(FOUR, "improvement", -0.06))
 
-    found = nightly.night(TONIGHT, tools(gate=compare), self_check=True)
+    found = night.night(TONIGHT, tools(gate=compare), self_check=True)
     assert found.verdict == "unfit" and "differ by -6.0%" in found.reason
-    assert nightly.night(TONIGHT, tools(), self_check=True).verdict == "ok"
-    late = nightly.night(TONIGHT, tools(gate=gating(Decision(workload=FOUR, outcome="skipped"))), self_check=True)
+    assert night.night(TONIGHT, tools(), self_check=True).verdict == "ok"
+    late = night.night(TONIGHT, tools(gate=gating(Decision(workload=FOUR, outcome="skipped"))), self_check=True)
     assert (late.verdict, late.reason) == (
         "undecided",
         "nothing got worse, but nothing was compared in: self-check, anchor, green",
@@ -170,12 +172,12 @@ def test_a_regression_names_its_term_and_its_commit():
         by=0.2,
     )
     culprit = Culprit(workload=EIGHT, commit="d" * 40, before=GREEN, decision=slower, probes=5)
-    late = nightly.Absent(tier="trace", what="the commit of another", why=SPENT)
+    late = night.Absent(tier="trace", what="the commit of another", why=SPENT)
 
     def trace(tier, report, spent):
         return report.model_copy(update={"culprits": (culprit,)}), [late]
 
-    found = nightly.night(TONIGHT, tools(gate=gating(slower, growth=(growth,)), trace=trace))
+    found = night.night(TONIGHT, tools(gate=gating(slower, growth=(growth,)), trace=trace))
     assert late in found.absent
     assert not found.gates["anchor"].untraced
     assert report(slower, decision(FOUR), culprits=()).untraced == (EIGHT,)
@@ -185,7 +187,7 @@ def test_a_regression_names_its_term_and_its_commit():
 
 def test_tiers_share_the_budget_and_what_they_leave():
     moment = [0.0]
-    budget = nightly.Budget(100.0, ["counters", "anchor", "quality"], now=lambda: moment[0])
+    budget = night.Budget(100.0, ["counters", "anchor", "quality"], now=lambda: moment[0])
     spent = budget.begin("counters")
     for at, over in ((0, False), (5, False), (10, False), (20, False), (24, True)):
         moment[0] = at
@@ -204,7 +206,7 @@ def test_no_time_leaves_rows_that_say_so():
         gate=gating(decision(FOUR), skipped),
         quality=lambda spent: ([], [], ["qinn on moons"]),
     )
-    found = nightly.night(TONIGHT, late)
+    found = night.night(TONIGHT, late)
     assert found.verdict == "undecided" and found.changes == ()
     assert found.reason == "nothing got worse, but nothing was compared in: counters, quality; there was no time for 3"
     assert {(one.tier, one.what) for one in found.absent} == {
@@ -219,14 +221,14 @@ def test_no_time_leaves_rows_that_say_so():
 
 def test_the_gate_skips_what_there_is_no_time_for():
     asked = count()
-    decisions = gate.gate([], [FOUR, EIGHT], raising(AssertionError), spent=lambda: next(asked) >= 0)
+    decisions = decide.gate([], [FOUR, EIGHT], raising(AssertionError), spent=lambda: next(asked) >= 0)
     assert [one.outcome for one in decisions] == ["skipped", "skipped"]
 
 
 def night_of(day, ratio=1.0, calls=100, more=(), **others):
     measured = tools(gate=gating(decision(FOUR, change=ratio - 1), *more), counters=lambda _: [counted(calls)])
     tonight = TONIGHT.model_copy(update={"run": f"{day:08d}", "utc": f"2026-03-{day:02d}T03:00:00+00:00"} | others)
-    return nightly.night(tonight, measured)
+    return night.night(tonight, measured)
 
 
 def test_nights_are_kept_and_read_back(tmp_path):
@@ -235,8 +237,8 @@ def test_nights_are_kept_and_read_back(tmp_path):
     late = night_of(5, more=[Decision(workload=EIGHT, outcome="skipped", reason=SPENT)])
     assert late.reason == "nothing got worse; there was no time for 1"
     for one in (night_of(1, commit="1" * 40), grown, night_of(3, dirty=True), some, late):
-        runs.save(tmp_path, history.rows(one), MACHINE)
-    before = runs.load(tmp_path)
+        run_files.save(tmp_path, history.rows(one), MACHINE)
+    before = run_files.load(tmp_path)
     assert history.last_green(before, lambda _: True) == "1" * 40, "not the others: worse, dirty, in part, late"
     assert history.last_green(before, lambda commit: commit[0] != "1") == ""
     ratios = history.trends(before, TONIGHT)[str(FOUR)]
@@ -258,7 +260,7 @@ seeds = 6
 budgets.short = {steps = 1}
 models = [{model = "gaussian"}, {model = "elementwise"}]
 """
-WATCH = quality.Watch(study="watched.toml", first_seeds=2, margins={"nll": 0.02})
+WATCH = golden_numbers.Watch(study="watched.toml", first_seeds=2, margins={"nll": 0.02})
 
 
 @pytest.fixture
@@ -269,19 +271,19 @@ def watched(tmp_path, monkeypatch):
     def execute(orders, limits, show):
         for order in orders:
             value = 1.0 + order.cell.seed / 10 + added[0] * (order.row == "elementwise")
-            run.save(order, {}, metrics={"nll": Estimate(value=value, better="lower")})
+            run_cell.save(order, {}, metrics={"nll": Estimate(value=value, better="lower")})
             trained.append((order.row, order.cell.seed))
 
     monkeypatch.setattr(tiers.campaign, "execute", execute)
-    monkeypatch.setattr(run, "provenance", lambda threads: {})
+    monkeypatch.setattr(run_cell, "provenance", lambda threads: {})
     study = tmp_path / "watched.toml"
     study.write_text(STUDY)
     data = str(registry.spell_out("data", Use(name="moons")))
     series = [
-        quality.Series(row=row, data=data, metric="nll", values=tuple(1 + seed / 10 for seed in range(6)))
+        golden_numbers.Series(row=row, data=data, metric="nll", values=tuple(1 + seed / 10 for seed in range(6)))
         for row in ("gaussian", "elementwise")
     ]
-    known = quality.Golden(study="watched", commit=HEAD, environment="e", series=tuple(series))
+    known = golden_numbers.Golden(study="watched", commit=HEAD, environment="e", series=tuple(series))
     return added, trained, lambda spent: tiers.check(known, WATCH, study, spent, lambda _: None)
 
 
@@ -311,7 +313,7 @@ def eventful():
     gates = gating(
         decision(NASTY, "regression", 0.2, reason="<q>&"), decision(FOUR), decision(EIGHT, "improvement", -0.1)
     )
-    return nightly.night(
+    return night.night(
         TONIGHT.model_copy(update={"machine": "<i>toy</i>"}),
         tools(gate=gates, counters=lambda _: [counted(150)], quality=lambda _: ([moved("worse", "<u>")], [], ["<s>"])),
     )
@@ -402,11 +404,11 @@ def test_the_command_keeps_a_run_and_a_report(tmp_path, monkeypatch, capsys):
     anchor.save(tmp_path, Anchor(commit=git_head(), reason="test", day="2026-03-04"))
     assert main(["nightly", "--results", str(tmp_path), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["verdict"] == "regression"
-    (kept,) = runs.files(tmp_path)
+    (kept,) = run_files.files(tmp_path)
     assert {path.suffix for path in (tmp_path / "reports").glob(f"{kept.stem}.*")} == {".md", ".html"}
     monkeypatch.setattr(preflight, "survey", lambda _: FIT.model_copy(update={"load": 50.0}))
     assert main(["nightly", "--results", str(tmp_path)]) == 4
-    assert "the load is 50.0" in capsys.readouterr().out and len(list(runs.files(tmp_path))) == 2
+    assert "the load is 50.0" in capsys.readouterr().out and len(list(run_files.files(tmp_path))) == 2
 
 
 def git_head():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from qinn_bench.paired import LEAST, compare, crossed_bootstrap, holm, replicates, ruling
+from qinn_bench.statistics.paired import LEAST, compare, crossed_bootstrap, holm, replicates, ruling
 
 SHAPES = {
     "normal": lambda rng, n: rng.normal(size=n),

@@ -16,9 +16,9 @@ from pennylane import numpy as pnp
 from pennylane.exceptions import DeviceError
 from scipy import linalg
 
-from qinn_bench.quantum import native
-from qinn_bench.quantum.tape_binding import bound, exponential
-from qinn_bench.quantum.tape_gates import EXACT, decomposition, is_kept
+from qinn_bench.quantum.pennylane.tape_binding import bound, exponential
+from qinn_bench.quantum.pennylane.tape_gates import EXACT, decomposition, is_kept
+from qinn_bench.quantum.simulators import native
 from qinn_bench.seeds import numpy_rng
 
 if not native.AVAILABLE:

@@ -13,7 +13,9 @@ from pennylane import numpy as pnp
 from pennylane.exceptions import DeviceError
 from scipy import stats
 
-from qinn_bench.quantum import native, pennylane_device, tapes
+from qinn_bench.quantum.pennylane import device as pennylane_device
+from qinn_bench.quantum.pennylane import tapes
+from qinn_bench.quantum.simulators import native
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.torch_seeds import torch_rng
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pennylane import numpy as pnp
 
-from qinn_bench.quantum import native
+from qinn_bench.quantum.simulators import native
 from qinn_bench.seeds import numpy_rng
 
 if not native.AVAILABLE:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from pennylane.devices.tests import get_device_tests
 
-from qinn_bench.quantum import native
+from qinn_bench.quantum.simulators import native
 
 if not native.AVAILABLE:
     pytest.skip("the compiled simulator was not built", allow_module_level=True)

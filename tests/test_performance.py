@@ -11,7 +11,7 @@ import pytest
 
 from qinn_bench.performance import engine, peers, workloads
 from qinn_bench.performance.peers import ring_source
-from qinn_bench.quantum import native
+from qinn_bench.quantum.simulators import native
 from qinn_bench.values import Refused, Use
 
 installed = [

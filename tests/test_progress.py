@@ -6,7 +6,10 @@ import json
 
 import pytest
 
-from qinn_bench import campaign, grid, matched, matching, measures, planning, progress, registry, run, store, studies
+from qinn_bench import registry
+from qinn_bench.capacity import matching
+from qinn_bench.records import measures, store
+from qinn_bench.study import campaign, grid, matched, planning, progress, run_cell, study_files
 from qinn_bench.values import Estimate, Record, Refused
 
 DATA = "moons[events=400]"
@@ -45,7 +48,7 @@ class Folder:
 
     def study(self, content):
         (self.path / "toy.toml").write_text(content)
-        return studies.load_study(self.path / "toy.toml")
+        return study_files.load_study(self.path / "toy.toml")
 
     def run(self, content, keep=True):
         study = self.study(content)
@@ -54,11 +57,11 @@ class Folder:
             matched.keep(self.results, study, orders)
         for order in campaign.pending(orders):
             if order.skip:
-                run.save(order, {}, status="skipped", reason=order.skip)
+                run_cell.save(order, {}, status="skipped", reason=order.skip)
                 continue
             count = matching._count(order.cell.model, registry.make("data", order.cell.data))
             of = {"measured": measures.fingerprints(order.metrics), "parameters": count}
-            run.save(order, {}, metrics={"swd": Estimate(value=1.0)}, **of)
+            run_cell.save(order, {}, metrics={"swd": Estimate(value=1.0)}, **of)
         return orders
 
     def told(self, content):

@@ -14,10 +14,11 @@ import pytest
 from claim_files import better, duel, grown, write
 from rows import record, save
 
-from qinn_bench import planning, published, run, store, studies
 from qinn_bench.cli.main import main
-from qinn_bench.comparing import SEEDS_ONLY
+from qinn_bench.records import published, store
+from qinn_bench.study import planning, run_cell, study_files
 from qinn_bench.values import Estimate, Refused
+from qinn_bench.verdicts.row_pairs import SEEDS_ONLY
 
 ROOT = Path(__file__).parents[1]
 STUDY = """
@@ -45,9 +46,9 @@ def study(tmp_path):
 def results(tmp_path, study):
     """Records of the study without training: of three of its four cells, and of a row that it does not have."""
     folder = tmp_path / "results"
-    for at, order in enumerate(planning.plan(studies.load_study(study), folder)[:3]):
+    for at, order in enumerate(planning.plan(study_files.load_study(study), folder)[:3]):
         swd = Estimate(value=0.1 / (at + 3), error=0.01, n=100, unit="sd", better="lower")
-        run.save(order, {"samples": np.zeros((2, 2))}, metrics={"swd": swd})
+        run_cell.save(order, {"samples": np.zeros((2, 2))}, metrics={"swd": swd})
     save(folder, [record("gone", 0, "swd", 0.3)])
     return folder
 
@@ -210,7 +211,7 @@ def test_the_published_records_of_this_project_can_be_read(path):
     assert records and {r.study for r in records} == {study}
     assert {r.row for r in records} <= {
         order.row
-        for order in planning.plan(studies.load_study(ROOT / "benchmarks" / "studies" / f"{study}.toml"), ROOT)
+        for order in planning.plan(study_files.load_study(ROOT / "benchmarks" / "studies" / f"{study}.toml"), ROOT)
     }
 
 

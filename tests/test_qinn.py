@@ -8,11 +8,11 @@ import torch
 
 from qinn_bench import registry
 from qinn_bench.quantum.layer import fidelity
-from qinn_bench.training import fit
+from qinn_bench.training.loop import fit
 from qinn_bench.values import Budget, Refused, Use
-from reference_models import hybrid_qinn, qinn
-from reference_models._elementwise_maps import ToAngles, ToLatent
-from reference_models._solver import solve
+from reference_models._parts.circuit_maps import ToAngles, ToLatent
+from reference_models._parts.solver import solve
+from reference_models.quantum_flows import hybrid_qinn, qinn
 
 torch.set_num_threads(1)
 

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from qinn_bench import quality, store
 from qinn_bench.cli.main import main
-from qinn_bench.quality import Watch
+from qinn_bench.records import store
 from qinn_bench.values import Budget, Cell, Estimate, Record, Refused, Use
+from qinn_bench.verdicts import golden_numbers
+from qinn_bench.verdicts.golden_numbers import Watch
 
 WATCH = Watch(study="benchmarks/studies/nightly.toml", first_seeds=3, margins={"nll": 0.02})
 SEEDS, SD = 20, 0.05
@@ -45,25 +46,25 @@ def base(seed=0):
 @pytest.fixture
 def golden(tmp_path):
     records = [record(seed, float(nll)) for seed, nll in enumerate(base())]
-    golden = quality.golden_of(WATCH, "nightly", records, "c" * 40, "e")
-    quality.save_golden(tmp_path / "golden.json", golden)
+    golden = golden_numbers.golden_of(WATCH, "nightly", records, "c" * 40, "e")
+    golden_numbers.save_golden(tmp_path / "golden.json", golden)
     return golden
 
 
 def outcome(golden, values, **changes):
-    found = quality.check(golden, WATCH, [record(seed, float(v), **changes) for seed, v in enumerate(values)])
+    found = golden_numbers.check(golden, WATCH, [record(seed, float(v), **changes) for seed, v in enumerate(values)])
     assert len(found) == 1
     return found[0]
 
 
 def test_a_golden_metric_that_is_watched_no_more_is_no_pass(golden):
     watch = Watch(study="benchmarks/studies/nightly.toml", first_seeds=3, margins={"swd": 0.02})
-    found = quality.check(golden, watch, [record(seed, 9.0) for seed in range(SEEDS)])
+    found = golden_numbers.check(golden, watch, [record(seed, 9.0) for seed in range(SEEDS)])
     assert found[0].outcome == "inconclusive" and "watched no more" in found[0].reason
 
 
 def test_the_same_numbers_pass_and_the_first_seeds_are_enough(golden, tmp_path):
-    assert quality.load_golden(tmp_path / "golden.json") == golden
+    assert golden_numbers.load_golden(tmp_path / "golden.json") == golden
     assert outcome(golden, base()).outcome == "same"
     assert outcome(golden, base() * (1 + 5e-5)).outcome == "same"
     assert outcome(golden, base() * (1 + 5e-5), precision="float64").outcome != "same"
@@ -88,10 +89,10 @@ def test_moved_numbers_of_few_seeds_ask_for_the_others(golden):
 
 def test_a_row_that_fails_now_is_no_pass(golden):
     all_lost = [record(seed, 0.0, status="diverged") for seed in range(SEEDS)]
-    assert quality.check(golden, WATCH, all_lost)[0].outcome == "worse"
-    assert quality.check(golden, WATCH, [])[0].outcome == "inconclusive"
+    assert golden_numbers.check(golden, WATCH, all_lost)[0].outcome == "worse"
+    assert golden_numbers.check(golden, WATCH, [])[0].outcome == "inconclusive"
     one_lost = [record(seed, nll, status="ok" if seed else "diverged") for seed, nll in enumerate(base().tolist())]
-    found = quality.check(golden, WATCH, one_lost)[0]
+    found = golden_numbers.check(golden, WATCH, one_lost)[0]
     assert found.outcome == "inconclusive" and "without a number at seeds 0" in found.reason
 
 
@@ -102,20 +103,20 @@ def test_false_alarms_are_rare_and_many_series_are_corrected():
         then, now = (
             [record(s, 1 + SD * float(rng.normal()), row=row) for row in rows for s in range(SEEDS)] for _ in range(2)
         )
-        golden = quality.golden_of(WATCH, "nightly", then, "c", "e")
-        wrong += any(one.outcome == "worse" for one in quality.check(golden, WATCH, now))
+        golden = golden_numbers.golden_of(WATCH, "nightly", then, "c", "e")
+        wrong += any(one.outcome == "worse" for one in golden_numbers.check(golden, WATCH, now))
     assert wrong / nights < 0.05 + 3 * np.sqrt(0.05 * 0.95 / nights)
 
 
 def test_golden_numbers_need_seeds_and_metrics(tmp_path):
     with pytest.raises(Refused, match="2 seeds"):
-        quality.golden_of(WATCH, "nightly", [record(0, 1.0), record(1, 1.1)], "c", "e")
+        golden_numbers.golden_of(WATCH, "nightly", [record(0, 1.0), record(1, 1.1)], "c", "e")
     other = WATCH.model_copy(update={"margins": {"nll": 0.02, "auc": 0.1}})
     with pytest.raises(Refused, match="metric 'auc'"):
-        quality.golden_of(other, "nightly", [record(s, 1.0 + s) for s in range(6)], "c", "e")
+        golden_numbers.golden_of(other, "nightly", [record(s, 1.0 + s) for s in range(6)], "c", "e")
     (tmp_path / "g.json").write_text("{}")
     with pytest.raises(Refused, match="no golden numbers of this version"):
-        quality.load_golden(tmp_path / "g.json")
+        golden_numbers.load_golden(tmp_path / "g.json")
 
 
 def test_the_verb(tmp_path, capsys):

@@ -13,7 +13,7 @@ from _pytest.mark import ParameterSet
 from drawn_circuits import random_circuit
 from torch import Tensor
 
-from qinn_bench.quantum import backends, statevector
+from qinn_bench.quantum import backends
 from qinn_bench.quantum.ansatz import overlap, reuploading, ring, swap_test
 from qinn_bench.quantum.circuit import (
     ANGLES,
@@ -28,8 +28,9 @@ from qinn_bench.quantum.circuit import (
     WeightedSum,
     z_on,
 )
+from qinn_bench.quantum.compiler.program import compile_circuit
 from qinn_bench.quantum.layer import CircuitLayer, fidelity
-from qinn_bench.quantum.program import compile_circuit
+from qinn_bench.quantum.simulators import statevector
 from qinn_bench.values import Refused
 
 PAULI = {

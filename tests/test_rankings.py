@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import friedmanchisquare, trim_mean
 
-from qinn_bench.rankings import control_difference, critical_difference, friedman, groups, interquartile_mean
+from qinn_bench.statistics.rankings import control_difference, critical_difference, friedman, groups, interquartile_mean
 
 DEMSAR = np.array(
     [

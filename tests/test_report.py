@@ -19,11 +19,11 @@ from matplotlib.image import imread
 from synthetic import MASS, dataset, rows
 
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.report import cells, figures, layout, look
+from qinn_bench.report import cells, figure_style, study_figures, table_value
 from qinn_bench.report.latex import latex, tex
-from qinn_bench.report.layout import Entry, Heading, Line, Table
 from qinn_bench.report.numbers import number
-from qinn_bench.report.table import table
+from qinn_bench.report.study_table import table
+from qinn_bench.report.table_value import Entry, Heading, Line, Table
 from qinn_bench.values import Budget, Cell, Certificate, Estimate, Parameters, Record, Refused, Resources, Use
 
 NLL = {"unit": "nats", "better": "lower"}
@@ -275,7 +275,7 @@ def test_a_long_column_is_laid_out_in_linear_time():
             looks.append(1)
             return super().__iter__()
 
-    layout._starred(Seen([Entry(str(k)) for k in range(50)]))
+    table_value._starred(Seen([Entry(str(k)) for k in range(50)]))
     assert len(looks) <= 4
 
 
@@ -334,7 +334,7 @@ def test_the_legend_explains_marks_errors_and_the_truth():
 
 
 def test_tables_need_no_torch():
-    code = "import sys; import qinn_bench.report.table; assert 'torch' not in sys.modules"
+    code = "import sys; import qinn_bench.report.study_table; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -372,41 +372,41 @@ def stairs(axes, colour):
 
 
 def test_a_page_shows_each_observable_and_its_ratio(data, samples):
-    figure = figures.observables_figure(data, samples, ["mass", "x", "t"])
+    figure = study_figures.observables_figure(data, samples, ["mass", "x", "t"])
     assert [lower.get_xlabel() for _, lower in frames(figure)] == ["m [GeV]", "x", "t"]
     assert frames(figure)[0][0].get_ylabel() == "fraction / 1 GeV"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["truth", "good", "shifted"]
 
 
 def test_a_histogram_shows_the_shares_of_its_sample_and_the_ratio_their_quotient(data, samples):
-    upper, lower = frames(figures.observable_figure(data, samples, "mass"))[0]
+    upper, lower = frames(study_figures.observable_figure(data, samples, "mass"))[0]
     plot = data.plots[0]
     truth, shifted = (
         np.histogram(r[:, 0], plot.bins, (plot.low, plot.high))[0] for r in (data.test, samples["shifted"])
     )
-    np.testing.assert_allclose(stairs(upper, look.PALETTE[1])[0], shifted / shifted.sum())
-    clear = truth >= figures.FEWEST
+    np.testing.assert_allclose(stairs(upper, figure_style.PALETTE[1])[0], shifted / shifted.sum())
+    clear = truth >= study_figures.FEWEST
     expected = np.full(plot.bins, np.nan)
     expected[clear] = (shifted / shifted.sum())[clear] / (truth / truth.sum())[clear]
-    np.testing.assert_allclose(stairs(lower, look.PALETTE[1])[0], expected)
+    np.testing.assert_allclose(stairs(lower, figure_style.PALETTE[1])[0], expected)
 
 
 def test_transverse_momenta_have_a_logarithmic_axis(data, samples):
     steep = replace(data, plots=(replace(data.plots[2], name="pt_j"),), observables=lambda r: {"pt_j": r[:, 2]})
-    assert frames(figures.observable_figure(steep, samples, "pt_j"))[0][0].get_yscale() == "log"
-    assert frames(figures.observable_figure(data, samples, "t"))[0][0].get_yscale() == "linear"
+    assert frames(study_figures.observable_figure(steep, samples, "pt_j"))[0][0].get_yscale() == "log"
+    assert frames(study_figures.observable_figure(data, samples, "t"))[0][0].get_yscale() == "linear"
 
 
 def test_samples_that_are_empty_far_off_or_not_finite_are_drawn(data, tmp_path):
     odd = {"empty": np.zeros((0, 3)), "far": np.full((50, 3), 1e9), "nan": np.full((50, 3), np.nan)}
-    assert look.save(figures.observables_figure(data, odd, ["mass", "x"]), tmp_path / "odd")
+    assert figure_style.save(study_figures.observables_figure(data, odd, ["mass", "x"]), tmp_path / "odd")
 
 
 def test_unknown_observables_are_refused(data, samples):
     with pytest.raises(Refused, match="'synthetic' has no observable 'm_ll'; there are: mass, x, t"):
-        figures.observable_figure(data, samples, "m_ll")
+        study_figures.observable_figure(data, samples, "m_ll")
     with pytest.raises(Refused, match="no observables"):
-        figures.observables_figure(data, samples, [])
+        study_figures.observables_figure(data, samples, [])
 
 
 def test_loss_curves_show_every_seed_and_both_losses():
@@ -418,7 +418,7 @@ def test_loss_curves_show_every_seed_and_both_losses():
         }
         for s in range(3)
     ]
-    left, right = figures.loss_figure({"a": seeds, "b": seeds[:1]}).axes
+    left, right = study_figures.loss_figure({"a": seeds, "b": seeds[:1]}).axes
     assert (len(left.lines), len(right.lines)) == (4, 4)
     np.testing.assert_array_equal(left.lines[1].get_ydata(), [10, 6, 5])
     assert "training loss" in left.get_ylabel()
@@ -426,28 +426,29 @@ def test_loss_curves_show_every_seed_and_both_losses():
 
 
 def test_models_are_told_apart_beyond_the_palette():
-    pens = [(colour, str(dash)) for colour, dash in look.pens(20)]
+    pens = [(colour, str(dash)) for colour, dash in figure_style.pens(20)]
     assert len(set(pens)) == 20
 
 
 def test_files_are_written_not_blank_and_the_same_each_time(data, samples, tmp_path):
     written = [
-        look.save(figures.observable_figure(data, samples, "mass"), tmp_path / part / "v1.0_mass") for part in "ab"
+        figure_style.save(study_figures.observable_figure(data, samples, "mass"), tmp_path / part / "v1.0_mass")
+        for part in "ab"
     ]
     assert [path.name for path in written[0]] == ["v1.0_mass.png", "v1.0_mass.pdf"]
     for first, second in zip(*written, strict=True):
         assert first.read_bytes() == second.read_bytes()
     image = imread(written[0][0])[..., :3]
-    assert image.shape[1] == round(300 * figures.COLUMN)
+    assert image.shape[1] == round(300 * study_figures.COLUMN)
     assert 0.05 < np.mean(image.min(axis=2) < 0.9) < 0.6
-    for colour in look.PALETTE[:2]:
+    for colour in figure_style.PALETTE[:2]:
         assert np.any(np.all(np.abs(image - to_rgb(colour)) < 0.02, axis=2))
     assert b"CreationDate" not in written[0][1].read_bytes()
 
 
 def test_figures_leave_the_settings_of_the_user_alone(data, samples, tmp_path):
     before = dict(rcParams)
-    look.save(figures.observable_figure(data, samples, "x"), tmp_path / "x")
+    figure_style.save(study_figures.observable_figure(data, samples, "x"), tmp_path / "x")
     assert dict(rcParams) == before
 
 

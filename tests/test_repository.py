@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from qinn_bench import provenance, repository
-from qinn_bench.performance.checkouts import Checkouts
+from qinn_bench import repository
+from qinn_bench.performance.gate.checkouts import Checkouts
+from qinn_bench.records import provenance
 from qinn_bench.values import Refused
 
 ROOT = Path(__file__).parents[1]

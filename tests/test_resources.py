@@ -5,14 +5,14 @@ import torch
 import zoo
 from torch import Tensor, nn
 
-from qinn_bench import resources
+from qinn_bench.capacity import cost
+from qinn_bench.capacity.cost import Step, jacobian_rank, numerical_rank, step_cost
 from qinn_bench.contracts import DensityModel, count_parameters
-from qinn_bench.quantum import native, statevector
 from qinn_bench.quantum.ansatz import reuploading
+from qinn_bench.quantum.compiler.lowering import simulator_of
 from qinn_bench.quantum.layer import CircuitLayer
-from qinn_bench.quantum.lowering import simulator_of
+from qinn_bench.quantum.simulators import native, statevector
 from qinn_bench.quantum.tally import tallied
-from qinn_bench.resources import Step, jacobian_rank, numerical_rank, step_cost
 from qinn_bench.torch_seeds import torch_rng
 
 DIM, ROWS = 3, 20
@@ -88,7 +88,7 @@ def test_row_gradients_are_those_of_single_backward_passes(name):
     model = zoo.tiny(name, DIM, jolt=0.1)
     trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     rows = zoo.features(DIM)[:3]
-    found, expected = resources.row_gradients(model, trained, rows), by_passes(model, rows)
+    found, expected = cost.row_gradients(model, trained, rows), by_passes(model, rows)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
 
 
@@ -102,7 +102,7 @@ def test_the_numerical_rank_is_that_of_the_factors(shape):
 
 
 def test_a_map_of_one_row_cannot_show_more_than_its_outputs():
-    measured = resources.measure(zoo.tiny("spline_inn", DIM), zoo.features(DIM)[:2], zoo.features(DIM), torch_rng("x"))
+    measured = cost.measure(zoo.tiny("spline_inn", DIM), zoo.features(DIM)[:2], zoo.features(DIM), torch_rng("x"))
     assert measured.rank == 2 * (DIM + 1) and measured.rank_is_bound and measured.rank_rows == 2
 
 
@@ -156,7 +156,7 @@ def test_the_operations_of_an_unknown_simulator_are_not_made_up():
     for module in model.modules():
         if isinstance(module, CircuitLayer):
             module.backend = Elsewhere()
-    measured = resources.measure(model, zoo.features(DIM)[:9], zoo.features(DIM)[:9], torch_rng("x"))
+    measured = cost.measure(model, zoo.features(DIM)[:9], zoo.features(DIM)[:9], torch_rng("x"))
     assert measured.circuit_evaluations > 0 and measured.step_flops is None and measured.rank is None
 
 
@@ -171,7 +171,7 @@ def test_barrier_points_are_evaluations_too():
 def test_measuring_leaves_the_model_as_it_was():
     model, rows = zoo.tiny("hybrid_qinn", DIM), zoo.features(DIM)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    first = resources.measure(model, rows, rows[:ROWS], torch_rng("x"))
-    assert first == resources.measure(model, rows, rows[:ROWS], torch_rng("x"))
+    first = cost.measure(model, rows, rows[:ROWS], torch_rng("x"))
+    assert first == cost.measure(model, rows, rows[:ROWS], torch_rng("x"))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())

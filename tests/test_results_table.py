@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qinn_bench.results_table import Columns, plain_number, read
 from qinn_bench.values import Refused
+from qinn_bench.verdicts.outside_results import Columns, plain_number, read
 
 RUNS = Columns("model", "score", "data", "seed")
 MEANS = Columns("model", "score", "data", "", "sd", "n")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from qinn_bench.performance import asv_export, runs
 from qinn_bench.performance.machine import Machine, environment, this_machine
+from qinn_bench.performance.nightly import asv_export, run_files
 from qinn_bench.values import Refused
 
 ROOT = Path(__file__).parents[1]
@@ -32,50 +32,50 @@ ROW = {
 
 
 def row(**changes):
-    return runs.Row(**(ROW | changes))
+    return run_files.Row(**(ROW | changes))
 
 
 def test_a_run_comes_back_as_it_was(tmp_path):
     rows = [row(), row(knobs={}, value=None, status="unsupported", reason="no GPU"), row(launches=(1.01, 0.99, 1.0))]
-    path = runs.save(tmp_path, rows, MACHINE)
+    path = run_files.save(tmp_path, rows, MACHINE)
     assert path == tmp_path / "runs/2026/03" / f"20260304T050607Z_{MACHINE.name}_cccccccc_0123abcd.jsonl"
-    assert runs.load(tmp_path) == rows
+    assert run_files.load(tmp_path) == rows
     assert Machine.model_validate_json((tmp_path / "machines" / f"{MACHINE.name}.json").read_bytes()) == MACHINE
     with pytest.raises(Refused, match="written once"):
-        runs.save(tmp_path, rows, MACHINE)
+        run_files.save(tmp_path, rows, MACHINE)
 
 
 def test_what_is_no_run_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(Refused, match="at least one"):
-        runs.save(tmp_path, [], MACHINE)
+        run_files.save(tmp_path, [], MACHINE)
     with pytest.raises(Refused, match="2 runs"):
-        runs.save(tmp_path, [row(), row(run="fedc0123")], MACHINE)
-    path = runs.save(tmp_path, [row()], MACHINE)
+        run_files.save(tmp_path, [row(), row(run="fedc0123")], MACHINE)
+    path = run_files.save(tmp_path, [row()], MACHINE)
     path.write_text(path.read_text() + '{"schema_version": 2}\n')
     with pytest.raises(Refused, match="line 2, is no row of version 1: schema_version"):
-        runs.load(tmp_path)
+        run_files.load(tmp_path)
     path.rename(path.with_name("notes.jsonl"))
     with pytest.raises(Refused, match="not named as a run"):
-        runs.load(tmp_path)
+        run_files.load(tmp_path)
     assert not list(tmp_path.rglob(".*")), "nothing half written"
 
 
 def test_merging_is_a_set_union(tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
-    runs.save(a, [row()], MACHINE)
-    runs.save(b, [row(run="fedc0123")], MACHINE)
+    run_files.save(a, [row()], MACHINE)
+    run_files.save(b, [row(run="fedc0123")], MACHINE)
     shutil.copytree(a / "runs", b / "runs", dirs_exist_ok=True)
-    assert len(runs.merge(a, [b])) == 1 and runs.merge(a, [b]) == []
-    assert {r.run for r in runs.load(a)} == {"0123abcd", "fedc0123"}
-    changed = next(path for path in runs.files(b) if "fedc" in path.name)
+    assert len(run_files.merge(a, [b])) == 1 and run_files.merge(a, [b]) == []
+    assert {r.run for r in run_files.load(a)} == {"0123abcd", "fedc0123"}
+    changed = next(path for path in run_files.files(b) if "fedc" in path.name)
     changed.write_text(changed.read_text().replace("0.5", "0.4"))
     with pytest.raises(Refused, match="never changes"):
-        runs.merge(a, [b])
+        run_files.merge(a, [b])
 
 
 def test_the_schema_in_the_repository_is_that_of_the_code():
-    assert (ROOT / "results/schema/run.schema.json").read_text() == runs.schema_text()
-    assert set(runs.schema()["required"]) <= set(ROW)
+    assert (ROOT / "results/schema/run.schema.json").read_text() == run_files.schema_text()
+    assert set(run_files.schema()["required"]) <= set(ROW)
 
 
 def test_a_machine_is_named_by_what_does_not_change():

@@ -18,14 +18,16 @@ import pytest
 
 from qinn_bench.cli.main import main
 from qinn_bench.cli.scale import parse_qubits
-from qinn_bench.performance import measure, scan, workloads
-from qinn_bench.performance.measure import interleaved
-from qinn_bench.performance.scan import Request, Row, Scan, growths
-from qinn_bench.performance.scout import Scouted, Scouts, serve
+from qinn_bench.performance import timing as measure
+from qinn_bench.performance import workloads
+from qinn_bench.performance.scaling import scan
+from qinn_bench.performance.scaling.figure import scaling_figure
+from qinn_bench.performance.scaling.memory_probe import Scouted, Scouts, serve
+from qinn_bench.performance.scaling.scan import Request, Row, Scan, growths
+from qinn_bench.performance.scaling.tables import digits, notes, tables
+from qinn_bench.performance.timing import interleaved
 from qinn_bench.performance.workloads import WORKLOADS
-from qinn_bench.report import look
-from qinn_bench.report.scaling import digits, notes, tables
-from qinn_bench.report.scaling_figure import scaling_figure
+from qinn_bench.report import figure_style
 from qinn_bench.values import Refused, Use
 
 ROOT = Path(__file__).parents[1]
@@ -220,7 +222,7 @@ def test_the_figure_has_a_panel_a_mode_and_a_curve_a_fit(monkeypatch, tmp_path):
     drawn = scaling_figure(found)
     assert [axes.get_title() for axes in drawn.axes] == ["forward", "gradient"]
     assert all(len([line for line in axes.lines if len(line.get_xdata()) == 200]) == 1 for axes in drawn.axes)
-    look.save_as(drawn, tmp_path / "deep" / "scale.png")
+    figure_style.save_as(drawn, tmp_path / "deep" / "scale.png")
     assert (tmp_path / "deep" / "scale.png").stat().st_size > 10_000
 
 
@@ -288,7 +290,7 @@ def test_asv_and_pytest_run_what_the_registry_names():
 def test_asv_counts_a_workload_once(tmp_path, monkeypatch):
     suites = runpy.run_path(str(ROOT / "benchmarks" / "asv" / "suites.py"))
     taken = []
-    monkeypatch.setattr("qinn_bench.performance.counters.count", lambda use: taken.append(use) or {"calls": 7})
+    monkeypatch.setattr("qinn_bench.performance.counters.count.count", lambda use: taken.append(use) or {"calls": 7})
     monkeypatch.chdir(tmp_path)
     tracks = suites["DataCounters"]()
     assert [tracks.track_calls("moons"), tracks.track_calls("moons"), tracks.track_calls("gmm8")] == [7, 7, 7]

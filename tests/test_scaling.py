@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qinn_bench.performance.scaling import Curve, allowance, fit
+from qinn_bench.performance.scaling.fit import Curve, allowance, fit
 from qinn_bench.seeds import numpy_rng
 
 QUBITS = np.arange(4.0, 17.0)

@@ -18,7 +18,7 @@ from qinn_bench.quantum import backends
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Gate, Pauli, Probabilities, WeightedSum, z_on
 from qinn_bench.quantum.layer import CircuitLayer
-from qinn_bench.quantum.measurement import measurement
+from qinn_bench.quantum.simulators.measurement import measurement
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 

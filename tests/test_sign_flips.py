@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, permutation_test, wilcoxon
 
-from qinn_bench import sign_flips
-from qinn_bench.paired import holm
-from qinn_bench.sign_flips import HALVES, LEAST, sign_flip_p, wilcoxon_p
+from qinn_bench.statistics import sign_flips
+from qinn_bench.statistics.paired import holm
+from qinn_bench.statistics.sign_flips import HALVES, LEAST, sign_flip_p, wilcoxon_p
 
 
 def brute(whole):

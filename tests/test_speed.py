@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from qinn_bench.performance.arithmetic import Arithmetic, arithmetic
-from qinn_bench.performance.scan import Row
-from qinn_bench.quantum import native
-from qinn_bench.report.speed import COLUMNS, GRADIENT, NLL, markdown
+from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.performance.scaling.share_of_peak import Arithmetic, arithmetic
+from qinn_bench.performance.scaling.speed_page import COLUMNS, GRADIENT, NLL, markdown
+from qinn_bench.quantum.simulators import native
 
 FACTS = {"processor": "a processor", "cores": 2, "load_at_start": 0.1, "load_at_end": 0.2, "torch": "2.13.0"}
 SECONDS = {"default.qubit": 0.4, "default.qubit:rot": 0.3, "default.qubit:unitary": 0.2, "lightning.qubit": 1.0}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows import CELL
 
-from qinn_bench import locks, store
+from qinn_bench.records import locks, store
 from qinn_bench.values import Estimate, Record, Refused
 
 
@@ -135,7 +135,7 @@ def test_a_lock_is_held_once_and_ends_with_its_process(tmp_path):
     first = locks.take(path)
     assert locks.take(path) is None and f"process {os.getpid()}" in locks.holder(path)
     first.release()
-    code = "import os, pathlib, sys, qinn_bench.locks as l; l.take(pathlib.Path(sys.argv[1])); os._exit(1)"
+    code = "import os, pathlib, sys, qinn_bench.records.locks as l; l.take(pathlib.Path(sys.argv[1])); os._exit(1)"
     subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
     assert path.exists()
     again = locks.take(path)

@@ -13,13 +13,13 @@ from scipy import stats
 from test_report import quality, record, study
 
 from qinn_bench import registry
-from qinn_bench.claims import Claim, Ruling
 from qinn_bench.cli.main import main
-from qinn_bench.order import Order
-from qinn_bench.report.claims import interval_of
-from qinn_bench.report.table import table
-from qinn_bench.time_left import Pace, TimeLeft, said
+from qinn_bench.report.claims_table import interval_of
+from qinn_bench.report.study_table import table
+from qinn_bench.study.order import Order
+from qinn_bench.study.time_left import Pace, TimeLeft, said
 from qinn_bench.values import Estimate, Use
+from qinn_bench.verdicts.claims import Claim, Ruling
 
 
 @settings(deadline=None, max_examples=25)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from qinn_bench import ties
 from qinn_bench.metrics import mmd
-from qinn_bench.statistics import permutation_p
+from qinn_bench.statistics import ties
+from qinn_bench.statistics.estimates import permutation_p
 
 DECIMALS = st.integers(-2000, 2000)
 

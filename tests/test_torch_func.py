@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
-from qinn_bench.quantum import native, statevector
 from qinn_bench.quantum.ansatz import reuploading
+from qinn_bench.quantum.simulators import native, statevector
 
 if not native.AVAILABLE:
     pytest.skip("the compiled simulator was not built", allow_module_level=True)

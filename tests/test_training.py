@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from qinn_bench.contracts import DensityModel, Generator
-from qinn_bench.training import fit
+from qinn_bench.training.loop import fit
 from qinn_bench.values import Budget
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qinn_bench.transforms import (
+from qinn_bench.data.transforms import (
     LIMIT,
     Affine,
     Chain,

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qinn_bench.quantum import statevector
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, z_on
-from qinn_bench.quantum.unitaries import N_INPUTS, angles_of, fixed_unitary, sampled_unitary
+from qinn_bench.quantum.pennylane.unitaries import N_INPUTS, angles_of, fixed_unitary, sampled_unitary
+from qinn_bench.quantum.simulators import statevector
 from qinn_bench.values import Refused
 
 X = torch.tensor([[0, 1], [1, 0]], dtype=torch.complex128)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from qinn_bench.paired import compare, sign_flip_p
-from qinn_bench.performance.launches import Failure, Launch
+from qinn_bench.performance.gate.launches import Failure, Launch
+from qinn_bench.statistics.paired import compare, sign_flip_p
 from qinn_bench.values import Refused, Use
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "validation"

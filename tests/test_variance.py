@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from qinn_bench import planning, registry, run, store, studies
+from qinn_bench import registry
 from qinn_bench.cli.main import main
-from qinn_bench.order import Order
-from qinn_bench.run import run_cell
-from qinn_bench.splits import resplit
+from qinn_bench.data.resplit import resplit
+from qinn_bench.records import store
+from qinn_bench.study import planning, study_files
+from qinn_bench.study import run_cell as run
+from qinn_bench.study.order import Order
+from qinn_bench.study.run_cell import run_cell
 from qinn_bench.values import Budget, Cell, Refused, Use
-from qinn_bench.variance import budget, budgets
+from qinn_bench.verdicts.variance_sources import budget, budgets
 from tests.rows import certificate, record
 
 ROOT = Path(__file__).parents[1]
@@ -131,7 +134,7 @@ def test_rows_split_anew_are_the_same_rows():
 
 
 def test_a_study_moves_each_source_alone(study, tmp_path):
-    orders = planning.plan(studies.load_study(study), tmp_path)
+    orders = planning.plan(study_files.load_study(study), tmp_path)
     found = {(order.row, order.cell.varies): 0 for order in orders}
     for order in orders:
         found[order.row, order.cell.varies] += 1
@@ -147,7 +150,7 @@ def test_too_few_seeds_are_refused(study, tmp_path):
     few = tmp_path / "few.toml"
     few.write_text(STUDY.replace("seeds = 4", "seeds = 3"))
     with pytest.raises(Refused, match="the variance of 3 seeds; 4 or more"):
-        studies.load_study(few)
+        study_files.load_study(few)
 
 
 def test_a_planted_budget_is_found():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from rows import CONTROLS, around, certificate, quantum, record, row, save
 
-from qinn_bench import licence
-from qinn_bench.licence import Licence, Sight
+from qinn_bench.sensitivity import licence
+from qinn_bench.sensitivity.licence import Licence, Sight
 from qinn_bench.values import Budget, Refused, Use
-from qinn_bench.verdicts import judge
+from qinn_bench.verdicts.judge import judge
 
 
 def verdict(records, metric="swd", margin=None, first="a", second="b", **more):
@@ -222,7 +222,7 @@ def test_likelihoods_are_compared_row_by_row_after_division_by_the_mass(tmp_path
             arrays.append({"log_prob": -losses, "samples": np.zeros((100, 3))})
             records.append(record(name, seed, "nll", float(losses.mean() + 0.2)))
     save(tmp_path, records, arrays)
-    seen = mocker.spy(__import__("qinn_bench.paired", fromlist=["compare"]), "compare")
+    seen = mocker.spy(__import__("qinn_bench.statistics.paired", fromlist=["compare"]), "compare")
     verdict(records, "nll", results=tmp_path)
     rows = seen.call_args.kwargs["rows"]
     assert np.allclose(rows[0], truth[:5]) and np.allclose(rows[1], truth[5:])

@@ -5,7 +5,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qinn_bench.quantum import statevector
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import (
     ANGLES,
@@ -20,6 +19,7 @@ from qinn_bench.quantum.circuit import (
     WeightedSum,
     z_on,
 )
+from qinn_bench.quantum.simulators import statevector
 from qinn_bench.quantum.visibility import blind_weights, trimmed
 
 NAMES = ("RX", "RY", "RZ", "PhaseShift", "Rot", "U3", "H", "X", "Y", "Z", "S", "T", *WIRES)

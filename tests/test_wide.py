@@ -13,7 +13,6 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from qinn_bench.quantum import lowering, native, statevector
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import (
     ANGLES,
@@ -29,6 +28,8 @@ from qinn_bench.quantum.circuit import (
     WeightedSum,
     z_on,
 )
+from qinn_bench.quantum.compiler import lowering
+from qinn_bench.quantum.simulators import native, statevector
 from qinn_bench.torch_seeds import torch_rng
 from tests.test_gates import circuits, close, gradients, numbers
 

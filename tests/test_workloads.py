@@ -13,9 +13,10 @@ import torch
 from qinn_bench import registry
 from qinn_bench.cli.main import main
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.performance import counters, golden, model_loads, suite_loads, workloads
-from qinn_bench.performance.counters import Counted
-from qinn_bench.performance.golden import Known
+from qinn_bench.performance import model_loads, suite_loads, workloads
+from qinn_bench.performance.counters import count, golden
+from qinn_bench.performance.counters.count import Counted
+from qinn_bench.performance.counters.golden import Known
 from qinn_bench.performance.versions import version_of
 from qinn_bench.performance.workloads import WORKLOADS, Workload
 from qinn_bench.values import Refused, Use
@@ -143,7 +144,7 @@ def test_counters_repeat_in_fresh_processes():
         Use(name="metric", knobs={"name": "swd", "rows": 100}),
         Use(name="data", knobs={"name": "moons"}),
     ]
-    first, again = (list(counters.counted(uses)) for _ in range(2))
+    first, again = (list(count.counted(uses)) for _ in range(2))
     assert [one.workload for one in first] == uses
     known = {str(one.workload): Known(version=one.version, counters=one.counters) for one in first}
     assert golden.compare(known, again) == []
@@ -162,7 +163,7 @@ def planted(rounds):
 def test_one_percent_of_planted_work_is_found(monkeypatch):
     def found(rounds):
         monkeypatch.setitem(WORKLOADS, "planted", Workload("planted", "", {}, planted(rounds)))
-        return Counted(workload=Use(name="planted"), version="1", counters=counters.count(Use(name="planted")))
+        return Counted(workload=Use(name="planted"), version="1", counters=count.count(Use(name="planted")))
 
     base = found(200)
     known = {"planted": Known(version="1", counters=base.counters)}
@@ -219,11 +220,11 @@ def test_new_and_lost_counters_are_told():
 
 def here(uses):
     """Counters taken in this process."""
-    return (Counted(workload=u, version=WORKLOADS[u.name].version, counters=counters.count(u)) for u in uses)
+    return (Counted(workload=u, version=WORKLOADS[u.name].version, counters=count.count(u)) for u in uses)
 
 
 def test_the_verb_keeps_checks_and_blocks(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(counters, "counted", here)
+    monkeypatch.setattr(count, "counted", here)
     path, words = tmp_path / "golden.json", ["counters", "data[name=moons]", "--golden"]
     assert main([*words, str(path), "--check"]) == 0
     assert "no counters are known for Python" in capsys.readouterr().out

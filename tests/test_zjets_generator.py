@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("pythia8mc", reason="needs the extra [hep]", exc_type=ImportError)
 pytest.importorskip("fastjet", reason="needs the extra [hep]", exc_type=ImportError)
 
-from qinn_bench.data._kinematics import CUTS, dilepton_mass, dilepton_pt, selected
 from qinn_bench.data.generators import zjets
+from qinn_bench.data.kinematics import CUTS, dilepton_mass, dilepton_pt, selected
 from qinn_bench.values import Refused
 
 pytestmark = pytest.mark.hep

@@ -11,9 +11,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 
-from qinn_bench.performance import counters
+from qinn_bench.performance.counters import count
+from qinn_bench.performance.gate.fork_server import cpu_seconds
 from qinn_bench.performance.workloads import WORKLOADS, Workload, make
-from qinn_bench.performance.zygote import cpu_seconds
 from qinn_bench.values import Refused, Use
 
 TIMING = {"rounds": 2, "repeat": (3, 10, 1.0), "sample_time": 0.01, "warmup_time": 0.05}
@@ -27,7 +27,7 @@ def once(use):
     """The counters of a use, taken by the first of its tracks and read by the others."""
     kept = Path(f"{sha256(str(use).encode()).hexdigest()}.json")
     if not kept.exists():
-        kept.write_text(json.dumps(counters.count(use)), encoding="utf8")
+        kept.write_text(json.dumps(count.count(use)), encoding="utf8")
     return json.loads(kept.read_text(encoding="utf8"))
 
 
@@ -64,7 +64,7 @@ def suites(workload: Workload) -> dict[str, type]:
     grid = {"params": list(map(list, workload.grid.values())), "param_names": list(workload.grid)}
     known = grid | {"version": workload.version, "timeout": 120}
     timed = known | TIMING | {"setup": setup, "time_step": work}
-    tracks = {f"track_{counter}": tracked(counter) for counter in counters.COUNTERS if counter not in workload.loose}
+    tracks = {f"track_{counter}": tracked(counter) for counter in count.COUNTERS if counter not in workload.loose}
     clock = staticmethod(cpu_seconds if workload.clock == "cpu" else time.perf_counter)
     found = {name: timed | {"timer": clock, "peakmem_step": work}}
     if workload.clock == "cpu":

@@ -41,9 +41,9 @@ from _places import (
 
 from qinn_bench import limits
 from qinn_bench.performance import engine
-from qinn_bench.performance.measure import Timing
-from qinn_bench.performance.scan import Row, environment
-from qinn_bench.performance.server import Ended, Server
+from qinn_bench.performance.order_server import Ended, Server
+from qinn_bench.performance.scaling.scan import Row, environment
+from qinn_bench.performance.timing import Timing
 from qinn_bench.values import Refused
 
 HERE = Path(__file__).parent

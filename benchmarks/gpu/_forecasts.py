@@ -9,8 +9,8 @@ import torch
 from _places import Place, Rival
 
 from qinn_bench.performance import engine
-from qinn_bench.performance.scan import Row
-from qinn_bench.quantum.forecast import RATES, forecast
+from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.quantum.simulators.forecast import RATES, forecast
 
 SATURATED = 0.02
 """Seconds of a step on a GPU from which on more work is taken to need as much more time."""

@@ -10,8 +10,8 @@ from typing import Any
 from _laws import Law
 from pydantic import ValidationError
 
-from qinn_bench import store
-from qinn_bench.performance.scan import Row
+from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.records import store
 from qinn_bench.values import Refused
 
 

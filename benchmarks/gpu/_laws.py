@@ -15,12 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qinn_bench import limits, registry, store
+from qinn_bench import limits, registry
 from qinn_bench.performance import engine
-from qinn_bench.quantum import backends, native
+from qinn_bench.quantum import backends
 from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.quantum.simulators import native
+from qinn_bench.records import store
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.training import Fit, fit
+from qinn_bench.training.loop import Fit, fit
 from qinn_bench.values import Budget
 
 # The circuits and models that the tests draw.

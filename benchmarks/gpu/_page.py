@@ -12,11 +12,11 @@ from _laws import Law
 from _notes import gaps, how, notes_of_laws
 from _places import JAX_GPU, NATIVE, NATIVE_ALL, TORCH_GPU
 
-from qinn_bench import store
-from qinn_bench.performance.scan import Row
-from qinn_bench.report.layout import MISSING
+from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.performance.scaling.tables import digits
+from qinn_bench.records import store
 from qinn_bench.report.numbers import number
-from qinn_bench.report.scaling import digits
+from qinn_bench.report.table_value import MISSING
 from qinn_bench.values import Refused
 
 MARKS = ("<!-- GPU table: written by make gpu-check -->", "<!-- end of the GPU table -->")

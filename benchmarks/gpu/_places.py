@@ -15,7 +15,7 @@ import torch
 from qinn_bench import limits
 from qinn_bench.performance import engine, peers
 from qinn_bench.performance.engine import Mode, Step
-from qinn_bench.performance.measure import Clock, Timing, interleaved, seconds_of
+from qinn_bench.performance.timing import Clock, Timing, interleaved, seconds_of
 from qinn_bench.values import Refused
 
 Device = Literal["cpu", "cuda"]

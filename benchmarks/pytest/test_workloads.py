@@ -6,9 +6,10 @@ import time
 import pytest
 import torch
 
-from qinn_bench.performance import counters, workloads
+from qinn_bench.performance import workloads
+from qinn_bench.performance.counters import count
 from qinn_bench.performance.engine import candidate
-from qinn_bench.performance.zygote import cpu_seconds
+from qinn_bench.performance.gate.fork_server import cpu_seconds
 from qinn_bench.values import Refused
 
 pytest.importorskip("pytest_benchmark", reason="pytest-benchmark comes with the extra [bench]")
@@ -43,5 +44,5 @@ def test_workload(benchmark, use):
     if use.name.startswith("engine"):
         benchmark.extra_info["dtype"] = candidate(use.knobs["backend"]).precision
     if benchmark.enabled:
-        benchmark.extra_info["counters"] = counters.count(use)
+        benchmark.extra_info["counters"] = count.count(use)
     benchmark(step)

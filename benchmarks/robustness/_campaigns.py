@@ -77,7 +77,7 @@ def call(arguments: list[str], log: Path, seconds: float, prepare: Callable[[], 
 
 def content(results: Path, study: str) -> dict[str, tuple[dict[str, object], dict[str, bytes]]]:
     """What the records of a study say and hold, without times: equal for equal runs."""
-    store = importlib.import_module("qinn_bench.store")
+    store = importlib.import_module("qinn_bench.records.store")
     found = {}
     for record in store.load_all(results, study):
         said = record.model_dump(exclude={"cost", "provenance", "resources"})

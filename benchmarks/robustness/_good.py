@@ -10,16 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from qinn_bench import freezing, licence, planning, published, quality, registry, run, studies
-from qinn_bench.data import _samples
-from qinn_bench.licence import Licence, Sight
-from qinn_bench.performance import anchor, golden, runs
-from qinn_bench.performance.anchor import Anchor
-from qinn_bench.performance.golden import Known
+from qinn_bench import registry
+from qinn_bench.data import sample_files
+from qinn_bench.performance.counters import golden
+from qinn_bench.performance.counters.golden import Known
 from qinn_bench.performance.machine import this_machine
-from qinn_bench.performance.runs import Row
-from qinn_bench.provenance import commit
+from qinn_bench.performance.nightly import anchor, run_files
+from qinn_bench.performance.nightly.anchor import Anchor
+from qinn_bench.performance.nightly.run_files import Row
+from qinn_bench.records import published
+from qinn_bench.records.provenance import commit
+from qinn_bench.sensitivity import licence
+from qinn_bench.sensitivity.licence import Licence, Sight
+from qinn_bench.study import planning, run_cell, study_files
 from qinn_bench.values import Estimate, Parameters
+from qinn_bench.verdicts import claim_locks, golden_numbers
 
 ROOT = Path(__file__).parents[2]
 STUDY = """name = "toy"
@@ -107,10 +112,10 @@ def make(folder: Path, only: str | None) -> Good:
     shutil.copy(ROOT / "docs/examples/demsar2006.csv", folder / "table.csv")
     records = _records(folder / "toy.toml", results)
     published.write(folder / "toy.jsonl.gz", "toy", records)
-    freezing.freeze(folder / "claims/claims.toml")
-    watch = quality.load_watch(folder / "quality.toml")
-    quality.save_golden(
-        results / "golden" / "quality" / "toy.json", quality.golden_of(watch, "toy", records, "c" * 40, "here")
+    claim_locks.freeze(folder / "claims/claims.toml")
+    watch = golden_numbers.load_watch(folder / "quality.toml")
+    golden_numbers.save_golden(
+        results / "golden" / "quality" / "toy.json", golden_numbers.golden_of(watch, "toy", records, "c" * 40, "here")
     )
     _licence(results, str(records[0].provenance["data_hash"]))
     known = {golden.environment(): {"plan[n=1]": Known(version="a" * 12, counters={"calls": 3}).model_dump()}}
@@ -125,7 +130,7 @@ def make(folder: Path, only: str | None) -> Good:
 def _records(study: Path, results: Path) -> list[object]:
     rng = np.random.default_rng(0)
     made = []
-    for order in planning.plan(studies.load_study(study), results):
+    for order in planning.plan(study_files.load_study(study), results):
         shift = 0.2 if order.row.startswith("spline") else 0.3
         number = shift + 0.01 * rng.normal() + 10 / max(order.size, 50)
         metrics = {
@@ -136,7 +141,7 @@ def _records(study: Path, results: Path) -> list[object]:
         arrays = {"samples": rng.normal(size=(50, 2)), "log_prob": rng.normal(size=200), "curve_step": steps}
         arrays |= {"curve_train": 1 / steps, "curve_valid": 1 / steps}
         counted = Parameters(total=order.size, quantum=0, classical=order.size, frozen=0)
-        made.append(run.save(order, arrays, metrics=metrics, parameters=counted, cost={"train_wall_s": 1.0}))
+        made.append(run_cell.save(order, arrays, metrics=metrics, parameters=counted, cost={"train_wall_s": 1.0}))
     return made
 
 
@@ -167,14 +172,14 @@ def _night(results: Path) -> Path:
     step = Row(
         workload="plan", quantity="step", knobs={"n_qubits": 4}, value=1e-3, ratio=1.01, launches=(0.99, 1.02), **common
     )
-    return runs.save(results, [night, step], machine)
+    return run_files.save(results, [night, step], machine)
 
 
 def _sample(folder: Path) -> None:
-    rows = _samples.read(_samples.BUNDLED)[0][:500]
+    rows = sample_files.read(sample_files.BUNDLED)[0][:500]
     provenance = {"events": 500, "seed": 1, "quality": "fast", "cuts": "lhc", "min_ptz": 0.0}
     folder.mkdir()
-    _samples.write(
+    sample_files.write(
         folder, "zjets-0123456789abcdef", rows, provenance | {"rows_sha256": hashlib.sha256(rows.tobytes()).hexdigest()}
     )
 

@@ -14,7 +14,7 @@ import torch
 
 from qinn_bench.cli import claims, compare, data, figure, licence, nightly, publish, quality, status, table, variance
 from qinn_bench.cli.main import main
-from qinn_bench.performance import preflight
+from qinn_bench.performance.nightly import preflight
 
 LOADED = (claims, compare, data, figure, licence, nightly, publish, quality, status, table, variance)
 

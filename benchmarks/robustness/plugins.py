@@ -64,7 +64,7 @@ class Campaign:
 
     def records(self, study: str) -> dict[str, object]:
         """The records of a study by row."""
-        store = importlib.import_module("qinn_bench.store")
+        store = importlib.import_module("qinn_bench.records.store")
         return {record.row: record for record in store.load_all(self.results, study)}
 
     def judge(self, case: str, right: bool, got: str) -> None:
@@ -181,7 +181,7 @@ def alone(campaign: Campaign) -> None:
 
 def _hurry() -> None:
     """Wait less for a server that does not answer."""
-    workers = importlib.import_module("qinn_bench.workers")
+    workers = importlib.import_module("qinn_bench.study.schedulers.local")
     workers.SILENCE_SECONDS, workers.PING_SECONDS, workers.KILL_SECONDS = 6.0, 1.0, 3.0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from qinn_bench import repository
-from qinn_bench.performance.checkouts import installed_kernel
+from qinn_bench.performance.gate.checkouts import installed_kernel
 from qinn_bench.values import Refused
 
 ROOT = Path(__file__).parents[2]
@@ -58,11 +58,14 @@ HISTORY = (
     ),
     Plant("docs: a heading", "docs/performance.md", "## pytest-benchmark", "## With pytest-benchmark"),
     Plant(
-        "a comment in the data", "qinn_bench/data/toy_zj.py", "        ptj = pt", "        # The jet.\n        ptj = pt"
+        "a comment in the data",
+        "qinn_bench/data/sets/collider/toy_zj.py",
+        "        ptj = pt",
+        "        # The jet.\n        ptj = pt",
     ),
     Plant(
         "autoregressive flow: rows are copied first",
-        "reference_models/autoregressive_inn.py",
+        "reference_models/flows/autoregressive_inn.py",
         "        x = x.flip(self.turned)\n        y, log_slope",
         "        x = (x.flip(self.turned) + 0.0).clone()\n        y, log_slope",
         "counters",
@@ -70,13 +73,13 @@ HISTORY = (
     ),
     Plant(
         "a docstring of the spline",
-        "reference_models/spline_inn.py",
+        "reference_models/flows/spline_inn.py",
         "    Raises:",
         "    The blocks are alike.\n\n    Raises:",
     ),
     Plant(
         "toy events: azimuths are wrapped",
-        "qinn_bench/data/toy_zj.py",
+        "qinn_bench/data/sets/collider/toy_zj.py",
         "        cosine, azimuth = rng",
         "        phi = np.arctan2(np.sin(phi), np.cos(phi))\n        cosine, azimuth = rng",
         "gate",
@@ -85,7 +88,7 @@ HISTORY = (
     Plant("README: a heading", "README.md", "## Two commands", "## The two commands"),
     Plant(
         "affine flow: smaller slopes",
-        "reference_models/affine_inn.py",
+        "reference_models/flows/affine_inn.py",
         "STEEPEST = 3.0",
         "STEEPEST = 0.2",
         "quality",
@@ -93,7 +96,7 @@ HISTORY = (
     ),
     Plant(
         "a comment in the training",
-        "qinn_bench/training.py",
+        "qinn_bench/training/loop.py",
         "        status: Status = ",
         "        # Losses.\n        status: Status = ",
     ),

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from qinn_bench.curves import shift
+from qinn_bench.capacity.curves import shift
 from qinn_bench.values import Array
 
 SIZES = np.geomspace(200, 16_000, 6)

@@ -12,10 +12,10 @@ from time import monotonic
 import numpy as np
 from scipy.stats import binomtest
 
-from qinn_bench.performance.checkouts import Checkouts
-from qinn_bench.performance.gate import FINDINGS, SCREEN, gate
-from qinn_bench.performance.judging import libraries
-from qinn_bench.performance.launches import Launch, Launcher, Starter
+from qinn_bench.performance.gate.checkouts import Checkouts
+from qinn_bench.performance.gate.compare_versions import libraries
+from qinn_bench.performance.gate.decide import FINDINGS, SCREEN, gate
+from qinn_bench.performance.gate.launches import Launch, Launcher, Starter
 from qinn_bench.seeds import numpy_rng
 
 ROOT = Path(__file__).parents[2]

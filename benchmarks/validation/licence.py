@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qinn_bench import power, registry
-from qinn_bench.deformations import pool
+from qinn_bench import registry
 from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.sensitivity import power_curves
+from qinn_bench.sensitivity.deformations import pool
 
 TOLERANCE = 0.02
 
@@ -19,9 +20,9 @@ def shares(data: str, metrics: list[str], n: int, repeats: int, fresh: int) -> d
     marginals = {f"{name}_{plot.name}" for name in metrics for plot in source.data.plots}
     found = {}
     for metric in (all_metrics()[name] for name in metrics):
-        for sight in power.sights(metric, source, n, repeats):
+        for sight in power_curves.sights(metric, source, n, repeats):
             if sight.epsilon is not None and sight.column not in marginals:
-                found[f"{sight.column}, {sight.deformation}"] = power.kept(metric, source, sight, fresh)
+                found[f"{sight.column}, {sight.deformation}"] = power_curves.kept(metric, source, sight, fresh)
     return found
 
 
@@ -38,7 +39,7 @@ def run(
     lines = ["| column, deformation | false alarms | power |", "| --- | ---: | ---: |"]
     lines += [f"| {name} | {alarms:.3f} | {powers:.3f} |" for name, (alarms, powers) in found.items()]
     lines.append(f"| mean of {len(found)} | {means[0]:.3f} | {means[1]:.3f} |")
-    demanded = f"Demanded of the means: {power.ALARMS:g} and {power.POWER:g}, give or take {TOLERANCE:g}."
+    demanded = f"Demanded of the means: {power_curves.ALARMS:g} and {power_curves.POWER:g}, give or take {TOLERANCE:g}."
     text = "\n".join(lines) + f"\n\n{data}, {samples} rows a sample, {fresh} fresh samples a line. {demanded}\n"
-    missed = np.any(np.abs(means - [power.ALARMS, power.POWER]) > TOLERANCE)
+    missed = np.any(np.abs(means - [power_curves.ALARMS, power_curves.POWER]) > TOLERANCE)
     return text, lines[-1:] if missed else []

@@ -15,7 +15,7 @@ from typing import Any
 import _plants
 from _plants import HISTORY, Plant
 
-from qinn_bench.performance.launches import VARIABLES
+from qinn_bench.performance.gate.launches import VARIABLES
 
 STUDY = "benchmarks/studies/nightly.toml"
 BUDGET = "15m"

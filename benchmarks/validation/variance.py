@@ -9,7 +9,7 @@ import numpy as np
 
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.values import Array, Source
-from qinn_bench.variance import Budget, budget
+from qinn_bench.verdicts.variance_sources import Budget, budget
 
 DEMANDED = (0.93, 0.97)
 SIMULATIONS, SEEDS = 2000, (5, 8, 20)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qinn_bench import catalogue, registry, studies
+from qinn_bench import catalogue, registry
+from qinn_bench.study import study_files
 from qinn_bench.values import Refused, Study
 
 OF_STUDIES = frozenset({"run", "status", "table", "figure", "publish", "agree"})
@@ -29,16 +30,16 @@ def check(verb: str, arguments: Sequence[str]) -> None:
             catalogue.check("data", registry.parse_use(text))
     named = [word for word in arguments if word.endswith(".toml") and not word.startswith("-")]
     if verb in OF_STUDIES and named:
-        study = studies.load_study(Path(named[0]))
+        study = study_files.load_study(Path(named[0]))
         _check_filters(study, arguments)
         if verb == "table":
             columns = [name for text in _values(arguments, "--columns") for name in text.split(",")]
-            studies.check_columns(columns, [registry.parse_use(text) for text in study.data])
+            study_files.check_columns(columns, [registry.parse_use(text) for text in study.data])
 
 
 def _check_filters(study: Study, arguments: Sequence[str]) -> None:
     """That every ``-m`` is a row of the study, or the start of one, or a model; and every ``-d`` one of its data."""
-    rows = [studies.label_of(row) for row in study.models]
+    rows = [study_files.label_of(row) for row in study.models]
     bounds = [name for name, role in catalogue.roles().items() if role in ("floor", "ceiling")] if study.floors else []
     for text in _values(arguments, "-m", "--model"):
         if not any(text == row or text.startswith(f"{row} ·") for row in [*rows, *bounds]):

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qinn_bench import keys, published, store
 from qinn_bench.reading import read_toml
+from qinn_bench.records import keys, published, store
 from qinn_bench.values import NAME, Record, Refused
 
 

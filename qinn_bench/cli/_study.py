@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qinn_bench import grid, matched, progress, published, registry, store, studies
-from qinn_bench.grid import Drawn
-from qinn_bench.order import Order
-from qinn_bench.progress import Standing
+from qinn_bench import registry
+from qinn_bench.records import published, store
+from qinn_bench.study import grid, matched, progress, study_files
+from qinn_bench.study.grid import Drawn
+from qinn_bench.study.order import Order
+from qinn_bench.study.progress import Standing
 from qinn_bench.values import Record, Refused, Study, Use
 
 
@@ -44,7 +46,7 @@ def found(options: argparse.Namespace, records: Path | None = None) -> Found:
     Raises:
         Refused: a filter keeps nothing.
     """
-    study = studies.load_study(options.study)
+    study = study_files.load_study(options.study)
     drawn = grid.draw(study)
     if records:
         known, odd = published.read(records, study.name), list[store.Unreadable]()

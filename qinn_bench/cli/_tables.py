@@ -5,7 +5,7 @@ from __future__ import annotations
 from shutil import get_terminal_size
 
 from qinn_bench.report.latex import latex
-from qinn_bench.report.layout import WIDTH, Table, filled
+from qinn_bench.report.table_value import WIDTH, Table, filled
 
 NARROWEST = 60
 

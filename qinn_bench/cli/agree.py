@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qinn_bench import agreement, published, store, studies
 from qinn_bench.cli import _records
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.report.agreement import agreement_table
-from qinn_bench.report.columns import COMPUTED, default_columns
+from qinn_bench.records import published, store
+from qinn_bench.report.agreement_table import agreement_table
+from qinn_bench.report.study_columns import COMPUTED, default_columns
+from qinn_bench.study import study_files
 from qinn_bench.values import Record, Refused
+from qinn_bench.verdicts import agreement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, print the table; 0 the runs agree, 1 they do not."""
-    study = studies.load_study(options.study)
+    study = study_files.load_study(options.study)
     first = options.records or options.results
     ours = _records_of(first, study.name, folder=not options.records)
     theirs = _records_of(options.other, study.name)

@@ -10,12 +10,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from qinn_bench.capacity import AXES, Curve, Equivalence, bounds_of, capacity, ratio
+from qinn_bench.capacity.equivalence import AXES, Curve, Equivalence, bounds_of, capacity, ratio
 from qinn_bench.cli import _records
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.report import look
-from qinn_bench.report.capacity import capacity_table
+from qinn_bench.report import figure_style
 from qinn_bench.report.capacity_figure import capacity_figure
+from qinn_bench.report.capacity_table import capacity_table
 from qinn_bench.values import Control, Record, Refused
 
 CONTROLS = [f" · {control}" if control else "" for control in get_args(Control)]
@@ -81,10 +81,10 @@ def _unit(records: Sequence[Record], metric: str) -> str:
 
 
 def _draw(options: argparse.Namespace, records: Sequence[Record], families: Sequence[Curve]) -> None:
-    if options.figure.suffix.removeprefix(".") not in look.METADATA:
-        endings = ", ".join(f".{ending}" for ending in look.METADATA)
+    if options.figure.suffix.removeprefix(".") not in figure_style.METADATA:
+        endings = ", ".join(f".{ending}" for ending in figure_style.METADATA)
         raise Refused(f"a figure was asked for as '{options.figure}'; a file ending in one of {endings} was expected")
     bounds = bounds_of(records, options.metric, options.data)
     unit = _unit(records, options.metric)
     figure = capacity_figure(families, bounds, options.metric, options.axis, unit)
-    look.save_as(figure, options.figure)
+    figure_style.save_as(figure, options.figure)

@@ -7,10 +7,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from qinn_bench import claims, files, freezing, store
+from qinn_bench import files
 from qinn_bench.cli import _records, _tables
-from qinn_bench.report.claims import table
+from qinn_bench.records import store
+from qinn_bench.report.claims_table import table
 from qinn_bench.values import Refused
+from qinn_bench.verdicts import claim_locks, claims
 
 FOLDER = Path("benchmarks/claims")
 REFUTED, UNDECIDED = 1, 5
@@ -44,8 +46,8 @@ def _check(options: argparse.Namespace) -> int:
     file = claims.load(options.file)
     records, notes = _records.of_study(options, file.study_name)
     rulings = claims.check(file, records, options.results, arrays=not options.records)
-    standing = freezing.standing(options.file, file, records)
-    made = table(file, rulings, f"{standing}, {freezing.MEANINGS[standing]}")
+    standing = claim_locks.standing(options.file, file, records)
+    made = table(file, rulings, f"{standing}, {claim_locks.MEANINGS[standing]}")
     made = replace(made, footnotes=(*made.footnotes, *notes))
     if options.format == "json":
         plain = {"name": file.name, "title": file.title, "source": file.source, "standing": standing, "notes": notes}
@@ -61,8 +63,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _freeze(options: argparse.Namespace) -> int:
-    made = freezing.freeze(options.file)
-    lock = freezing.lock_path(options.file)
+    made = claim_locks.freeze(options.file)
+    lock = claim_locks.lock_path(options.file)
     if options.json:
         print(json.dumps(made.model_dump() | {"lock": str(lock)}, indent=1))
     else:
@@ -87,5 +89,5 @@ def _list(options: argparse.Namespace) -> int:
 
 def _described(path: Path, results: Path) -> dict[str, str | int]:
     file = claims.load(path)
-    standing = freezing.standing(path, file, _records.of_folder(results, file.study_name))
+    standing = claim_locks.standing(path, file, _records.of_folder(results, file.study_name))
     return {"file": str(path), "claims": len(file.claims), "standing": standing, "title": file.title}

@@ -7,14 +7,14 @@ import csv
 import importlib
 from pathlib import Path
 
-from qinn_bench import store
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.findings import Findings, Terms
-from qinn_bench.report import compare as report
-from qinn_bench.report.layout import Table
-from qinn_bench.results_table import LARGEST, Columns, plain_number, read
-from qinn_bench.round_robin import compared
+from qinn_bench.records import store
+from qinn_bench.report import comparison_tables as report
+from qinn_bench.report.table_value import Table
+from qinn_bench.statistics.findings import Findings, Terms
 from qinn_bench.values import Refused
+from qinn_bench.verdicts.all_against_all import compared
+from qinn_bench.verdicts.outside_results import LARGEST, Columns, plain_number, read
 
 PICTURES = (".png", ".pdf")
 
@@ -88,7 +88,7 @@ def _level(text: str) -> float:
 def _draw(findings: Findings, path: Path) -> None:
     """Draw the diagram; what draws is loaded only here, as it takes longer than all else."""
     figure = importlib.import_module("qinn_bench.report.critical_figure").critical_figure(findings)
-    importlib.import_module("qinn_bench.report.look").save_as(figure, path)
+    importlib.import_module("qinn_bench.report.figure_style").save_as(figure, path)
 
 
 def _rendered(findings: Findings, name: str, form: str, summary: bool) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 from rich.console import Console
 
 from qinn_bench import registry
-from qinn_bench.performance import counters, golden, workloads
-from qinn_bench.performance.counters import Counted
-from qinn_bench.performance.golden import Change
-from qinn_bench.time_left import Pace
+from qinn_bench.performance import workloads
+from qinn_bench.performance.counters import count, golden
+from qinn_bench.performance.counters.count import Counted
+from qinn_bench.performance.counters.golden import Change
+from qinn_bench.study.time_left import Pace
 from qinn_bench.values import Use
 
 GOLDEN = Path("results/golden/counters.json")
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     known = golden.load(options.golden)
     chosen = [use for text in options.workload for use in _chosen(text)] if options.workload else workloads.uses()
     counted, pace, log = [], Pace(len(chosen)), Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    for one in counters.counted(chosen):
+    for one in count.counted(chosen):
         counted.append(one)
         log.print(f"{pace.step()}: {one.workload}")
     here = known.get(golden.environment())

@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from qinn_bench import catalogue, registry
 from qinn_bench.cli import _tables
-from qinn_bench.data import _samples
-from qinn_bench.data._samples import Request
+from qinn_bench.data import sample_files
+from qinn_bench.data.sample_files import Request
 from qinn_bench.dataset import Dataset
 from qinn_bench.limits import check_count
 from qinn_bench.values import Refused, Use
@@ -52,7 +52,7 @@ def _make(options: argparse.Namespace) -> int:
     check_count("--jobs", options.jobs)
     request = Request(options.events, options.seed, options.quality, options.cuts, options.min_ptz)
     with _progress(options.events) as progress:
-        name = _samples.make(request, options.jobs, progress)
+        name = sample_files.make(request, options.jobs, progress)
     print(name)
     return 0
 
@@ -78,7 +78,7 @@ def _progress(events: int) -> Iterator[Callable[[int], None]]:
 
 
 def _list(options: argparse.Namespace) -> int:
-    found = {name: _about(name) for name in _samples.names()}
+    found = {name: _about(name) for name in sample_files.names()}
     shown = ("events", "seed", "quality", "cuts", "min_ptz")
     sets = catalogue.listed("data")
     if options.json:
@@ -97,14 +97,14 @@ def _list(options: argparse.Namespace) -> int:
 def _about(name: str) -> dict[str, Any]:
     """The provenance of a sample, or why it is broken: that stops no other from being listed."""
     try:
-        return _samples.info(name)
+        return sample_files.info(name)
     except Refused as refusal:
         return {"broken": str(refusal)}
 
 
 def _info(options: argparse.Namespace) -> int:
     is_set = options.name.partition("[")[0] in registry.names("data")
-    about = _describe(registry.parse_use(options.name)) if is_set else _samples.info(options.name)
+    about = _describe(registry.parse_use(options.name)) if is_set else sample_files.info(options.name)
     if options.json:
         print(json.dumps(about, indent=1))
         return 0
@@ -130,8 +130,8 @@ def _describe(use: Use) -> dict[str, object]:
 
 def _verify(options: argparse.Namespace) -> int:
     """An unreadable sample is a finding here, so each is reported and none stops the others."""
-    chosen = [options.sample] if options.sample else _samples.names()
-    found = {name: _samples.broken(name) for name in chosen}
+    chosen = [options.sample] if options.sample else sample_files.names()
+    found = {name: sample_files.broken(name) for name in chosen}
     if options.json:
         print(json.dumps(found, indent=1))
     else:

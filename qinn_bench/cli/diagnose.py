@@ -10,15 +10,17 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from qinn_bench import planning, registry, store, studies
+from qinn_bench import registry
 from qinn_bench.cli import _tables
 from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset
-from qinn_bench.diagnostics import DIAGNOSTICS, Finding, Subject, diagnose
+from qinn_bench.diagnostics.diagnose import DIAGNOSTICS, Finding, Subject, diagnose
 from qinn_bench.files import short
-from qinn_bench.report.diagnostics import table
-from qinn_bench.run import trained
+from qinn_bench.records import store
+from qinn_bench.report.diagnostics_table import table
 from qinn_bench.seeds import seed_of
+from qinn_bench.study import planning, study_files
+from qinn_bench.study.run_cell import trained
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
 
@@ -97,7 +99,7 @@ def _of_names(options: argparse.Namespace) -> dict[str, Subject]:
 
 def _of_record(options: argparse.Namespace) -> dict[str, Subject]:
     """The trained model of a finished cell; its effective dimension is the local one."""
-    orders = planning.plan(studies.load_study(options.study), options.results)
+    orders = planning.plan(study_files.load_study(options.study), options.results)
     fitting = [order for order in orders if order.row == options.row and order.cell.seed == options.seed]
     if not fitting:
         rows = ", ".join(dict.fromkeys(order.row for order in orders))

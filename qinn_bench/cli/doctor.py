@@ -11,13 +11,14 @@ from dataclasses import asdict
 import torch
 
 from qinn_bench.cli import _tables
-from qinn_bench.provenance import provenance
-from qinn_bench.quantum import backends, native
-from qinn_bench.quantum.checkup import SHOTS, TOLERANCE, Finding, checkup
-from qinn_bench.quantum.conformance import DOUBLE, Check, conformance, installed
-from qinn_bench.quantum.conformance import QUANTITIES as CONFORMANCE
-from qinn_bench.quantum.forecast import free_bytes
-from qinn_bench.report.layout import Entry, Heading, Line, Table
+from qinn_bench.quantum import backends
+from qinn_bench.quantum.agreement import SHOTS, TOLERANCE, Finding, checkup
+from qinn_bench.quantum.pennylane.conformance import DOUBLE, Check, conformance, installed
+from qinn_bench.quantum.pennylane.conformance import QUANTITIES as CONFORMANCE
+from qinn_bench.quantum.simulators import native
+from qinn_bench.quantum.simulators.forecast import free_bytes
+from qinn_bench.records.provenance import provenance
+from qinn_bench.report.table_value import Entry, Heading, Line, Table
 from qinn_bench.values import Knob, Refused
 
 QUANTITIES = ("values", "gradients", "jacobian", "nll")

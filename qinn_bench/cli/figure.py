@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from qinn_bench import store
 from qinn_bench.cli import _records, _study
 from qinn_bench.dataset import Dataset
-from qinn_bench.report import figures, look
+from qinn_bench.records import store
+from qinn_bench.report import figure_style, study_figures
 from qinn_bench.values import Record, Refused
 
 CURVES = ("curve_step", "curve_train", "curve_valid")
@@ -64,11 +64,13 @@ def _draw(data: Dataset, records: Sequence[Record], results: Path, single: list[
         if len(arrays["curve_step"]):
             curves[record.row].append(arrays)
     pooled = {row: np.concatenate(parts) for row, parts in samples.items() if _compared(row, records)}
-    made = {f"{data.name}_observables": figures.observables_figure(data, pooled, [plot.name for plot in data.plots])}
-    made |= {f"{data.name}_{name}": figures.observable_figure(data, pooled, name) for name in single}
+    made = {
+        f"{data.name}_observables": study_figures.observables_figure(data, pooled, [plot.name for plot in data.plots])
+    }
+    made |= {f"{data.name}_{name}": study_figures.observable_figure(data, pooled, name) for name in single}
     if curves:
-        made[f"{data.name}_losses"] = figures.loss_figure(curves)
-    return [path for stem, figure in made.items() for path in look.save(figure, folder / stem)]
+        made[f"{data.name}_losses"] = study_figures.loss_figure(curves)
+    return [path for stem, figure in made.items() for path in figure_style.save(figure, folder / stem)]
 
 
 def _drawable(arrays: store.Arrays, record: Record, data: Dataset) -> store.Arrays:

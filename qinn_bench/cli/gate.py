@@ -10,15 +10,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qinn_bench import store
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.performance import calibration
-from qinn_bench.performance.checkouts import Checkouts
-from qinn_bench.performance.judging import GateReport, chosen, judged, traced
-from qinn_bench.performance.launches import Launcher, NoVerdict
+from qinn_bench.performance.gate import calibration
+from qinn_bench.performance.gate.calibration_table import calibration_table
+from qinn_bench.performance.gate.checkouts import Checkouts
+from qinn_bench.performance.gate.compare_versions import GateReport, chosen, judged, traced
+from qinn_bench.performance.gate.gate_table import line, table
+from qinn_bench.performance.gate.launches import Launcher, NoVerdict
 from qinn_bench.performance.machine import this_machine
-from qinn_bench.report.calibration import calibration_table
-from qinn_bench.report.gate import line, table
+from qinn_bench.records import store
 from qinn_bench.values import Refused, Use
 
 REGRESSION, NO_VERDICT = 1, 4

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qinn_bench import licence, measures, power, registry, store
+from qinn_bench import registry
 from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset, Metric
-from qinn_bench.deformations import pool
-from qinn_bench.licence import Licence
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.report.licence import table
+from qinn_bench.records import measures, store
+from qinn_bench.report.sensitivity_table import table
+from qinn_bench.sensitivity import licence, power_curves
+from qinn_bench.sensitivity.deformations import pool
+from qinn_bench.sensitivity.licence import Licence
 from qinn_bench.values import Refused
 
 FEWEST = 10
@@ -65,7 +67,9 @@ def _complete(data: Dataset, options: argparse.Namespace, file: Path, used: Path
         known = [s.repeats for s in found.sights if (s.metric, s.samples) == (metric.name, n)]
         if found.measured.get(metric.name) == code and known and min(known) >= options.repeats:
             continue
-        sights = power.sights(metric, source, n, options.repeats, on_step=lambda said: log.print(said, highlight=False))
+        sights = power_curves.sights(
+            metric, source, n, options.repeats, on_step=lambda said: log.print(said, highlight=False)
+        )
         found = found.replacing(sights, {metric.name: code})
         licence.write(file, found)
     return found

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 
 from qinn_bench import catalogue
 from qinn_bench.cli import _tables
-from qinn_bench.quantum import lowering
 from qinn_bench.quantum.backend_names import FAMILIES, NAMES
+from qinn_bench.quantum.compiler import lowering
 
 KINDS = ("models", "data", "metrics", "backends")
 PLUGIN = "pennylane_lightning"

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from qinn_bench import matching, registry, store
+from qinn_bench import registry
+from qinn_bench.capacity import matching
+from qinn_bench.capacity.matching import Matching, Shape
 from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset
-from qinn_bench.matching import Matching, Shape
-from qinn_bench.report.layout import Entry, Heading, Line, Table
+from qinn_bench.records import store
+from qinn_bench.report.table_value import Entry, Heading, Line, Table
 from qinn_bench.values import Axis, Knobs, Match, Refused, Use
 
 AXES: dict[Axis, str] = {

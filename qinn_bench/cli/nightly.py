@@ -11,26 +11,29 @@ from pathlib import Path
 from rich.console import Console
 
 import qinn_bench
-from qinn_bench import quality, studies
-from qinn_bench.performance import anchor, golden, history, preflight, runs, tiers, workloads
-from qinn_bench.performance.anchor import Anchor
-from qinn_bench.performance.checkouts import DIRTY, Checkouts
-from qinn_bench.performance.counters import Counted
-from qinn_bench.performance.findings import Tier
-from qinn_bench.performance.gate import SPENT, Decision
-from qinn_bench.performance.judging import GateReport, chosen, judged, traced
-from qinn_bench.performance.launches import NoVerdict
+from qinn_bench.performance import workloads
+from qinn_bench.performance.counters import golden
+from qinn_bench.performance.counters.count import Counted
+from qinn_bench.performance.gate.checkouts import DIRTY, Checkouts
+from qinn_bench.performance.gate.compare_versions import GateReport, chosen, judged, traced
+from qinn_bench.performance.gate.decide import SPENT, Decision
+from qinn_bench.performance.gate.gate_table import line
+from qinn_bench.performance.gate.launches import NoVerdict
 from qinn_bench.performance.machine import environment, this_machine
-from qinn_bench.performance.nightly import CODES, Absent, Night, Spent, Tonight, Tools, night, unfit
-from qinn_bench.performance.runs import Row
-from qinn_bench.provenance import commit
-from qinn_bench.quality import Finding, Golden, Watch
-from qinn_bench.report.gate import line
-from qinn_bench.report.nightly import left_out, markdown, title
-from qinn_bench.report.nightly_page import page
+from qinn_bench.performance.nightly import anchor, history, preflight, run_files, tiers
+from qinn_bench.performance.nightly.anchor import Anchor
+from qinn_bench.performance.nightly.findings import Tier
+from qinn_bench.performance.nightly.night import CODES, Absent, Night, Spent, Tonight, Tools, night, unfit
+from qinn_bench.performance.nightly.page import page
+from qinn_bench.performance.nightly.run_files import Row
+from qinn_bench.performance.nightly.summary import left_out, markdown, title
+from qinn_bench.records.provenance import commit
+from qinn_bench.records.store import write_whole
 from qinn_bench.repository import git
-from qinn_bench.store import write_whole
+from qinn_bench.study import study_files
 from qinn_bench.values import Record, Refused, Use
+from qinn_bench.verdicts import golden_numbers
+from qinn_bench.verdicts.golden_numbers import Finding, Golden, Watch
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 PINNED = "anchor"
@@ -60,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     with Checkouts(repository) as checkouts:
         if options.set_anchor:
             return _pin(options, checkouts)
-        before = runs.load(options.results)
+        before = run_files.load(options.results)
         tonight = _tonight(options, checkouts, before, seconds)
         why = preflight.unfit(tonight.conditions, options.busy)
         log(f"{tonight.conditions}")
@@ -77,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 def _pin(options: argparse.Namespace, checkouts: Checkouts) -> int:
     if not options.reason:
         raise Refused("--set-anchor was given without --reason; why this commit is the anchor is kept beside it")
-    day = runs.new_run()[1][:10]
+    day = run_files.new_run()[1][:10]
     path = anchor.save(
         options.results, Anchor(commit=checkouts.commit(options.set_anchor), reason=options.reason, day=day)
     )
@@ -95,7 +98,7 @@ def _seconds(text: str) -> float:
 
 def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence[Row], seconds: float) -> Tonight:
     """What is compared with what."""
-    here, (name, utc) = commit(), runs.new_run()
+    here, (name, utc) = commit(), run_files.new_run()
     head, dirty = str(here["commit"]), bool(here["dirty"])
     pinned = anchor.load(options.results)
     base = (pinned.commit if pinned else "") if options.base == PINNED else checkouts.commit(options.base)
@@ -130,10 +133,10 @@ def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence
 
 def _watched(options: argparse.Namespace) -> tuple[Golden, Watch, Path]:
     """The golden numbers, what is watched, and its study."""
-    watched = quality.load_watch(options.watch)
+    watched = golden_numbers.load_watch(options.watch)
     study = Path(watched.study)
-    kept = options.results / "golden" / "quality" / f"{studies.load_study(study).name}.json"
-    return quality.load_golden(kept), watched, study
+    kept = options.results / "golden" / "quality" / f"{study_files.load_study(study).name}.json"
+    return golden_numbers.load_golden(kept), watched, study
 
 
 def _is_before(first: str, last: str, root: Path) -> bool:
@@ -202,7 +205,7 @@ def _too_late(tonight: Tonight, base: str, uses: Sequence[Use]) -> GateReport:
 def _keep(options: argparse.Namespace, found: Night, before: Sequence[Row], log: Log) -> None:
     """Write the run and its report, and say where."""
     rows = history.rows(found)
-    path = runs.save(options.results, rows, this_machine())
+    path = run_files.save(options.results, rows, this_machine())
     trends = history.trends([*before, *rows], found.tonight)
     log(f"run: {path}")
     for ending, text in (("md", markdown(found, trends)), ("html", page(found, trends))):

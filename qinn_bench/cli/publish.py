@@ -7,8 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from qinn_bench import progress, published
 from qinn_bench.cli import _study
+from qinn_bench.records import published
+from qinn_bench.study import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,13 +7,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from qinn_bench import quality, studies
 from qinn_bench.cli import _records, _tables
 from qinn_bench.performance.machine import environment
-from qinn_bench.provenance import commit
-from qinn_bench.quality import Finding
-from qinn_bench.report.quality import quality_table
+from qinn_bench.records.provenance import commit
+from qinn_bench.report.golden_table import quality_table
+from qinn_bench.study import study_files
 from qinn_bench.values import Refused
+from qinn_bench.verdicts import golden_numbers
+from qinn_bench.verdicts.golden_numbers import Finding
 
 PASSED = frozenset({"same", "equal", "better"})
 
@@ -28,19 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what became of every golden number; 0 all pass, 1 some worse, 5 none worse but some inconclusive."""
-    watch = quality.load_watch(options.watch)
-    study = studies.load_study(Path(watch.study))
+    watch = golden_numbers.load_watch(options.watch)
+    study = study_files.load_study(Path(watch.study))
     records = _records.of_folder(options.results, study.name)
     path = options.results / "golden" / "quality" / f"{study.name}.json"
     if not records:
         raise Refused(f"'{study.name}' has no records yet; to make them: qinn-bench run {watch.study}")
     if options.accept:
         head = str(commit().get("commit", ""))
-        golden = quality.golden_of(watch, study.name, records, head, environment())
-        quality.save_golden(path, golden)
+        golden = golden_numbers.golden_of(watch, study.name, records, head, environment())
+        golden_numbers.save_golden(path, golden)
         print(f"{len(golden.series)} series of {max(len(one.values) for one in golden.series)} seeds: {path}")
         return 0
-    found = quality.check(quality.load_golden(path), watch, records)
+    found = golden_numbers.check(golden_numbers.load_golden(path), watch, records)
     if options.json:
         print(json.dumps([one.model_dump() for one in found], indent=1, ensure_ascii=False))
     else:

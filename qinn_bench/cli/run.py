@@ -9,14 +9,16 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from qinn_bench import campaign, limits, matched, planning, progress, store, studies
-from qinn_bench.campaign import Event
+from qinn_bench import limits
 from qinn_bench.cli import _study, _tables
 from qinn_bench.limits import Limits
-from qinn_bench.order import Order
-from qinn_bench.report.licence import licensed
-from qinn_bench.report.table import table
-from qinn_bench.time_left import TimeLeft, cost_of, said
+from qinn_bench.records import store
+from qinn_bench.report.sensitivity_table import licensed
+from qinn_bench.report.study_table import table
+from qinn_bench.study import campaign, matched, planning, progress, study_files
+from qinn_bench.study.campaign import Event
+from qinn_bench.study.order import Order
+from qinn_bench.study.time_left import TimeLeft, cost_of, said
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Run what is missing, print the table and where the records are; 3 if some cells failed."""
     log = Console(stderr=True)
     use = limits.checked(Limits(options.jobs, options.timeout, options.memory, options.threads))
-    study = studies.load_study(options.study)
+    study = study_files.load_study(options.study)
     planned = planning.plan(study, options.results, use)
     orders = _study.chosen(options, study, planned)
     matched.keep(options.results, study, planned)

@@ -11,15 +11,15 @@ from pathlib import Path
 from pydantic import ValidationError
 from rich.console import Console
 
-from qinn_bench import store
 from qinn_bench.bounds import DEPTH, SAMPLES
 from qinn_bench.cli import _tables
 from qinn_bench.performance import engine
-from qinn_bench.performance.scan import Request, Row, Scan, scan
-from qinn_bench.report import look
-from qinn_bench.report.layout import filled
-from qinn_bench.report.scaling import digits, notes, tables
-from qinn_bench.report.scaling_figure import scaling_figure
+from qinn_bench.performance.scaling.figure import scaling_figure
+from qinn_bench.performance.scaling.scan import Request, Row, Scan, scan
+from qinn_bench.performance.scaling.tables import digits, notes, tables
+from qinn_bench.records import store
+from qinn_bench.report import figure_style
+from qinn_bench.report.table_value import filled
 from qinn_bench.values import Refused
 
 
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         _print(found)
     log.print(f"written: {path}", soft_wrap=True)
     if options.figure:
-        look.save_as(scaling_figure(found), options.figure)
+        figure_style.save_as(scaling_figure(found), options.figure)
         log.print(f"figure: {options.figure}", soft_wrap=True)
     if len(found.rows) < total:
         log.print(f"stopped after {len(found.rows)} of {total} points")

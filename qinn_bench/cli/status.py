@@ -6,8 +6,8 @@ import argparse
 import json
 from collections import Counter
 
-from qinn_bench import progress
 from qinn_bench.cli import _study
+from qinn_bench.study import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from qinn_bench import progress, published, store
 from qinn_bench.cli import _records, _study
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.progress import Standing
+from qinn_bench.records import published, store
 from qinn_bench.report.latex import Font, Page, latex
-from qinn_bench.report.licence import licensed
-from qinn_bench.report.table import table
+from qinn_bench.report.sensitivity_table import licensed
+from qinn_bench.report.study_table import table
+from qinn_bench.study import progress
+from qinn_bench.study.progress import Standing
 from qinn_bench.values import Record, Refused
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from qinn_bench.cli import _records
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.report.variance import variance_table
+from qinn_bench.report.variance_table import variance_table
 from qinn_bench.values import Record, Refused
-from qinn_bench.variance import Budget, budgets
+from qinn_bench.verdicts.variance_sources import Budget, budgets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics._columns import features, missing, observables, undefined
-from qinn_bench.statistics import ONE_SIGMA
+from qinn_bench.statistics.estimates import ONE_SIGMA
 from qinn_bench.values import Array, Estimate
 
 LEAF = 20

@@ -10,7 +10,7 @@ import numpy as np
 from qinn_bench.dataset import Evidence, Metric, MetricColumn, Observable
 from qinn_bench.metrics._columns import estimate, missing, observables, undefined
 from qinn_bench.metrics._scales import Pair
-from qinn_bench.statistics import degenerate_error, garwood
+from qinn_bench.statistics.estimates import degenerate_error, garwood
 from qinn_bench.values import Array, Estimate
 
 

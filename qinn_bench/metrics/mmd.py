@@ -11,8 +11,8 @@ from scipy.spatial.distance import cdist, pdist
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import estimate, features, missing, observables, undefined
 from qinn_bench.metrics._scales import exponent, shifted
-from qinn_bench.statistics import degenerate_error, permutation_p
-from qinn_bench.ties import tied_to
+from qinn_bench.statistics.estimates import degenerate_error, permutation_p
+from qinn_bench.statistics.ties import tied_to
 from qinn_bench.values import Array, Estimate
 
 MOST = 2000
@@ -105,7 +105,7 @@ def discrepancy(
     """MMD^2 as a U-statistic (Gretton et al., JMLR 13, 723 (2012), eq. 3), ``(n, dim), (n, dim)``.
 
     The error is the delete-one jackknife over pairs (x_i, y_i), less the part it counts twice near equal laws
-    (`statistics.degenerate_error`). The kernel matrix is computed once; permutations only relabel its rows, and those
+    (`estimates.degenerate_error`). The kernel matrix is computed once; permutations only relabel its rows, and those
     that give the observed value on paper give it to the last digit (a kernel is 1 at most).
     """
     n = len(truth)

@@ -9,7 +9,7 @@ import numpy as np
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import bootstrapped, features, missing, observables, undefined
 from qinn_bench.metrics._scales import Pair, centred, deviation, shifted, standardised, without_spread
-from qinn_bench.statistics import resampling_counts
+from qinn_bench.statistics.estimates import resampling_counts
 from qinn_bench.values import Array, Estimate
 
 DIRECTIONS = 200

@@ -9,7 +9,7 @@ from importlib.metadata import distributions
 
 import numpy as np
 
-from qinn_bench.provenance import processor
+from qinn_bench.records.provenance import processor
 from qinn_bench.values import Value
 
 GIBIBYTE = 2**30

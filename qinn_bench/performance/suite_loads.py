@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qinn_bench import planning, registry
+from qinn_bench import registry
 from qinn_bench.dataset import Dataset
-from qinn_bench.report.table import table
+from qinn_bench.report.study_table import table
 from qinn_bench.seeds import numpy_rng
+from qinn_bench.study import planning
 from qinn_bench.values import Budget, Cell, Certificate, Estimate, Match, Parameters, Record, Refused, Row, Study, Use
 
 SEEDS = 10
@@ -99,7 +100,7 @@ def start(what: str) -> Callable[[], tuple[Any, ...]]:
     """
     if what not in STARTS:
         raise Refused(f"no start is called '{what}'; there are: {', '.join(STARTS)}")
-    root = Path(planning.__file__).parents[1]
+    root = Path(planning.__file__).parents[2]
 
     def step() -> tuple[Any, ...]:
         words = [sys.executable, "-c", HERE + STARTS[what]]

@@ -6,7 +6,7 @@ import logging
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
-from qinn_bench.quantum import lowering
+from qinn_bench.quantum.compiler import lowering
 from qinn_bench.values import Refused
 
 NAMES: dict[str, str] = {

@@ -10,15 +10,15 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from qinn_bench.quantum import native, statevector
 from qinn_bench.quantum.backend_names import NAMES as NAMES
 from qinn_bench.quantum.backend_names import Request as Request
 from qinn_bench.quantum.backend_names import names as names
 from qinn_bench.quantum.backend_names import parse as parse
 from qinn_bench.quantum.backend_names import resolve as resolve
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.noise import Noisy, noisy_outcomes
-from qinn_bench.quantum.shots import Shots
+from qinn_bench.quantum.simulators import native, statevector
+from qinn_bench.quantum.simulators.noise import Noisy, noisy_outcomes
+from qinn_bench.quantum.simulators.shots import Shots
 from qinn_bench.values import Refused
 
 PLUGINS = {
@@ -93,7 +93,7 @@ def _pennylane_says(simulator: str) -> str:
         extra = f"the extra [{simulator.removeprefix('lightning.')}]" if simulator in PLUGINS else "pennylane-lightning"
         return f"backend '{simulator}' is not installed; {extra} brings it"
     try:
-        import_module("qinn_bench.quantum.pennylane_devices").check(simulator)
+        import_module("qinn_bench.quantum.pennylane.backends").check(simulator)
     except Refused as error:
         return str(error)
     return ""
@@ -130,7 +130,7 @@ def get(name: str, *, seed: int | None = None) -> Backend:
     if asked.simulator in ("torch", "native"):
         return Torch() if asked.simulator == "torch" else Native()
     # PennyLane takes seconds to import: only those who ask for it wait.
-    pennylane = import_module("qinn_bench.quantum.pennylane_devices")
+    pennylane = import_module("qinn_bench.quantum.pennylane.backends")
     form, _, unitary = asked.simulator.partition(":")
     backend: Backend = (
         pennylane.DefaultQubit(unitaries=bool(unitary)) if form == "default.qubit" else pennylane.Lightning(form)

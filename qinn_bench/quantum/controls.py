@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from qinn_bench.contracts import Generator
-from qinn_bench.quantum import stand_ins, statevector
+from qinn_bench.quantum import stand_ins
 from qinn_bench.quantum.circuit import Circuit, Observable, WeightedSum
 from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.quantum.simulators import statevector
 from qinn_bench.quantum.visibility import blind_weights, trimmed, with_gates
 from qinn_bench.values import Control, Refused
 

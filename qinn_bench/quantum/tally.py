@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from qinn_bench.quantum.backends import Backend
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.lowering import simulator_of
+from qinn_bench.quantum.compiler.lowering import simulator_of
 
 VISIBLE = ("torch", "native")
 """Simulators whose arithmetic is known: that of `torch` is seen by torch, that of the kernel is stated by it."""

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from qinn_bench import curves
-from qinn_bench.capacity import Curve
-from qinn_bench.report.capacity import AXIS_TITLES
-from qinn_bench.report.columns import title_of
-from qinn_bench.report.look import DASHES, PAGE, STYLE, even, pens, words
+from qinn_bench.capacity import curves
+from qinn_bench.capacity.equivalence import Curve
+from qinn_bench.report.capacity_table import AXIS_TITLES
+from qinn_bench.report.figure_style import DASHES, PAGE, STYLE, even, pens, words
+from qinn_bench.report.study_columns import title_of
 from qinn_bench.values import Estimate
 
 MARKERS = "osD^vP*X"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qinn_bench.report.layout import MISSING, Entry
-from qinn_bench.sign_flips import LEAST
+from qinn_bench.report.table_value import MISSING, Entry
+from qinn_bench.statistics.sign_flips import LEAST
 
 Ends = Sequence[float | None] | None
 

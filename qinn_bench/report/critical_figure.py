@@ -13,8 +13,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qinn_bench.findings import Alike, Findings, Standing
-from qinn_bench.report.look import PAGE, PALETTE, STYLE
+from qinn_bench.report.figure_style import PAGE, PALETTE, STYLE
+from qinn_bench.statistics.findings import Alike, Findings, Standing
 from qinn_bench.values import Refused
 
 STEP = 0.19

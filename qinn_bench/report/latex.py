@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, get_args
 
-from qinn_bench.report.layout import Entry, Heading, Line, Table, nested, section
 from qinn_bench.report.numbers import number
+from qinn_bench.report.table_value import Entry, Heading, Line, Table, nested, section
 
 Font = Literal["tiny", "scriptsize", "footnotesize", "small", "normalsize"]
 FONTS: dict[Font, float] = dict(zip(get_args(Font), (6.1, 7.0, 8.0, 9.0, 10.0), strict=True))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qinn_bench.report.columns import meaning_of
-from qinn_bench.report.groups import Group, is_truth
-from qinn_bench.report.layout import FLAGGED, Heading, Line
+from qinn_bench.report.study_columns import meaning_of
+from qinn_bench.report.study_rows import Group, is_truth
+from qinn_bench.report.table_value import FLAGGED, Heading, Line
 from qinn_bench.values import Control, Estimate
 
 CONTROLS: dict[Control, str] = {

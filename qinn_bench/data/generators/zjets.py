@@ -20,8 +20,8 @@ import numpy as np
 import pythia8mc
 from numpy.typing import NDArray
 
-from qinn_bench.data._kinematics import CUTS, Cuts, Event, selected, wrap
-from qinn_bench.data._samples import LIBRARIES, SCHEMA
+from qinn_bench.data.kinematics import CUTS, Cuts, Event, selected, wrap
+from qinn_bench.data.sample_files import LIBRARIES, SCHEMA
 from qinn_bench.values import Refused
 
 COLUMNS = ("pt_mum", "eta_mum", "phi_mum", "pt_mup", "eta_mup", "phi_mup", "pt_j", "eta_j", "phi_j", "m_j")

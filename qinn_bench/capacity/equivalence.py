@@ -1,0 +1,242 @@
+"""Capacity of the families of a study, from its records: curves, and the equivalence ratio; without torch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from typing import Literal
+
+import numpy as np
+
+from qinn_bench.capacity import curves
+from qinn_bench.records.certified import is_doubted
+from qinn_bench.statistics.estimates import combine
+from qinn_bench.values import Array, Estimate, Record, Refused, Value
+
+LEAST_SIZES, LEAST_SEEDS = 3, 5
+AXES = {
+    "flops": "step_flops",
+    "circuits": "circuit_evaluations",
+    "cpu_best_s": "cpu_to_best_s",
+    "rank": "rank",
+}
+"""What sizes are measured in beside parameters, each with its field of `Resources`."""
+
+
+class Curve(Value):
+    """A family: its sizes, ascending, and the losses of its common seeds at each, ``(sizes, seeds)``; less is better.
+
+    Losses are the metric itself where less is better, its negative where more is, and its distance from the ideal 0 or
+    1 otherwise: `sign` times the metric. `control_of` is the family that a control belongs to. `remarks` name every
+    size and seed that was left out, and why.
+    """
+
+    family: str
+    sizes: tuple[float, ...]
+    seeds: tuple[int, ...]
+    losses: tuple[tuple[float, ...], ...]
+    quantum: bool
+    control_of: str = ""
+    sign: int = 1
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def arrays(self) -> tuple[Array, Array]:
+        """Sizes ``(n,)`` and losses ``(n, seeds)``."""
+        return np.array(self.sizes), np.array(self.losses).reshape(len(self.sizes), len(self.seeds))
+
+
+class Equivalence(Value):
+    """How many times larger the classical family has to be for the quality of the quantum one.
+
+    `rho` is one factor for all quantum sizes that the classical sizes can answer, with its 95 % `interval`, of which an
+    end that cannot be shown is None. `censored` says that rho lies ``above`` or ``below`` all that the sizes can show;
+    `per_size` has the ratio at each quantum size, None where its curve is not crossed. `reason` is one sentence.
+    """
+
+    quantum: str
+    classical: str
+    rho: Estimate
+    interval: tuple[float | None, float | None] = (None, None)
+    censored: Literal["", "above", "below"] = ""
+    per_size: tuple[tuple[float, float | None, float | None, float | None], ...] = ()
+    reason: str = ""
+
+
+def capacity(records: Sequence[Record], metric: str, axis: str = "parameters", data: str = "") -> list[Curve]:
+    """The curve of every family that has sizes, on one data set; a control is a family of its own.
+
+    A likelihood counts only if its certificate passed; failed and flagged records are left out and named.
+
+    Raises:
+        Refused: no sizes, an unknown metric or axis, or several data sets and none named.
+    """
+    sized = [
+        r for r in records if r.size and r.cell.varies == "all" and data in ("", str(r.cell.data), r.cell.data.name)
+    ]
+    if not sized:
+        raise Refused("a capacity curve needs a study with sizes, but none of the given records has one")
+    if len(found := sorted({str(r.cell.data) for r in sized})) > 1:
+        raise Refused(f"records of {len(found)} data sets were given, of one was expected: {', '.join(found)}")
+    known = sorted({name for r in sized for name in r.metrics})
+    if metric not in known:
+        raise Refused(f"no record has a metric called '{metric}'; there are: {', '.join(known)}")
+    if axis not in ("parameters", *AXES):
+        raise Refused(f"no axis is called '{axis}'; there are: {', '.join(('parameters', *AXES))}")
+    families: dict[str, list[Record]] = defaultdict(list)
+    for record in sized:
+        control = record.cell.control
+        families[f"{record.family} · {control}" if control else record.family].append(record)
+    asked = {of_control: {r.size for r in sized if bool(r.cell.control) is of_control} for of_control in (False, True)}
+    return [_curve(name, of, metric, axis, asked[bool(of[0].cell.control)]) for name, of in families.items()]
+
+
+def _curve(family: str, records: Sequence[Record], metric: str, axis: str, asked: Set[int]) -> Curve:
+    points: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
+    lost: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for record in records:
+        why = _left_out(record, metric, axis)
+        if why:
+            lost[record.size, why].append(record.cell.seed)
+        elif record.cell.seed in points[record.size]:
+            raise Refused(f"two records of '{record.row}' have the seed {record.cell.seed}; one was expected")
+        else:
+            points[record.size][record.cell.seed] = (_amount(record, axis) or 0.0, _loss(record.metrics[metric]))
+    kept = {size: at for size, at in sorted(points.items()) if len(at) >= LEAST_SEEDS}
+    remarks = [
+        f"size {size}, {'seed' if len(of) == 1 else 'seeds'} {', '.join(map(str, sorted(of)))}: {why}"
+        for (size, why), of in sorted(lost.items())
+    ]
+    remarks += _missing({size: len(at) for size, at in points.items()}, asked - {record.size for record in records})
+    seeds = sorted(set.intersection(*(set(at) for at in kept.values()))) if kept else []
+    ordered = sorted((float(np.mean([at[s][0] for s in at])), tuple(at[s][1] for s in seeds)) for at in kept.values())
+    apart = [point for k, point in enumerate(ordered) if not k or point[0] > ordered[k - 1][0] > 0]
+    if len(apart) < len(ordered):
+        remarks.append("sizes of equal amount were taken once")
+    return Curve(
+        family=family,
+        sizes=tuple(size for size, _ in apart),
+        seeds=tuple(seeds),
+        losses=tuple(losses for _, losses in apart),
+        quantum=any(r.cell.backend != "none" for r in records),
+        control_of=records[0].family if records[0].cell.control else "",
+        sign=-1 if any(r.metrics[metric].better == "higher" for r in records if metric in r.metrics) else 1,
+        remarks=tuple(remarks),
+    )
+
+
+def _missing(seeds: Mapping[int, int], absent: Set[int]) -> list[str]:
+    """A remark for each number of seeds that is too small, and one for the sizes that other families have."""
+    few: dict[int, list[int]] = defaultdict(list)
+    for size, count in sorted(seeds.items()):
+        if count < LEAST_SEEDS:
+            few[count].append(size)
+    said = [f"{_sizes(of)}: {n} seed{'s' * (n != 1)}, {LEAST_SEEDS} are needed" for n, of in sorted(few.items())]
+    return [*said, f"{_sizes(sorted(absent))}: no records"] if absent else said
+
+
+def _sizes(of: Sequence[int]) -> str:
+    return f"size{'s' * (len(of) != 1)} {', '.join(map(str, of))}"
+
+
+def _left_out(record: Record, metric: str, axis: str) -> str:
+    """Why a record does not count."""
+    if record.status != "ok":
+        return f"{record.status}: {record.reason}" if record.reason else record.status
+    if record.flags:
+        return f"flagged, {record.flags[0]}"
+    if is_doubted(metric, record):
+        return f"certificate {record.certificate.verdict if record.certificate else 'missing'}"
+    found = record.metrics.get(metric)
+    if found is None or found.value is None:
+        return f"no value of {metric}"
+    return "" if not axis or _amount(record, axis) else f"no value of {axis}"
+
+
+def _amount(record: Record, axis: str) -> float | None:
+    if axis == "parameters":
+        return float(record.parameters.total) if record.parameters else None
+    value = getattr(record.resources, AXES[axis]) if record.resources else None
+    return None if value is None else float(value)
+
+
+def _loss(found: Estimate) -> float:
+    assert found.value is not None
+    if found.better == "none":
+        raise Refused("of this metric neither more nor less is better; name a metric that has a direction")
+    ideal = {"zero": 0.0, "one": 1.0}
+    if found.better in ideal:
+        return abs(found.value - ideal[found.better])
+    return -found.value if found.better == "higher" else found.value
+
+
+def bounds_of(records: Sequence[Record], metric: str, data: str = "") -> dict[str, Estimate]:
+    """The number of each floor and ceiling of a study, over its seeds; of likelihoods the certified ones."""
+    found: dict[str, list[Estimate]] = defaultdict(list)
+    for record in records:
+        here = data in ("", str(record.cell.data), record.cell.data.name) and record.cell.varies == "all"
+        if here and record.role in ("floor", "ceiling") and not _left_out(record, metric, ""):
+            found[record.row].append(record.metrics[metric])
+    return {row: combine(estimates) for row, estimates in found.items()}
+
+
+def equivalence(
+    records: Sequence[Record], quantum_family: str, classical_family: str, metric: str, axis: str = "parameters"
+) -> Equivalence:
+    """The equivalence ratio of two families of one study, on the seeds that both have at all their sizes.
+
+    Raises:
+        Refused: what `capacity` refuses, or a family that does not exist.
+    """
+    return ratio(capacity(records, metric, axis), quantum_family, classical_family)
+
+
+def ratio(families: Sequence[Curve], quantum_family: str, classical_family: str) -> Equivalence:
+    """The equivalence ratio of two of these curves.
+
+    Raises:
+        Refused: a family that does not exist.
+    """
+    by_name = {curve.family: curve for curve in families}
+    for name in (quantum_family, classical_family):
+        if name not in by_name:
+            raise Refused(f"no family with sizes is called '{name}'; there are: {', '.join(by_name)}")
+    first, second = by_name[quantum_family], by_name[classical_family]
+    common = [seed for seed in first.seeds if seed in second.seeds]
+    why = _undefined(first, second, common)
+    if why:
+        empty = Estimate(value=None, note=why)
+        return Equivalence(quantum=first.family, classical=second.family, rho=empty, reason=f"undefined: {why}")
+    (sizes, losses), (other_sizes, other) = _of(first, common), _of(second, common)
+    found = curves.shift(sizes, losses, other_sizes, other)
+    singles = [curves.shift(sizes[[k]], losses[[k]], other_sizes, other) for k in range(len(sizes))]
+    reason = f"{second.family} needs {found.ratio:.3g} times the size" if found.ratio else ""
+    if found.side == "above":
+        end = "" if found.low is None else f": rho > {found.low:.3g}"
+        reason = f"{second.family} does not reach {first.family} at any of its sizes{end}"
+    if found.side == "below":
+        end = "" if found.high is None else f": rho < {found.high:.3g}"
+        reason = f"{second.family} is better than {first.family} already at its smallest size{end}"
+    return Equivalence(
+        quantum=first.family,
+        classical=second.family,
+        rho=Estimate(value=found.ratio, n=len(common), note=reason if found.ratio is None else ""),
+        interval=(found.low, found.high),
+        censored=found.side,
+        per_size=tuple((float(p), s.ratio, s.low, s.high) for p, s in zip(sizes, singles, strict=True)),
+        reason=reason,
+    )
+
+
+def _undefined(first: Curve, second: Curve, common: Sequence[int]) -> str:
+    for curve in (first, second):
+        if len(curve.sizes) < LEAST_SIZES:
+            return f"{curve.family} has {len(curve.sizes)} sizes, {LEAST_SIZES} are needed"
+    if len(common) < LEAST_SEEDS:
+        return f"{len(common)} seeds are common to both families, {LEAST_SEEDS} are needed"
+    return ""
+
+
+def _of(curve: Curve, seeds: Sequence[int]) -> tuple[Array, Array]:
+    sizes, losses = curve.arrays
+    return sizes, losses[:, [curve.seeds.index(seed) for seed in seeds]]

@@ -1,0 +1,104 @@
+"""Z + jet events of Pythia 8 in proton collisions at 13 TeV: Z/gamma* -> mu mu and one jet."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qinn_bench.data import kinematics, sample_files
+from qinn_bench.data.assemble import assemble
+from qinn_bench.data.kinematics import CUTS, Z_MASS, Z_WIDTH, Cuts, DileptonMass, Event, check_coordinates, wrap
+from qinn_bench.data.transforms import Columnwise, Identity, Logit, LogShift, Map
+from qinn_bench.dataset import Column, Dataset, Observable, Resonance, Transform
+from qinn_bench.values import Array, Refused
+
+# A jet of a single photon has no mass: the logarithm is taken of the mass plus this, in GeV.
+MASS_FLOOR = 1.0
+COLUMNS = (
+    Column("pt_mum", r"$p_T(\mu^-)$", "GeV"),
+    Column("eta_mum", r"$\eta(\mu^-)$"),
+    Column("pt_mup", r"$p_T(\mu^+)$", "GeV"),
+    Column("eta_mup", r"$\eta(\mu^+)$"),
+    Column("pt_j", r"$p_T(j)$", "GeV"),
+    Column("eta_j", r"$\eta(j)$"),
+    Column("dphi_ll", r"$\Delta\phi(\mu^+,\mu^-)-\pi$", "rad"),
+    Column("dphi_jl", r"$\Delta\phi(j,\mu^-)-\pi$", "rad"),
+    Column("m_j", r"$m_j$", "GeV"),
+)
+
+
+def load(*, features: int = 8, sample: str = "bundled", max_events: int = 0, coordinates: str = "momenta") -> Dataset:
+    """Read a sample; rows are pT and eta of mu-, mu+ and jet, and two centred azimuthal differences, each to the mu-.
+
+    Args:
+        features: 8, or 9 with the jet mass.
+        sample: the bundled sample (fast, lhc), or one that `qinn-bench data make` has made.
+        max_events: only the first so many events; 0 takes all.
+        coordinates: "mass" lets models see m_ll in the place of the pT of the mu+; the rows stay the same.
+
+    Raises:
+        Refused: a knob has an impossible value, or the sample is missing or broken.
+    """
+    _check(features, max_events)
+    check_coordinates("zjets", coordinates)
+    generated, provenance = sample_files.read(sample)
+    if provenance["cuts"] not in CUTS:
+        raise Refused(
+            f"sample '{sample}' was made with unknown cuts '{provenance['cuts']}'; known are {', '.join(CUTS)}"
+        )
+    cuts = CUTS[provenance["cuts"]]
+    with_mass = features == len(COLUMNS)
+    return assemble(
+        "zjets",
+        {"features": features, "coordinates": coordinates, "cuts": provenance["cuts"]},
+        physical(generated[: max_events or None], with_mass),
+        columns=COLUMNS[:features],
+        steps=_steps(cuts, with_mass, coordinates == "mass"),
+        observables=partial(_observables, with_mass),
+        plots=_plots(cuts, with_mass),
+        support=partial(inside, cuts, float(provenance["min_ptz"])),
+        provenance=provenance,
+        resonance=Resonance("m_ll", Z_MASS, Z_WIDTH, 81.0, 101.0),
+    )
+
+
+def _check(features: int, max_events: int) -> None:
+    if features not in (8, 9):
+        raise Refused(f"data 'zjets': features is {features}, but there are 8, or 9 with the jet mass")
+    if max_events < 0:
+        raise Refused(f"data 'zjets': max_events is {max_events}, but 0 (all) or a positive number is expected")
+
+
+def physical(generated: NDArray[np.float32], with_mass: bool) -> Array:
+    """Rows ``(n, 8 or 9)`` from those of the generator, pT, eta, phi of mu-, mu+ and jet, and the jet mass."""
+    pt1, eta1, phi1, pt2, eta2, phi2, ptj, etaj, phij, mj = generated.astype(np.float64).T
+    columns = [pt1, eta1, pt2, eta2, ptj, etaj, wrap(phi2 - phi1 + np.pi), wrap(phij - phi1 + np.pi), mj]
+    return np.column_stack(columns if with_mass else columns[:-1])
+
+
+def inside(cuts: Cuts, min_ptz: float, rows: Array) -> NDArray[np.bool_]:
+    """Which rows ``(n, 8 or 9)`` lie inside the selection."""
+    massive = (rows[:, 8:] >= 0).all(axis=1)
+    return np.asarray(massive & kinematics.selected(Event(*rows[:, :8].T), cuts, min_ptz))
+
+
+def _steps(cuts: Cuts, with_mass: bool, by_mass: bool) -> tuple[Transform, ...]:
+    one, muon = Identity(), LogShift(cuts.pt_mu)
+    second: Map = muon
+    if by_mass:
+        second = Logit(*cuts.mass) if np.isfinite(cuts.mass[1]) else LogShift(cuts.mass[0])
+    maps: tuple[Map, ...] = (muon, one, second, one, LogShift(cuts.pt_jet), one, one, one)
+    columnwise = Columnwise((*maps, LogShift(-MASS_FLOOR)) if with_mass else maps)
+    return (DileptonMass(), columnwise) if by_mass else (columnwise,)
+
+
+def _observables(with_mass: bool, rows: Array) -> dict[str, Array]:
+    found = kinematics.observables(Event(*rows[:, :8].T))
+    return found | {"m_j": rows[:, 8]} if with_mass else found
+
+
+def _plots(cuts: Cuts, with_mass: bool) -> tuple[Observable, ...]:
+    plots = kinematics.plots(cuts)
+    return (*plots, Observable("m_j", r"$m_j$", 0.0, 25.0, "GeV")) if with_mass else plots

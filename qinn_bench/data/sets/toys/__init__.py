@@ -1,0 +1,1 @@
+"""Toys whose density is known."""

@@ -1,0 +1,1 @@
+"""Exact counts of what a workload does, and the known ones."""

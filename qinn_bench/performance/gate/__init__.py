@@ -1,0 +1,1 @@
+"""Is a version slower than another? Interleaved measurements and their test."""

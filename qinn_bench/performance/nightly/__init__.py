@@ -1,0 +1,1 @@
+"""The nightly run: its tiers, its findings, its pages."""

@@ -1,0 +1,127 @@
+"""What is to be told of a night: what got worse, what is open, what got better, and the verdict that follows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from qinn_bench.performance.counters.golden import Change
+from qinn_bench.performance.gate.bisection import Culprit, sentence
+from qinn_bench.performance.gate.compare_versions import GateReport
+from qinn_bench.performance.gate.decide import Decision, Outcome
+from qinn_bench.performance.gate.growth_terms import KNOB
+from qinn_bench.values import Value
+from qinn_bench.verdicts.golden_numbers import Finding as Moved
+from qinn_bench.verdicts.golden_numbers import Outcome as Quality
+
+Tier = Literal["self-check", "counters", "anchor", "green", "trace", "quality"]
+Kind = Literal["worse", "undecided", "better"]
+Verdict = Literal["ok", "regression", "unfit", "undecided"]
+BY_OUTCOME: dict[Outcome, Kind] = {
+    "regression": "worse",
+    "error": "worse",
+    "missing": "worse",
+    "inconclusive": "undecided",
+    "improvement": "better",
+}
+BY_QUALITY: dict[Quality, Kind] = {"worse": "worse", "inconclusive": "undecided", "better": "better"}
+
+
+class Finding(Value):
+    """One thing to be told: what it is about, and what is said of it.
+
+    ``worse`` fails the night, ``undecided`` keeps it from being green, ``better`` is good news.
+    """
+
+    tier: Tier
+    kind: Kind
+    what: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.said}"
+
+
+def of_counters(changes: Sequence[Change]) -> Iterator[Finding]:
+    """What grew or shrank; how much of a counter is too little to be told is said in `golden`."""
+    for one in changes:
+        if one.kind in ("grown", "less"):
+            said = str(one).removeprefix(f"{one.workload}: ")
+            yield Finding(
+                tier="counters", kind="worse" if one.kind == "grown" else "better", what=one.workload, said=said
+            )
+
+
+def of_gates(gates: Mapping[Tier, GateReport]) -> Iterator[Finding]:
+    """What got slower or faster, broke, or could not be told; with the term and the commit it is put down to.
+
+    What two comparisons say alike of a workload is one finding, of the first of them.
+    """
+    found: dict[tuple[Kind, str], list[tuple[Tier, str]]] = defaultdict(list)
+    for tier, report in gates.items():
+        for one in report.decisions:
+            if one.outcome in BY_OUTCOME:
+                said = "; ".join([_change(one, tier), *_sources(one, report)])
+                found[BY_OUTCOME[one.outcome], str(one.workload)].append((tier, said))
+    for (kind, what), all_of in found.items():
+        yield Finding(tier=all_of[0][0], kind=kind, what=what, said="; ".join(said for _, said in all_of))
+
+
+def of_quality(moved: Sequence[Moved]) -> Iterator[Finding]:
+    """What is no longer as good as its golden numbers, or better."""
+    for one in moved:
+        if one.outcome in BY_QUALITY:
+            what = f"{one.row} on {one.data}, {one.metric}"
+            yield Finding(tier="quality", kind=BY_QUALITY[one.outcome], what=what, said=f"{_size(one)}: {one.reason}")
+
+
+def _size(one: Moved) -> str:
+    """The outcome, and by how much a number got worse (if negative, better), with its 95 % interval."""
+    if (of := one.comparison) is None or of.effect.value is None or of.interval is None:
+        return one.outcome
+    sign, word = (1, "") if one.outcome == "better" else (-1, "" if one.outcome == "worse" else ", worse")
+    low, high = sorted(sign * end for end in of.interval)
+    return f"{one.outcome}{word} by {sign * of.effect.value:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def verdict_of(findings: Sequence[Finding], compared: Mapping[Tier, bool], late: int = 0) -> tuple[Verdict, str]:
+    """The verdict and its reason.
+
+    `compared` says of each tier that was asked for whether it compared anything: a night on which one did not is not
+    green, and one on which none did has no verdict. `late` workloads were left out for lack of time.
+    """
+    missed = f"; there was no time for {late}" if late else ""
+    count = {kind: len({one.what for one in findings if one.kind == kind}) for kind in ("worse", "undecided")}
+    nothing = [tier for tier, anything in compared.items() if not anything]
+    if count["worse"]:
+        return "regression", f"{count['worse']} got worse{missed}"
+    if len(nothing) == len(compared):
+        return "unfit", f"nothing could be compared{missed}"
+    if count["undecided"]:
+        return "undecided", f"nothing got worse, but {count['undecided']} could not be decided{missed}"
+    if nothing:
+        return "undecided", f"nothing got worse, but nothing was compared in: {', '.join(nothing)}{missed}"
+    return "ok", f"nothing got worse{missed}"
+
+
+def _change(one: Decision, tier: Tier) -> str:
+    against = "the anchor" if tier == "anchor" else "the last green run"
+    by = "" if one.change is None else f" by {one.change:+.1%} of {one.clock} time"
+    why = f" ({one.reason})" if one.reason else ""
+    return f"{one.outcome} against {against}{by}{why}"
+
+
+def _sources(one: Decision, report: GateReport) -> Iterator[str]:
+    """Which term and which commit a regression is put down to."""
+    plain = {knob: value for knob, value in one.workload.knobs.items() if knob != KNOB}
+    for growth in report.growth:
+        if one.outcome == "regression" and (growth.workload.name, growth.workload.knobs) == (one.workload.name, plain):
+            yield str(growth).removeprefix(f"{growth.workload} ")
+    for culprit in report.culprits:
+        if culprit.workload == one.workload:
+            yield _commit(culprit)
+
+
+def _commit(culprit: Culprit) -> str:
+    return sentence(culprit).replace(f" {culprit.workload}", " it")

@@ -1,0 +1,1 @@
+"""How simulators grow with the number of qubits."""

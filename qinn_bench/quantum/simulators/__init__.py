@@ -1,0 +1,1 @@
+"""The simulators of this project, exact, with shots and with noise."""

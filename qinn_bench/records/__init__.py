@@ -1,0 +1,1 @@
+"""What is known of a cell? Its key, its record, and what was published of it."""

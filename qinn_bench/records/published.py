@@ -1,0 +1,97 @@
+"""The records of a study in one file to be committed: whole, but without their arrays; without torch."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Literal
+
+from pydantic import NonNegativeInt
+
+from qinn_bench.files import MIB, read_lines, short
+from qinn_bench.reading import value_of
+from qinn_bench.records import store
+from qinn_bench.values import Record, Refused, Value
+
+NAMED = 3
+"""Commits that are named one by one."""
+MOST_BYTES = 1024 * MIB
+"""Limit of a file when unpacked; 344 records are 3 MB."""
+
+
+class Header(Value):
+    """The first line of a file: what follows, and how many lines of it."""
+
+    format: Literal["qinn-bench records"] = "qinn-bench records"
+    study: str
+    records: NonNegativeInt
+
+
+def path_of(results: Path, study: str) -> Path:
+    """Where the published records of a study lie: ``results/published/STUDY.jsonl.gz``."""
+    return results / "published" / f"{study}.jsonl.gz"
+
+
+def write(path: Path, study: str, records: Sequence[Record]) -> None:
+    """Write the records of a study, one JSON line each in the order of their keys, compressed, whole or not at all.
+
+    Equal records give equal bytes, whatever their order (with the same zlib).
+
+    Raises:
+        Refused: no records.
+    """
+    if not records:
+        raise Refused(f"study '{study}' has no records to publish; run it first")
+    header = Header(study=study, records=len(records)).model_dump_json()
+    lines = [record.model_dump_json() for record in sorted(records, key=lambda record: record.key)]
+    text = "".join(f"{line}\n" for line in (header, *lines))
+
+    def compress(file: IO[bytes]) -> None:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+            packed.write(text.encode())
+
+    store.write_whole(path, compress)
+
+
+def read(path: Path, study: str) -> list[Record]:
+    """The published records of a study, ordered by key like those of `store.load_all`.
+
+    Raises:
+        Refused: no such file, a damaged one, one of another study, or one that holds a cell twice.
+    """
+    absent = f"there is no file of published records '{path}'; to write one: qinn-bench publish STUDY"
+    lines = read_lines(path, absent, MOST_BYTES, packed=True)
+    header = value_of(Header, next(lines, ""), f"{path} does not start with the header of published records")
+    if header.study != study:
+        raise Refused(f"{path} has the records of '{short(header.study)}', those of '{study}' were expected")
+    records: dict[store.Place, Record] = {}
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        if number > header.records:
+            raise Refused(f"{path} holds more than the {header.records} records that its header announces")
+        record = _record(line, study, f"{path}, line {number + 1},")
+        if (place := store.place(record.row, record.cell)) in records:
+            raise Refused(f"{path} has two records of row '{record.row}', seed {record.cell.seed}; one was expected")
+        records[place] = record
+    if number != header.records:
+        raise Refused(f"{path} holds {number} records, but its header announces {header.records}")
+    return sorted(records.values(), key=lambda record: record.key)
+
+
+def _record(line: str, study: str, where: str) -> Record:
+    """A record of the study: the files beside its records are named after it."""
+    record = value_of(Record, line, f"{where} is not a record of this version")
+    if record.study != study:
+        raise Refused(f"{where} is a record of '{short(record.study)}', one of '{study}' was expected")
+    return record
+
+
+def said(path: Path, records: Sequence[Record]) -> str:
+    """Where records come from, in one note: the file, when and with which code they were made."""
+    times = sorted(str(r.provenance["finished_utc"])[:16] for r in records if "finished_utc" in r.provenance)
+    commits = list(dict.fromkeys(str(r.provenance["commit"])[:8] for r in records if r.provenance.get("commit")))
+    when = f", finished from {times[0]} to {times[-1]} UTC" if times else ""
+    more = f" and {len(commits) - NAMED} more" if len(commits) > NAMED else ""
+    code = f", at commit {', '.join(commits[:NAMED])}{more}" if commits else ""
+    return f"Records: {len(records)} from {path}{when}{code}."

@@ -1,0 +1,272 @@
+"""Records on disk: one JSON file a cell with its arrays beside it, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from qinn_bench.files import at_most, read_arrays, read_bytes
+from qinn_bench.records import keys, locks
+from qinn_bench.values import Cell, Key, Record, Refused, StudyName
+
+Arrays = dict[str, NDArray[Any]]
+Place = tuple[str, str, int, str]
+Stamp = tuple[int, int] | None
+"""What tells one state of a record's file from another, None where there is no file."""
+Write = Callable[[IO[bytes]], object]
+LARGEST_RECORD = 2**26
+"""Bytes of a record's file: a thousand times what a record of many metrics takes."""
+LARGEST_ARRAYS = 2**33
+"""Bytes of unpacked arrays."""
+LEFTOVERS = (".*.part", ".*.lock", "*.json.*.part", "*.log")
+"""What killed processes leave in the folder of a study, those of earlier versions included."""
+_KEY: TypeAdapter[str] = TypeAdapter(Key)
+_NUMBERS = TypeAdapter(list[dict[str, float]])
+_STUDY: TypeAdapter[str] = TypeAdapter(StudyName)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that stands where a record should be; it is named and left alone."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is left out: {self.reason}; delete it, or run with --fresh"
+
+
+def place(row: str, cell: Cell) -> Place:
+    """What tells a cell of a study from its other cells, whatever code it was made by: row, data set and seed."""
+    return row, str(cell.data), cell.seed, cell.varies
+
+
+def data_names(records: Sequence[Record]) -> dict[str, str]:
+    """What each data set is called: by its name alone, or with its knobs where several share the name."""
+    uses = {str(record.cell.data): record.cell.data.name for record in records}
+    shared = Counter(uses.values())
+    return {use: use if shared[name] > 1 else name for use, name in uses.items()}
+
+
+def record_path(results: Path, study: str, key: str) -> Path:
+    """Where the record of a cell lies: ``results/records/STUDY/KEY.json``.
+
+    Raises:
+        Refused: a study or a key that names no file there.
+    """
+    try:
+        _STUDY.validate_python(study)
+        _KEY.validate_python(key)
+    except ValidationError:
+        raise Refused(
+            f"'{study}/{key}' names no record; a study and a key of at most 100 letters, digits, - and _ were expected"
+        ) from None
+    return results / "records" / study / f"{key}.json"
+
+
+def lock_path(results: Path, study: str, key: str) -> Path:
+    """What a campaign locks while it runs a cell."""
+    path = record_path(results, study, key)
+    return path.with_name(f".{path.stem}.lock")
+
+
+def save(results: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> bool:
+    """Write a record and its arrays (None: those that are there stay); False where what is there is worth more.
+
+    Finished work is never replaced by a failure: an `ok` record, or one that this version cannot read, only gives way
+    to another `ok` one. Both files are written and synced before either gets its name, the arrays first; a record
+    that exists is therefore complete.
+
+    Raises:
+        OSError: the disk is full or cannot be written; what was there is still there.
+    """
+    path = record_path(results, record.study, record.key)
+    if record.status != "ok":
+        there = look(results, record.study, record.key)
+        if isinstance(there, Unreadable) or (there and there.status == "ok"):
+            return False
+    text = record.model_dump_json(indent=1).encode()
+    files: list[tuple[Path, Write]] = [(path, lambda file: file.write(text))]
+    if arrays is not None:
+        packed = path.with_suffix(".npz")
+        files.insert(0, (packed, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays)))
+    write_together(files)
+    return True
+
+
+def write_whole(path: Path, write: Write) -> None:
+    """Write under a temporary name, sync, rename: a reader sees the old file or the new one, never a part."""
+    write_together([(path, write)])
+
+
+def write_together(files: Sequence[tuple[Path, Write]]) -> None:
+    """Write files whole or not at all; none gets its name before all of them are on disk.
+
+    What is left of a process that was killed meanwhile ends in ``.part``, so that nobody takes it for the file.
+    """
+    with ExitStack() as stack:
+        parts = []
+        for path, write in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part, handle = locks.create(lambda path=path: path.with_name(f".{secrets.token_hex(8)}.part"))  # type: ignore[misc]
+            stack.callback(part.unlink, missing_ok=True)
+            file = stack.enter_context(os.fdopen(handle, "wb"))
+            write(file)
+            file.flush()
+            os.fsync(handle)
+            parts.append(part)
+        for part, (path, _) in zip(parts, files, strict=True):
+            part.replace(path)
+    for folder in {path.parent for path, _ in files}:
+        _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    """See to it that renames outlive a loss of power, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_cache(path: Path) -> list[dict[str, float]]:
+    """Numbers that are kept because they take long; none where they cannot be read, so that they are taken again."""
+    try:
+        return _NUMBERS.validate_json(read_bytes(path))
+    except (OSError, ValidationError, Refused):
+        return []
+
+
+def write_cache(path: Path, numbers: Sequence[Mapping[str, float]]) -> None:
+    """Keep numbers that can be taken again; a disk that does not take them is no failure."""
+    with suppress(OSError):
+        write_whole(path, lambda file: file.write(json.dumps(numbers).encode()))
+
+
+def sweep(results: Path, study: str) -> None:
+    """Remove what killed campaigns left beside the records of a study; what a living one has in use stays."""
+    locks.sweep(results / "records" / study, LEFTOVERS)
+    locks.sweep(results / "nulls", (".*.part",))
+
+
+def look(results: Path, study: str, key: str) -> Record | Unreadable | None:
+    """The record of a cell, None if it was never finished, or why the file that is there is no such record."""
+    path = record_path(results, study, key)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Unreadable(path, "it is no regular file")
+        with path.open("rb") as file:
+            text = at_most(file, LARGEST_RECORD + 1)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        raise Refused(f"{results} can hold no records: a folder of results was expected") from None
+    except OSError as error:
+        return Unreadable(path, f"it cannot be read ({error.strerror})")
+    if len(text) > LARGEST_RECORD:
+        return Unreadable(path, f"it is no record, but longer than {LARGEST_RECORD >> 20} MiB")
+    try:
+        record = Record.model_validate_json(text)
+    except ValidationError as error:
+        return Unreadable(path, _why_not(error))
+    if (record.study, record.key) != (study, key):
+        return Unreadable(path, f"it holds the record '{record.study}/{record.key}'")
+    if not keys.belongs(record):
+        return Unreadable(path, "its settings are not those that its name was made of")
+    return record
+
+
+def _why_not(error: ValidationError) -> str:
+    first = error.errors()[0]
+    for one in error.errors():
+        if one["loc"] == ("schema_version",):
+            return f"it is not a record of this version, but of schema {str(one['input'])[:20]}"
+    return f"it is not a record of this version ({first['msg'][:200]})"
+
+
+def stamp(results: Path, study: str, key: str) -> Stamp:
+    """The state of a record's file; every write makes another."""
+    try:
+        found = record_path(results, study, key).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def load(results: Path, study: str, key: str) -> Record | None:
+    """The record of a cell, or None if it was never finished.
+
+    Raises:
+        Refused: the file is there but is no record of this cell.
+    """
+    found = look(results, study, key)
+    if isinstance(found, Unreadable):
+        raise Refused(str(found))
+    return found
+
+
+def load_all(results: Path, study: str) -> list[Record]:
+    """The records of a study that lie in a folder, ordered by key; of one row, data set and seed the newest.
+
+    Unlike those of a plan, they need not belong to the code and the study file as these are now. Files that are no
+    records are left out; `left_out` names them.
+    """
+    found, _ = look_at_all(results, study)
+    newest: dict[Place, Record] = {}
+    for record in sorted(found, key=lambda record: str(record.provenance.get("finished_utc", ""))):
+        newest[place(record.row, record.cell)] = record
+    return sorted(newest.values(), key=lambda record: record.key)
+
+
+def left_out(results: Path, study: str) -> list[str]:
+    """A sentence for each file among the records of a study that is none of this version."""
+    return list(map(str, look_at_all(results, study)[1]))
+
+
+def look_at_all(results: Path, study: str) -> tuple[list[Record], list[Unreadable]]:
+    """All records among the files of a study, those that newer ones replace included, and the files that are none of
+    this version."""
+    found: list[Record] = []
+    odd: list[Unreadable] = []
+    for path in sorted((results / "records" / study).glob("[!.]*.json")):
+        try:
+            one = look(results, study, path.stem)
+        except Refused:
+            one = Unreadable(path, "its name is no key")
+        if isinstance(one, Record):
+            found.append(one)
+        elif one:
+            odd.append(one)
+    return found, odd
+
+
+def has_arrays(results: Path, record: Record) -> bool:
+    """Whether the arrays of a record are there; a copy of the records alone has none."""
+    return record_path(results, record.study, record.key).with_suffix(".npz").exists()
+
+
+def load_arrays(results: Path, record: Record) -> Arrays:
+    """The arrays beside a record: samples, log-densities, loss curves, weights.
+
+    Raises:
+        Refused: they are missing or damaged, or would fill gigabytes.
+    """
+    path = record_path(results, record.study, record.key).with_suffix(".npz")
+    try:
+        return read_arrays(path, f"{path} is missing, so that the cell has no arrays", LARGEST_ARRAYS)
+    except Refused as refusal:
+        raise Refused(f"{refusal}; run its cell with --fresh") from None

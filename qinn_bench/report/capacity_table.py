@@ -1,0 +1,115 @@
+"""The table of a capacity study: each family with its power law, and how much larger the classical ones have to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from qinn_bench.capacity import curves
+from qinn_bench.capacity.equivalence import Curve, Equivalence
+from qinn_bench.report.cells import count, ranged
+from qinn_bench.report.study_columns import title_of
+from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.values import Estimate, Role
+
+Rivals = Sequence[tuple[str, Mapping[tuple[str, str], Equivalence]]]
+AXIS_TITLES = {
+    "parameters": "parameters",
+    "flops": "operations of a step",
+    "circuits": "circuits of a step",
+    "cpu_best_s": "CPU seconds of training",
+    "rank": "effective parameters",
+}
+
+
+def capacity_table(
+    data: str, families: Sequence[Curve], ratios: Sequence[Equivalence], metric: str, axis: str, unit: str
+) -> Table:
+    """A line a family; the last columns hold its equivalence ratio to each classical family with the 95 % interval."""
+    rivals = list(dict.fromkeys(found.classical for found in ratios))
+    header = (
+        Heading("family", "family"),
+        Heading("sizes", "sizes"),
+        Heading("range", "from - to"),
+        Heading("first", f"{title_of(metric)} at first", unit),
+        Heading("last", "at last", unit),
+        Heading("exponent", "b"),
+        Heading("floor", f"{title_of(metric)} at infinity", unit),
+        Heading("chi2", "χ²/n"),
+        *(Heading(f"rho_{name}", f"ρ {name}") for name in rivals),
+    )
+    found = {(one.quantum, one.classical): one for one in ratios}
+    ordered = sorted(families, key=lambda curve: (not curve.quantum, bool(curve.control_of)))
+    lines = [
+        line
+        for curve in ordered
+        if not curve.control_of
+        for line in _with_controls(data, curve, families, [(name, found) for name in rivals])
+    ]
+    left_out = [f"Left out of {curve.family}: {'; '.join(curve.remarks)}." for curve in ordered if curve.remarks]
+    title = f"Capacity: {title_of(metric)} against {AXIS_TITLES[axis]}"
+    return Table(title, header, tuple(lines), (*_notes(metric, axis), *left_out))
+
+
+def _with_controls(data: str, curve: Curve, families: Sequence[Curve], rivals: Rivals) -> list[Line]:
+    own = [other for other in families if other.control_of == curve.family]
+    return [_line(data, one, rivals) for one in (curve, *own)]
+
+
+def _line(data: str, curve: Curve, rivals: Rivals) -> Line:
+    role: Role = "control" if curve.control_of else "model"
+    label = f"  {curve.family.removeprefix(curve.control_of).lstrip(' ·')}" if curve.control_of else curve.family
+    ratios = [_ratio(found.get((curve.family, name))) for name, found in rivals]
+    entries = [Entry(label), *_fit(curve), *ratios]
+    return Line(data, label, role, "", tuple(entries))
+
+
+def _fit(curve: Curve) -> list[Entry]:
+    """Sizes, their range, the first and the last mean, and the power law."""
+    sizes, losses = curve.arrays
+    if not len(sizes):
+        return [count(0), *[Entry(MISSING)] * 6]
+    error = curves.standard_error(losses)
+    ends = [Entry(Estimate(value=curve.sign * float(losses[k].mean()), error=error)) for k in (0, -1)]
+    first, last = float(sizes[0]), float(sizes[-1])
+    head = [count(len(sizes)), Entry(f"{first:g} - {last:g}", plain={"_from": first, "_to": last}), *ends]
+    if len(sizes) < 3 or len(curve.seeds) < 2:
+        return [*head, *[Entry(MISSING)] * 3]
+    fit, errors = curves.power_law(sizes, losses), curves.jackknife(sizes, losses)
+    if not errors.floor < abs(losses[0].mean() - losses[-1].mean()):
+        return [*head, *[Entry(MISSING)] * 3]
+    return [
+        *head,
+        Entry(Estimate(value=fit.exponent, error=errors.exponent)),
+        Entry(Estimate(value=curve.sign * fit.floor, error=errors.floor)),
+        _misfit(fit.chi2, len(sizes) - 3),
+    ]
+
+
+def _misfit(chi2: float, freedom: int) -> Entry:
+    return Entry(f"{chi2 / freedom:.2g}", plain={"": chi2 / freedom}) if freedom > 0 else Entry(MISSING)
+
+
+def _ratio(found: Equivalence | None) -> Entry:
+    """A ratio with its interval, or on which side of the sizes it lies."""
+    if found is None or (found.rho.value is None and not found.censored):
+        return Entry(MISSING)
+    low, high = found.interval
+    if found.rho.value is None:
+        end = low if found.censored == "above" else high
+        text = MISSING if end is None else f"{'>' if found.censored == 'above' else '<'} {end:.2g}"
+        return ranged(text, None, found.interval)
+    ends = ", ".join(MISSING if end is None else f"{end:.2g}" for end in (low, high))
+    return ranged(f"{found.rho.value:.2g} [{ends}]", found.rho.value, found.interval)
+
+
+def _notes(metric: str, axis: str) -> list[str]:
+    quality, size = title_of(metric), AXIS_TITLES[axis]
+    return [
+        f"b and {quality} at infinity: power law q = q_inf + a p^-b through the means over seeds, errors by leaving "
+        "out each seed in turn; χ²/n: its misfit per degree of freedom. None is shown where the sizes do not tell "
+        "q_inf to within what they improve.",
+        f"ρ: how many times the {size} of this family the classical one needs for the same {quality}, one "
+        "factor for all sizes that both can answer, with its 95 % interval over seeds; above 1 the family of the line "
+        "needs fewer. '>' and '<': the curves do not cross within the sizes.",
+        "Only certified likelihoods and unflagged records count; a size counts with 5 seeds or more.",
+    ]

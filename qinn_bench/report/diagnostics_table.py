@@ -1,0 +1,42 @@
+"""The table of what diagnostics found of some models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from qinn_bench.diagnostics.diagnose import Finding
+from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+
+HEADER = (
+    Heading("model", "model"),
+    Heading("part", "part"),
+    Heading("found", "found"),
+    Heading("reference", "reference"),
+    Heading("of", "what the reference is"),
+)
+NOTES = (
+    "0.123(4) means 0.123 ± 0.004, one standard deviation: over pairs of states, sets of parameters or "
+    "rows; the error of a Haar floor is the scatter of a single such measurement.",
+    "Circuit diagnostics are properties of states and have no classical counterpart; read them beside, not instead of, "
+    "what a model learns.",
+    "Effective dimension: scores of log p on test rows, parameters near the own start; the rows limit the rank.",
+)
+
+
+def table(found: Mapping[str, Sequence[Finding]]) -> Table:
+    """Findings by model as a table, grouped by quantity."""
+    quantities = dict.fromkeys(finding.quantity for findings in found.values() for finding in findings)
+    rows = [
+        Line(quantity, name, "model", "", _entries(name, finding))
+        for quantity in quantities
+        for name, findings in found.items()
+        for finding in findings
+        if finding.quantity == quantity
+    ]
+    return Table("Diagnostics", HEADER, tuple(rows), NOTES)
+
+
+def _entries(name: str, finding: Finding) -> tuple[Entry, ...]:
+    found = Entry(finding.found if finding.found.value is not None else finding.found.note)
+    reference = Entry(finding.reference) if finding.reference else Entry(MISSING)
+    return Entry(name), Entry(finding.part), found, reference, Entry(finding.of)

@@ -1,0 +1,1 @@
+"""What can a metric see? Deformed truths and the power to find them."""

@@ -1,0 +1,1 @@
+"""Estimates, paired tests and rankings of numbers that others measured."""

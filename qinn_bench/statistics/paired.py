@@ -1,0 +1,244 @@
+"""Is the first row better than the second? Paired tests over seeds, intervals over seeds and test rows, equivalence.
+
+Replicates are paired by their labels, such as (data, seed); equal numbers under two labels are two measurements. Over
+them a sign-flip permutation test decides (`sign_flips`); the rows that all replicates are judged on add their own
+uncertainty, by a crossed bootstrap (Owen, Ann. Appl. Stat. 1, 386 (2007), arXiv:0712.1111).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from qinn_bench.statistics import ties
+from qinn_bench.statistics.sign_flips import sign_flip_p, wilcoxon_p
+from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome, Refused
+
+LEAST = 5
+"""Fewer independent replicates decide nothing: of four, even all of one sign are no 5 % evidence (1/16)."""
+REPLICATES = 1000
+LEVEL = 0.95
+
+ORIENTED: dict[Direction, Callable[[Array], Array]] = {
+    "lower": lambda values: -values,
+    "higher": lambda values: values,
+    "zero": lambda values: -np.abs(values),
+    "one": lambda values: -np.abs(values - 1),
+}
+"""How good a value is, up to a constant, for each direction that is better."""
+
+
+class _Spread(NamedTuple):
+    """The standard error of a mean difference and the degrees of freedom of its Student distribution."""
+
+    error: float
+    freedom: float
+
+
+def compare(
+    first: Array,
+    second: Array,
+    *,
+    better: Direction,
+    rng: np.random.Generator | None = None,
+    margin: float | None = None,
+    level: float = 0.05,
+    rows: tuple[Array, Array] | None = None,
+    unit: str = "",
+    groups: Sequence[Hashable] | None = None,
+) -> Comparison:
+    """Whether the first of two rows is better, worse or, within a margin, equal.
+
+    * Better or worse: the sign-flip p-value of the mean difference is at most `level`, and, where `rows` are given, so
+      is that of Student's t with the error over seeds and rows.
+    * Equal: with a `margin`, two one-sided tests (Schuirmann 1987) both reject a difference beyond it, each by the
+      larger of the two p-values above. A difference that is significant yet proven smaller than the margin is equal:
+      whoever states a margin calls less than that nothing.
+    * Undecided otherwise, and always below `LEAST` replicates. Repetitions of one group over which neither row varies
+      (both models deterministic) count as one; where no more are left, the test rows take their place.
+
+    Args:
+        first, second: one value a replicate, ``(n,)``, paired; a pair with a value that is not finite is left out.
+        better: the direction of the metric.
+        rng: draws bootstrap samples of `rows`; the same ones in every call if None.
+        margin: the largest difference that counts as none, in the unit of the values.
+        level: of each one-sided test.
+        rows: scores of the same test rows, ``(n, n_rows)`` each, whose means are the values up to a
+            constant a replicate; they point in the same direction as the values.
+        unit: of the values.
+        groups: ``(n,)``, what each replicate was measured on: those of one group are repetitions (seeds) on it, those
+            of different groups (data sets, items) are measurements of their own whatever their values. One group if
+            None.
+
+    Raises:
+        Refused: the direction is "none".
+        ValueError: lengths differ, or the margin is not positive.
+    """
+    if better not in ORIENTED:
+        raise Refused("a metric was to be compared that has no better direction")
+    if first.shape != second.shape or (margin is not None and margin <= 0):
+        raise ValueError(
+            f"expected values of equal length and a positive margin, got {first.shape}, {second.shape}, {margin}"
+        )
+    found = np.isfinite(first) & np.isfinite(second)
+    pairs = np.stack([ORIENTED[better](first[found]), ORIENTED[better](second[found])])
+    scale = np.abs(first[found]) + np.abs(second[found]) + (2 if better == "one" else 0)
+    differences = _without_rounding(pairs[0] - pairs[1], scale)
+    apart = None if rows is None else ORIENTED[better](rows[0][found]) - ORIENTED[better](rows[1][found])
+    left_out = f"{int(np.sum(~found))} of {len(found)} pairs without a value" if not found.all() else ""
+    labels = [0] * len(found) if groups is None else list(groups)
+    kept = replicates(pairs, [label for label, there in zip(labels, found, strict=True) if there])
+    n, repeated = len(kept), len(differences) - len(kept)
+    if n == 1 and repeated and apart is not None:
+        return _over_rows(differences[0], apart[0], margin, level, unit, left_out)
+    differences, scale, apart = differences[kept], scale[kept], None if apart is None else apart[kept]
+    still = f"{repeated} repetitions over which neither row varies say nothing more" if repeated else ""
+    left_out = "; ".join(filter(None, [left_out, still]))
+    if n < LEAST:
+        reason = f"{n} independent replicates, at least {LEAST} are needed"
+        return _comparison("undecided", _sentence(reason, left_out), differences, None, n, unit)
+    spread = _over_seeds(differences, scale)
+    if apart is not None:
+        spread = _over_both(differences, apart, spread, rng or np.random.default_rng(0))
+    p = _p_values(differences, scale, spread, apart is not None, margin)
+    outcome, reason = ruling(p["p_better"], p["p_worse"], p["p_equal"], level)
+    method = "sign flips over seeds" + ("" if apart is None else ", Student's t over seeds and test rows")
+    answer = _comparison(outcome, _sentence(reason, left_out), differences, spread, n, unit)
+    return answer.model_copy(update=p | {"margin": margin, "method": method})
+
+
+def replicates(pairs: Array, groups: Sequence[Hashable]) -> list[int]:
+    """Which of the pairs ``(2, n)`` are replicates: all, but one of each group on which neither row varies."""
+    if len(set(groups)) == len(groups):
+        return list(range(len(groups)))
+    members: dict[Hashable, list[int]] = {}
+    for at, group in enumerate(groups):
+        members.setdefault(group, []).append(at)
+    still = [len(own) > 1 and all(ties.constant(row[own]) for row in pairs) for own in members.values()]
+    return sorted(at for own, same in zip(members.values(), still, strict=True) for at in (own[:1] if same else own))
+
+
+def _without_rounding(differences: Array, scale: Array) -> Array:
+    """Differences that are zero on paper as zero."""
+    return np.where(np.abs(differences) <= ties.TIE * scale, 0.0, differences)
+
+
+def crossed_bootstrap(matrix: Array, rng: np.random.Generator, replicates: int = REPLICATES) -> Array:
+    """Means of a matrix ``(n, n_rows)`` whose lines and columns are both drawn anew, ``(replicates,)``.
+
+    Deviations over the few lines are stretched by sqrt(n / (n - 1)), without which a bootstrap of n is too narrow.
+    """
+    n, n_rows = matrix.shape
+    stretch = np.sqrt(n / (n - 1))
+    means = np.empty(replicates)
+    for k in range(replicates):
+        lines = np.bincount(rng.integers(n, size=n), minlength=n) / n
+        columns = np.bincount(rng.integers(n_rows, size=n_rows), minlength=n_rows) / n_rows
+        means[k] = (1 / n + stretch * (lines - 1 / n)) @ (matrix @ columns)
+    return means
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjusted p-values that hold the chance of any false rejection (Holm, Scand. J. Stat. 6, 65 (1979))."""
+    order = np.argsort(p, kind="stable")
+    adjusted, largest = [0.0] * len(p), 0.0
+    for place, at in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - place) * p[at]))
+        adjusted[at] = largest
+    return adjusted
+
+
+def _over_seeds(differences: Array, scale: Array | None = None) -> _Spread:
+    n = len(differences)
+    return _Spread(ties.deviation(differences, scale) / float(np.sqrt(n)), n - 1)
+
+
+def _over_both(differences: Array, apart: Array, over_seeds: _Spread, rng: np.random.Generator) -> _Spread:
+    """The error over seeds and rows by the crossed bootstrap, with Satterthwaite's degrees of freedom."""
+    seeds = over_seeds.error**2
+    inside = apart - apart.mean(1, keepdims=True) + differences[:, None]
+    total = max(float(np.var(crossed_bootstrap(inside, rng), ddof=1)), seeds)
+    n, n_rows = apart.shape
+    if total == 0:
+        return _Spread(0.0, n - 1)
+    freedom = total**2 / (seeds**2 / (n - 1) + (total - seeds) ** 2 / (n_rows - 1))
+    return _Spread(float(np.sqrt(total)), freedom)
+
+
+def _p_values(
+    differences: Array, scale: Array, spread: _Spread, rows: bool, margin: float | None
+) -> dict[str, float | None]:
+    """One-sided p-values of better, worse and equal; with rows, Student's t has to agree with the sign flips."""
+    better, worse = sign_flip_p(differences, scale)
+    if rows:
+        better, worse = max(better, _t(differences, spread)), max(worse, _t(-differences, spread))
+    equal = None
+    if margin is not None:
+        above, below, wider = differences + margin, margin - differences, scale + margin
+        flips = max(sign_flip_p(above, wider)[0], sign_flip_p(below, wider)[0])
+        equal = max(flips, _t(above, spread), _t(below, spread))
+    opinion = wilcoxon_p(differences, scale)[0] if np.any(differences) else None
+    return {"p_better": better, "p_worse": worse, "p_equal": equal, "p_wilcoxon": opinion}
+
+
+def _t(differences: Array, spread: _Spread) -> float:
+    """The p-value of "the mean is above zero" by Student's t."""
+    mean = ties.mean(differences)
+    if spread.error == 0:
+        return float(mean <= 0)
+    return float(stdtr(spread.freedom, -mean / spread.error))
+
+
+def ruling(better: float | None, worse: float | None, equal: float | None, level: float) -> tuple[Outcome, str]:
+    """The outcome that p-values, corrected or not, allow at a level, and why in one sentence."""
+    if equal is not None and equal <= level:
+        smaller = any(p is not None and p <= level for p in (better, worse))
+        return "equal", "the difference is real but smaller than the margin" if smaller else "within the margin"
+    if better is not None and better <= level:
+        return "better", "the first is better"
+    if worse is not None and worse <= level:
+        return "worse", "the first is worse"
+    return "undecided", "the difference is within its error" + (", the margin too" if equal is not None else "")
+
+
+def _over_rows(
+    difference: float, apart: Array, margin: float | None, level: float, unit: str, left_out: str
+) -> Comparison:
+    """The comparison of two deterministic models: the only uncertainty is that of the test rows ``(n_rows,)``."""
+    spread = _over_seeds(apart - apart.mean() + difference)
+    shifted = np.array([difference])
+    better, worse = _t(shifted, spread), _t(-shifted, spread)
+    equal = None if margin is None else max(_t(shifted + margin, spread), _t(margin - shifted, spread))
+    outcome, reason = ruling(better, worse, equal, level)
+    reason = f"{reason}; no spread over seeds, so that the test rows are the replicates"
+    found = _comparison(outcome, _sentence(reason, left_out), shifted, spread, len(apart), unit)
+    p = {"p_better": better, "p_worse": worse, "p_equal": equal, "margin": margin}
+    return found.model_copy(update=p | {"method": "Student's t over test rows"})
+
+
+def _sentence(reason: str, left_out: str) -> str:
+    return f"{reason}; {left_out}" if left_out else reason
+
+
+def _comparison(
+    outcome: Outcome, reason: str, differences: Array, spread: _Spread | None, n: int, unit: str
+) -> Comparison:
+    """The verdict with its effect; differences without any spread have neither an error nor an interval."""
+    mean = ties.mean(differences) if len(differences) else None
+    known = spread is not None and spread.error > 0
+    half = half_width(spread.error, spread.freedom) if spread and known else None
+    return Comparison(
+        outcome=outcome,
+        reason=reason,
+        effect=Estimate(value=mean, error=spread.error if spread and known else None, n=n, unit=unit, better="higher"),
+        interval=None if mean is None or half is None else (mean - half, mean + half),
+        replicates=n,
+    )
+
+
+def half_width(error: float, freedom: float) -> float:
+    """Half of the length of the 95 % interval of a mean with this standard error, by Student's t."""
+    return float(stdtrit(freedom, (1 + LEVEL) / 2)) * error

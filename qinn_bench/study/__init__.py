@@ -1,0 +1,1 @@
+"""What is run? From a study file to cells, their workers and their records."""

@@ -1,0 +1,366 @@
+"""Cells become records: skip what is finished, run the rest in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from qinn_bench import kernel, registry
+from qinn_bench import limits as limiting
+from qinn_bench.limits import Limits
+from qinn_bench.records import locks, measures, store
+from qinn_bench.study import progress, run_cell
+from qinn_bench.study.order import Order
+from qinn_bench.study.schedulers.local import START_SECONDS, Server, Worker
+from qinn_bench.values import Record, Refused, Status
+
+POLL_SECONDS = 0.5
+"""How often is looked after what sends no news: time limits, cells of other campaigns."""
+TRIES = 3
+"""How often a server may be lost under one cell that ran alone, or before it was ready."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something to show: a cell that started, took a step, has a `note`, or ended.
+
+    At its end `record` is what is now known of the cell, finished work that was kept included; `problem` says why it
+    could not be run or measured again, or why its record could not be written. A cell that is left to another
+    campaign ends with a problem only.
+    """
+
+    order: Order
+    step: int = 0
+    record: Record | None = None
+    problem: str = ""
+    note: str = ""
+
+
+def finished(orders: Sequence[Order]) -> list[Record]:
+    """The records that exist, in the order of the plan and under its names; `unreadable` names what is left out."""
+    found = ((order, store.look(order.results, order.study, order.key)) for order in orders)
+    return [named(order, record) for order, record in found if isinstance(record, Record)]
+
+
+def named(order: Order, record: Record) -> Record:
+    """A record under the names that the plan gives its cell: labels may have been changed since it was written."""
+    names = {"row": order.row, "family": order.family, "size": order.size, "control_of": order.control_of}
+    return record.model_copy(update=names)
+
+
+def unreadable(orders: Sequence[Order]) -> list[str]:
+    """A sentence for each of these cells that has a file which is no record of this version."""
+    found = (store.look(order.results, order.study, order.key) for order in orders)
+    return [str(one) for one in found if isinstance(one, store.Unreadable)]
+
+
+def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
+    """The cells that are still to be run: without a record, or with metrics older than their code.
+
+    With `retry`, cells that failed are run again too. A file that is no record of this version is left alone.
+    """
+    todo = []
+    for order in orders:
+        record = store.look(order.results, order.study, order.key)
+        if isinstance(record, store.Unreadable):
+            continue
+        if record is None or (retry and progress.failed(record)) or _stale(record, order):
+            todo.append(order)
+    return todo
+
+
+def afresh(orders: Sequence[Order]) -> list[Order]:
+    """These cells, to be trained although they have records; each record stays until its successor is written."""
+    return [replace(order, fresh=True) for order in orders]
+
+
+def _stale(record: Record, order: Order) -> bool:
+    wanted = measures.fingerprints(order.metrics)
+    return record.status == "ok" and any(record.measured.get(name) != code for name, code in wanted.items())
+
+
+def execute(orders: Sequence[Order], limits: Limits, show: Callable[[Event], None]) -> None:
+    """Run cells, each in a process of its own; whatever happens to one, the others go on and a record says why.
+
+    A cell that another campaign runs meanwhile is waited for, as long as a cell may take here, and not run again.
+
+    Raises:
+        Refused: nothing can be written to the folder of results, or no worker can be started.
+    """
+    if not orders:
+        return
+    folders = {(order.results, order.study) for order in orders}
+    for results, study in folders:
+        _prepare(results, study)
+    campaign = _Campaign(limits, show, _modules(orders))
+    try:
+        campaign.run([_absolute(order) for order in orders])
+    finally:
+        campaign.end()
+        for results, study in folders:
+            store.sweep(results, study)
+
+
+def _prepare(results: Path, study: str) -> None:
+    folder = results / "records" / study
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"no records can be written to {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Refused(f"no records can be written to {folder}: it is read-only")
+    store.sweep(results, study)
+
+
+def _modules(orders: Sequence[Order]) -> list[str]:
+    """What the cells import, those of third parties excepted: loaded once, where all workers are forked from."""
+    data = {registry.find("data", order.cell.data.name).__name__ for order in orders}
+    models = {registry.find("model", order.cell.model.name).__name__ for order in orders}
+    ours = tuple(f"{package}." for package in registry.PACKAGES.values())
+    return ["qinn_bench.study.preloaded", *sorted(name for name in data | models if name.startswith(ours))]
+
+
+@dataclass
+class _Task:
+    """A cell that is still to be run, and the state of its record when that was decided."""
+
+    order: Order
+    before: store.Stamp
+    since: float = field(default_factory=time.monotonic)
+
+
+class _Campaign:
+    """The cells of one call of `execute`: waiting, running, and left to other campaigns."""
+
+    def __init__(self, limits: Limits, show: Callable[[Event], None], modules: list[str]) -> None:
+        self.limits, self.show, self.modules = limits, show, modules
+        self.waiting: deque[_Task] = deque()
+        self.elsewhere: list[_Task] = []
+        self.running: dict[int, Worker] = {}
+        self.server: Server | None = None
+        self.alone: set[str] = set()
+        self.lost: Counter[str] = Counter()
+        self.unready = self.count = 0
+        self.looked, self.unlocked = 0.0, False
+
+    def run(self, orders: Sequence[Order]) -> None:
+        """Run all of them."""
+        self.waiting += (_Task(order, _stamp(order)) for order in orders)
+        while self.waiting or self.running or self.elsewhere:
+            self.server = self.server or Server(self.modules, self.limits.threads)
+            self._start_some(self.server)
+            self._listen(self.server)
+            self._settle(self.server)
+            if self.server.lost:
+                self._start_over(self.server)
+            self._look_elsewhere()
+
+    def end(self) -> None:
+        """End whatever still runs, and let others have its cells."""
+        if self.server:
+            self.server.end()
+        for worker in self.running.values():
+            worker.kill()
+            worker.close()
+
+    def _start_some(self, server: Server) -> None:
+        while server.ready and self.waiting and self._has_room(self.waiting[0].order.key):
+            self._start(self.waiting.popleft(), server)
+
+    def _has_room(self, key: str) -> bool:
+        """Whether one more cell may start: one under which a server was lost runs alone, to spare the others."""
+        apart = key in self.alone or any(worker.order.key in self.alone for worker in self.running.values())
+        return len(self.running) < (1 if apart else self.limits.workers)
+
+    def _start(self, task: _Task, server: Server) -> None:
+        order = task.order
+        path = store.lock_path(order.results, order.study, order.key)
+        free, lock = self._lock(order, path)
+        if not free:
+            self.elsewhere.append(task)
+            self.show(Event(order, note=f"{locks.holder(path)} runs this cell; it is waited for"))
+            return
+        if _stamp(order) != task.before:
+            if lock:
+                lock.release()
+            self._take_over(order)
+            return
+        worker = Worker(order, self.count, lock, task.before)
+        self.count += 1
+        self.running[worker.number] = worker
+        worker.start(server, self.limits)
+        self.show(Event(order))
+
+    def _lock(self, order: Order, path: Path) -> tuple[bool, locks.Lock | None]:
+        """Whether the cell is free, and its lock; a disk without locks has none, which is said once."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = locks.take(path)
+        except OSError as error:
+            if not self.unlocked:
+                self.unlocked = True
+                said = (
+                    f"cells cannot be locked in {path.parent} ({error.strerror}); a second campaign would run them too"
+                )
+                self.show(Event(order, note=said))
+            return True, None
+        return lock is not None, lock
+
+    def _take_over(self, order: Order) -> None:
+        """End with the record that another campaign has written meanwhile."""
+        record = store.look(order.results, order.study, order.key)
+        if isinstance(record, Record):
+            self.show(Event(order, record=record, note="run by another campaign meanwhile"))
+        else:
+            self.show(Event(order, problem=str(record or "its record was removed meanwhile")))
+
+    def _look_elsewhere(self) -> None:
+        """Take back the cells that other campaigns have left."""
+        if time.monotonic() - self.looked < POLL_SECONDS:
+            return
+        self.looked, tasks = time.monotonic(), self.elsewhere
+        self.elsewhere = []
+        for task in tasks:
+            order = task.order
+            path = store.lock_path(order.results, order.study, order.key)
+            with suppress(OSError):
+                if lock := locks.take(path):
+                    lock.release()
+                    self.waiting.append(task)
+                    continue
+            patience = None if self.limits.timeout is None else self.limits.timeout + START_SECONDS
+            if patience is not None and self.looked - task.since > patience:
+                self.show(Event(order, problem=f"left to {locks.holder(path)}, waited for {patience:g} s"))
+            else:
+                self.elsewhere.append(task)
+
+    def _listen(self, server: Server) -> None:
+        """Wait for news, a moment at most, and take them in."""
+        pipes = [server.output, *(pipe for worker in self.running.values() for pipe in (worker.steps, worker.output))]
+        with selectors.DefaultSelector() as selector:
+            for handle in [server.socket.fileno(), *(pipe.handle for pipe in pipes if pipe.open)]:
+                selector.register(handle, selectors.EVENT_READ)
+            selector.select(self._patience())
+        for news in server.news():
+            if "ready" in news and self.limits.memory is not None:
+                limiting.check_memory(self.limits.memory, server.held)
+            if worker := self.running.get(news.get("started", news.get("ended", -1))):
+                worker.pid, worker.code = news.get("pid", worker.pid), news.get("code")
+        for worker in self.running.values():
+            for step in worker.read():
+                self.show(Event(worker.order, step=step))
+
+    def _patience(self) -> float:
+        now, timeout = time.monotonic(), self.limits.timeout
+        left = [w.alive + timeout - now for w in self.running.values() if w.alive and timeout is not None]
+        return max(0.01, min(POLL_SECONDS, *left)) if left else POLL_SECONDS
+
+    def _settle(self, server: Server) -> None:
+        for number, worker in list(self.running.items()):
+            if worker.code is not None:
+                del self.running[number]
+                self._finish(worker)
+            elif worker.over(self.limits):
+                worker.end(server)
+
+    def _finish(self, worker: Worker) -> None:
+        """Say how a cell has ended, and give it free."""
+        worker.drain()
+        try:
+            event = _outcome(worker, self.limits)
+        finally:
+            worker.close()
+        self.show(event)
+
+    def _start_over(self, server: Server) -> None:
+        """Give up a server that is lost: what its workers have finished counts, all others run again."""
+        self.server, lost = None, list(self.running.values())
+        self.running.clear()
+        server.lost = True
+        server.end()
+        self.unready = 0 if server.ready else self.unready + 1
+        if self.unready >= TRIES:
+            last = server.last_words().strip().splitlines()[-1:]
+            raise Refused(f"no worker can be started: {last[0][:300] if last else 'their server ends at once'}")
+        for worker in lost:
+            worker.kill()
+        kernel.wait_for_end([worker.pid for worker in lost if worker.pid is not None])
+        for worker in lost:
+            self._again(worker, alone=len(lost) == 1)
+
+    def _again(self, worker: Worker, *, alone: bool) -> None:
+        worker.drain()
+        key = worker.order.key
+        self.lost[key] += alone
+        self.alone.add(key)
+        if self.lost[key] >= TRIES:
+            worker.killed = f"the server of the workers was lost {TRIES} times while this cell ran alone"
+        if worker.told or worker.killed or worker.timed_out or _stamp(worker.order) != worker.before:
+            self._finish(worker)
+            return
+        worker.close()
+        self.waiting.appendleft(_Task(worker.order, worker.before))
+        self.show(Event(worker.order, note="the server of the workers was lost; the cell runs again"))
+
+
+def _stamp(order: Order) -> store.Stamp:
+    return store.stamp(order.results, order.study, order.key)
+
+
+def _absolute(order: Order) -> Order:
+    """The order, whatever folder a model makes its working folder."""
+    return replace(order, results=order.results.resolve())
+
+
+def _outcome(worker: Worker, limits: Limits) -> Event:
+    """How a cell has ended: with what its worker wrote, or else with what it told, or else as its process did."""
+    order, problem = worker.order, "; ".join(worker.problems)
+    there = store.look(order.results, order.study, order.key)
+    if _stamp(order) != worker.before and isinstance(there, Record):
+        return Event(order, record=there, problem=problem)
+    if worker.told and worker.told[0] == "ok":
+        if isinstance(there, Record):
+            return Event(order, record=there, problem=problem)
+        return _failure(worker, "crashed", "its record was gone when it ended")
+    return _failure(worker, *(worker.told or _end_of(worker, limits)))
+
+
+def _failure(worker: Worker, status: Status, reason: str) -> Event:
+    """Record that a cell gave no result, unless finished work is there, which is kept."""
+    order = worker.order
+    try:
+        if worker.before is None and isinstance(
+            there := store.look(order.results, order.study, order.key), store.Unreadable
+        ):
+            there.path.unlink()  # The worker's own rubbish: nothing was there before.
+        record = run_cell.save(order, {}, status=status, reason=reason)
+    except (OSError, Refused) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return Event(order, problem=f"{status}: {reason}; and this could not be recorded ({why})")
+    kept = store.look(order.results, order.study, order.key)
+    if isinstance(kept, Record) and kept.status == "ok":
+        return Event(order, record=kept, problem=f"{status}: {reason}")
+    return Event(order, record=record, problem=str(kept) if isinstance(kept, store.Unreadable) else "")
+
+
+def _end_of(worker: Worker, limits: Limits) -> tuple[Status, str]:
+    """Status and reason of a worker that ended without telling any."""
+    if worker.timed_out:
+        return "timeout", f"stopped after its limit of {limits.timeout:g} s"
+    if worker.killed:
+        return "crashed", worker.killed
+    said = worker.last_words()
+    last = limiting.printable((said.strip().splitlines() or [""])[-1])[:300]
+    status: Status = "out-of-memory" if limiting.says_memory(said) else "crashed"
+    if worker.code is not None and worker.code < 0:
+        if worker.code == -signal.SIGKILL and kernel.out_of_memory_kills() > worker.kills:
+            return "out-of-memory", "killed by the kernel, which had no memory left"
+        return status, f"killed by signal {-worker.code}" + (f": {last}" if status != "crashed" else "")
+    return status, last or f"the process ended with exit code {worker.code} and no record"

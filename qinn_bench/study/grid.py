@@ -1,0 +1,184 @@
+"""The cells of a study as its file states them, in the order of its tables, before shapes are matched.
+
+Nothing is built for it, so that a study can be looked at without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from qinn_bench import catalogue, registry
+from qinn_bench.dataset import Dataset
+from qinn_bench.limits import Limits, kept_to
+from qinn_bench.quantum import backend_names
+from qinn_bench.study import matched
+from qinn_bench.study.matched import Answer, Answers
+from qinn_bench.study.study_files import has_circuit, label_of
+from qinn_bench.values import Cell, Control, Match, Refused, Row, Source, Study, Use
+
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A cell that a study asks for, and its place in the tables.
+
+    `cell` is complete but for the knobs of its model where the matcher chooses those. Where its `answer` is known, the
+    model is that of the answer; until then it is any of the `models` (one for each rung of a ladder) or, where there
+    is a `shape`, one that has the knobs of the cell and more, that meets the `match`. All slots of one `group` are one
+    model under one budget; where no shape fits, one of them is skipped for all.
+    """
+
+    cell: Cell
+    row: str
+    family: str
+    size: int
+    control_of: str
+    shape: str
+    models: tuple[Use, ...]
+    group: tuple[object, ...]
+    match: Match | None = None
+    answer: Answer | None = None
+
+    @property
+    def matched(self) -> bool:
+        """Whether the matcher chooses its model."""
+        return bool(self.shape) or len(self.models) > 1 or self.size > 0
+
+    def may_have(self, model: Use) -> bool:
+        """Whether the cell may have this model, as far as is known."""
+        if self.shape and not self.answer:
+            return model.name == self.cell.model.name and self.cell.model.knobs.items() <= model.knobs.items()
+        return model in self.models
+
+    def with_model(self, model: Use) -> Cell:
+        """The cell with the model that was found for it."""
+        return self.cell.model_copy(update={"model": model})
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A data set of a study with all its knobs, and its rows."""
+
+    use: Use
+    data: Dataset
+
+
+def draw(study: Study, limits: Limits | None = None) -> list[Drawn]:
+    """Load the data sets of a study, under the limits of a cell.
+
+    Raises:
+        Refused: one takes more than the limits allow, fails, or is broken.
+    """
+    drawn = []
+    for text in study.data:
+        use = registry.spell_out("data", registry.parse_use(text))
+        with kept_to(f"drawing {use}", limits):
+            data: Dataset = registry.make("data", use)
+        if not isinstance(data, Dataset):
+            raise Refused(f"data '{use}' is broken: its load gives no Dataset, but {type(data).__name__}")
+        drawn.append(Drawn(use, data))
+    return drawn
+
+
+def rows_of(study: Study, data: Dataset) -> list[Row]:
+    """The rows of a study, with the floors and ceilings that it does not name; those that need a density only where it
+    is known."""
+    named = {row.model for row in study.models} | {label_of(row) for row in study.models}
+    bounds = [name for name, role in catalogue.roles().items() if role in ("floor", "ceiling") and name not in named]
+    known = data.density is not None
+    fitting = [name for name in bounds if known or not catalogue.made("model", name).needs_density]
+    return [*study.models, *(Row(model=name) for name in fitting if study.floors)]
+
+
+def sizes_of(study: Study, row: Row) -> tuple[int, ...]:
+    """The sizes that a row is matched to; 0 for a row that is as large as it is."""
+    return study.sizes if study.sizes and (row.shape or row.ladder) else (0,)
+
+
+def slots(study: Study, drawn: list[Drawn], answers: Answers | None = None) -> Iterator[Slot]:
+    """All cells of a study, in the order of its tables, with what is known of the matcher's `answers`."""
+    for one in drawn:
+        for row in rows_of(study, one.data):
+            for size in sizes_of(study, row):
+                answer = _answer(study, row, size, one, answers or {})
+                for budget in study.budgets:
+                    found = of_row(study, row, size, one.use, budget)
+                    for slot in found[:1] if answer and answer.skip else found:
+                        yield replace(slot, answer=answer, models=(answer.model,)) if answer else slot
+
+
+def _answer(study: Study, row: Row, size: int, drawn: Drawn, answers: Answers) -> Answer | None:
+    if not answers or not (row.shape or row.ladder):
+        return None
+    return answers.get(matched.question(study, row, size, drawn.use, drawn.data.fingerprint))
+
+
+def of_row(study: Study, row: Row, size: int, data: Use, budget: str) -> list[Slot]:
+    """The cells of a row on a data set at one size and budget: over controls, backends, devices and seeds."""
+    quantum = has_circuit(row.model)
+    stated = Use(name=row.model, knobs=row.knobs)
+    models = () if row.shape else tuple(_spelled(stated, rung) for rung in row.ladder or ({},))
+    controlled = study.controls and quantum and (not study.control_sizes or size in study.control_sizes)
+    compared = study.variance and catalogue.made("model", row.model).role == "model"
+    found = []
+    for control in get_args(Control) if controlled else ("",):
+        for backend in study.backends if quantum else study.backends[:1]:
+            for device in study.devices:
+                for source in _sources(quantum, backend) if compared and not control else SOURCES[:1]:
+                    for seed in range(source != "all", study.seeds):
+                        cell = Cell(
+                            model=stated if row.shape else models[0],
+                            data=data,
+                            budget=study.budgets[budget],
+                            backend=backend_names.resolve(backend, device) if quantum else "none",
+                            device=device,
+                            seed=seed,
+                            samples=study.samples,
+                            mass_draws=study.mass_draws,
+                            control=control,
+                            varies=source,
+                        )
+                        found.append(_slot(study, row, size, budget, cell, models))
+    return found
+
+
+def _spelled(stated: Use, rung: dict[str, bool | int | float | str]) -> Use:
+    return catalogue.spell_out("model", Use(name=stated.name, knobs=stated.knobs | rung))
+
+
+def _slot(study: Study, row: Row, size: int, budget: str, cell: Cell, models: tuple[Use, ...]) -> Slot:
+    label = _label(study, row, size, budget, cell)
+    match = study.match or (Match() if size else None)
+    slot = Slot(
+        cell=cell,
+        row=label,
+        family=label_of(row),
+        size=size,
+        control_of="",
+        shape=row.shape,
+        models=models,
+        group=(str(cell.data), label_of(row), size, budget),
+        match=match.model_copy(update={"parameters": size}) if match and size else match,
+    )
+    return replace(slot, row=f"{label} · {cell.control}", control_of=label) if cell.control else slot
+
+
+def _sources(quantum: bool, backend: str) -> list[Source]:
+    """What a seed can move; seed 0 of all of them is where a source that is moved alone starts from."""
+    shots = quantum and backend_names.parse(backend_names.resolve(backend)).shots
+    return [source for source in SOURCES if shots or source != "shots"]
+
+
+def _label(study: Study, row: Row, size: int, budget: str, cell: Cell) -> str:
+    """A row's label, with what sets it apart where the study has sizes or several budgets, backends or devices."""
+    quantum = cell.backend != "none"
+    apart = [
+        str(size or ""),
+        budget if len(study.budgets) > 1 else "",
+        cell.backend if quantum and len(study.backends) > 1 else "",
+        cell.device if len(study.devices) > 1 else "",
+    ]
+    return " · ".join([label_of(row), *filter(None, apart)])

@@ -1,0 +1,178 @@
+"""Which cells of a study have records, whatever code made them, and which are still to be run; without torch.
+
+A record belongs to a cell if it states the settings of the cell, under whatever name, or else if it was made for the
+same row, data set and seed; of several the newest. Shapes are not matched again: where the answer of the matcher is not
+known, a record counts that was made for the shape and the size of its row and has as many parameters as are asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from qinn_bench import catalogue
+from qinn_bench.records import keys, measures, store
+from qinn_bench.study.grid import Drawn, Slot
+from qinn_bench.values import Match, Record, Study
+
+SETTINGS = "cell"
+"""The input that names what the study file says of a cell, which is compared part by part."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A cell of a study with its record, under the names of the study; `differs` says what made it otherwise."""
+
+    slot: Slot
+    record: Record | None
+    differs: tuple[str, ...] = ()
+
+    @property
+    def current(self) -> Record | None:
+        """The record, if this version would make the same one."""
+        return None if self.differs else self.record
+
+
+def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[Record]) -> list[Standing]:
+    """The record of each cell, in the order of the tables; cells of a size that no shape meets share the one that says
+    so."""
+    inputs = {str(one.use): one for one in drawn}
+    made = [(slot, _inputs_now(slot, inputs)) for slot in slots]
+    of_places: dict[object, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda one: str(one.provenance.get("finished_utc", "")), reverse=True):
+        for place in (_settings(record), _place(record)):
+            of_places[place].append(record)
+    taken: set[int] = set()
+    found: dict[int, Record] = {}
+    for rank in RANKS:
+        for at, (slot, now) in enumerate(made):
+            if at in found:
+                continue
+            known = [*of_places[_settings(slot)], *of_places[_place(slot)]]
+            fitting = next((one for one in known if id(one) not in taken and rank(slot, now, one)), None)
+            if fitting is not None:
+                taken.add(id(fitting))
+                found[at] = fitting
+    skipped = {
+        slot.group
+        for at, (slot, _) in enumerate(made)
+        if at in found and found[at].status == "skipped" and _fits(slot, found[at])
+    }
+    return [
+        Standing(slot, _named(slot, found[at]), tuple(_differences(slot, now, found[at])))
+        if at in found
+        else Standing(slot, None)
+        for at, (slot, now) in enumerate(made)
+        if at in found or slot.group not in skipped
+    ]
+
+
+def to_run(study: Study, drawn: Sequence[Drawn], found: Sequence[Standing], odd: Sequence[store.Unreadable]) -> int:
+    """How many cells are still to be run: without a current record, or measured by other code than today's.
+
+    A cell whose file is an `odd` one, which this version cannot read, is left alone.
+    """
+    wanted = measures.fingerprints(study.metrics or tuple(sorted(catalogue.metrics())))
+    todo = [one for one in found if one.current is None or _stale(one.current, wanted)]
+    names = {one.path.stem for one in odd}
+    return len(todo) - sum(bool(names & _keys(one.slot, drawn)) for one in todo) if names else len(todo)
+
+
+def _keys(slot: Slot, drawn: Sequence[Drawn]) -> set[str]:
+    """The keys that the cell may have, where no matcher chooses its knobs."""
+    data = next(one.data for one in drawn if one.use == slot.cell.data)
+    return {keys.key_of(keys.inputs_of(slot.with_model(model), data)) for model in slot.models}
+
+
+def failed(record: Record) -> bool:
+    """Whether a cell was to be run and gave no result."""
+    return record.status not in ("ok", "skipped")
+
+
+def of_other_inputs(found: Sequence[Standing]) -> tuple[int, str]:
+    """How many records are not of this version of their cell, and what differs, in words."""
+    told = [one.differs for one in found if one.differs]
+    return len(told), keys.counted(reason for reasons in told for reason in reasons)
+
+
+def _stale(record: Record, wanted: Mapping[str, str]) -> bool:
+    return record.status == "ok" and any(record.measured.get(name) != code for name, code in wanted.items())
+
+
+def _named(slot: Slot, record: Record) -> Record:
+    """A record under the names that the study gives its cell: labels may have been changed since it was written."""
+    names = {"row": slot.row, "family": slot.family, "size": slot.size, "control_of": slot.control_of}
+    return record.model_copy(update=names)
+
+
+def _inputs_now(slot: Slot, drawn: Mapping[str, Drawn]) -> dict[str, str]:
+    found = keys.inputs_of(slot.cell, drawn[str(slot.cell.data)].data)
+    del found[SETTINGS]
+    return found
+
+
+def _settings(one: Slot | Record) -> tuple[object, ...]:
+    """What a cell and its record share that is easy to look up: everything but the knobs of the model and the names."""
+    cell = one.cell
+    return cell.model.name, str(cell.data), cell.seed, cell.varies, cell.control, cell.backend, cell.device
+
+
+def _place(one: Slot | Record) -> tuple[object, ...]:
+    return *store.place(one.row, one.cell), one.cell.model.name, one.cell.control
+
+
+def _fits(slot: Slot, record: Record) -> bool:
+    """Whether a record states the settings of a cell."""
+    if not slot.may_have(record.cell.model) or slot.with_model(record.cell.model) != record.cell:
+        return False
+    if slot.answer:
+        return (record.status == "skipped") == bool(slot.answer.skip)
+    return not slot.matched or ((record.shape, record.size) == (slot.shape, slot.size) and _meets(slot, record))
+
+
+def _meets(slot: Slot, record: Record) -> bool:
+    """Whether what a record tells of its size is what its row is matched to; a control has the size of its model."""
+    match, count = slot.match or Match(), record.parameters
+    if record.status == "skipped":
+        return match.allowed in record.reason
+    if count is None or slot.control_of or match.axis not in ("parameters", "quantum"):
+        return True
+    amount = (count.quantum if match.axis == "quantum" else count.total) - (0 if match.blind else count.blind or 0)
+    return abs(amount / match.target - 1) <= match.tolerance
+
+
+def _differences(slot: Slot, now: Mapping[str, str], record: Record) -> list[str]:
+    then = {part: content for part, content in record.inputs.items() if part not in (SETTINGS, "size")}
+    differs = [] if _fits(slot, record) else [f"{keys.PARTS[SETTINGS]} differs"]
+    return differs + keys.differences(then, now)
+
+
+def _current_here(slot: Slot, now: Mapping[str, str], record: Record) -> bool:
+    return record.row == slot.row and _current(slot, now, record)
+
+
+def _current(slot: Slot, now: Mapping[str, str], record: Record) -> bool:
+    return not _differences(slot, now, record)
+
+
+def _fits_here(slot: Slot, _: Mapping[str, str], record: Record) -> bool:
+    return record.row == slot.row and _fits(slot, record)
+
+
+def _fits_anywhere(slot: Slot, _: Mapping[str, str], record: Record) -> bool:
+    return _fits(slot, record)
+
+
+def _same_place(slot: Slot, _: Mapping[str, str], record: Record) -> bool:
+    return _place(slot) == _place(record)
+
+
+RANKS: tuple[Callable[[Slot, Mapping[str, str], Record], bool], ...] = (
+    _current_here,
+    _current,
+    _fits_here,
+    _fits_anywhere,
+    _same_place,
+)
+"""What makes a record that of a cell, the best first."""

@@ -1,0 +1,1 @@
+"""May a number be believed? Certificates, flags, and the truth against itself."""

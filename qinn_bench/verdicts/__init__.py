@@ -1,0 +1,1 @@
+"""Who is better? Claims and comparisons, each by a paired test."""

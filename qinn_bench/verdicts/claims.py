@@ -1,0 +1,305 @@
+"""Claims as code: a file of statements about rows of a study, each of which records support, refute or leave open."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from qinn_bench.capacity import equivalence
+from qinn_bench.files import short
+from qinn_bench.reading import parse, read_toml
+from qinn_bench.statistics import paired
+from qinn_bench.values import NAME, Comparison, Estimate, Record, Refused, Value
+from qinn_bench.verdicts.judge import ABSENT, judge
+from qinn_bench.verdicts.row_pairs import on_data, row_names
+
+Relation = Literal["better", "equal", "ratio-at-least"]
+Decision = Literal["supported", "refuted", "undecided"]
+MOST = 1000
+"""Claims of one file."""
+PROVEN = 0.025
+"""The p-value of what lies beyond one end of a 95 % interval."""
+
+
+class Claim(Value):
+    """One statement that can be wrong.
+
+    `first` and `second` are rows of the study's tables, such as ``qinn · 500``; for a ratio they are families, such as
+    ``qinn``. `margin` is the largest difference that counts as none, in the `unit` of the metric; `ratio` is how many
+    times the parameters of the first family the second needs for the same quality; `replicates` is the least number
+    of pairs of seeds.
+    """
+
+    id: Annotated[str, Field(pattern=NAME)]
+    statement: str
+    first: str
+    second: str
+    metric: str
+    relation: Relation
+    data: str
+    margin: Annotated[float, Field(gt=0)] | None = None
+    unit: str = ""
+    ratio: Annotated[float, Field(gt=0)] | None = None
+    replicates: Annotated[int, Field(ge=paired.LEAST)] = paired.LEAST
+    other_budgets: bool = False
+
+
+class Claims(Value):
+    """The claims of one source about one study; their p-values are corrected together.
+
+    `source` says who claims it, `quoted` what, `note` why the margins are what they are.
+    """
+
+    name: Annotated[str, Field(pattern=NAME)]
+    title: str
+    source: str
+    quoted: str = ""
+    study: str
+    level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    note: str = ""
+    claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
+
+    @property
+    def study_name(self) -> str:
+        """The name of the study, which is that of its file and of the folder of its records."""
+        return Path(self.study).stem
+
+
+class Ruling(Value):
+    """What the records say of a claim, with the p-value of its support, raw and corrected over the file."""
+
+    claim: Claim
+    decision: Decision
+    reason: str
+    effect: Estimate
+    interval: tuple[float, float] | None
+    p: float | None
+    p_corrected: float
+    replicates: int
+    method: str
+
+
+def load(path: Path) -> Claims:
+    """Read and check a file of claims.
+
+    Raises:
+        Refused: no such file, no TOML, an unknown or missing key, or a claim whose keys do not go together.
+    """
+    claims = parse(Claims, _content(path), str(path))
+    if not re.fullmatch(NAME, claims.study_name):
+        raise Refused(f"{path}: 'study' is '{short(claims.study)}', expected a file such as studies/quick.toml")
+    if len(claims.claims) > MOST:
+        raise Refused(f"{path} makes {len(claims.claims)} claims; at most {MOST} were expected")
+    if doubled := [name for name, count in Counter(claim.id for claim in claims.claims).items() if count > 1]:
+        raise Refused(f"{path}: two claims are called '{doubled[0]}'; give each its own id")
+    for claim in claims.claims:
+        if why := _inconsistent(claim):
+            raise Refused(f"{path}: claim '{claim.id}' {why}")
+    return claims
+
+
+def _content(path: Path) -> dict[str, Any]:
+    return read_toml(path, f"there is no file of claims '{path}'")
+
+
+def _inconsistent(claim: Claim) -> str:
+    if claim.first == claim.second:
+        return f"compares '{claim.first}' with itself; name two rows"
+    if claim.relation == "equal" and claim.margin is None:
+        return "is an equality and has no margin; state the largest difference that counts as none, and its unit"
+    if claim.relation == "ratio-at-least" and claim.ratio is None:
+        return "is about a ratio of parameters and states no ratio"
+    if claim.relation != "ratio-at-least" and claim.ratio is not None:
+        return f"states a ratio, which the relation '{claim.relation}' does not have"
+    if claim.relation == "ratio-at-least" and claim.margin is not None:
+        return "states a margin, which a ratio does not have"
+    return ""
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of what a file of claims says: its content with sorted keys, so that comments and spaces do not count."""
+    plain = json.dumps(_content(path), sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def check(
+    claims: Claims, records: Sequence[Record], results: Path | None = None, *, arrays: bool = True
+) -> tuple[Ruling, ...]:
+    """A ruling for each claim.
+
+    The p-values of support are corrected over all claims of the file (Holm 1979; one that cannot be judged counts with
+    p = 1), so that with the level 5 % a file in which nothing is true has a supported claim at most once in twenty.
+    At that level,
+
+    * ``better`` is supported where the first is better, refuted where it is worse or, with a margin, where the two
+      differ by less;
+    * ``equal`` is supported where two one-sided tests show a difference below the margin, refuted where the 95 %
+      interval of the difference lies outside of it;
+    * ``ratio-at-least`` is supported where the 95 % interval of the equivalence ratio lies above the stated one (then p
+      is 0.025) and the model needs fewer parameters than its controls, refuted where the interval lies below;
+    * all else is undecided.
+
+    A refutation is not corrected: each claim has to stand for itself, however many the file makes.
+
+    `results` has the licences of metrics and, unless `arrays` is false, the log-densities of single rows (`judge`).
+
+    Raises:
+        Refused: the metric of a claim has no direction, or its margin is in another unit.
+    """
+    found = [_compared(claims, claim, records, results, arrays) for claim in claims.claims]
+    raw = [_p_support(claim, one) for claim, one in zip(claims.claims, found, strict=True)]
+    corrected = paired.holm([1.0 if p is None else p for p in raw])
+    return tuple(
+        _ruling(claims, claim, one, p, holm)
+        for claim, one, p, holm in zip(claims.claims, found, raw, corrected, strict=True)
+    )
+
+
+def _compared(
+    claims: Claims, claim: Claim, records: Sequence[Record], results: Path | None, arrays: bool
+) -> Comparison:
+    if claim.relation == "ratio-at-least":
+        return _ratio(claims, claim, [record for record in records if on_data(record, claim.data)])
+    known = row_names(records, claim.data)
+    if absent := [row for row in (claim.first, claim.second) if row not in known]:
+        near = get_close_matches(absent[0], known, n=5, cutoff=0.3)
+        there = f"; of {len(known)} rows the nearest are: {', '.join(near)}" if near else ""
+        why = f"no record of '{absent[0]}' on {claim.data}{there}; to make them: qinn-bench run {claims.study}"
+        return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None), margin=claim.margin)
+    found = judge(
+        records,
+        claim.first,
+        claim.second,
+        claim.metric,
+        claim.margin,
+        rng=np.random.default_rng(list(f"{claims.name}/{claim.id}".encode())),
+        data=claim.data,
+        level=claims.level,
+        replicates=claim.replicates,
+        other_budgets=claim.other_budgets,
+        results=results,
+        arrays=arrays,
+    )
+    if claim.margin is not None and found.effect.value is not None and found.effect.unit != claim.unit:
+        stated = f"in '{claim.unit}'" if claim.unit else "without a unit"
+        raise Refused(
+            f"claims '{claims.name}': the margin of '{claim.id}' is {stated}, "
+            f"but {claim.metric} is in '{found.effect.unit}'"
+        )
+    seeds = len({r.cell.seed for r in records if r.row == claim.first and on_data(r, claim.data)})
+    if found.effect.value is None and seeds < claim.replicates:
+        why = f"{found.reason}; set seeds = {claim.replicates} in {claims.study} and run it"
+        return found.model_copy(update={"reason": why})
+    return found
+
+
+def _ratio(claims: Claims, claim: Claim, records: Sequence[Record]) -> Comparison:
+    """The equivalence ratio of two families as a comparison: its 95 % interval proves either side with p = 0.025.
+
+    More than the ratio is proven only where the first family also needs fewer parameters than each of its controls.
+    """
+    known = {record.family for record in records if record.size}
+    if absent := [family for family in (claim.first, claim.second) if family not in known]:
+        return _open(f"no record of '{absent[0]}' on {claim.data}; to make them: qinn-bench run {claims.study}")
+    found = equivalence.equivalence(records, claim.first, claim.second, claim.metric)
+    if found.rho.value is not None and found.rho.n < claim.replicates:
+        return _open(f"{found.rho.n} seeds are common to both families, at least {claim.replicates} are needed")
+    low, high = found.interval
+    above, below = low is not None and low >= (claim.ratio or 1), high is not None and high < (claim.ratio or 1)
+    doubt = _like_controls(claim, records) if above else ""
+    return Comparison(
+        outcome="undecided" if doubt or not (above or below) else "better" if above else "worse",
+        reason="; ".join(filter(None, [found.reason, doubt])),
+        effect=found.rho,
+        interval=None if low is None or high is None else (low, high),
+        p_better=None if doubt or not above else PROVEN,
+        p_worse=PROVEN if below else None,
+        replicates=found.rho.n,
+        method="95 % interval of the equivalence ratio",
+    )
+
+
+def _like_controls(claim: Claim, records: Sequence[Record]) -> str:
+    """Which control of the first family cannot be shown to need more parameters; empty where it has no circuits."""
+    own = [r for r in records if r.family == claim.first and r.cell.backend != "none"]
+    kinds = dict.fromkeys(r.cell.control for r in own if r.cell.control and r.status not in ABSENT)
+    if own and not kinds:
+        return f"no controls: nothing shows that the circuits of '{claim.first}' matter"
+    for kind in kinds:
+        low = equivalence.equivalence(records, claim.first, f"{claim.first} · {kind}", claim.metric).interval[0]
+        if low is None or low <= 1:
+            return f"the {kind} control is not shown to need more parameters"
+    return ""
+
+
+def _open(why: str) -> Comparison:
+    return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None))
+
+
+def _p_support(claim: Claim, found: Comparison) -> float | None:
+    return found.p_equal if claim.relation == "equal" else found.p_better
+
+
+def _ruling(claims: Claims, claim: Claim, found: Comparison, p: float | None, corrected: float) -> Ruling:
+    decision, reason = _decide(claims, claim, found, p, corrected)
+    return Ruling(
+        claim=claim,
+        decision=decision,
+        reason=reason,
+        effect=found.effect,
+        interval=found.interval,
+        p=p,
+        p_corrected=corrected,
+        replicates=found.replicates,
+        method=found.method,
+    )
+
+
+def _decide(claims: Claims, claim: Claim, found: Comparison, p: float | None, corrected: float) -> tuple[Decision, str]:
+    if why := _refuted(claim, found, claims.level):
+        return "refuted", why
+    if p is None:
+        return "undecided", found.reason
+    if corrected <= claims.level:
+        return "supported", found.reason
+    if p <= claims.level:
+        return "undecided", _correction(found, p, len(claims.claims), claims.level)
+    return "undecided", found.reason
+
+
+def _refuted(claim: Claim, found: Comparison, level: float) -> str:
+    if claim.relation == "ratio-at-least":
+        return found.reason if found.p_worse is not None else ""
+    if claim.relation == "better":
+        if found.p_worse is not None and found.p_worse <= level:
+            return f"'{claim.first}' is worse, p = {found.p_worse:.2g}"
+        if found.p_equal is not None and found.p_equal <= level:
+            return f"the two differ by less than {claim.margin:g} {claim.unit}".rstrip() + f", p = {found.p_equal:.2g}"
+        return ""
+    if found.interval is None or claim.margin is None:
+        return ""
+    if found.p_worse is not None and found.interval[1] < -claim.margin:
+        return f"'{claim.first}' is worse by more than {claim.margin:g} {claim.unit}".rstrip()
+    if found.p_better is not None and found.interval[0] > claim.margin:
+        return f"'{claim.first}' is better by more than {claim.margin:g} {claim.unit}".rstrip()
+    return ""
+
+
+def _correction(found: Comparison, p: float, count: int, level: float) -> str:
+    """Why a claim that would stand alone does not stand among the others of its file."""
+    why = f"p = {p:.2g} does not stand among {count} claims"
+    smallest = 0.5**found.replicates
+    if p > 1.01 * smallest or count * smallest <= level:
+        return why
+    needed = math.ceil(math.log2(count / level))
+    return f"{why}; {found.replicates} pairs give no smaller p, {needed} pairs could"

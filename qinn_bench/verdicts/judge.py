@@ -1,0 +1,139 @@
+"""Which of two rows of a study is better, from their records, and every reason to say nothing; without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qinn_bench.sensitivity import licence
+from qinn_bench.statistics import paired
+from qinn_bench.values import Comparison, Record
+from qinn_bench.verdicts.row_pairs import Side, Terms, compare, failures, on_data, seeds_of, side_of
+
+ABSENT = ("skipped", "unsupported")
+"""What the records of a control say that its model cannot have."""
+
+
+def judge(
+    records: Sequence[Record],
+    first_row: str,
+    second_row: str,
+    metric: str,
+    margin: float | None = None,
+    *,
+    rng: np.random.Generator,
+    data: str = "",
+    level: float = 0.05,
+    replicates: int = paired.LEAST,
+    other_budgets: bool = False,
+    results: Path | None = None,
+    arrays: bool = True,
+) -> Comparison:
+    """Whether the first row is better than the second by a metric, on pairs of cells with equal data and seed.
+
+    Nothing is said (outcome ``undecided``, no p-values) where a row is missing or doubled, fewer than `replicates`
+    pairs (never below `paired.LEAST`) have a value, the pairs saw different data, test rows or budgets, or, for
+    likelihoods, a certificate of either side did not pass. A row that is flagged or has failed seeds is neither better
+    nor equal; it may be worse.
+
+    A row with circuits is better than one without only if it is better than each of its own controls too. That is an
+    intersection-union test: its p-value is the largest of the p-values, without a correction (Berger, Technometrics
+    24, 295 (1982)).
+
+    `results` is the folder of results: its licences say how small a flaw an equality excludes and, unless `arrays` is
+    false, the arrays of its records add the uncertainty of the test rows to likelihoods.
+
+    Raises:
+        Refused: the metric has no direction that is better, or its direction or unit differs between records.
+    """
+    terms = Terms(
+        metric, data, margin, level, max(paired.LEAST, replicates), other_budgets, results if arrays else None
+    )
+    found = compare(records, first_row, second_row, terms, rng)
+    first, second = side_of(records, first_row, data), side_of(records, second_row, data)
+    found = _without_doubtful(found, first, second, terms)
+    for winner, loser, name in ((first, second, "p_better"), (second, first, "p_worse")):
+        p = getattr(found, name)
+        if p is not None and p <= level and _owes_controls(winner, loser):
+            found = _over_controls(found, records, winner, name, terms, rng)
+    return _licensed(found, first, terms, results)
+
+
+def _licensed(found: Comparison, side: Side, terms: Terms, results: Path | None) -> Comparison:
+    """The same comparison; where it shows equality, its reason says how small a flaw the metric can see."""
+    if results is None or found.p_equal is None or found.p_equal > terms.level:
+        return found
+    sights = {licence.equality(results, record, terms.metric) for record in side.records.values()} - {""}
+    said = [f"by {terms.metric} that is {sight}" for sight in sorted(sights)]
+    return found.model_copy(update={"reason": "; ".join(filter(None, [found.reason, *said]))})
+
+
+def _without_doubtful(found: Comparison, first: Side, second: Side, terms: Terms) -> Comparison:
+    """The comparison without what it says in favour of a row that is flagged or has failed seeds."""
+    for side, own in ((first, "better"), (second, "worse")):
+        doubt = _doubt(side, terms.metric)
+        if doubt and found.effect.value is not None:
+            found = _struck(found, (own, "equal"), doubt)
+    return found
+
+
+def _struck(found: Comparison, outcomes: Sequence[str], why: str) -> Comparison:
+    """The same comparison, unable to have any of these outcomes."""
+    removed: dict[str, object] = {f"p_{outcome}": None for outcome in outcomes}
+    if found.outcome in outcomes:
+        removed |= {"outcome": "undecided", "reason": why}
+    elif found.outcome == "undecided":
+        removed |= {"reason": f"{found.reason}; {why}" if found.reason else why}
+    return found.model_copy(update=removed)
+
+
+def _doubt(side: Side, metric: str) -> str:
+    """Why a row may not win."""
+    flagged = {
+        flag: [key for key, r in side.records.items() if flag in r.flags]
+        for r in side.records.values()
+        for flag in r.flags
+    }
+    said = [f"'{side.row}' is flagged at {seeds_of(keys)}, {flag}" for flag, keys in flagged.items()]
+    return "; ".join(filter(None, [*said, failures(side, metric)]))
+
+
+def _owes_controls(winner: Side, loser: Side) -> bool:
+    """Whether a win would be one of circuits: not over a rival with circuits, nor over the winner's own control."""
+    rival = loser.quantum and not loser.is_control
+    return winner.quantum and not winner.is_control and not rival and winner.row not in loser.models
+
+
+def _over_controls(
+    found: Comparison, records: Sequence[Record], winner: Side, name: str, terms: Terms, rng: np.random.Generator
+) -> Comparison:
+    """The comparison with the p-value of its winner raised to that against its own controls."""
+    own = name.removeprefix("p_")
+    belonging = [r for r in records if r.control_of == winner.row and on_data(r, terms.data) and r.status not in ABSENT]
+    rows = list(dict.fromkeys(record.row for record in belonging))
+    if not any(record.cell.control != "untrained" for record in belonging):
+        return _struck(found, (own,), f"no controls: nothing shows that the circuits of '{winner.row}' matter")
+    compared = {row: compare(records, winner.row, row, terms, rng) for row in rows}
+    for row, comparison in compared.items():
+        if comparison.p_better is None:
+            return _struck(found, (own,), f"'{row}' cannot be compared: {comparison.reason}")
+    row, closest = max(compared.items(), key=lambda item: item[1].p_better or 0.0)
+    p = closest.p_better or 0.0
+    if p > terms.level:
+        return _struck(found, (own,), f"the {_kind_of(row, belonging)} control is as good: {said(closest)}")
+    reason = f"{found.reason}; over its controls, the closest of which is {_kind_of(row, belonging)}: {said(closest)}"
+    return found.model_copy(update={name: max(p, getattr(found, name)), "reason": reason.removeprefix("; ")})
+
+
+def _kind_of(row: str, controls: Sequence[Record]) -> str:
+    return next((str(record.cell.control) for record in controls if record.row == row and record.cell.control), row)
+
+
+def said(found: Comparison) -> str:
+    """An effect with its p-value in words."""
+    effect, unit = found.effect, f" {found.effect.unit}" if found.effect.unit else ""
+    error = f" ± {effect.error:.2g}" if effect.error is not None else ""
+    p = f", p = {found.p_better:.2g}" if found.p_better is not None else ""
+    return f"better by {effect.value:.3g}{error}{unit}{p}"

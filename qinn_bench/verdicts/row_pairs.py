@@ -1,0 +1,241 @@
+"""Two rows of a study on their pairs of cells: the test between them, or why they cannot be compared; without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qinn_bench import registry
+from qinn_bench.records import keys, store
+from qinn_bench.records.certified import is_doubted
+from qinn_bench.statistics import paired
+from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Refused
+
+ROW_BY_ROW = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
+"""Likelihoods of which it is known what each test row adds to them."""
+SEEDS_ONLY = "the uncertainty of the test rows left out for want of arrays"
+"""What the method of a likelihood says where the log-densities of single rows are not there."""
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms two rows are compared.
+
+    `data` is a data set as ``name`` or ``name[knob=value]`` (empty: all that both rows have); `replicates` is the least
+    number of (data, seed) pairs; with `other_budgets` the two rows may have been trained under different budgets.
+    `arrays` is the folder of results with the arrays of the records; without it, or where an array is missing,
+    likelihoods are compared seed by seed only, and the method says so.
+    """
+
+    metric: str
+    data: str = ""
+    margin: float | None = None
+    level: float = 0.05
+    replicates: int = paired.LEAST
+    other_budgets: bool = False
+    arrays: Path | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """All records of one row, by (data, seed)."""
+
+    row: str
+    records: dict[Key, Record]
+
+    @property
+    def quantum(self) -> bool:
+        """Whether its model, or the model that it is a control of, has a circuit."""
+        return any(record.cell.backend != "none" for record in self.records.values())
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is the control of a model."""
+        return bool(self.models)
+
+    @property
+    def models(self) -> set[str]:
+        """The rows whose control it is."""
+        return {record.control_of for record in self.records.values() if record.control_of}
+
+    def estimate(self, metric: str, key: Key) -> Estimate | None:
+        """The number of one cell, None where it failed or has no value."""
+        record = self.records.get(key)
+        found = record.metrics.get(metric) if record and record.status == "ok" else None
+        return found if found and found.value is not None else None
+
+
+def row_names(records: Sequence[Record], data: str = "") -> list[str]:
+    """The rows that have records on a data set, in their order."""
+    return list(dict.fromkeys(record.row for record in records if on_data(record, data)))
+
+
+def on_data(record: Record, data: str) -> bool:
+    """Whether a record is of this data set, given as ``name`` or ``name[knob=value]``; any, where it is empty."""
+    if not data:
+        return True
+    wanted, use = registry.parse_use(data), record.cell.data
+    return wanted.name == use.name and wanted.knobs.items() <= use.knobs.items()
+
+
+def side_of(records: Sequence[Record], row: str, data: str) -> Side:
+    """The records of a row on a data set, those of the variance study left out."""
+    kept = [r for r in records if r.row == row and r.cell.varies == "all" and on_data(r, data)]
+    return Side(row, {(str(record.cell.data), record.cell.seed): record for record in kept})
+
+
+def compare(
+    records: Sequence[Record], first_row: str, second_row: str, terms: Terms, rng: np.random.Generator
+) -> Comparison:
+    """The paired comparison of two rows, or why there is none; flags and controls are not looked at."""
+    first, second = side_of(records, first_row, terms.data), side_of(records, second_row, terms.data)
+    pairs = [key for key in first.records if _pair(first, second, terms.metric, key)]
+    why = _missing(records, first, second, terms) or _too_few(first, second, pairs, terms)
+    why = why or _unequal(first, second, pairs, terms) or _uncertified(first, second, pairs, terms)
+    if why:
+        return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None), margin=terms.margin)
+    better, unit = _kind(first, second, pairs, terms)
+    values = [np.array([_value(side, terms.metric, key) for key in pairs]) for side in (first, second)]
+    rows = _rows(first, second, pairs, terms)
+    found = paired.compare(
+        values[0],
+        values[1],
+        better=better,
+        rng=rng,
+        margin=terms.margin,
+        level=terms.level,
+        rows=rows,
+        unit=unit,
+        groups=[data for data, _ in pairs],
+    )
+    seeds_only = SEEDS_ONLY if rows is None and terms.metric in ROW_BY_ROW else ""
+    return found.model_copy(update={"method": "; ".join(filter(None, [found.method, seeds_only]))})
+
+
+def _pair(first: Side, second: Side, metric: str, key: Key) -> bool:
+    return first.estimate(metric, key) is not None and second.estimate(metric, key) is not None
+
+
+def _value(side: Side, metric: str, key: Key) -> float:
+    found = side.estimate(metric, key)
+    assert found is not None and found.value is not None
+    return found.value
+
+
+def _kind(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tuple[Direction, str]:
+    found = [side.estimate(terms.metric, key) for side in (first, second) for key in pairs]
+    kinds = {(estimate.better, estimate.unit) for estimate in found if estimate}
+    if len(kinds) > 1:
+        raise Refused(f"the records state '{terms.metric}' in several ways: {', '.join(map(str, sorted(kinds)))}")
+    better, unit = kinds.pop()
+    if better == "none":
+        raise Refused(f"of '{terms.metric}' neither more nor less is better; name a metric that has a direction")
+    return better, unit
+
+
+def _missing(records: Sequence[Record], first: Side, second: Side, terms: Terms) -> str:
+    """Whether a row has no records, or two of one seed."""
+    where = f" on {terms.data}" if terms.data else ""
+    for side in (first, second):
+        if not side.records:
+            return f"there is no record of '{side.row}'{where}"
+        count = sum(r.row == side.row and r.cell.varies == "all" and on_data(r, terms.data) for r in records)
+        if count > len(side.records):
+            return f"'{side.row}'{where} has {count} records of {len(side.records)} seeds"
+    return ""
+
+
+def _too_few(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
+    if len(pairs) >= terms.replicates:
+        return ""
+    lost = [f"{why}" for side in (first, second) if (why := failures(side, terms.metric))]
+    return "; ".join([f"{len(pairs)} pairs of seeds, at least {terms.replicates} are needed", *lost])
+
+
+def failures(side: Side, metric: str) -> str:
+    """Which seeds of a row have no number, and why the first of them has none."""
+    lost = [key for key in side.records if side.estimate(metric, key) is None]
+    if not lost:
+        return ""
+    record = side.records[lost[0]]
+    estimate = record.metrics.get(metric)
+    why = f"no value of {metric}" + (f": {estimate.note}" if estimate and estimate.note else "")
+    if record.status != "ok":
+        why = f"{record.status}: {record.reason}" if record.reason else record.status
+    return f"{seeds_of(lost)} of '{side.row}': {why}"
+
+
+def seeds_of(keys: Sequence[Key]) -> str:
+    """The seeds of some cells in words."""
+    numbers = ", ".join(str(seed) for _, seed in keys)
+    return f"seed {numbers}" if len(keys) == 1 else f"seeds {numbers}"
+
+
+def _unequal(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
+    """What makes two rows incomparable: seeds of several settings, other data, other test rows, another budget."""
+    for side in (first, second):
+        for data in {data for data, _ in pairs}:
+            if differs := keys.mixed([side.records[key] for key in pairs if key[0] == data]):
+                return f"the seeds of '{side.row}' were made under several settings: {differs}"
+    for key in pairs:
+        a, b = first.records[key], second.records[key]
+        if a.provenance.get("data_hash") != b.provenance.get("data_hash"):
+            return f"the two rows saw different data at {seeds_of([key])}"
+        sizes = [record.metrics[terms.metric].n for record in (a, b)]
+        if sizes[0] != sizes[1] or a.cell.samples != b.cell.samples:
+            return f"the two rows were tested on {sizes[0]} and {sizes[1]} rows at {seeds_of([key])}"
+        if a.cell.budget != b.cell.budget and not terms.other_budgets:
+            return f"the two rows were trained under different budgets: {_difference(a, b)}"
+    return ""
+
+
+def _difference(a: Record, b: Record) -> str:
+    left, right = a.cell.budget.model_dump(), b.cell.budget.model_dump()
+    return ", ".join(f"{name} {left[name]} and {right[name]}" for name in left if left[name] != right[name])
+
+
+def _uncertified(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
+    for side in (first, second):
+        doubted = [key for key in pairs if is_doubted(terms.metric, side.records[key])]
+        if doubted:
+            certificate = side.records[doubted[0]].certificate
+            why = "; ".join(certificate.reasons[:1]) if certificate else "there is none"
+            verdict = certificate.verdict if certificate else "missing"
+            return (
+                f"the likelihood of '{side.row}' is not certified at {seeds_of(doubted)}: {verdict}"
+                + f", {why}" * bool(why)
+            )
+    return ""
+
+
+def _rows(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tuple[Array, Array] | None:
+    """The losses of single test rows ``(pairs, n_rows)`` of both sides, where the arrays are there and fit."""
+    if terms.metric not in ROW_BY_ROW or terms.arrays is None:
+        return None
+    sides = [[_losses(side, key, terms) for key in pairs] for side in (first, second)]
+    sizes = {None if losses is None else len(losses) for side in sides for losses in side}
+    if None in sizes or len(sizes) != 1:
+        return None
+    a, b = (np.stack([losses for losses in side if losses is not None]) for side in sides)
+    return a, b
+
+
+def _losses(side: Side, key: Key, terms: Terms) -> Array | None:
+    """What each test row adds to a likelihood metric, moved so that the mean is the recorded number.
+
+    The move is the logarithm of the mass and, for `kl`, the mean log-density of the truth, whose part in each row is
+    the same for both sides.
+    """
+    record = side.records[key]
+    if terms.arrays is None or not store.has_arrays(terms.arrays, record):
+        return None
+    arrays = store.load_arrays(terms.arrays, record)
+    losses: Array = -arrays["log_prob"].astype(np.float64)
+    if terms.metric == "bits_per_dim":
+        losses = losses / (arrays["samples"].shape[1] * np.log(2))
+    moved: Array = losses + (_value(side, terms.metric, key) - losses.mean())
+    return moved

@@ -1,0 +1,1 @@
+"""Floors and ceilings: what no model can honestly be below or above."""

@@ -1,0 +1,42 @@
+"""The floor of independence: each feature has its own density, and the model is their product."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from qinn_bench.contracts import DensityModel
+from qinn_bench.values import Role
+from reference_models._parts.rational_quadratic import RationalQuadratic
+
+CITATION = "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, arXiv:1906.04032 (the spline of one feature)"
+PUBLISHED: dict[str, str] = {}
+ROLE: Role = "floor"
+KNOBS: dict[str, tuple[int, ...]] = {
+    "bins": (*range(2, 65), *range(66, 129, 2), *range(132, 257, 4), *range(264, 513, 8), *range(528, 1025, 16))
+}
+DEPTH = "bins"
+TINY: dict[str, int] = {"bins": 3}
+
+
+class Elementwise(DensityModel):
+    """One monotone spline a feature, from the feature to a standard normal; sees no dependence between features."""
+
+    def __init__(self, dim: int, spline: RationalQuadratic) -> None:
+        super().__init__(dim)
+        self.spline = spline
+        self.numbers = nn.Parameter(torch.zeros(dim, spline.width))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features to latents and the log-det."""
+        z, log_slope = self.spline.forward(x, self.numbers.expand(len(x), -1, -1))
+        return z, log_slope.sum(1)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Latents to features."""
+        return self.spline.inverse(z, self.numbers.expand(len(z), -1, -1))
+
+
+def build(dim: int, *, bins: int = 8, bound: float = 5.0) -> DensityModel:
+    """A spline on [-bound, bound] with `bins` bins for each feature: ``dim (3 bins - 1)`` parameters."""
+    return Elementwise(dim, RationalQuadratic(bins, bound))

@@ -1,0 +1,117 @@
+"""A classical network that maps each feature by a spline steered by all features before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from qinn_bench.contracts import DensityModel
+from qinn_bench.values import Refused, Role
+from reference_models._parts.flow import Composition, Mixing, Univariate
+from reference_models._parts.rational_quadratic import RationalQuadratic
+
+CITATION = "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, arXiv:1906.04032 (autoregressive)"
+PUBLISHED: dict[str, str] = {}
+ROLE: Role = "model"
+KNOBS: dict[str, tuple[int, ...]] = {
+    "blocks": (1, 2, 3, 4, 5, 6, 8),
+    "hidden": (*range(1, 17), 18, 20, 22, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 128),
+    "hidden_layers": (1, 2),
+    "bins": (2, 3, 4, 5, 6, 8, 10),
+}
+DEPTH = "blocks"
+TINY: dict[str, int] = {"blocks": 1, "hidden": 2, "bins": 3}
+
+
+class MaskedLinear(nn.Module):
+    """A linear layer whose unit of degree k reads units of degree below k, or up to k; it owns no other weights.
+
+    The masks are those of MADE (arXiv:1502.03509, equations 8 and 13). A masked weight that is stored all the same, as
+    libraries do, would be counted as capacity that the model does not have.
+    """
+
+    def __init__(self, read: Sequence[int], own: Sequence[int], *, below: bool) -> None:
+        super().__init__()
+        mask = [[k > j if below else k >= j for j in read] for k in own]
+        fans = [sum(row) for row in mask]
+        self.register_buffer("mask", torch.tensor(mask))
+        self.weight = nn.Parameter(_uniform([fan for fan in fans for _ in range(fan)]))
+        self.bias = nn.Parameter(_uniform(fans))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(n, len(read)) -> (n, len(own))``."""
+        mask = self.get_buffer("mask")
+        return F.linear(x, x.new_zeros(mask.shape).masked_scatter(mask, self.weight), self.bias)
+
+
+def _uniform(fans: Sequence[int]) -> Tensor:
+    """A starting value below the inverse root of each fan-in, as in a dense layer."""
+    return (2 * torch.rand(len(fans)) - 1) / torch.tensor(fans).clamp(min=1).sqrt()
+
+
+def made(dim: int, width: int, hidden: int, hidden_layers: int) -> nn.Module:
+    """A network ``(n, dim) -> (n, dim * width)`` whose i-th `width` outputs see the features before the i-th only.
+
+    Hidden degrees are spread evenly over 1 to dim - 1, so that few units reach far as well.
+    """
+    features = range(1, dim + 1)
+    spread = [1 + round(k * (dim - 2) / max(1, hidden - 1)) for k in range(hidden)]
+    layers: list[nn.Module] = []
+    for read, own in pairwise([features, *[spread] * hidden_layers]):
+        layers += [MaskedLinear(read, own, below=False), nn.SiLU()]
+    last = MaskedLinear(spread, [k for k in features for _ in range(width)], below=True)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(*layers, last)
+
+
+class Autoregressive(DensityModel):
+    """Maps each feature by a univariate map that is steered by those before it, or by those after it if `backward`."""
+
+    def __init__(self, dim: int, univariate: Univariate, network: nn.Module, *, backward: bool) -> None:
+        super().__init__(dim)
+        self.univariate, self.network = univariate, network
+        self.turned = [1] if backward else []
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features to latents and the log-det."""
+        x = x.flip(self.turned)
+        y, log_slope = self.univariate.forward(x, self._numbers(x))
+        return y.flip(self.turned), log_slope.sum(1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Latents to features, one feature after the other."""
+        y = y.flip(self.turned)
+        x = torch.zeros_like(y)
+        for i in range(self.dim):
+            own = slice(i, i + 1)
+            x[:, own] = self.univariate.inverse(y[:, own], self._numbers(x)[:, own])
+        return x.flip(self.turned)
+
+    def _numbers(self, x: Tensor) -> Tensor:
+        numbers: Tensor = self.network(x)
+        return numbers.reshape(len(x), self.dim, self.univariate.width)
+
+
+def build(
+    dim: int, *, blocks: int = 2, hidden: int = 16, hidden_layers: int = 1, bins: int = 4, bound: float = 5.0
+) -> DensityModel:
+    """Splines on [-bound, bound] with `bins` bins, steered by masked networks of `hidden` units.
+
+    Before each there is a mixing; the triangle and the order of the features alternate.
+
+    Raises:
+        Refused: fewer than two features.
+    """
+    if dim < 2:
+        raise Refused(f"an autoregressive flow was asked for dim {dim}, but it orders 2 features or more")
+    spline = RationalQuadratic(bins, bound)
+    steps: list[DensityModel] = []
+    for k in range(blocks):
+        network = made(dim, spline.width, hidden, hidden_layers)
+        steps += [Mixing(dim, upper=k % 2 == 1), Autoregressive(dim, spline, network, backward=k % 2 == 1)]
+    return Composition(dim, steps)

@@ -1,0 +1,1 @@
+"""Quantum invertible networks and hybrids."""
