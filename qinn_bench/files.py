@@ -43,6 +43,16 @@ def places(path: Path) -> tuple[Path, ...]:
     return (path, *(root / path for root in ROOTS)) if own else (path,)
 
 
+def named(path: Path, folder: str, kind: str) -> tuple[Path, str]:
+    """The file that a name or a path stands for, in a folder of the project's own or as it is; and what to say where
+    there is none, with the names that there are."""
+    known = sorted({file.stem for place in places(Path(folder)) for file in place.glob("*.toml")})
+    if path.name in known and path.name == str(path) and not path.exists():
+        return Path(folder) / f"{path.name}.toml", ""
+    names = f"; by name there are: {', '.join(known)}" if known else ""
+    return path, f"there is no {kind} '{path}'{names}"
+
+
 def at_hand(path: Path) -> Path:
     """The path, or where nothing is there the copy of the project's own file of that name, if it is one."""
     return next((place for place in places(path) if place.exists()), path)

@@ -232,3 +232,14 @@ def test_third_parties_are_asked_only_for_what_is_not_ours(monkeypatch):
     study_files.check_metrics(("theirs",))
     study_files.check_columns(("theirs_of_anything",), ())
     assert "theirs" in asked
+
+
+def test_a_study_of_the_project_is_found_by_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for words in (["status", "quick"], ["claims", "check", "rousselot2024"]):
+        assert main([*words, "--results", str(tmp_path)]) in (0, 5)
+    assert main(["capacity", "quik"]) == main(["status", "quik"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("by name there are: capacity_zjets, losses, nightly, quick, toys, variance") == 2
+    (tmp_path / "quick").write_text("name = 3")
+    assert main(["status", "quick"]) == 2 and "quick" in capsys.readouterr().err

@@ -110,7 +110,10 @@ def test_records_of_another_version_are_shown_with_the_input_that_differs(study,
     for one in made:
         store.save(tmp_path / "other", one, {})
     main(["status", str(study), "--results", str(tmp_path / "other")])
-    assert "3 cells have records that are not of this version: the training loop differs (3)" in capsys.readouterr().out
+    assert (
+        "3 of the records are of other settings or of another version: the training loop differs (3)"
+        in capsys.readouterr().out
+    )
 
 
 def test_capacity_and_claims_say_the_same_from_published_records(tmp_path, capsys):

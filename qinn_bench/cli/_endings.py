@@ -58,6 +58,8 @@ MEMORY = (
 )
 
 
+NEEDED = ("torch", "numpy", "scipy", "sklearn", "pennylane", "normflows", "matplotlib", "mplhep")
+"""Libraries that the project installs, and whose absence is no fault of the program."""
 KEPT = {
     "run": "; finished cells are kept, run the same command to go on",
     "licence": "; the metrics and sizes that are finished are kept",
@@ -99,6 +101,8 @@ def explained(error: BaseException) -> tuple[str, int]:
             f"{error.object[error.start : error.end]!a} cannot be written in the encoding of this system "
             f"({error.encoding}); set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
         ), USAGE
+    if isinstance(error, ImportError) and (error.name or str(error)).partition(".")[0] in NEEDED:
+        return f"this needs {error.name}, which cannot be imported here ({_short(str(error))}); install it", SYSTEM
     if isinstance(error, OSError) and error.errno is not None:
         return _of_system(error)
     return f"a fault of this program ({type(error).__name__}: {_short(str(error))})", FAULT

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from qinn_bench.files import named
 from qinn_bench.reading import read_toml
 from qinn_bench.records import keys, published, store
+from qinn_bench.study import study_files
 from qinn_bench.values import NAME, Record, Refused
 
 
@@ -25,7 +27,8 @@ def read_study(study: Path) -> dict[str, Any]:
     Raises:
         Refused: no such file, or no study.
     """
-    content = read_toml(study, f"there is no study file '{study}'", "a study in TOML")
+    study, absent = named(study, study_files.FOLDER, "study file")
+    content = read_toml(study, absent, "a study in TOML")
     if "name" not in content:
         raise Refused(f"{study} is not a study: it has no name")
     name, models = content["name"], content.get("models", [])

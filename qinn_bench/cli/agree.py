@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qinn_bench.cli import _records
+from qinn_bench.cli import _records, _study
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.records import published, store
 from qinn_bench.report.agreement_table import agreement_table
 from qinn_bench.report.study_columns import COMPUTED, default_columns
-from qinn_bench.study import study_files
-from qinn_bench.values import Record, Refused
+from qinn_bench.values import Record, Refused, Study
 from qinn_bench.verdicts import agreement
 
 
@@ -30,26 +28,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, print the table; 0 the runs agree, 1 they do not."""
-    study = study_files.load_study(options.study)
     first = options.records or options.results
-    ours = _records_of(first, study.name, folder=not options.records)
-    theirs = _records_of(options.other, study.name)
+    study, ours = _records_of(options, first, folder=not options.records)
+    _, theirs = _records_of(options, options.other, folder=options.other.is_dir())
     found = agreement.compare(ours, theirs, _columns(options.columns, study.columns, ours))
     table = agreement_table(study.name, found, (f"{len(ours)} records of {first}", f"{len(theirs)} of {options.other}"))
     print(FORMS[options.format](table))
     return 0 if found.agrees else 1
 
 
-def _records_of(run: Path, study: str, folder: bool = False) -> list[Record]:
-    """The records of a run: of a folder of results, there or not, or of a file of published ones.
+def _records_of(options: argparse.Namespace, run: Path, *, folder: bool) -> tuple[Study, list[Record]]:
+    """The study and the records that a run has of its cells: in a folder of results or in a file of published ones.
 
     Raises:
         Refused: there are none.
     """
-    found = store.load_all(run, study) if folder or run.is_dir() else published.read(run, study)
-    if not found:
-        raise Refused(f"'{run}' holds no records of '{study}'; run the study first, or name a file of published ones")
-    return found
+    where = argparse.Namespace(study=options.study, results=run if folder else options.results)
+    found = _study.found(where, None if folder else run)
+    records = [one.stated for one in found.cells if one.stated]
+    if not records:
+        raise Refused(
+            f"'{run}' holds no records of the cells of '{found.study.name}'; run the study first, or name a file of "
+            "published ones"
+        )
+    return found.study, records
 
 
 def _columns(asked: str | None, of_study: tuple[str, ...], records: list[Record]) -> list[str]:

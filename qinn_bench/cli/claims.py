@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qinn_bench import files
 from qinn_bench.cli import _records, _tables
+from qinn_bench.files import named
 from qinn_bench.records import store
 from qinn_bench.report.claims_table import table
 from qinn_bench.values import Refused
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    options.file, _ = named(options.file, str(FOLDER), "file of claims")
     file = claims.load(options.file)
     records, notes = _records.of_study(options, file.study_name)
     rulings = claims.check(file, records, options.results, arrays=not options.records)

@@ -10,6 +10,7 @@ from pathlib import Path
 from qinn_bench.cli import _study
 from qinn_bench.records import published
 from qinn_bench.study import progress
+from qinn_bench.values import Refused
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="a study file (TOML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("--out", type=Path, help="write to this file (default: RESULTS/published/STUDY.jsonl.gz)")
+    parser.add_argument("--replace", action="store_true", help="replace a file that holds more records")
     parser.add_argument("--json", action="store_true")
 
 
@@ -27,6 +29,11 @@ def run(options: argparse.Namespace) -> int:
         print(odd, file=sys.stderr)
     study, records = found.study, [one.record for one in found.cells if one.record]
     path = options.out or published.path_of(options.results, study.name)
+    if path.exists() and not options.replace and (there := len(published.read(path, study.name))) > len(records):
+        raise Refused(
+            f"{path} holds {there} records, and there are {len(records)} to publish; name another file with --out, or "
+            "replace it with --replace"
+        )
     published.write(path, study.name, records)
     older, _ = progress.of_other_inputs(found.cells)
     size = path.stat().st_size

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     counts["to run"] = progress.to_run(found.study, found.drawn, found.cells, found.odd)
     without = [record for record in records if record.status != "ok"]
     n_other, differs = progress.of_other_inputs(found.cells)
-    other = f"{n_other} cells have records that are not of this version: {differs}" if n_other else ""
+    other = f"{n_other} of the records are of other settings or of another version: {differs}" if n_other else ""
     reasons = [f"{r.row} seed {r.cell.seed} on {r.cell.data}: {r.status}: {r.reason}" for r in without]
     reasons += map(str, found.odd)
     if options.json:

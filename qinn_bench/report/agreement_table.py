@@ -35,7 +35,8 @@ def _line(one: Agreement) -> Line:
     name = f"{one.row}, {title_of(one.column)}{unit}"
     entries = (
         Entry(name),
-        *(Entry(Estimate(value=value, error=one.error, unit=one.unit)) for value in (one.first, one.second)),
+        Entry(Estimate(value=one.first, error=one.first_error, unit=one.unit)),
+        Entry(Estimate(value=one.second, error=one.second_error, unit=one.unit)),
         Entry(Estimate(value=one.difference, error=one.error, unit=one.unit)),
         Entry(f"{one.z:+.1f}"),
         Entry(f"{one.p:.2g}"),
@@ -54,7 +55,8 @@ def _notes(found: Compared, sides: tuple[str, str]) -> list[str]:
     return [
         f"Verdict: {verdict}: {len(apart)} of {len(found.found)} numbers disagree" + (f" ({told})." if apart else "."),
         f"First: {sides[0]}. Second: {sides[1]}.",
-        "Difference: first less second, with its error: from the differences of the same seeds, or from the scatter of "
+        "First, second: means over the seeds with their errors as tables have them, the finite samples included; "
+        "difference: first less second, with its error: from the differences of the same seeds, or from the scatter of "
         "either run where seeds are not the same (seeds: n+m); z: in units of it; p: two-sided, of Student's t with "
         f"the seeds' degrees of freedom, and corrected over all {len(found.found)} numbers (Holm). A number disagrees "
         f"where that is {LEVEL:g} or less: of runs that differ by rounding alone, {LEVEL:.0%} are called different. "

@@ -18,6 +18,7 @@ from qinn_bench.values import Match, Record, Study
 
 SETTINGS = "cell"
 """The input that names what the study file says of a cell, which is compared part by part."""
+OTHER_SETTINGS = f"{keys.PARTS[SETTINGS]} differ"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Standing:
     slot: Slot
     record: Record | None
     differs: tuple[str, ...] = ()
+
+    @property
+    def stated(self) -> Record | None:
+        """The record, if it has the settings that the study file states, whatever code made it."""
+        return None if OTHER_SETTINGS in self.differs else self.record
 
     @property
     def current(self) -> Record | None:
@@ -144,7 +150,7 @@ def _meets(slot: Slot, record: Record) -> bool:
 
 def _differences(slot: Slot, now: Mapping[str, str], record: Record) -> list[str]:
     then = {part: content for part, content in record.inputs.items() if part not in (SETTINGS, "size")}
-    differs = [] if _fits(slot, record) else [f"{keys.PARTS[SETTINGS]} differs"]
+    differs = [] if _fits(slot, record) else [OTHER_SETTINGS]
     return differs + keys.differences(then, now)
 
 

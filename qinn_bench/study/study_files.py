@@ -8,22 +8,25 @@ from pathlib import Path
 from qinn_bench import catalogue, registry
 from qinn_bench.bounds import check_study
 from qinn_bench.catalogue import Measure
+from qinn_bench.files import named
 from qinn_bench.quantum import backend_names
 from qinn_bench.reading import parse, read_toml
 from qinn_bench.values import Match, Refused, Row, Study, Use
 
+FOLDER = "benchmarks/studies"
 FEWEST_VARIED = 4
 """A source of randomness that is moved alone needs so many seeds to show its variance."""
 
 
 def load_study(path: Path) -> Study:
-    """Read and check a study file; torch is not needed for it.
+    """Read and check a study file, or one of the project's own by its name; torch is not needed for it.
 
     Raises:
         Refused: no such file, no TOML, or a key, model, data set, knob, metric, column or backend that does not exist,
             or a backend with options that it does not have.
     """
-    study = parse(Study, read_toml(path, f"there is no study file '{path}'"), str(path))
+    path, absent = named(path, FOLDER, "study file")
+    study = parse(Study, read_toml(path, absent), str(path))
     check_study(study)
     _check_names(study)
     _check_apart(study)

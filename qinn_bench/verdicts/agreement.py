@@ -11,6 +11,7 @@ from scipy import stats
 
 from qinn_bench.records import keys, store
 from qinn_bench.statistics import welch
+from qinn_bench.statistics.estimates import combine
 from qinn_bench.statistics.paired import holm
 from qinn_bench.values import Array, Record, Refused, Value
 
@@ -30,6 +31,7 @@ How = Literal["same seeds", "independent seeds", "one seed"]
 class Agreement(Value):
     """One column of one row in two runs: the first mean less the second with its error, and how likely that is.
 
+    `first_error` and `second_error` are those of either mean as tables have them; `error` is that of the difference.
     `p` is two-sided, `p_corrected` holds over all numbers that are compared (Holm). `pairs` are
     the seeds of either run.
     """
@@ -40,6 +42,8 @@ class Agreement(Value):
     unit: str
     first: float
     second: float
+    first_error: float | None
+    second_error: float | None
     difference: float
     error: float
     z: float
@@ -179,6 +183,8 @@ def _test(place: Row, name: str, one: Seeds, other: Seeds) -> Agreement | str:
         unit=unit,
         first=float(a.mean()),
         second=float(b.mean()),
+        first_error=_error_of(name, one, left),
+        second_error=_error_of(name, other, right),
         difference=difference,
         error=error,
         z=z,
@@ -187,6 +193,11 @@ def _test(place: Row, name: str, one: Seeds, other: Seeds) -> Agreement | str:
         how=how,
         pairs=(len(a), len(b)),
     )
+
+
+def _error_of(name: str, seeds: Seeds, values: Mapping[int, object]) -> float | None:
+    """The error of a mean over the seeds, from their scatter and from the finite samples."""
+    return combine([seeds[seed].metrics[name] for seed in values]).error
 
 
 def _values(name: str, seeds: Seeds) -> dict[int, tuple[float, float]]:
