@@ -11,6 +11,7 @@ from test_report import certificate, record
 
 from qinn_bench.cli.main import main
 from qinn_bench.records import published, store
+from qinn_bench.study import planning, study_files
 from qinn_bench.values import Estimate, Refused
 from qinn_bench.verdicts.agreement import compare
 
@@ -117,10 +118,12 @@ def test_what_cannot_be_compared_is_told(tmp_path):
 def test_the_verb_has_an_exit_code_for_either_verdict(tmp_path, capsys):
     path, results = tmp_path / "two.toml", tmp_path / "results"
     path.write_text(STUDY)
+    orders = planning.plan(study_files.load_study(path), results)
     rng = np.random.default_rng(6)
     for shift, name in ((0.0, "same"), (3.0, "apart")):
         values = {"spline_inn": {"nll": 18 + shift + rng.normal(0, 0.02, 5)}}
-        made = [one.model_copy(update={"study": "two"}) for one in run(values)]
+        facts = [{"study": "two", "cell": order.cell, "key": order.key, "inputs": order.inputs} for order in orders]
+        made = [one.model_copy(update=fact) for one, fact in zip(run(values), facts, strict=True)]
         if name == "same":
             for one in made:
                 store.save(results, one, {})
@@ -133,9 +136,13 @@ def test_the_verb_has_an_exit_code_for_either_verdict(tmp_path, capsys):
     assert told["rows"][0]["cells"]["verdict"] == "DISAGREES"
     assert main([*verb, str(tmp_path / "none.jsonl.gz")]) == 2
     assert "there is no file of published records" in capsys.readouterr().err
+    path.write_text(STUDY.replace("steps = 10", "steps = 11"))  # Its records are not those of this study.
+    assert main([*verb, str(tmp_path / "same.jsonl.gz")]) == 2
+    assert "holds no records of the cells of 'two'" in capsys.readouterr().err
+    path.write_text(STUDY)
     verb[3] = str(tmp_path / "nowhere")
     assert main([*verb, str(tmp_path / "same.jsonl.gz")]) == 2
-    assert "nowhere' holds no records of 'two'; run the study first" in capsys.readouterr().err
+    assert "nowhere' holds no records of the cells of 'two'; run the study first" in capsys.readouterr().err
     verb[3] = str(results)
     assert main([*verb, str(tmp_path / "same.jsonl.gz"), "--columns", "nlll"]) == 2
 

@@ -15,7 +15,7 @@ from claim_files import better, duel, grown, write
 from rows import record, save
 
 from qinn_bench.cli.main import main
-from qinn_bench.records import published, store
+from qinn_bench.records import keys, published, store
 from qinn_bench.study import planning, run_cell, study_files
 from qinn_bench.values import Estimate, Refused
 from qinn_bench.verdicts.row_pairs import SEEDS_ONLY
@@ -98,9 +98,8 @@ def test_the_table_of_published_records_is_that_of_the_records(study, results, t
 def test_records_of_another_version_are_shown_with_the_input_that_differs(study, results, tmp_path, capsys):
     old = store.load_all(results, "toy")
     path = published.path_of(results, "toy")
-    made = [
-        r.model_copy(update={"key": f"old{at}", "inputs": r.inputs | {"training": "a"}}) for at, r in enumerate(old)
-    ]
+    other = [one.inputs | {"training": "a"} for one in old]
+    made = [r.model_copy(update={"key": keys.key_of(now), "inputs": now}) for r, now in zip(old, other, strict=True)]
     published.write(path, "toy", made)
     assert main(["table", str(study), "--records", str(path)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
