@@ -26,7 +26,7 @@ test-slow: .venv/installed-test
 
 # The tests of circuits and models under each instruction set of the kernel that this processor has.
 test-isa: .venv/installed-test
-	for isa in $$($(BIN)/python -c 'from qinn_bench.quantum import native; print(*native.instruction_sets())'); do \
+	for isa in $$($(BIN)/python -c 'from qinn_bench.quantum.simulators import native; print(*native.instruction_sets())'); do \
 	  echo "QINN_ISA=$$isa" && QINN_ISA=$$isa $(BIN)/pytest -n $(JOBS) -m "not slow" $(ISA_TESTS) || exit 1; \
 	done
 

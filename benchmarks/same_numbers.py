@@ -25,7 +25,12 @@ import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if not hasattr(finder, "known_source_files")]
 sys.path.insert(0, sys.argv[1])
 import hashlib, json, numpy, torch
-from qinn_bench import keys, measuring, registry, run
+from qinn_bench import registry
+try:
+    from qinn_bench.records import keys
+    from qinn_bench.study import run_cell as run
+except ImportError:  # A commit of before files had rooms.
+    from qinn_bench import keys, run
 from qinn_bench.values import Budget, Cell, Refused, Use
 torch.use_deterministic_algorithms(True)
 found = {}

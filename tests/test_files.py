@@ -126,7 +126,7 @@ def test_files_from_outside_are_opened_in_one_place(path):
     """What reads by itself reads files of the kernel (/proc), pipes, or sources of this program."""
     own = {
         *("files", "reading", "sources", "keys", "catalogue", "lowering", "checkouts"),
-        *("provenance", "forecast", "preflight", "scout", "scan", "kernel", "limits", "locks"),
+        *("provenance", "forecast", "preflight", "memory_probe", "scan", "kernel", "limits", "locks"),
     }
     calls = r"\.read_text\(|\.read_bytes\(|tomllib\.load|json\.load\(|np\.load\(|gzip\.decompress"
     found = re.findall(calls, path.read_text(encoding="utf8"))

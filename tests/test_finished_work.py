@@ -36,7 +36,7 @@ batch = 32
 MODEL = """
 \"\"\"A model of somebody else.\"\"\"
 import os, signal, subprocess, sys, time
-from reference_models.product_of_marginals import ProductOfMarginals
+from reference_models.bounds.product_of_marginals import ProductOfMarginals
 {top}
 class Model(ProductOfMarginals):
     def initialise(self, rows, rng):

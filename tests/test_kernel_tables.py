@@ -151,7 +151,8 @@ def test_an_instruction_set_is_forced_or_refused() -> None:
     for name in ("avx512", "sse9"):
         with pytest.raises(Refused, match=f"QINN_ISA={name} was given, .* are: avx2, portable"):
             lowering._chosen(name, ("avx2", "portable"))
-    code = "from qinn_bench.quantum import native, ansatz; c = ansatz.reuploading(2, uploads=1)\n"
+    code = "from qinn_bench.quantum import ansatz\nfrom qinn_bench.quantum.simulators import native\n"
+    code += "c = ansatz.reuploading(2, uploads=1)\n"
     code += "print(native.simulator_of(c).instruction_set, native.instruction_sets())"
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -161,7 +161,7 @@ def test_few_rows_of_wide_circuits_fill_the_lanes_with_amplitudes() -> None:
 def test_a_state_that_does_not_fit_is_a_memory_error(call: str) -> None:
     code = f"""
 import resource, torch
-from qinn_bench.quantum import forecast, native
+from qinn_bench.quantum.simulators import forecast, native
 from qinn_bench.quantum.ansatz import reuploading
 forecast.free_bytes = lambda: None
 circuit = reuploading(28, uploads=1)

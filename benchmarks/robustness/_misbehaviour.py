@@ -9,7 +9,7 @@ HEAD = '''"""A plug-in that misbehaves."""
 import atexit, ctypes, os, resource, signal, subprocess, sys, threading, time
 import numpy as np, torch
 from pathlib import Path
-from reference_models.affine_inn import build as affine
+from reference_models.flows.affine_inn import build as affine
 from qinn_bench.contracts import DensityModel
 '''
 MODEL = """
@@ -164,7 +164,7 @@ MODELS = (
     Case(
         "record_for_another_key",
         CRASH,
-        "from qinn_bench import store\n        done = store.load_all(Path(RESULTS), 'odd')[0]\n        "
+        "from qinn_bench.records import store\n        done = store.load_all(Path(RESULTS), 'odd')[0]\n        "
         "store.save(Path(RESULTS), done.model_copy(update={'key': 'other', 'row': 'other'}), {}); os._exit(0)",
         "initialise",
     ),

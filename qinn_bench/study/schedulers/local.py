@@ -46,7 +46,7 @@ sys.path[:], finders = told.pop("path"), told.pop("finders")
 sys.meta_path[:] = [one for one in sys.meta_path if getattr(one, "__qualname__", type(one).__qualname__) in finders]
 from qinn_bench import kernel
 kernel.die_with_parent(told.pop("parent"))
-from qinn_bench.worker_server import serve
+from qinn_bench.study.schedulers.fork_server import serve
 serve(**told)
 """
 """What a server starts with: it looks for modules where the campaign does, so that both run the same code."""
