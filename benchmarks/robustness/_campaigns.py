@@ -27,7 +27,7 @@ class Ended:
 
 def import_all() -> None:
     """Import what `qinn-bench run` does, once for all calls."""
-    for name in ("cli.main", "cli.run", "cli.list", "cli.status", "preloaded", "planning"):
+    for name in ("cli.main", "cli.run", "cli.list", "cli.status", "study.preloaded", "study.planning"):
         importlib.import_module(f"qinn_bench.{name}")
 
 
