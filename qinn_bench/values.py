@@ -158,6 +158,11 @@ class Match(Value):
         """How much of it is asked for."""
         return int(getattr(self, self.axis))
 
+    def counted(self, parameters: Parameters) -> int:
+        """How many parameters of a model count, where parameters are what is matched."""
+        amount = parameters.quantum if self.axis == "quantum" else parameters.total
+        return amount if self.blind else amount - (parameters.blind or 0)
+
     @property
     def allowed(self) -> str:
         """How far from its size a model may be, in the words of a cell that is skipped."""

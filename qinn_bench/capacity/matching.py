@@ -143,8 +143,7 @@ def _size(use: Use, data: Dataset, match: Match) -> tuple[Parameters, int]:
     """The parameters of a model, and how much it has of what is matched."""
     count = _count(use, data)
     if match.axis in ("parameters", "quantum"):
-        amount = count.quantum if match.axis == "quantum" else count.total
-        return count, amount if match.blind else amount - (count.blind or 0)
+        return count, match.counted(count)
     step, rank = measure(use, data, match.batch, rank=match.axis == "rank")
     size = {"circuits": step.circuits, "flops": step.flops, "rank": rank}[match.axis]
     if size is None:

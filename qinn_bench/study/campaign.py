@@ -46,13 +46,7 @@ class Event:
 def finished(orders: Sequence[Order]) -> list[Record]:
     """The records that exist, in the order of the plan and under its names; `unreadable` names what is left out."""
     found = ((order, store.look(order.results, order.study, order.key)) for order in orders)
-    return [named(order, record) for order, record in found if isinstance(record, Record)]
-
-
-def named(order: Order, record: Record) -> Record:
-    """A record under the names that the plan gives its cell: labels may have been changed since it was written."""
-    names = {"row": order.row, "family": order.family, "size": order.size, "control_of": order.control_of}
-    return record.model_copy(update=names)
+    return [progress.named(order, record) for order, record in found if isinstance(record, Record)]
 
 
 def unreadable(orders: Sequence[Order]) -> list[str]:
@@ -71,7 +65,8 @@ def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
         record = store.look(order.results, order.study, order.key)
         if isinstance(record, store.Unreadable):
             continue
-        if record is None or (retry and progress.failed(record)) or _stale(record, order):
+        stale = record is not None and progress.is_stale(record, measures.fingerprints(order.metrics))
+        if record is None or (retry and progress.failed(record)) or stale:
             todo.append(order)
     return todo
 
@@ -79,11 +74,6 @@ def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
 def afresh(orders: Sequence[Order]) -> list[Order]:
     """These cells, to be trained although they have records; each record stays until its successor is written."""
     return [replace(order, fresh=True) for order in orders]
-
-
-def _stale(record: Record, order: Order) -> bool:
-    wanted = measures.fingerprints(order.metrics)
-    return record.status == "ok" and any(record.measured.get(name) != code for name, code in wanted.items())
 
 
 def execute(orders: Sequence[Order], limits: Limits, show: Callable[[Event], None]) -> None:

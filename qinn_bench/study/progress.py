@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from qinn_bench import catalogue
 from qinn_bench.records import keys, measures, store
 from qinn_bench.study.grid import Drawn, Slot
+from qinn_bench.study.order import Order
 from qinn_bench.values import Match, Record, Study
 
 SETTINGS = "cell"
@@ -66,7 +67,7 @@ def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[R
         if at in found and found[at].status == "skipped" and _fits(slot, found[at])
     }
     return [
-        Standing(slot, _named(slot, found[at]), tuple(_differences(slot, now, found[at])))
+        Standing(slot, named(slot, found[at]), tuple(_differences(slot, now, found[at])))
         if at in found
         else Standing(slot, None)
         for at, (slot, now) in enumerate(made)
@@ -80,7 +81,7 @@ def to_run(study: Study, drawn: Sequence[Drawn], found: Sequence[Standing], odd:
     A cell whose file is an `odd` one, which this version cannot read, is left alone.
     """
     wanted = measures.fingerprints(study.metrics or tuple(sorted(catalogue.metrics())))
-    todo = [one for one in found if one.current is None or _stale(one.current, wanted)]
+    todo = [one for one in found if one.current is None or is_stale(one.current, wanted)]
     names = {one.path.stem for one in odd}
     return len(todo) - sum(bool(names & _keys(one.slot, drawn)) for one in todo) if names else len(todo)
 
@@ -102,13 +103,14 @@ def of_other_inputs(found: Sequence[Standing]) -> tuple[int, str]:
     return len(told), keys.counted(reason for reasons in told for reason in reasons)
 
 
-def _stale(record: Record, wanted: Mapping[str, str]) -> bool:
+def is_stale(record: Record, wanted: Mapping[str, str]) -> bool:
+    """Whether a finished record was measured by other code than the `wanted` one (`measures.fingerprints`)."""
     return record.status == "ok" and any(record.measured.get(name) != code for name, code in wanted.items())
 
 
-def _named(slot: Slot, record: Record) -> Record:
+def named(cell: Slot | Order, record: Record) -> Record:
     """A record under the names that the study gives its cell: labels may have been changed since it was written."""
-    names = {"row": slot.row, "family": slot.family, "size": slot.size, "control_of": slot.control_of}
+    names = {"row": cell.row, "family": cell.family, "size": cell.size, "control_of": cell.control_of}
     return record.model_copy(update=names)
 
 
@@ -144,8 +146,7 @@ def _meets(slot: Slot, record: Record) -> bool:
         return match.allowed in record.reason
     if count is None or slot.control_of or match.axis not in ("parameters", "quantum"):
         return True
-    amount = (count.quantum if match.axis == "quantum" else count.total) - (0 if match.blind else count.blind or 0)
-    return abs(amount / match.target - 1) <= match.tolerance
+    return abs(match.counted(count) / match.target - 1) <= match.tolerance
 
 
 def _differences(slot: Slot, now: Mapping[str, str], record: Record) -> list[str]:
