@@ -16,7 +16,7 @@ from qinn_bench.performance.scaling.scan import Request, Row, environment, scan
 from qinn_bench.performance.scaling.share_of_peak import arithmetic
 from qinn_bench.performance.scaling.speed_page import COLUMNS, GRADIENT, NLL, markdown
 from qinn_bench.quantum.simulators import native
-from qinn_bench.records import store
+from qinn_bench.writing import write_text
 
 MARKS = ("<!-- engine table: written by make engine-table -->", "<!-- end of the engine table -->")
 ARITHMETIC = ((8, 512), (10, 512), (12, 64))
@@ -48,11 +48,11 @@ def main() -> int:
         "provenance": facts,
     }
     for name, text in (("engine.md", page), ("engine.json", json.dumps(document, indent=1))):
-        store.write_whole(options.out / name, lambda file, text=text: file.write(text.encode()))
+        write_text(options.out / name, text)
     if options.page:
         before, _, rest = options.page.read_text(encoding="utf8").partition(MARKS[0])
         filled = f"{before}{MARKS[0]}\n\n{page}\n{MARKS[1]}{rest.partition(MARKS[1])[2]}"
-        store.write_whole(options.page, lambda file: file.write(filled.encode()))
+        write_text(options.page, filled)
     sys.stdout.write(page)
     return 0
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qinn_bench import limits, registry
+from qinn_bench import limits, locks, registry
 from qinn_bench.cli.main import main
 from qinn_bench.limits import Limits
 from qinn_bench.metrics import _collect
-from qinn_bench.records import locks, measures, store
+from qinn_bench.records import measures, store
 from qinn_bench.study import campaign, planning, run_cell, study_files
 from qinn_bench.study.campaign import Event
 from qinn_bench.study.schedulers import local

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"kernel", "repository", "seeds", "values"},
-    {"bounds", "contracts", "dataset", "files", "limits", "sources", "torch_seeds", "statistics"},
+    {"kernel", "locks", "repository", "seeds", "values"},
+    {"bounds", "contracts", "dataset", "files", "limits", "sources", "torch_seeds", "statistics", "writing"},
     {"reading", "registry", "quantum", "training"},
     {"data", "diagnostics", "metrics"},
     {"catalogue"},

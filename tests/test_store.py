@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows import CELL
 
-from qinn_bench.records import locks, store
+from qinn_bench import locks
+from qinn_bench.records import store
 from qinn_bench.values import Estimate, Record, Refused
+from qinn_bench.writing import write_whole
 
 
 def record(**changes):
@@ -30,14 +32,14 @@ def test_round_trip(tmp_path):
 
 def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path):
     path = tmp_path / "file.json"
-    store.write_whole(path, lambda file: file.write(b"old"))
+    write_whole(path, lambda file: file.write(b"old"))
 
     def interrupted(file):
         file.write(b"half")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.write_whole(path, interrupted)
+        write_whole(path, interrupted)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -46,7 +48,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path):
 def test_files_have_the_permissions_that_the_user_gives(tmp_path):
     before = os.umask(0o022)
     try:
-        store.write_whole(tmp_path / "a", lambda file: file.write(b"new"))
+        write_whole(tmp_path / "a", lambda file: file.write(b"new"))
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
@@ -61,7 +63,7 @@ def test_a_write_that_is_going_on_is_no_record(tmp_path):
         file.flush()
         assert [one.key for one in store.load_all(tmp_path, "s")] == ["k"]
 
-    store.write_whole(path, half)
+    write_whole(path, half)
 
 
 def test_a_broken_record_is_refused_in_one_sentence(tmp_path):
@@ -124,7 +126,7 @@ def test_leftovers_of_killed_processes_are_swept_and_what_is_in_use_is_not(tmp_p
         store.sweep(tmp_path, "s")
         assert len(list(folder.glob(".*.part"))) == 1
 
-    store.write_whole(folder / "new.json", write)
+    write_whole(folder / "new.json", write)
     assert sorted(path.name for path in folder.iterdir()) == [used.name, "k.json", "k.npz", "new.json"]
     lock.release()
     assert not used.exists()
@@ -135,7 +137,7 @@ def test_a_lock_is_held_once_and_ends_with_its_process(tmp_path):
     first = locks.take(path)
     assert locks.take(path) is None and f"process {os.getpid()}" in locks.holder(path)
     first.release()
-    code = "import os, pathlib, sys, qinn_bench.records.locks as l; l.take(pathlib.Path(sys.argv[1])); os._exit(1)"
+    code = "import os, pathlib, sys, qinn_bench.locks as l; l.take(pathlib.Path(sys.argv[1])); os._exit(1)"
     subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
     assert path.exists()
     again = locks.take(path)

@@ -11,8 +11,8 @@ from _laws import Law
 from pydantic import ValidationError
 
 from qinn_bench.performance.scaling.scan import Row
-from qinn_bench.records import store
 from qinn_bench.values import Refused
+from qinn_bench.writing import write_text
 
 
 class Found:
@@ -60,7 +60,7 @@ class Found:
             "runs": self.runs,
         }
         text = json.dumps(document, indent=1)
-        store.write_whole(path, lambda file: file.write(text.encode()))
+        write_text(path, text)
 
 
 def read(path: Path) -> Found:

@@ -14,10 +14,10 @@ from _places import JAX_GPU, NATIVE, NATIVE_ALL, TORCH_GPU
 
 from qinn_bench.performance.scaling.scan import Row
 from qinn_bench.performance.scaling.tables import digits
-from qinn_bench.records import store
 from qinn_bench.report.numbers import number
 from qinn_bench.report.table_value import MISSING
 from qinn_bench.values import Refused
+from qinn_bench.writing import write_text
 
 MARKS = ("<!-- GPU table: written by make gpu-check -->", "<!-- end of the GPU table -->")
 DRY = "dry run on the CPU; nothing about a GPU was measured"
@@ -235,4 +235,4 @@ def around(path: Path) -> tuple[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    store.write_whole(path, lambda file: file.write(text.encode()))
+    write_text(path, text)

@@ -10,10 +10,10 @@ from pathlib import Path
 from qinn_bench import files
 from qinn_bench.cli import _records, _tables
 from qinn_bench.files import named
-from qinn_bench.records import store
 from qinn_bench.report.claims_table import table
 from qinn_bench.values import Refused
 from qinn_bench.verdicts import claim_locks, claims
+from qinn_bench.writing import write_text
 
 FOLDER = Path("benchmarks/claims")
 REFUTED, UNDECIDED = 1, 5
@@ -57,7 +57,7 @@ def _check(options: argparse.Namespace) -> int:
     else:
         text = made.markdown() if options.format == "md" else _tables.text(made)
     if options.out:
-        store.write_whole(options.out, lambda out: out.write(text.encode()))
+        write_text(options.out, text)
     else:
         print(text)
     decisions = {ruling.decision for ruling in rulings}

@@ -8,13 +8,13 @@ import importlib
 from pathlib import Path
 
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.records import store
 from qinn_bench.report import comparison_tables as report
 from qinn_bench.report.table_value import Table
 from qinn_bench.statistics.findings import Findings, Terms
 from qinn_bench.values import Refused
 from qinn_bench.verdicts.all_against_all import compared
 from qinn_bench.verdicts.outside_results import LARGEST, Columns, plain_number, read
+from qinn_bench.writing import write_text
 
 PICTURES = (".png", ".pdf")
 
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         _draw(findings, options.figure)
     text = _rendered(findings, options.file.name, options.format, options.summary)
     if options.out:
-        store.write_whole(options.out, lambda file: file.write(text.encode()))
+        write_text(options.out, text)
     else:
         print(text)
     return 0

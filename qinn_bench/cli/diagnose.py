@@ -23,6 +23,7 @@ from qinn_bench.study import planning, study_files
 from qinn_bench.study.run_cell import trained
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
+from qinn_bench.writing import write_text
 
 ROWS = 200
 
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
             found.setdefault(name, []).extend(diagnose(subject, diagnostic))
     made = table(found)
     if options.out:
-        store.write_whole(options.out, lambda file: file.write(made.markdown().encode()))
+        write_text(options.out, made.markdown())
     if options.json:
         print(json.dumps({name: [f.model_dump() for f in findings] for name, findings in found.items()}, indent=1))
     else:

@@ -18,8 +18,8 @@ from qinn_bench.performance.gate.compare_versions import GateReport, chosen, jud
 from qinn_bench.performance.gate.gate_table import line, table
 from qinn_bench.performance.gate.launches import Launcher, NoVerdict
 from qinn_bench.performance.machine import this_machine
-from qinn_bench.records import store
 from qinn_bench.values import Refused, Use
+from qinn_bench.writing import write_text
 
 REGRESSION, NO_VERDICT = 1, 4
 
@@ -92,7 +92,7 @@ def _calibrate(options: argparse.Namespace) -> int:
                 found = calibration.Calibration(machine=machine, forked=launcher.fork, trials=tuple(trials))
                 path = calibration.path_of(options.results, machine)
                 if trials:
-                    store.write_whole(path, lambda file: file.write(found.model_dump_json(indent=1).encode()))
+                    write_text(path, found.model_dump_json(indent=1))
                     log(f"written: {path}")
     if options.json:
         print(json.dumps([rate.model_dump() for rate in found.rates()], indent=1))

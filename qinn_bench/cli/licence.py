@@ -11,12 +11,13 @@ from qinn_bench import registry
 from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset, Metric
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.records import measures, store
+from qinn_bench.records import measures
 from qinn_bench.report.sensitivity_table import table
 from qinn_bench.sensitivity import licence, power_curves
 from qinn_bench.sensitivity.deformations import pool
 from qinn_bench.sensitivity.licence import Licence
 from qinn_bench.values import Refused
+from qinn_bench.writing import write_text
 
 FEWEST = 10
 SMALLEST = 100
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     file = options.out or (used if options.keep else used.parent / OWN / used.name)
     found = _complete(data, options, file, used)
     if options.table:
-        store.write_whole(options.table, lambda out: out.write(table(found).markdown().encode()))
+        write_text(options.table, table(found).markdown())
     if not options.out and file != used and file.exists():
         Console(stderr=True).print(
             f"kept in {file}; tables use {used}, which --keep writes", soft_wrap=True, markup=False, highlight=False

@@ -13,9 +13,9 @@ from qinn_bench.capacity import matching
 from qinn_bench.capacity.matching import Matching, Shape
 from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset
-from qinn_bench.records import store
 from qinn_bench.report.table_value import Entry, Heading, Line, Table
 from qinn_bench.values import Axis, Knobs, Match, Refused, Use
+from qinn_bench.writing import write_text
 
 AXES: dict[Axis, str] = {
     "parameters": "how many trained parameters",
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         found.append(matching.search(_family(text), data, match))
     certificates = json.dumps([matched.model_dump() for matched in found], indent=1)
     if options.out:
-        store.write_whole(options.out, lambda file: file.write(certificates.encode()))
+        write_text(options.out, certificates)
     if options.json:
         print(certificates)
     else:

@@ -28,12 +28,12 @@ from qinn_bench.performance.nightly.page import page
 from qinn_bench.performance.nightly.run_files import Row
 from qinn_bench.performance.nightly.summary import left_out, markdown, title
 from qinn_bench.records.provenance import commit
-from qinn_bench.records.store import write_whole
 from qinn_bench.repository import git
 from qinn_bench.study import study_files
 from qinn_bench.values import Record, Refused, Use
 from qinn_bench.verdicts import golden_numbers
 from qinn_bench.verdicts.golden_numbers import Finding, Golden, Watch
+from qinn_bench.writing import write_text
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 PINNED = "anchor"
@@ -210,7 +210,7 @@ def _keep(options: argparse.Namespace, found: Night, before: Sequence[Row], log:
     log(f"run: {path}")
     for ending, text in (("md", markdown(found, trends)), ("html", page(found, trends))):
         report = options.results / "reports" / f"{path.stem}.{ending}"
-        write_whole(report, lambda file, text=text: file.write(text.encode()))  # type: ignore[misc]
+        write_text(report, text)
         log(f"report: {report}")
 
 

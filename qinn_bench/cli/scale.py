@@ -17,10 +17,10 @@ from qinn_bench.performance import engine
 from qinn_bench.performance.scaling.figure import scaling_figure
 from qinn_bench.performance.scaling.scan import Request, Row, Scan, scan
 from qinn_bench.performance.scaling.tables import digits, notes, tables
-from qinn_bench.records import store
 from qinn_bench.report import figure_style
 from qinn_bench.report.table_value import filled
 from qinn_bench.values import Refused
+from qinn_bench.writing import write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     found = scan(request, watch)
     path = options.out or options.results / "scale" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     text = found.model_dump_json(indent=1)
-    store.write_whole(path, lambda file: file.write(text.encode()))
+    write_text(path, text)
     if options.json:
         print(text)
     else:

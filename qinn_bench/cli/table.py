@@ -10,13 +10,14 @@ from typing import get_args
 
 from qinn_bench.cli import _records, _study
 from qinn_bench.cli._tables import FORMS
-from qinn_bench.records import published, store
+from qinn_bench.records import published
 from qinn_bench.report.latex import Font, Page, latex
 from qinn_bench.report.sensitivity_table import licensed
 from qinn_bench.report.study_table import table
 from qinn_bench.study import progress
 from qinn_bench.study.progress import Standing
 from qinn_bench.values import Record, Refused
+from qinn_bench.writing import write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         text = FORMS[options.format](made)
     if options.out:
-        store.write_whole(options.out, lambda file: file.write(text.encode()))
+        write_text(options.out, text)
     else:
         print(text)
     return 0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from qinn_bench.data.kinematics import CUTS
 from qinn_bench.files import read_arrays
 from qinn_bench.reading import read_json
 from qinn_bench.values import Refused
+from qinn_bench.writing import write_together
 
 BUNDLED = "bundled"
 GENERATOR = "qinn_bench.data.generators.zjets"
@@ -163,22 +164,13 @@ def rows_hash(rows: Rows) -> str:
 
 def write(where: Path, name: str, rows: Rows, provenance: dict[str, Any]) -> None:
     """Write both files whole or not at all; the provenance last, since a sample exists once it has one."""
-    _write_whole(where / f"{name}.npz", lambda file: np.savez(file, rows=rows))
     text = json.dumps(provenance, indent=1, allow_nan=False) + "\n"
-    _write_whole(where / f"{name}.json", lambda file: file.write(text.encode()))
-
-
-def _write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_together(
+        [
+            (where / f"{name}.npz", lambda file: np.savez(file, rows=rows)),
+            (where / f"{name}.json", lambda file: file.write(text.encode())),
+        ]
+    )
 
 
 def _place(name: str) -> Path:

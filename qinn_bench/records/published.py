@@ -13,6 +13,7 @@ from qinn_bench.files import MIB, read_lines, short
 from qinn_bench.reading import value_of
 from qinn_bench.records import store
 from qinn_bench.values import Record, Refused, Value
+from qinn_bench.writing import write_whole
 
 NAMED = 3
 """Commits that are named one by one."""
@@ -51,7 +52,7 @@ def write(path: Path, study: str, records: Sequence[Record]) -> None:
         with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
             packed.write(text.encode())
 
-    store.write_whole(path, compress)
+    write_whole(path, compress)
 
 
 def read(path: Path, study: str) -> list[Record]:

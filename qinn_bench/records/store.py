@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import stat
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from qinn_bench import locks
 from qinn_bench.files import at_most, read_arrays, read_bytes
-from qinn_bench.records import keys, locks
+from qinn_bench.records import keys
 from qinn_bench.values import Cell, Key, Record, Refused, StudyName
+from qinn_bench.writing import Write, write_text, write_together
 
 Arrays = dict[str, NDArray[Any]]
 Place = tuple[str, str, int, str]
 Stamp = tuple[int, int] | None
 """What tells one state of a record's file from another, None where there is no file."""
-Write = Callable[[IO[bytes]], object]
 LARGEST_RECORD = 2**26
 """Bytes of a record's file: a thousand times what a record of many metrics takes."""
 LARGEST_ARRAYS = 2**33
@@ -106,43 +105,6 @@ def save(results: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | Non
     return True
 
 
-def write_whole(path: Path, write: Write) -> None:
-    """Write under a temporary name, sync, rename: a reader sees the old file or the new one, never a part."""
-    write_together([(path, write)])
-
-
-def write_together(files: Sequence[tuple[Path, Write]]) -> None:
-    """Write files whole or not at all; none gets its name before all of them are on disk.
-
-    What is left of a process that was killed meanwhile ends in ``.part``, so that nobody takes it for the file.
-    """
-    with ExitStack() as stack:
-        parts = []
-        for path, write in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part, handle = locks.create(lambda path=path: path.with_name(f".{secrets.token_hex(8)}.part"))  # type: ignore[misc]
-            stack.callback(part.unlink, missing_ok=True)
-            file = stack.enter_context(os.fdopen(handle, "wb"))
-            write(file)
-            file.flush()
-            os.fsync(handle)
-            parts.append(part)
-        for part, (path, _) in zip(parts, files, strict=True):
-            part.replace(path)
-    for folder in {path.parent for path, _ in files}:
-        _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    """See to it that renames outlive a loss of power, where the system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def read_cache(path: Path) -> list[dict[str, float]]:
     """Numbers that are kept because they take long; none where they cannot be read, so that they are taken again."""
     try:
@@ -154,7 +116,7 @@ def read_cache(path: Path) -> list[dict[str, float]]:
 def write_cache(path: Path, numbers: Sequence[Mapping[str, float]]) -> None:
     """Keep numbers that can be taken again; a disk that does not take them is no failure."""
     with suppress(OSError):
-        write_whole(path, lambda file: file.write(json.dumps(numbers).encode()))
+        write_text(path, json.dumps(numbers))
 
 
 def sweep(results: Path, study: str) -> None:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.mathtext import MathTextParser
 
-from qinn_bench.records.store import write_whole
+from qinn_bench.writing import write_whole
 
 COLUMN, PAGE = 3.4, 7.0
 """Widths of a figure in inches."""

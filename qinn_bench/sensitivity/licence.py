@@ -9,8 +9,8 @@ from pydantic import Field
 
 from qinn_bench.files import at_hand, file_name, places, short
 from qinn_bench.reading import read_value
-from qinn_bench.records import store
 from qinn_bench.values import Record, Refused, Value
+from qinn_bench.writing import write_text
 
 ALARMS = 0.05
 POWER = 0.95
@@ -138,4 +138,4 @@ def read(file: Path) -> Licence | None:
 def write(file: Path, licence: Licence) -> None:
     """Write a licence whole or not at all."""
     text = licence.model_dump_json(indent=1)
-    store.write_whole(file, lambda out: out.write(text.encode()))
+    write_text(file, text)

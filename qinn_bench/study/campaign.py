@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qinn_bench import kernel, registry
+from qinn_bench import kernel, locks, registry
 from qinn_bench import limits as limiting
 from qinn_bench.limits import Limits
-from qinn_bench.records import locks, measures, store
+from qinn_bench.records import measures, store
 from qinn_bench.study import progress, run_cell
 from qinn_bench.study.order import Order
 from qinn_bench.study.schedulers.local import START_SECONDS, Server, Worker

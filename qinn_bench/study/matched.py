@@ -11,10 +11,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from qinn_bench.files import read_bytes
-from qinn_bench.records import keys, store
+from qinn_bench.records import keys
 from qinn_bench.study.order import Order
 from qinn_bench.study.study_files import label_of
 from qinn_bench.values import Match, Refused, Row, Study, Use, Value
+from qinn_bench.writing import write_whole
 
 
 class Answer(Value):
@@ -65,4 +66,4 @@ def keep(results: Path, study: Study, orders: Iterable[Order]) -> None:
         return
     text = _ANSWERS.dump_json({**known, **found}, indent=1)
     with suppress(OSError):
-        store.write_whole(path_of(results, study.name), lambda file: file.write(text))
+        write_whole(path_of(results, study.name), lambda file: file.write(text))

@@ -9,10 +9,10 @@ from typing import Literal
 
 from qinn_bench.files import at_hand, short
 from qinn_bench.reading import read_value
-from qinn_bench.records import store
 from qinn_bench.records.provenance import commit
 from qinn_bench.values import Record, Refused, Value
 from qinn_bench.verdicts.claims import Claims, fingerprint, load
+from qinn_bench.writing import write_text
 
 Standing = Literal["frozen", "not frozen", "post hoc", "frozen after the run"]
 MEANINGS: dict[Standing, str] = {
@@ -68,7 +68,7 @@ def freeze(path: Path) -> Freeze:
         commit=str(commit().get("commit", "")),
     )
     text = Lock(freezes=(*lock.freezes, made)).model_dump_json(indent=1) + "\n"
-    store.write_whole(lock_path(path), lambda file: file.write(text.encode()))
+    write_text(lock_path(path), text)
     return made
 
 

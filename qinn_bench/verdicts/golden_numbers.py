@@ -12,9 +12,9 @@ from pydantic import Field
 
 from qinn_bench.reading import parse, read_toml, read_value
 from qinn_bench.records import keys
-from qinn_bench.records.store import write_whole
 from qinn_bench.statistics import paired
 from qinn_bench.values import Array, Comparison, Record, Refused, Value
+from qinn_bench.writing import write_text
 
 TOLERANCES = {"float32": 1e-4, "float64": 1e-6}
 """The relative difference up to which a number is the same, by the precision of its training."""
@@ -129,7 +129,7 @@ def golden_of(watch: Watch, name: str, records: Sequence[Record], commit: str, e
 def save_golden(path: Path, golden: Golden) -> None:
     """Make these the golden numbers."""
     text = golden.model_dump_json(indent=1) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_text(path, text)
 
 
 def check(golden: Golden, watch: Watch, records: Sequence[Record]) -> list[Finding]:

@@ -13,8 +13,8 @@ from qinn_bench.files import short
 from qinn_bench.performance.counters.count import TOLERANT, Counted, Counts
 from qinn_bench.quantum.simulators.native import instruction_sets
 from qinn_bench.reading import read_json
-from qinn_bench.records.store import write_whole
 from qinn_bench.values import Refused, Value
+from qinn_bench.writing import write_text
 
 LIBRARIES = ("numpy", "pennylane", "scikit-learn", "torch")
 BLOCKS = 0.01
@@ -88,7 +88,7 @@ def accept(path: Path, counted: Iterable[Counted]) -> None:
     content = known | {environment(): here}
     plain = {where: {n: one.model_dump() for n, one in sorted(found.items())} for where, found in content.items()}
     text = json.dumps(plain, indent=1, sort_keys=True) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_text(path, text)
 
 
 def compare(known: Mapping[str, Known], counted: Sequence[Counted]) -> list[Change]:

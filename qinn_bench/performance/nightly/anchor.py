@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from qinn_bench.reading import read_value
-from qinn_bench.records.store import write_whole
 from qinn_bench.values import Value
+from qinn_bench.writing import write_text
 
 
 class Anchor(Value):
@@ -28,7 +28,7 @@ def path_of(results: Path) -> Path:
 def save(results: Path, anchor: Anchor) -> Path:
     """Pin an anchor in place of the one before."""
     path, text = path_of(results), anchor.model_dump_json(indent=1) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_text(path, text)
     return path
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from qinn_bench.files import file_name
 from qinn_bench.performance.machine import Machine
 from qinn_bench.performance.nightly.run_files import Row
-from qinn_bench.records.store import write_whole
 from qinn_bench.repository import git
 from qinn_bench.values import Knob, Refused
+from qinn_bench.writing import write_text
 
 RESULTS_VERSION, MACHINE_VERSION, BENCHMARKS_VERSION = 2, 1, 2
 """Versions of asv's file formats (asv 0.6)."""
@@ -134,4 +134,4 @@ def _date(commit: str, repository: Path) -> int:
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=1, sort_keys=True)
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_text(path, text)

@@ -15,8 +15,8 @@ from pydantic import Field
 from qinn_bench.files import read_bytes, read_lines
 from qinn_bench.performance.machine import Machine
 from qinn_bench.reading import value_of
-from qinn_bench.records.store import write_whole
 from qinn_bench.values import Knobs, Refused, Value
+from qinn_bench.writing import write_text, write_whole
 
 SCHEMA_VERSION: Literal[1] = 1
 NAME = re.compile(r"\d{8}T\d{6}Z_[a-z0-9-]+_[0-9a-f]{8}_[0-9a-f]{8}\.jsonl")
@@ -84,9 +84,9 @@ def save(results: Path, rows: Sequence[Row], machine: Machine) -> Path:
     if path.exists():
         raise Refused(f"{path} is there already; a run is written once")
     if not about.exists():
-        write_whole(about, lambda file: file.write((machine.model_dump_json(indent=1) + "\n").encode()))
+        write_text(about, machine.model_dump_json(indent=1) + "\n")
     text = "".join(row.model_dump_json() + "\n" for row in rows)
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_text(path, text)
     return path
 
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qinn_bench import kernel
+from qinn_bench import kernel, locks
 from qinn_bench.limits import Limits
-from qinn_bench.records import locks
 from qinn_bench.records.store import Stamp
 from qinn_bench.study.order import Order
 from qinn_bench.values import Status

@@ -1,0 +1,56 @@
+"""Write files whole or not at all: a reader sees the old content or the new one, whatever ends the writer."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import IO
+
+from qinn_bench import locks
+
+Write = Callable[[IO[bytes]], object]
+
+
+def write_whole(path: Path, write: Write) -> None:
+    """Write under a temporary name, sync, rename: a reader sees the old file or the new one, never a part."""
+    write_together([(path, write)])
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for a text, in UTF-8."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def write_together(files: Sequence[tuple[Path, Write]]) -> None:
+    """Write files whole or not at all; none gets its name before all of them are on disk.
+
+    What is left of a process that was killed meanwhile ends in ``.part``, so that nobody takes it for the file.
+    """
+    with ExitStack() as stack:
+        parts = []
+        for path, write in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part, handle = locks.create(lambda path=path: path.with_name(f".{secrets.token_hex(8)}.part"))  # type: ignore[misc]
+            stack.callback(part.unlink, missing_ok=True)
+            file = stack.enter_context(os.fdopen(handle, "wb"))
+            write(file)
+            file.flush()
+            os.fsync(handle)
+            parts.append(part)
+        for part, (path, _) in zip(parts, files, strict=True):
+            part.replace(path)
+    for folder in {path.parent for path, _ in files}:
+        _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    """See to it that renames outlive a loss of power, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
