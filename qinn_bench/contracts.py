@@ -1,8 +1,12 @@
-"""What a model may be: two methods are asked of a density model, the rest is given."""
+"""What a model may be: what is asked of all, and what it may do beside: draw rows, state a density, score, rebuild."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,73 +16,193 @@ from qinn_bench.values import Parameters
 LOG_2PI = 1.8378770664093453
 
 
-class Generator(nn.Module, ABC):
-    """A model that draws rows of features.
+@dataclass(frozen=True)
+class Batch:
+    """Rows that a model learns from: features, and what is known of each row beside them.
 
     Attributes:
-        dim: number of features.
-        one_to_one: whether its map between features and latents, if it has one, is so by construction.
+        rows: features, ``(n, *shape)``.
+        condition: what the density or the samples are conditioned on, such as the incident energy, ``(n, c)``, where
+            the data set states conditions and the model takes them.
+        labels: 0 for background and 1 for signal, ``(n,)``; only a model that says it is supervised gets them.
+
+    Example:
+        >>> batch = Batch(torch.arange(6.0).reshape(3, 2), condition=torch.tensor([[1.0], [2.0], [3.0]]))
+        >>> len(batch), batch[1:].condition.tolist(), batch.labels
+        (3, [[2.0], [3.0]], None)
     """
 
-    one_to_one = True
+    rows: Tensor
+    condition: Tensor | None = None
+    labels: Tensor | None = None
 
-    def __init__(self, dim: int) -> None:
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: slice | Tensor) -> Batch:
+        """The batch of these rows: a slice, or places ``(m,)``."""
+        parts = (self.rows, self.condition, self.labels)
+        return Batch(*(None if part is None else part[which] for part in parts))  # type: ignore[arg-type]
+
+    def to(self, *, device: str, dtype: torch.dtype) -> Batch:
+        """The batch on a device and in a precision; labels become numbers of that precision too."""
+        parts = (self.rows, self.condition, self.labels)
+        return Batch(*(None if part is None else part.to(device=device, dtype=dtype) for part in parts))  # type: ignore[arg-type]
+
+
+Loss = Callable[[Batch, float, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class Player:
+    """A part of a model that is trained by a loss of its own, such as the generator or the critic of a GAN.
+
+    In each step of the training every player in turn takes `updates` steps of its optimiser, each on a fresh batch,
+    and moves its own parameters only.
+
+    Attributes:
+        name: what it is called in messages.
+        parameters: what it trains; players share none.
+        loss: what it minimises, as `Model.loss`.
+        optimiser: ``adam``, ``rmsprop`` or ``sgd``.
+        learning_rate: the share of the budget's learning rate that it is trained with.
+        betas: the decay rates of the moments of Adam.
+        updates: how many steps it takes in its turn.
+    """
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    loss: Loss
+    optimiser: Literal["adam", "rmsprop", "sgd"] = "adam"
+    learning_rate: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    updates: int = 1
+
+
+class Model(nn.Module, ABC):
+    """What every model is: something that is trained on rows of features.
+
+    What a model can do beside is said by what it inherits, as many as fit: `Sampler` draws rows, `Density` states a
+    log-density, `DensityModel` does both by an invertible map, `Scorer` says how anomalous a row is, `Reconstructor`
+    gives back rows that went through its latent space. Metrics are taken of what a model can do.
+
+    Attributes:
+        shape: the shape of one row: ``(dim,)`` of flat features, ``(channels, height, width)`` of an image.
+        dim: how many numbers a row has.
+    """
+
+    def __init__(self, shape: int | tuple[int, ...]) -> None:
         super().__init__()
-        self.dim = dim
+        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.dim = prod(self.shape)
 
-    @abstractmethod
-    def sample(self, n: int, rng: torch.Generator) -> Tensor:
-        """Draw ``n`` independent rows, ``(n, dim)``; all randomness comes from `rng`."""
+    def initialise(self, train: Batch, rng: torch.Generator) -> None:
+        """Set data-dependent starting values from all training rows, once, before training."""
 
-    def initialise(self, rows: Tensor, rng: torch.Generator) -> None:
-        """Set data-dependent starting values from training rows ``(n, dim)``, once, before training."""
-
-    def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:
-        """What training minimises on a batch ``(n, dim)``: a scalar.
+    def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
+        """What training minimises on a batch: a scalar.
 
         `progress` runs from 0 to 1 over training, for schedules; `rng` is the only source of randomness.
         """
         raise NotImplementedError(f"{type(self).__name__} has parameters but states no loss")
 
+    def players(self) -> tuple[Player, ...]:
+        """Who is trained: the whole model by its `loss`, unless overridden; adversaries are several."""
+        return (Player("model", [p for p in self.parameters() if p.requires_grad], self.loss),)
 
-class DensityModel(Generator):
+    def validation_loss(self, valid: Batch, rng: torch.Generator) -> Tensor:
+        """What chooses the weights that are kept, on validation rows: a scalar; the `loss`, unless overridden.
+
+        Adversaries, whose losses say nothing of how good they are, state another.
+        """
+        return self.loss(valid, 1.0, rng)
+
+
+class Sampler(Model):
+    """A model that draws rows of features."""
+
+    @abstractmethod
+    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw ``n`` independent rows, ``(n, *shape)``, one for each condition ``(n, c)`` where there are conditions.
+
+        All randomness comes from `rng`. A row that cannot be drawn is left out.
+        """
+
+
+class Density(Model):
+    """A model that states a log-density, and so owes a certificate."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The claimed log-density of features, ``(n, dim) -> (n,)``, in nats, given conditions ``(n, c)`` if any."""
+
+
+class DensityModel(Sampler, Density):
     """An invertible map from features x to a latent z with a standard normal base; gives density, samples and loss.
 
     A subclass implements `forward` and `inverse`. Both must work in float32 and float64 and for any batch size, treat
     rows independently, and stay differentiable with respect to parameters (`forward`) as training needs it.
+
+    Attributes:
+        one_to_one: whether its map is so by construction.
     """
 
+    one_to_one = True
+
     @abstractmethod
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map features to the latent: ``(n, dim) -> (n, dim), (n,)`` with ``log |det dz/dx|`` in nats."""
 
     @abstractmethod
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map latents to features, ``(n, dim) -> (n, dim)``; a row without a pre-image is NaN."""
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """The claimed log-density of features, ``(n, dim) -> (n,)``, in nats."""
-        z, logdet = self.forward(x)
+    def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The claimed log-density of features, ``(n, dim) -> (n,)``, in nats, given conditions ``(n, c)`` if any."""
+        z, logdet = self.forward(x, condition)
         return logdet - 0.5 * (z.square().sum(1) + self.dim * LOG_2PI)
 
     @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Draw rows; latents without a pre-image are drawn again, at most 20 times, and are then left out."""
         like = next(self.parameters(), torch.zeros(()))
-        rows, missing = [], n
+        rows, places, missing = [], [], torch.arange(n, device=like.device)
         for _ in range(20):
-            z = torch.randn(missing, self.dim, generator=rng, dtype=torch.float64).to(like)
-            x = self.inverse(z)
-            x = x[torch.isfinite(x).all(1)]
-            rows.append(x)
-            missing -= len(x)
-            if missing <= 0:
+            z = torch.randn(len(missing), self.dim, generator=rng, dtype=torch.float64).to(like)
+            x = self.inverse(z, None if condition is None else condition[missing])
+            drawn = torch.isfinite(x).all(1)
+            rows.append(x[drawn])
+            places.append(missing[drawn])
+            missing = missing[~drawn]
+            if not len(missing):
                 break
-        return torch.cat(rows)
+        # Without conditions rows stay in the order in which they were drawn.
+        return torch.cat(rows) if condition is None else torch.cat(rows)[torch.cat(places).argsort()]
 
-    def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:  # noqa: ARG002
+    def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:  # noqa: ARG002
         """The mean negative log-likelihood, unless overridden."""
-        return -self.log_prob(x).mean()
+        return -self.log_prob(batch.rows, batch.condition).mean()
+
+
+class Scorer(Model):
+    """A model that says how anomalous a row is, such as an autoencoder by its error."""
+
+    @abstractmethod
+    def score(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """How anomalous features are, ``(n, *shape) -> (n,)``; higher is more so."""
+
+
+class Reconstructor(Model):
+    """A model that gives back rows which went through its latent space."""
+
+    @abstractmethod
+    def reconstruct(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The features that the model makes of features, ``(n, *shape) -> (n, *shape)``."""
+
+
+def density_of(model: Density, batch: Batch) -> Tensor:
+    """The claimed log-density of the rows of a batch, ``(n,)``; a model of rows without conditions is given none."""
+    return model.log_prob(batch.rows) if batch.condition is None else model.log_prob(batch.rows, batch.condition)
 
 
 def count_parameters(model: nn.Module) -> Parameters:

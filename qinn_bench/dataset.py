@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from math import prod
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.values import Array, Estimate, Refused
 
+RowKind = Literal["flat", "image", "voxels"]
+"""What a row is: numbers side by side, channels of pixels, or channels of cells in layers, angles and radii."""
+AXES: dict[RowKind, int] = {"flat": 1, "image": 3, "voxels": 4}
+"""How many axes a row of each kind has."""
+
+
+Needs = Literal["density", "samples", "scores", "reconstructions"]
+"""What a metric is taken of."""
+PARTS = ("training", "validation", "test")
+
 
 class Transform(Protocol):
     """An invertible map from physical rows to the features a model sees."""
 
     def forward(self, rows: Array) -> tuple[Array, Array]:
-        """``(n, dim) -> (n, dim), (n,)``: features and ``log |d features / d rows|`` in nats."""
+        """``(n, dim) -> (n, dim), (n,)``: features and ``log |d features / d rows|`` in nats.
+
+        Where no densities are compared the logarithm may be NaN.
+        """
 
     def inverse(self, features: Array) -> Array:
         """``(n, dim) -> (n, dim)``: the physical rows."""
 
 
-class Density(Protocol):
+class KnownDensity(Protocol):
     """A distribution over physical rows that is known exactly."""
 
     entropy: float
@@ -66,15 +80,26 @@ class Resonance:
     high: float
 
 
+class Parts(NamedTuple):
+    """What is known of each training, validation and test row beside its features, ``(n,)`` or ``(n, c)`` each."""
+
+    train: Array
+    valid: Array
+    test: Array
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Physical rows split into train, valid and test, with the map to features and what is known about them.
 
-    `observables` maps rows ``(n, dim)`` to ``{name: (n,)}`` for every name in `plots`; `support` tells which rows
-    lie inside the selection. `fingerprint` is the SHA-256 of the content.
+    Rows are ``(n, dim)``, or ``(n, channels, height, width)`` of images, or ``(n, channels, layers, angles, radii)`` of
+    voxels. `observables` maps rows to ``{name: (n,)}`` for every name in `plots`; `support` tells which rows lie inside
+    the selection. `labels` say what a row is, 0 background and 1 signal: test rows hold both, training rows of a search
+    for anomalies are background. `conditions`, such as an incident energy, are what rows are generated for, in
+    units of order one. `fingerprint` is the SHA-256 of the content.
 
     Raises:
-        Refused: rows that are not finite numbers.
+        Refused: rows of no known kind, rows, labels or conditions that are not finite numbers, or other than one a row.
     """
 
     name: str
@@ -87,33 +112,71 @@ class Dataset:
     plots: tuple[Observable, ...]
     support: Callable[[Array], NDArray[np.bool_]]
     fingerprint: str
-    density: Density | None = None
+    density: KnownDensity | None = None
     resonance: Resonance | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    labels: Parts | None = None
+    conditions: Parts | None = None
 
     def __post_init__(self) -> None:
-        for part, rows in (("training", self.train), ("validation", self.valid), ("test", self.test)):
-            bad = ~np.isfinite(rows)
+        if len(self.shape) not in AXES.values():
+            known = ", ".join(f"{axes} ({kind})" for kind, axes in AXES.items())
+            raise Refused(f"data '{self.name}': its rows have {len(self.shape)} axes; there are rows of {known}")
+        for part, rows in zip(PARTS, (self.train, self.valid, self.test), strict=True):
+            bad = ~np.isfinite(rows.reshape(len(rows), -1))
             for i in np.flatnonzero(bad.any(axis=0)):
                 name = self.columns[i].name if i < len(self.columns) else f"number {i}"
                 raise Refused(
                     f"data '{self.name}': column '{name}' is not finite in {int(bad[:, i].sum())} of the {len(rows)} "
                     f"{part} rows; every value of a data set has to be a finite number"
                 )
+        for name, beside in (("labels", self.labels), ("conditions", self.conditions)):
+            if beside is not None:
+                self._check_beside(name, beside)
+
+    def _check_beside(self, name: str, beside: Parts) -> None:
+        """That there is a finite label or condition for every row, in the shape that is expected."""
+        axes = 1 if name == "labels" else 2
+        for part, rows, values in zip(PARTS, (self.train, self.valid, self.test), beside, strict=True):
+            if values.ndim != axes or len(values) != len(rows) or not np.isfinite(values).all():
+                raise Refused(
+                    f"data '{self.name}': the {name} of the {part} rows have the shape {values.shape}, or are not "
+                    f"finite; {axes} axes with a finite number for each of {len(rows)} rows were expected"
+                )
+            if name == "labels" and not np.isin(values, (0, 1)).all():
+                raise Refused(f"data '{self.name}': a label of the {part} rows is neither 0 (background) nor 1")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a row."""
+        return tuple(map(int, self.train.shape[1:]))
+
+    @property
+    def kind(self) -> RowKind:
+        """What a row is."""
+        return next(kind for kind in get_args(RowKind) if AXES[kind] == len(self.shape))
 
     @property
     def dim(self) -> int:
         """Number of coordinates of a row."""
-        return int(self.train.shape[1])
+        return prod(self.shape)
+
+    @property
+    def condition_dim(self) -> int:
+        """Number of conditions of a row; 0 where rows have none."""
+        return 0 if self.conditions is None else int(self.conditions.train.shape[1])
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a metric may look at: equally many true and generated physical rows, and log-densities of the test rows.
+    """What a metric may look at: true and generated physical rows, and what a model says of the test rows.
 
-    `log_prob` ``(n_test,)`` is the model's claimed log-density of `data.test` in physical space, None without a
-    density; `mass` is the integral of that density. Where `errors` is false only values are asked for, and a metric
-    may leave out errors that take it long.
+    `truth` are the first test rows, as many as were generated, and `generated` those of the model, one for each
+    condition of `truth` where there are conditions; a model that draws none has no generated rows. What a model does
+    not give is None: `log_prob` ``(n_test,)`` is its claimed log-density of `data.test` in physical space, `mass`
+    the integral of that density, `scores` ``(n_test,)`` say how anomalous the test rows are, and `reconstructions` are
+    what it makes of `truth`. The `labels` of the test rows are those of the data set. Where `errors` is false only
+    values are asked for, and a metric may leave out errors that take it long.
     """
 
     data: Dataset
@@ -123,6 +186,13 @@ class Evidence:
     mass: Estimate | None
     rng: np.random.Generator
     errors: bool = True
+    scores: Array | None = None
+    reconstructions: Array | None = None
+
+    @property
+    def labels(self) -> Array | None:
+        """What the test rows are, 0 background and 1 signal, ``(n_test,)``; None where the data set does not say."""
+        return None if self.data.labels is None else self.data.labels.test
 
 
 @dataclass(frozen=True)
@@ -149,7 +219,7 @@ class Metric:
 
     name: str
     title: str
-    needs: Literal["density", "samples"]
+    needs: Needs
     compute: Callable[[Evidence], dict[str, Estimate]]
     short: str = ""
     meaning: str = ""

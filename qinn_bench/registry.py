@@ -20,7 +20,7 @@ from qinn_bench.values import Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
 PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data.sets", "metric": "qinn_bench.metrics"}
-GIVEN = frozenset({"data", "backend"})
+GIVEN = frozenset({"data", "backend", "condition"})
 """Keywords of a maker that are no knobs: what the program hands it."""
 LARGEST = 10**300
 """Of whole numbers in a knob of type float."""
@@ -218,6 +218,17 @@ def takes(kind: Kind, name: str, argument: str) -> bool:
 def role(name: str) -> Role:
     """What a model is in a table: a compared model, a floor or a ceiling."""
     return checked_role(name, getattr(find("model", name), "ROLE", "model"))
+
+
+def row_kinds(name: str) -> tuple[str, ...]:
+    """The kinds of rows that a model takes."""
+    about = getattr(find("model", name), "ABOUT", None)
+    return about.rows if about else ("flat",)
+
+
+def is_supervised(name: str) -> bool:
+    """Whether a model may see the labels of its training rows."""
+    return bool(getattr(getattr(find("model", name), "ABOUT", None), "supervised", False))
 
 
 def checked_role(name: str, declared: Any) -> Role:

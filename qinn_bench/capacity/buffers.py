@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from qinn_bench.contracts import Batch, Density, density_of
+
 NUDGE = 0.01
 """A number is moved by this share of itself, and by this much of what is typical in its buffer."""
 Numbers = dict[str, np.ndarray[Any, Any]]
@@ -24,18 +26,18 @@ def snapshot(model: nn.Module) -> Numbers:
 
 
 @torch.no_grad()
-def fitted(model: nn.Module, fresh: Numbers, rows: Tensor, *, given: bool) -> int:
+def fitted(model: nn.Module, fresh: Numbers, batch: Batch, *, given: bool) -> int:
     """How many numbers outside of its parameters a model in float64 has fitted, and its density depends on.
 
     Looked at are the floating-point buffers of its modules and the tensors and arrays that are plain attributes of
     them. Those count that differ from the `fresh` ones, of before it was trained, or all where a model is `given` its
     data set when it is built; and of a model with a density only those that its
-    log-density at `rows` ``(n, dim)`` depends on: masks, and starting points of an inverse, do not count.
+    log-density of the rows of `batch` depends on: masks, and starting points of an inverse, do not count.
     """
     candidates = {name: held for name, held in _held(model) if given or not _same(held, fresh.get(name))}
-    if not hasattr(model, "log_prob"):
+    if not isinstance(model, Density):
         return sum(_size(held) for held in candidates.values())
-    return sum(_size(held) for held in candidates.values() if _matters(model, held, rows))
+    return sum(_size(held) for held in candidates.values() if _matters(model, held, batch))
 
 
 def _held(model: nn.Module) -> Iterator[tuple[str, Tensor | np.ndarray[Any, Any]]]:
@@ -60,13 +62,13 @@ def _size(held: Any) -> int:
     return int(np.prod(held.shape))
 
 
-def _matters(model: Any, held: Any, rows: Tensor) -> bool:
+def _matters(model: Density, held: Any, batch: Batch) -> bool:
     """Whether the log-density moves where these numbers are nudged; they are put back."""
-    kept, plain = np.array(np.asarray(held), dtype=float), model.log_prob(rows)
+    kept, plain = np.array(np.asarray(held), dtype=float), density_of(model, batch)
     typical = float(np.abs(kept).mean()) if kept.size else 0.0
     signs = np.where(np.arange(kept.size).reshape(kept.shape) % 2, 1.0, -1.0)
     _write(held, kept + NUDGE * signs * (np.abs(kept) + typical + 1e-12))
-    moved = model.log_prob(rows)
+    moved = density_of(model, batch)
     _write(held, kept)
     return not torch.allclose(moved, plain, rtol=SEEN, atol=SEEN, equal_nan=True)
 

@@ -13,7 +13,7 @@ from torch.func import functional_call, grad, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from qinn_bench.contracts import DensityModel, Generator
+from qinn_bench.contracts import Batch, DensityModel, Model
 from qinn_bench.quantum.tally import tallied
 from qinn_bench.values import Resources
 
@@ -48,8 +48,8 @@ class Step(NamedTuple):
     flops: int | None
 
 
-def measure(model: Generator, rows: Tensor, batch: Tensor, rng: torch.Generator) -> Resources:
-    """The resources of a model in float64 on the CPU: its Jacobian at `rows`, a step on `batch`, both ``(n, dim)``.
+def measure(model: Model, rows: Batch, batch: Batch, rng: torch.Generator) -> Resources:
+    """The resources of a model in float64 on the CPU: its Jacobian at `rows`, a step on `batch`.
 
     CPU time and memory are left open.
     """
@@ -67,19 +67,20 @@ def measure(model: Generator, rows: Tensor, batch: Tensor, rng: torch.Generator)
     )
 
 
-def step_cost(model: Generator, batch: Tensor, rng: torch.Generator) -> Step:
-    """What the loss of a batch ``(n, dim)`` and its gradient cost; the optimiser is not counted.
+def step_cost(model: Model, batch: Batch, rng: torch.Generator) -> Step:
+    """What the losses of a batch and their gradients cost, each player in its turn; the optimiser is not counted.
 
     Counted are: matrix products and convolutions as `torch.utils.flop_counter` has them; one operation for each number
     that an elementwise function or a sum writes or reads (complex numbers: two, their products six); factorisations
     by their leading term; and both sweeps of the compiled kernel as it states them. The operations of other compiled
     simulators are not known, and the flops are then None. A model without trained parameters takes no steps.
     """
-    trained = [p for p in model.parameters() if p.requires_grad]
-    if not trained:
+    if not any(p.requires_grad for p in model.parameters()):
         return Step(0, 0)
     with tallied(model) as tally, _Operations() as operations:
-        torch.autograd.grad(model.loss(batch, 0.0, rng), trained, allow_unused=True)
+        for player in model.players():
+            for _ in range(player.updates):
+                torch.autograd.grad(player.loss(batch, 0.0, rng), list(player.parameters), allow_unused=True)
     return Step(tally.evaluations, None if tally.hidden else round(operations.total + tally.kernel_flops))
 
 
@@ -144,8 +145,8 @@ FACTORISATIONS: dict[str, Callable[..., float]] = {
 SUMS = frozenset({"sum", "mean", "cumsum", "cumprod", "prod", "logsumexp", "_softmax", "_log_softmax", "amax", "amin"})
 
 
-def jacobian_rank(model: Generator, rows: Tensor, step: Step, batch: int) -> Rank:
-    """The numerical rank of d(z, log-det) / d(parameters) at rows ``(n, dim)``, and the parameters without effect.
+def jacobian_rank(model: Model, rows: Batch, step: Step, batch: int) -> Rank:
+    """The numerical rank of d(z, log-det) / d(parameters) at some rows, and the parameters without effect.
 
     The rows are as many as `OUTPUTS`, `SPARE`, `NUMBERS` and, from the cost of a training step on `batch` rows,
     `RANK_FLOPS` allow. The rank is a lower bound of that at more rows: it cannot exceed ``rows * (dim + 1)``. None
@@ -169,11 +170,13 @@ def jacobian_rank(model: Generator, rows: Tensor, step: Step, batch: int) -> Ran
     return Rank(numerical_rank(jacobian), n, int((lengths < WITHOUT_EFFECT * lengths.max()).sum()))
 
 
-def row_gradients(model: Generator, parameters: dict[str, Tensor], rows: Tensor) -> Tensor:
-    """d(z_i, log-det) / d(parameters) at each row, ``(n, dim) -> (n (dim + 1), n_parameters)``."""
+def row_gradients(model: Model, parameters: dict[str, Tensor], batch: Batch) -> Tensor:
+    """d(z_i, log-det) / d(parameters) at each of n rows, ``(n (dim + 1), n_parameters)``."""
 
-    def output(given: dict[str, Tensor], row: Tensor, which: Tensor) -> Tensor:
-        z, logdet = functional_call(model, given, (row[None],))
+    rows, condition = batch.rows, batch.condition
+
+    def output(given: dict[str, Tensor], row: Tensor, of: Tensor | None, which: Tensor) -> Tensor:
+        z, logdet = functional_call(model, given, (row[None],) if of is None else (row[None], of[None]))
         return (torch.cat((z[0], logdet)) * which).sum()
 
     components = torch.eye(model.dim + 1, dtype=rows.dtype)
@@ -181,8 +184,9 @@ def row_gradients(model: Generator, parameters: dict[str, Tensor], rows: Tensor)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop")
         for which in components:
-            found = vmap(grad(output), (None, 0, None))(parameters, rows, which)
-            parts.append(torch.cat([part.reshape(len(rows), prod(part.shape[1:])) for part in found.values()], 1))
+            of = None if condition is None else 0
+            gradients = vmap(grad(output), (None, 0, of, None))(parameters, rows, condition, which)
+            parts.append(torch.cat([part.reshape(len(rows), prod(part.shape[1:])) for part in gradients.values()], 1))
     return torch.cat(parts)
 
 

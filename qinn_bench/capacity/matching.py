@@ -9,9 +9,10 @@ from typing import Literal
 import torch
 
 from qinn_bench import registry
+from qinn_bench.building import batch_of, make_model
 from qinn_bench.capacity import cost
 from qinn_bench.capacity.cost import Step
-from qinn_bench.contracts import Generator, count_parameters
+from qinn_bench.contracts import Model, count_parameters
 from qinn_bench.dataset import Dataset
 from qinn_bench.seeds import seed_of
 from qinn_bench.torch_seeds import torch_rng
@@ -155,27 +156,27 @@ def _count(use: Use, data: Dataset) -> Parameters:
     """The parameters of a model, built once for each data set."""
     key = data.name, data.fingerprint, data.dim, str(use)
     if key not in COUNTED:
-        COUNTED[key] = count_parameters(registry.make("model", use, data.dim, data=data))
+        COUNTED[key] = count_parameters(make_model(use, data))
     return COUNTED[key]
 
 
 def measure(use: Use, data: Dataset, batch: int, *, rank: bool) -> tuple[Step, int | None]:
     """One training step of an untrained model on `batch` rows and, if asked for, the rank of its Jacobian."""
     use = registry.spell_out("model", use)
-    features = torch.as_tensor(data.transform.forward(data.train[:ROWS])[0])
+    rows = batch_of(use.name, data, 0, data.train[:ROWS])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("init", data.name, str(use)))
-        model: Generator = registry.make("model", use, data.dim, data=data).double()
-    model.initialise(features, torch_rng("initialise", data.name))
-    step = cost.step_cost(model, features[:batch], torch_rng("resources", data.name))
+        model = make_model(use, data).double()
+    model.initialise(rows, torch_rng("initialise", data.name))
+    step = cost.step_cost(model, rows[:batch], torch_rng("resources", data.name))
     if not rank:
         return step, None
     _move(model, torch_rng("move", data.name, str(use)))
-    return step, cost.jacobian_rank(model, features[: cost.OUTPUTS], step, batch).rank
+    return step, cost.jacobian_rank(model, rows[: cost.OUTPUTS], step, batch).rank
 
 
 @torch.no_grad()
-def _move(model: Generator, rng: torch.Generator) -> None:
+def _move(model: Model, rng: torch.Generator) -> None:
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.add_(MOVED * torch.randn(parameter.shape, generator=rng, dtype=parameter.dtype))

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from qinn_bench import registry
 from qinn_bench.cli import _tables
-from qinn_bench.contracts import Generator
+from qinn_bench.contracts import Batch, Model
 from qinn_bench.dataset import Dataset
 from qinn_bench.diagnostics.diagnose import DIAGNOSTICS, Finding, Subject, diagnose
 from qinn_bench.files import short
@@ -81,9 +81,9 @@ class _Maker:
     data: Dataset
     backend: str = "auto"
 
-    def __call__(self, dim: int, seed: int) -> Generator:
+    def __call__(self, dim: int, seed: int) -> Model:
         torch.manual_seed(seed_of("diagnose", str(self.use), dim, seed))
-        model: Generator = registry.make("model", self.use, dim, data=self.data, backend=self.backend)
+        model: Model = registry.make("model", self.use, dim, data=self.data, backend=self.backend)
         return model.double().eval()
 
 
@@ -93,7 +93,7 @@ def _of_names(options: argparse.Namespace) -> dict[str, Subject]:
     for text in options.models:
         again = _Maker(registry.spell_out("model", registry.parse_use(text)), data)
         model = again(data.dim, 0)
-        model.initialise(_features(data, options.rows, train=True), torch_rng("diagnose", str(again.use)))
+        model.initialise(Batch(_features(data, options.rows, train=True)), torch_rng("diagnose", str(again.use)))
         found[text] = Subject(model, again, rows, len(data.train), options.sets)
     return found
 

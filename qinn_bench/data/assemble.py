@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.data.transforms import Chain, fitted
-from qinn_bench.dataset import Column, Dataset, Density, Observable, Resonance, Transform
+from qinn_bench.dataset import Column, Dataset, KnownDensity, Observable, Resonance, Transform
 from qinn_bench.values import Array, Knobs, Refused
 
 # Train, validation and test shares of arXiv:2302.12906.
@@ -31,7 +31,7 @@ def assemble(
     plots: tuple[Observable, ...],
     support: Callable[[Array], NDArray[np.bool_]],
     provenance: Mapping[str, Any],
-    density: Density | None = None,
+    density: KnownDensity | None = None,
     resonance: Resonance | None = None,
 ) -> Dataset:
     """Build a data set from independent rows ``(n, dim)``; `steps` lead to the features, which are then standardised.

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from qinn_bench.data.assemble import FEWEST, assemble
 from qinn_bench.data.transforms import Columnwise, Identity
-from qinn_bench.dataset import Column, Dataset, Density, Observable
+from qinn_bench.dataset import Column, Dataset, KnownDensity, Observable
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.values import Array, Knobs, Refused
 
 PLANE = (Column("x", "$x$"), Column("y", "$y$"))
 
 
-def toy(name: str, knobs: Knobs, density: Density, events: int, description: str, **parts: Any) -> Dataset:
+def toy(name: str, knobs: Knobs, density: KnownDensity, events: int, description: str, **parts: Any) -> Dataset:
     """A data set of `events` rows of `density`; `parts` are what `assemble` takes.
 
     Raises:
@@ -29,7 +29,9 @@ def toy(name: str, knobs: Knobs, density: Density, events: int, description: str
     return assemble(name, knobs, rows, density=density, provenance=provenance, **parts)
 
 
-def plane_toy(name: str, density: Density, events: int, box: tuple[float, float, float, float], about: str) -> Dataset:
+def plane_toy(
+    name: str, density: KnownDensity, events: int, box: tuple[float, float, float, float], about: str
+) -> Dataset:
     """A toy in the plane with features x and y; `box` is the range (x low, x high, y low, y high) of its plots."""
     plots = (Observable("x", "$x$", *box[:2]), Observable("y", "$y$", *box[2:]))
     return toy(

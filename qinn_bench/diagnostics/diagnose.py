@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qinn_bench.contracts import DensityModel, Generator
+from qinn_bench.contracts import DensityModel, Model
 from qinn_bench.diagnostics import (
     effective_dimension,
     expressibility,
@@ -57,15 +57,15 @@ class Subject:
         spread: every parameter of a set is moved from its initial value by up to this much, uniformly.
     """
 
-    model: Generator
-    again: Callable[[int, int], Generator]
+    model: Model
+    again: Callable[[int, int], Model]
     rows: Tensor
     n: int
     sets: int = 6
     spread: float = 0.1
 
 
-def circuits(model: Generator) -> dict[str, CircuitLayer]:
+def circuits(model: Model) -> dict[str, CircuitLayer]:
     """The circuits of a model by the name of their module; equal circuits are named once."""
     found: dict[Circuit, str] = {}
     layers = {name: module for name, module in model.named_modules() if isinstance(module, CircuitLayer)}
@@ -210,7 +210,7 @@ def _parameter_sets(subject: Subject) -> Iterator[dict[str, Tensor]]:
         yield {name: value.double() + subject.spread * moves[name] for name, value in start.items()}
 
 
-def _density(model: Generator) -> DensityModel:
+def _density(model: Model) -> DensityModel:
     assert isinstance(model, DensityModel)
     return model
 

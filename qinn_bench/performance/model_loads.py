@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from qinn_bench import registry
-from qinn_bench.contracts import Generator
+from qinn_bench.contracts import Batch, Density, Model, Sampler
 from qinn_bench.dataset import Dataset
 from qinn_bench.seeds import seed_of
 from qinn_bench.torch_seeds import torch_rng
@@ -31,7 +31,7 @@ def model(name: str, what: str, backend: str, rows: int) -> Callable[[], tuple[A
     data: Dataset = registry.make("data", DATA)
     if what == "build":
         return lambda: (_parameters(_build(name, backend, data)),)
-    features = torch.as_tensor(data.transform.forward(data.train)[0], dtype=torch.float32)
+    features = Batch(torch.as_tensor(data.transform.forward(data.train)[0], dtype=torch.float32))
     made, batch = _build(name, backend, data), features[:rows]
     made.initialise(features, torch_rng("performance", name))
     works: dict[str, Callable[..., Callable[[], tuple[Any, ...]]]]
@@ -41,24 +41,24 @@ def model(name: str, what: str, backend: str, rows: int) -> Callable[[], tuple[A
     return works[what](made, batch, name)
 
 
-def _build(name: str, backend: str, data: Dataset) -> Generator:
+def _build(name: str, backend: str, data: Dataset) -> Model:
     torch.manual_seed(seed_of("performance", name))
-    made: Generator = registry.make("model", Use(name=name), data.dim, data=data, backend=backend)
+    made: Model = registry.make("model", Use(name=name), data.dim, data=data, backend=backend)
     return made.float()
 
 
-def _parameters(made: Generator) -> int:
+def _parameters(made: Model) -> int:
     return sum(p.numel() for p in made.parameters())
 
 
-def _training(made: Generator, batch: torch.Tensor, name: str) -> Callable[[], tuple[Any, ...]]:
+def _training(made: Model, batch: Batch, name: str) -> Callable[[], tuple[Any, ...]]:
     trained = [p for p in made.parameters() if p.requires_grad]
     if not trained:
         raise Refused(f"model '{name}' has no parameters to train")
     return partial(_step, made, batch, torch.optim.Adam(trained, lr=0.0))
 
 
-def _step(made: Generator, batch: torch.Tensor, optimiser: torch.optim.Optimizer) -> tuple[Any, ...]:
+def _step(made: Model, batch: Batch, optimiser: torch.optim.Optimizer) -> tuple[Any, ...]:
     optimiser.zero_grad()
     loss = made.loss(batch, 0.5, torch_rng("performance", "loss"))
     torch.autograd.backward(loss)
@@ -66,17 +66,18 @@ def _step(made: Generator, batch: torch.Tensor, optimiser: torch.optim.Optimizer
     return (loss.detach(),)
 
 
-def _sampling(made: Generator, batch: torch.Tensor, name: str) -> Callable[[], tuple[Any, ...]]:
+def _sampling(made: Model, batch: Batch, name: str) -> Callable[[], tuple[Any, ...]]:
+    if not isinstance(made, Sampler):
+        raise Refused(f"model '{name}' draws no rows")
     return lambda: (made.sample(len(batch), torch_rng("performance", "sample", name)),)
 
 
-def _density(made: Any, batch: torch.Tensor, name: str) -> Callable[[], tuple[Any, ...]]:
-    if not hasattr(made, "log_prob"):
+def _density(made: Model, batch: Batch, name: str) -> Callable[[], tuple[Any, ...]]:
+    if not isinstance(made, Density):
         raise Refused(f"model '{name}' states no density")
     return lambda: (_log_prob(made, batch),)
 
 
 @torch.no_grad()
-def _log_prob(made: Any, batch: torch.Tensor) -> torch.Tensor:
-    density: torch.Tensor = made.log_prob(batch)
-    return density
+def _log_prob(made: Density, batch: Batch) -> torch.Tensor:
+    return made.log_prob(batch.rows)

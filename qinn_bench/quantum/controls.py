@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from qinn_bench.contracts import Generator
+from qinn_bench.contracts import Model
 from qinn_bench.quantum import stand_ins
 from qinn_bench.quantum.circuit import Circuit, Observable, WeightedSum
 from qinn_bench.quantum.layer import CircuitLayer
@@ -24,7 +24,7 @@ ROWS, SPREAD = 1024, 1.5
 """Stand-ins are fitted where the circuits are met when the model is given so many rows of so wide a normal."""
 
 
-def apply(model: Generator, control: Control, rng: torch.Generator) -> None:
+def apply(model: Model, control: Control, rng: torch.Generator) -> None:
     """Turn a newly built model into one of its controls, in place; `rng` decides what stand-ins draw.
 
     Every control starts where the model starts, stand-ins as nearly as a least-squares fit comes.
@@ -100,7 +100,7 @@ class _Witness(nn.Module):
 
 
 @torch.no_grad()
-def _met(model: Generator, layers: dict[str, CircuitLayer], rng: torch.Generator) -> dict[str, Tensor]:
+def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) -> dict[str, Tensor]:
     """The inputs that each circuit meets when the model is given rows of a wide normal."""
     witnesses = {name: _Witness(layer) for name, layer in layers.items()}
     for name, witness in witnesses.items():

@@ -48,9 +48,9 @@ NEUTRAL = frozenset(
 )
 """Modules that leave numbers alone: nouns, files, and the exact simulators, which agree to 1e-10."""
 CIRCUITS = "qinn_bench.quantum."
-CONTRACT = ("qinn_bench.contracts:Generator", "qinn_bench.contracts:DensityModel")
+CONTRACT = ("qinn_bench.contracts:Sampler", "qinn_bench.contracts:DensityModel")
 TRAINING = (
-    *(f"qinn_bench.study.run_cell:{name}" for name in ("build", "_train", "_evaluate")),
+    *(f"qinn_bench.study.train_cell:{name}" for name in ("build", "train", "evaluate")),
     "qinn_bench.data.resplit:resplit",
 )
 CONTROL = ("qinn_bench.quantum.controls:apply",)

@@ -81,6 +81,12 @@ def lock_path(results: Path, study: str, key: str) -> Path:
     return path.with_name(f".{path.stem}.lock")
 
 
+def checkpoint_path(results: Path, study: str, key: str) -> Path:
+    """Where the training of a cell is kept while it runs."""
+    path = record_path(results, study, key)
+    return path.with_name(f".{path.stem}.training")
+
+
 def save(results: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> bool:
     """Write a record and its arrays (None: those that are there stay); False where what is there is worth more.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qinn_bench import catalogue, registry
+from qinn_bench.building import make_model, why_not
 from qinn_bench.capacity import matching
 from qinn_bench.dataset import Dataset
 from qinn_bench.limits import Limits, sentence
@@ -50,6 +51,10 @@ class _Shape:
 def _shapes(study: Study, row: Row, data: Dataset) -> list[_Shape]:
     """A row once, or once for each size of the study."""
     sizes = grid.sizes_of(study, row)
+    if reason := why_not(row.model, data):
+        return [
+            _Shape(registry.spell_out("model", Use(name=row.model, knobs=row.knobs)), size, reason) for size in sizes
+        ]
     if sizes == (0,):
         model = matching.resolve(row, data, None if study.sizes else study.match)
         return [_Shape(model, skip="" if row in study.models else _unbuildable(model, data))]
@@ -64,7 +69,7 @@ def _shapes(study: Study, row: Row, data: Dataset) -> list[_Shape]:
 def _unbuildable(model: Use, data: Dataset) -> str:
     """Why a floor that the study does not name cannot be built for a data set; empty where it can."""
     try:
-        registry.make("model", model, data.dim, data=data)
+        make_model(model, data)
     except Exception as error:  # Somebody else's floor.
         return f"it cannot be built for {data.name}: {sentence(error)}"
     return ""

@@ -1,4 +1,4 @@
-"""Run one cell: build, train, audit, measure, record; the only place where seeds, dtype and threads are set."""
+"""Run one cell: build, train, audit, measure, record; the only place where threads are set."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ import numpy as np
 import torch
 
 from qinn_bench import limits, registry
+from qinn_bench.building import batch_of
 from qinn_bench.capacity import buffers
-from qinn_bench.contracts import Generator, count_parameters
+from qinn_bench.contracts import Model, count_parameters
 from qinn_bench.data.resplit import resplit
 from qinn_bench.dataset import Dataset
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.quantum import backends, controls
-from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.quantum import backends
 from qinn_bench.records import measures, store
 from qinn_bench.records.provenance import provenance
-from qinn_bench.seeds import seed_of
-from qinn_bench.study import measure_cell
+from qinn_bench.study import measure_cell, train_cell
 from qinn_bench.study.order import Order
-from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.training.loop import Fit, fit
-from qinn_bench.values import Cell, Certificate, Estimate, Record, Resources, Status, Training
+from qinn_bench.training.checkpoints import Checkpoint
+from qinn_bench.training.loop import Fit
+from qinn_bench.values import Cell, Certificate, Estimate, Record, Resources, Status
 
 WEIGHT = "weight:"
 ROWS = 64
@@ -49,6 +48,11 @@ class _Clock:
         finally:
             self.seconds[f"{name}_wall_s"] = time.perf_counter() - wall
             self.seconds[f"{name}_cpu_s"] = time.process_time() - cpu
+
+    def add(self, name: str, wall: float, cpu: float) -> None:
+        """Add what a phase had taken before it was interrupted."""
+        self.seconds[f"{name}_wall_s"] += wall
+        self.seconds[f"{name}_cpu_s"] += cpu
 
     def spent(self) -> dict[str, float]:
         """What the cell has cost, with the most memory that this process has held so far."""
@@ -78,20 +82,43 @@ def run_cell(
     data = resplit(registry.make("data", order.cell.data), order.cell.stream("split"))
     if done and done.status == "ok":
         return _measure_again(order, data, done, on_problem)
-    return _train_and_measure(order, data, on_step)
+    checkpoint = _checkpoint(order)
+    try:
+        record = _train_and_measure(order, data, checkpoint, on_step)
+    except Exception:
+        _remove(checkpoint)  # What fails would fail again; what is killed comes back.
+        raise
+    _remove(checkpoint)
+    return record
+
+
+def _checkpoint(order: Order) -> Checkpoint | None:
+    """Where the training of a cell is kept until it ends; nowhere if it is asked for afresh, or if its circuits draw
+    shots, whose stream of outcomes cannot be taken up again."""
+    if order.fresh or (order.cell.backend != "none" and backends.parse(order.cell.backend).shots):
+        return None
+    return Checkpoint(store.checkpoint_path(order.results, order.study, order.key))
 
 
 def _unsupported(cell: Cell) -> str:
     return backends.why_not("torch" if cell.backend == "none" else cell.backend, cell.device)
 
 
-def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], None]) -> Record:
+def _remove(checkpoint: Checkpoint | None) -> None:
+    if checkpoint:
+        checkpoint.remove()
+
+
+def _train_and_measure(
+    order: Order, data: Dataset, checkpoint: Checkpoint | None, on_step: Callable[[int], None]
+) -> Record:
     cell, clock = order.cell, _Clock()
     with clock.phase("build"):
-        model = build(cell, data)
+        model = train_cell.build(cell, data)
         fresh = buffers.snapshot(model)
     with clock.phase("train"):
-        outcome = _train(model, cell, data, on_step)
+        outcome = train_cell.train(model, cell, data, on_step, checkpoint)
+    clock.add("train", outcome.before_wall_s, outcome.before_cpu_s)
     facts: dict[str, Any] = {"parameters": count_parameters(model), "training": outcome.training}
     clock.seconds |= _step_cost(outcome) | {"train_peak_mb": _peak_memory()}
     arrays = _curves(outcome)
@@ -101,10 +128,10 @@ def _train_and_measure(order: Order, data: Dataset, on_step: Callable[[int], Non
     fitted = _buffers(model, fresh, cell, data)
     facts["parameters"] = facts["parameters"].model_copy(update={"buffers": fitted})
     with clock.phase("evaluate"):
-        arrays |= _weights(model) | _evaluate(model, cell, data)
-    _check_shapes(arrays, data)
-    if (found := len(arrays["samples"])) < cell.samples:
-        reason = f"only {found} of {cell.samples} latents have a pre-image"
+        arrays |= _weights(model) | train_cell.evaluate(model, cell, data)
+    _check_shapes(arrays, cell, data)
+    if (drawn := len(arrays.get("samples", range(cell.samples)))) < cell.samples:
+        reason = f"only {drawn} of {cell.samples} latents have a pre-image"
         return save(order, arrays, status="not-converged", reason=reason, cost=clock.spent(), **facts)
     with clock.phase("certify"):
         facts["certificate"] = measure_cell.certify(model, cell, data, arrays)
@@ -151,62 +178,26 @@ def _columns(metric: str, found: Mapping[str, Estimate]) -> Mapping[str, Estimat
     return found
 
 
-def _buffers(model: Generator, fresh: buffers.Numbers, cell: Cell, data: Dataset) -> int:
+def _buffers(model: Model, fresh: buffers.Numbers, cell: Cell, data: Dataset) -> int:
     """How many fitted numbers a trained model keeps outside of its parameters, with those of before it was trained."""
-    rows = torch.as_tensor(data.transform.forward(data.test[:ROWS])[0])
+    rows = batch_of(cell.model.name, data, 2, data.test[:ROWS])
     return buffers.fitted(model, fresh, rows, given=registry.takes("model", cell.model.name, "data"))
 
 
-def build(cell: Cell, data: Dataset) -> Generator:
-    """The untrained model of a cell, its weights drawn from the seed of its names, in the precision of its budget.
-
-    A control starts from the weights that its model would start from.
-
-    Raises:
-        Refused: the model has no such control.
-    """
-    names, seed = (str(cell.data), str(cell.model)), cell.stream("initialisation")
-    torch.manual_seed(seed_of("init", *names, seed))
-    model: Generator = registry.make("model", cell.model, data.dim, data=data, backend=cell.backend)
-    controls.apply(model, cell.control, torch_rng("control", cell.control, *names, seed))
-    if cell.backend != "none" and backends.parse(cell.backend).shots:
-        _seed_shots(model, cell)
-    return model.to(device=cell.device, dtype=getattr(torch, cell.budget.precision))
-
-
-def _seed_shots(model: Generator, cell: Cell) -> None:
-    """Give the shots a seed of their own, which does not hang on how the weights are drawn."""
-    circuits = (layer for layer in model.modules() if isinstance(layer, CircuitLayer))
-    for k, layer in enumerate(circuits):
-        layer.backend = backends.get(cell.backend, seed=seed_of("shots", str(cell.data), k, cell.stream("shots")))
-
-
-def _train(model: Generator, cell: Cell, data: Dataset, on_step: Callable[[int], None]) -> Fit:
-    kind = {"device": cell.device, "dtype": getattr(torch, cell.budget.precision)}
-    train = torch.as_tensor(data.transform.forward(data.train)[0]).to(**kind)
-    valid = torch.as_tensor(data.transform.forward(data.valid)[0]).to(**kind)
-    model.initialise(train, torch_rng("initialise", str(cell.data), cell.stream("initialisation")))
-    if cell.control == "untrained":
-        return Fit("ok", "", Training(steps=0, best_step=0, best_loss=None, stopped="untrained control"))
-    return fit(model, train, valid, cell.budget, (str(cell.data), cell.stream("batches")), on_step)
-
-
-def _evaluate(model: Generator, cell: Cell, data: Dataset) -> store.Arrays:
-    features = model.sample(cell.samples, torch_rng("sample", str(cell.data), cell.stream("evaluation")))
-    arrays: store.Arrays = {"samples": data.transform.inverse(features.double().numpy())}
-    if measure_cell.has_density(model):
-        arrays["log_prob"] = measure_cell.physical_log_prob(model, data, data.test)
-    return arrays
-
-
-def _check_shapes(arrays: store.Arrays, data: Dataset) -> None:
+def _check_shapes(arrays: store.Arrays, cell: Cell, data: Dataset) -> None:
     """Refuse what would be broadcast to something else further on.
 
     Raises:
-        ValueError: samples or log-densities have another shape than they should.
+        ValueError: what the model gives has another shape than it should.
     """
-    rows = len(arrays["samples"]) if arrays["samples"].ndim else 0
-    for name, expected in (("samples", (rows, data.dim)), ("log_prob", (len(data.test),))):
+    drawn, n_test = len(arrays["samples"]) if np.ndim(arrays.get("samples", 0)) else 0, len(data.test)
+    expected_shapes: dict[str, tuple[int, ...]] = {
+        "samples": (drawn, *data.shape),
+        "log_prob": (n_test,),
+        "scores": (n_test,),
+        "reconstructions": (min(cell.samples, n_test), *data.shape),
+    }
+    for name, expected in expected_shapes.items():
         if name in arrays and arrays[name].shape != expected:
             raise ValueError(f"the {name} of the model have the shape {arrays[name].shape}; {expected} was expected")
 
@@ -248,7 +239,7 @@ def _measure_again(order: Order, data: Dataset, done: Record, on_problem: Callab
 
 
 def _take_flags(
-    order: Order, model: Generator, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
+    order: Order, model: Model, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
 ) -> tuple[tuple[str, ...], str]:
     """The flags of a trained model, and why they could not be taken, if so."""
     try:
@@ -260,12 +251,12 @@ def _take_flags(
 
 
 def _flags(
-    order: Order, model: Generator, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
+    order: Order, model: Model, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
 ) -> tuple[str, ...]:
     """What is too good to be believed; whether circuits are idle is asked of models that have some, not of controls."""
     cell, initial = order.cell, None
     if cell.backend != "none" and not cell.control:
-        initial = build(cell, data).double().to("cpu").eval()
+        initial = train_cell.build(cell, data).double().to("cpu").eval()
     return measure_cell.find_flags(model, initial, cell, data, arrays, metrics, order.results / "nulls")
 
 
@@ -276,15 +267,15 @@ def _resources_again(cell: Cell, data: Dataset, arrays: store.Arrays, done: Reco
     return measure_cell.take_resources(trained(cell, data, arrays), cell, data).model_copy(update=used)
 
 
-def trained(cell: Cell, data: Dataset, arrays: store.Arrays) -> Generator:
+def trained(cell: Cell, data: Dataset, arrays: store.Arrays) -> Model:
     """The trained model of a finished cell in float64, its weights read from the arrays beside its record."""
-    model = build(cell, data).double()
+    model = train_cell.build(cell, data).double()
     weights = {name.removeprefix(WEIGHT): value for name, value in arrays.items() if name.startswith(WEIGHT)}
     model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
     return model.eval()
 
 
-def _weights(model: Generator) -> store.Arrays:
+def _weights(model: Model) -> store.Arrays:
     return {WEIGHT + name: value.numpy() for name, value in model.state_dict().items()}
 
 

@@ -1,19 +1,25 @@
-"""The one training loop and its one budget, for quantum and classical models alike."""
+"""The one training loop and its one budget, for quantum and classical models, for one player and for adversaries."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from qinn_bench.contracts import Generator
+from qinn_bench.contracts import Batch, Model, Player
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.values import Budget, Status, Training
+from qinn_bench.training.batches import Batches
+from qinn_bench.training.checkpoints import Checkpoint
+from qinn_bench.values import Budget, Refused, Status, Training
+
+FOUND = ("step", "recent", "steps", "train_loss", "valid_loss", "seconds", "best_step", "best_loss", "cpu_to_best")
+"""What a training has found so far, by the names of its attributes."""
 
 
 @dataclass(frozen=True)
@@ -29,40 +35,82 @@ class Fit:
     valid_loss: list[float] = field(default_factory=list)
     step_seconds: list[float] = field(default_factory=list)
     cpu_to_best_s: float | None = None
+    before_wall_s: float = 0.0
+    """Seconds of the parts of the training that ended before this one took it up."""
+    before_cpu_s: float = 0.0
 
 
 def fit(
-    model: Generator,
-    train: Tensor,
-    valid: Tensor,
+    model: Model,
+    train: Batch,
+    valid: Batch,
     budget: Budget,
     names: tuple[str | int, ...],
     on_step: Callable[[int], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Fit:
-    """Minimise ``model.loss`` on training rows ``(n, dim)`` and leave the best-validation weights in the model.
+    """Minimise the losses of a model's players on training rows and leave the best-validation weights in the model.
 
     The order of the rows depends on `names` alone, so that models compared under the same names see the same batches.
-    A loss or gradient that is not finite ends the training with status ``diverged``; it never raises.
+    A loss or gradient that is not finite ends the training with status ``diverged``; it never raises. A training that
+    keeps a `checkpoint` and was interrupted goes on from it, bit for bit as if nothing had happened.
+
+    Raises:
+        Refused: the players of the model share parameters, or one of them has none.
     """
     if not any(p.requires_grad for p in model.parameters()):
         return Fit("ok", "", Training(steps=0, best_step=0, best_loss=None, stopped="nothing to train"))
-    return _Loop(model, train, valid[: budget.check_rows], budget, names).run(on_step)
+    return _Loop(model, train, valid[: budget.check_rows], budget, names, checkpoint).run(on_step)
+
+
+class _Trained:
+    """A player with its optimiser and its schedule."""
+
+    def __init__(self, player: Player, budget: Budget, *, alone: bool) -> None:
+        self.player, self.clip = player, budget.clip
+        rate = player.learning_rate * budget.learning_rate
+        if player.optimiser == "adam":
+            self.optimiser: torch.optim.Optimizer = torch.optim.Adam(player.parameters, rate, betas=player.betas)
+        elif player.optimiser == "rmsprop":
+            self.optimiser = torch.optim.RMSprop(player.parameters, rate)
+        else:
+            self.optimiser = torch.optim.SGD(player.parameters, rate)
+        self.schedule = _schedule(self.optimiser, budget, rate)
+        # The gradient of an adversary is for its own parameters alone.
+        self.moved = None if alone else list(player.parameters)
+
+    def gradient(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
+        """The loss on a batch, its clipped gradient left in the parameters; NaN where either is not finite."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.player.loss(batch, progress, rng)
+        torch.autograd.backward(loss, inputs=self.moved)
+        norm = nn.utils.clip_grad_norm_(self.player.parameters, self.clip)
+        return loss.detach() if torch.isfinite(norm) and torch.isfinite(loss) else loss.new_tensor(math.nan)
 
 
 class _Loop:
     """The state of one training; it lives for one call of `fit`."""
 
     def __init__(
-        self, model: Generator, train: Tensor, valid: Tensor, budget: Budget, names: tuple[str | int, ...]
+        self,
+        model: Model,
+        train: Batch,
+        valid: Batch,
+        budget: Budget,
+        names: tuple[str | int, ...],
+        checkpoint: Checkpoint | None,
     ) -> None:
-        self.model, self.valid, self.budget, self.names = model, valid, budget, names
-        self.batches = _batches(train, budget.batch, torch_rng("batches", *names))
+        self.model, self.valid, self.budget, self.names, self.checkpoint = model, valid, budget, names, checkpoint
+        self.batches = Batches(train, budget.batch, torch_rng("batches", *names))
         self.rng = torch_rng("loss", *names)
-        self.optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], budget.learning_rate)
-        self.schedule = _schedule(self.optimiser, budget)
+        players = _checked(model.players())
+        self.players = [_Trained(player, budget, alone=len(players) == 1) for player in players]
         self.best: dict[str, Tensor] = {}
-        self.best_step, self.best_loss = 0, math.inf
-        self.started, self.cpu_to_best = time.process_time(), 0.0
+        self.best_step, self.best_loss, self.cpu_to_best = 0, math.inf, 0.0
+        self.started_cpu, self.started_wall = time.process_time(), time.perf_counter()
+        self.before_cpu, self.before_wall = 0.0, 0.0
+        self.step = 0
+        self.recent: list[float] = []
         self.steps: list[int] = []
         self.train_loss: list[float] = []
         self.valid_loss: list[float] = []
@@ -70,75 +118,126 @@ class _Loop:
 
     def run(self, on_step: Callable[[int], None]) -> Fit:
         status: Status = "ok"
-        stopped, recent = "budget used up", []
-        self._check(0, math.nan)
-        for step in range(1, self.budget.steps + 1):
+        stopped = "budget used up"
+        if not self._resume():
+            self._check(0, math.nan)
+        for step in range(self.step + 1, self.budget.steps + 1):
+            self.step = step
             loss = self._step(step)
-            recent.append(loss)
+            self.recent.append(loss)
             if not math.isfinite(loss):
                 status, stopped = "diverged", f"the loss or its gradient is not finite at step {step}"
                 break
             on_step(step)
             if step % self.budget.check_every == 0 or step == self.budget.steps:
-                self._check(step, sum(recent) / len(recent))
-                recent = []
+                self._check(step, sum(self.recent) / len(self.recent))
+                self.recent = []
                 if self._out_of_patience(step):
                     stopped = f"no improvement in {self.budget.patience} checks"
                     break
+            if self.checkpoint:
+                self.checkpoint.keep(self._state)
         if self.best:
             self.model.load_state_dict(self.best)
         elif status == "ok":
             status, stopped = "diverged", "the validation loss was never finite"
-        return self._fit(status, stopped, step)
+        return self._fit(status, stopped)
 
     def _step(self, step: int) -> float:
+        """One turn of every player; the loss of the last one, or NaN where any is not finite."""
         start = time.perf_counter()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss = self.model.loss(next(self.batches), step / self.budget.steps, self.rng)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.budget.clip)
-        if not (torch.isfinite(norm) and torch.isfinite(loss)):
-            return math.nan
-        self.optimiser.step()
-        self.schedule.step()
+        for trained in self.players:
+            for _ in range(trained.player.updates):
+                loss = trained.gradient(next(self.batches), step / self.budget.steps, self.rng)
+                if not torch.isfinite(loss):
+                    return math.nan
+                trained.optimiser.step()
+            trained.schedule.step()
         self.seconds.append(time.perf_counter() - start)
-        return float(loss.detach())
+        return float(loss)
 
     def _check(self, step: int, train_loss: float) -> None:
         with torch.no_grad():
-            loss = float(self.model.loss(self.valid, 1.0, torch_rng("check", *self.names)))
+            loss = float(self.model.validation_loss(self.valid, torch_rng("check", *self.names)))
         self.steps.append(step)
         self.train_loss.append(train_loss)
         self.valid_loss.append(loss)
         if math.isfinite(loss) and loss < self.best_loss:
             self.best_step, self.best_loss = step, loss
-            self.cpu_to_best = time.process_time() - self.started
+            self.cpu_to_best = self.before_cpu + time.process_time() - self.started_cpu
             self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def _state(self) -> dict[str, Any]:
+        """All that the rest of the training depends on, and what it has found so far."""
+        return {
+            "model": dict(self.model.state_dict()),
+            "best": self.best,
+            "batches": self.batches.state(),
+            "rng": self.rng.get_state(),
+            "players": [[one.optimiser.state_dict(), one.schedule.state_dict()] for one in self.players],
+            "found": {name: getattr(self, name) for name in FOUND},
+            "before_cpu": self.before_cpu + time.process_time() - self.started_cpu,
+            "before_wall": self.before_wall + time.perf_counter() - self.started_wall,
+        }
+
+    def _resume(self) -> bool:
+        """Go on where the checkpoint says that the training was interrupted; False where there is none."""
+        state = self.checkpoint.load() if self.checkpoint else None
+        if state is None:
+            return False
+        self.model.load_state_dict(state["model"])
+        self.batches.resume(state["batches"])
+        self.rng.set_state(state["rng"])
+        for one, (optimiser, schedule) in zip(self.players, state["players"], strict=True):
+            one.optimiser.load_state_dict(optimiser)
+            one.schedule.load_state_dict(schedule)
+        for name, value in state["found"].items():
+            setattr(self, name, value)
+        self.best, self.before_cpu, self.before_wall = state["best"], state["before_cpu"], state["before_wall"]
+        return True
 
     def _out_of_patience(self, step: int) -> bool:
         waited = (step - self.best_step) // self.budget.check_every
         return 0 < self.budget.patience <= waited
 
-    def _fit(self, status: Status, stopped: str, steps: int) -> Fit:
+    def _fit(self, status: Status, stopped: str) -> Fit:
         best = self.best_loss if math.isfinite(self.best_loss) else None
-        training = Training(steps=steps, best_step=self.best_step, best_loss=best, stopped=stopped)
-        reason = stopped if status != "ok" else ""
-        curves = self.steps, self.train_loss, self.valid_loss, self.seconds
-        return Fit(status, reason, training, *curves, cpu_to_best_s=self.cpu_to_best if self.best else None)
+        training = Training(steps=self.step, best_step=self.best_step, best_loss=best, stopped=stopped)
+        return Fit(
+            status,
+            stopped if status != "ok" else "",
+            training,
+            self.steps,
+            self.train_loss,
+            self.valid_loss,
+            self.seconds,
+            cpu_to_best_s=self.cpu_to_best if self.best else None,
+            before_wall_s=self.before_wall,
+            before_cpu_s=self.before_cpu,
+        )
 
 
-def _batches(rows: Tensor, size: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Endless batches, each epoch in a fresh order; a data set smaller than a batch is one batch."""
-    size = min(size, len(rows))
-    while True:
-        order = torch.randperm(len(rows), generator=rng).to(rows.device)
-        for start in range(0, len(rows) - size + 1, size):
-            yield rows[order[start : start + size]]
+def _checked(players: tuple[Player, ...]) -> tuple[Player, ...]:
+    """The players of a model, if each has parameters of its own.
+
+    Raises:
+        Refused: two share some, one has none or takes no step, or there is no player.
+    """
+    seen: dict[int, str] = {}
+    for player in players:
+        if not player.parameters or player.updates < 1:
+            raise Refused(f"player '{player.name}' has nothing to train; parameters and at least 1 update are expected")
+        for parameter in player.parameters:
+            if (other := seen.setdefault(id(parameter), player.name)) != player.name:
+                raise Refused(f"players '{other}' and '{player.name}' train the same parameter; each has its own")
+    if not players:
+        raise Refused("the model has parameters to train but no player")
+    return players
 
 
-def _schedule(optimiser: torch.optim.Optimizer, budget: Budget) -> LRScheduler:
+def _schedule(optimiser: torch.optim.Optimizer, budget: Budget, rate: float) -> LRScheduler:
     if budget.schedule == "cosine":
         return CosineAnnealingLR(optimiser, budget.steps)
     if budget.schedule == "one-cycle":
-        return OneCycleLR(optimiser, budget.learning_rate, total_steps=budget.steps + 1)
+        return OneCycleLR(optimiser, rate, total_steps=budget.steps + 1)
     return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)

@@ -11,6 +11,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
+from qinn_bench.contracts import Batch, Density, Model, density_of
 from qinn_bench.dataset import Dataset, Metric
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.validity.truth_against_truth import Nulls, better_than_truth
@@ -118,27 +119,31 @@ def split_overlap(train: Array, held_out: Array, data: Dataset) -> float:
 
 
 def _features(data: Dataset, rows: Array) -> Array:
-    features = data.transform.forward(rows[np.isfinite(rows).all(1)])[0]
-    return features[np.isfinite(features).all(1)]
+    features = data.transform.forward(_finite(rows))[0]
+    return _finite(features).reshape(-1, data.dim)
+
+
+def _finite(rows: Array) -> Array:
+    return rows[np.isfinite(rows.reshape(len(rows), -1)).all(1)]
 
 
 @torch.no_grad()
-def idle_circuit(model: Any, initial: Any, x: Tensor, n_test: int) -> str:
-    """Whether the log-likelihood of feature rows ``(n, dim)`` loses nothing without the trained circuits; "" if not so.
+def idle_circuit(model: Model, initial: Model, batch: Batch, n_test: int) -> str:
+    """Whether the log-likelihood of some rows loses nothing without the trained circuits; "" if not so.
 
     Two ways to do without: every circuit answers its mean over the rows, or has the weights that it started with
     (those of `initial`), all else as trained. Nothing is lost if the mean log-likelihood falls by less than its error
     on the `n_test` rows of the test set. A model without circuits or without a density is never flagged.
     """
     layers = [module for module in model.modules() if getattr(module, "is_quantum", False)]
-    if not layers or not hasattr(model, "log_prob"):
+    if not layers or not isinstance(model, Density):
         return ""
-    full = model.log_prob(x)
+    full = density_of(model, batch)
     error = float(full.std() / n_test**0.5)
-    with _constant(model, x):
-        constant = model.log_prob(x)
+    with _constant(model, batch):
+        constant = density_of(model, batch)
     with _as_it_started(model, initial):
-        started = model.log_prob(x)
+        started = density_of(model, batch)
     without = {"the mean of its outputs": constant, "the circuit as it started": started}
     for what, other in without.items():
         loss = float((full - other).mean())
@@ -165,14 +170,14 @@ def _as_it_started(model: nn.Module, initial: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _constant(model: Any, x: Tensor) -> Iterator[None]:
+def _constant(model: Density, batch: Batch) -> Iterator[None]:
     """Let every circuit answer with its mean over these rows, whatever it is asked."""
     layers: list[Any] = [module for module in model.modules() if hasattr(module, "backend")]
     before = [layer.backend for layer in layers]
     try:
         for layer in layers:
             layer.backend = _Mean(layer.backend)
-        model.log_prob(x)
+        density_of(model, batch)
         yield
     finally:
         for layer, backend in zip(layers, before, strict=True):

@@ -50,31 +50,35 @@ class Coupling(DensityModel):
     """Maps every second feature by a univariate map whose numbers a network reads off the features in between.
 
     The features with an odd index are mapped if `odd`, else those with an even one (arXiv:1605.08803, section 3.4).
+    The network reads `condition` numbers more, if there are conditions (arXiv:1907.02392, section 3.2).
     """
 
-    def __init__(self, dim: int, univariate: Univariate, conditioner: Conditioner, *, odd: bool) -> None:
+    def __init__(
+        self, dim: int, univariate: Univariate, conditioner: Conditioner, *, odd: bool, condition: int = 0
+    ) -> None:
         super().__init__(dim)
         if dim < 2:
             raise Refused(f"a coupling flow was asked for dim {dim}, but it couples 2 features or more")
         self.mapped, self.kept = slice(int(odd), None, 2), slice(1 - odd, None, 2)
         n_mapped = len(range(dim)[self.mapped])
         self.univariate = univariate
-        self.network = conditioner(dim - n_mapped, n_mapped * univariate.width)
+        self.network = conditioner(dim - n_mapped + condition, n_mapped * univariate.width)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det."""
         y = x.clone()
-        y[:, self.mapped], log_slope = self.univariate.forward(x[:, self.mapped], self._numbers(x))
+        y[:, self.mapped], log_slope = self.univariate.forward(x[:, self.mapped], self._numbers(x, condition))
         return y, log_slope.sum(1)
 
-    def inverse(self, y: Tensor) -> Tensor:
+    def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features."""
         x = y.clone()
-        x[:, self.mapped] = self.univariate.inverse(y[:, self.mapped], self._numbers(y))
+        x[:, self.mapped] = self.univariate.inverse(y[:, self.mapped], self._numbers(y, condition))
         return x
 
-    def _numbers(self, x: Tensor) -> Tensor:
-        numbers: Tensor = self.network(x[:, self.kept])
+    def _numbers(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        read = x[:, self.kept] if condition is None else torch.cat((x[:, self.kept], condition), 1)
+        numbers: Tensor = self.network(read)
         return numbers.reshape(len(x), -1, self.univariate.width)
 
 
@@ -92,11 +96,11 @@ class Mixing(DensityModel):
         self.register_buffer("mask", torch.tensor(mask))
         self.entries = nn.Parameter(torch.zeros(dim * (dim - 1) // 2))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det, which is 0."""
         return x @ self._matrix().T, x.new_zeros(len(x))
 
-    def inverse(self, y: Tensor) -> Tensor:
+    def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features."""
         x: Tensor = torch.linalg.solve_triangular(self._matrix(), y.T, upper=self.upper, unitriangular=True)
         return x.T
@@ -114,24 +118,27 @@ class Composition(DensityModel):
         super().__init__(dim)
         self.steps = cast("list[DensityModel]", nn.ModuleList(steps))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det."""
         total = x.new_zeros(len(x))
         for step in self.steps:
-            x, logdet = step(x)
+            x, logdet = step(x, condition)
             total = total + logdet
         return x, total
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features."""
         for step in reversed(self.steps):
-            z = step.inverse(z)
+            z = step.inverse(z, condition)
         return z
 
 
-def coupling_flow(dim: int, univariate: Univariate, conditioner: Conditioner, blocks: int) -> Composition:
-    """Blocks of a mixing and a coupling; the triangle and the mapped half alternate."""
+def coupling_flow(
+    dim: int, univariate: Univariate, conditioner: Conditioner, blocks: int, condition: int = 0
+) -> Composition:
+    """Blocks of a mixing and a coupling, which reads the condition; the triangle and the mapped half alternate."""
     steps: list[DensityModel] = []
     for k in range(blocks):
-        steps += [Mixing(dim, upper=k % 2 == 1), Coupling(dim, univariate, conditioner, odd=k % 2 == 1)]
+        coupling = Coupling(dim, univariate, conditioner, odd=k % 2 == 1, condition=condition)
+        steps += [Mixing(dim, upper=k % 2 == 1), coupling]
     return Composition(dim, steps)

@@ -27,12 +27,12 @@ class Elementwise(DensityModel):
         self.spline = spline
         self.numbers = nn.Parameter(torch.zeros(dim, spline.width))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det."""
         z, log_slope = self.spline.forward(x, self.numbers.expand(len(x), -1, -1))
         return z, log_slope.sum(1)
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features."""
         return self.spline.inverse(z, self.numbers.expand(len(z), -1, -1))
 

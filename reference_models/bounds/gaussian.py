@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from qinn_bench.contracts import DensityModel
+from qinn_bench.contracts import Batch, DensityModel
 from qinn_bench.values import Refused, Role
 
 CITATION = "the multivariate normal distribution"
@@ -27,13 +27,13 @@ class Gaussian(DensityModel):
         self.lower = nn.Parameter(torch.zeros(dim * (dim - 1) // 2))
 
     @torch.no_grad()
-    def initialise(self, rows: Tensor, rng: torch.Generator) -> None:  # noqa: ARG002
+    def initialise(self, train: Batch, rng: torch.Generator) -> None:
         """Set mean and covariance to those of the rows, which is the exact maximum of the likelihood.
 
         Raises:
             Refused: the covariance of the rows is singular.
         """
-        rows = rows.double()
+        rows = train.rows.double()
         covariance = torch.cov(rows.T, correction=0).reshape(self.dim, self.dim)
         factor, failed = torch.linalg.cholesky_ex(covariance)
         if failed:
@@ -44,12 +44,12 @@ class Gaussian(DensityModel):
         self.log_scale.copy_(factor.diagonal().log())
         self.lower.copy_(factor[tuple(self.get_buffer("below"))])
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det, which is the same for all rows."""
         z = torch.linalg.solve_triangular(self._factor(), (x - self.mean).T, upper=False).T
         return z, -self.log_scale.sum().expand(len(x))
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features."""
         return self.mean + z @ self._factor().T
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from qinn_bench.contracts import Generator
+from qinn_bench.contracts import Sampler
 from qinn_bench.dataset import Dataset
 from qinn_bench.values import Role
 
@@ -17,20 +17,20 @@ DEPTH = ""
 TINY: dict[str, int] = {}
 
 
-class Memoriser(Generator):
+class Memoriser(Sampler):
     """Hands out training rows in random order, each once before any comes again; no density."""
 
     def __init__(self, dim: int, data: Dataset) -> None:
         super().__init__(dim)
         self.rows = torch.from_numpy(data.transform.forward(data.train)[0])
 
-    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """``n`` training rows as features, ``(n, dim)``, in float64."""
         rounds = -(-n // len(self.rows))
         order = torch.cat([torch.randperm(len(self.rows), generator=rng) for _ in range(rounds)])
         return self.rows[order[:n]]
 
 
-def build(dim: int, *, data: Dataset) -> Generator:
+def build(dim: int, *, data: Dataset) -> Sampler:
     """Training rows of `data` in the place of a model's samples."""
     return Memoriser(dim, data)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qinn_bench.contracts import Generator
-from qinn_bench.dataset import Dataset, Density, Transform
+from qinn_bench.contracts import Density, Sampler
+from qinn_bench.dataset import Dataset, KnownDensity, Transform
 from qinn_bench.values import Refused, Role
 
 CITATION = "the known density of the data set"
@@ -19,17 +19,14 @@ TINY: dict[str, int] = {}
 NEEDS_DENSITY = True
 
 
-class Oracle(Generator):
-    """The density of a data set, carried over to features; it has no latent space and nothing to train.
+class Oracle(Sampler, Density):
+    """The density of a data set, carried over to features; it has no latent space and nothing to train."""
 
-    Beside `sample` it gives `log_prob`, by which a generator with a density is told from one without.
-    """
-
-    def __init__(self, dim: int, density: Density, transform: Transform) -> None:
+    def __init__(self, dim: int, density: KnownDensity, transform: Transform) -> None:
         super().__init__(dim)
         self.density, self.transform = density, transform
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The exact log-density of features, ``(n, dim) -> (n,)``, in nats; minus infinity outside the support."""
         rows = self.transform.inverse(x.detach().cpu().double().numpy())
         log_density = self.density.log_density(rows)
@@ -37,14 +34,14 @@ class Oracle(Generator):
         log_density[possible] -= self.transform.forward(rows[possible])[1]
         return torch.from_numpy(log_density).to(x)
 
-    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Draw ``n`` rows of features, ``(n, dim)``, in float64."""
         seed = int(torch.randint(2**62, (), generator=rng))
         rows = self.density.sample(n, np.random.default_rng(seed))
         return torch.from_numpy(self.transform.forward(rows)[0])
 
 
-def build(dim: int, *, data: Dataset) -> Generator:
+def build(dim: int, *, data: Dataset) -> Oracle:
     """The oracle of a data set.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from qinn_bench.contracts import Generator
+from qinn_bench.contracts import Sampler
 from qinn_bench.dataset import Dataset
 from qinn_bench.values import Role
 
@@ -17,18 +17,18 @@ DEPTH = ""
 TINY: dict[str, int] = {}
 
 
-class ProductOfMarginals(Generator):
+class ProductOfMarginals(Sampler):
     """Each feature from a training row of its own: the marginals are exact, all dependence is gone; no density."""
 
     def __init__(self, dim: int, data: Dataset) -> None:
         super().__init__(dim)
         self.rows = torch.from_numpy(data.transform.forward(data.train)[0])
 
-    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """``n`` rows of features, ``(n, dim)``, in float64."""
         return self.rows.gather(0, torch.randint(len(self.rows), (n, self.dim), generator=rng))
 
 
-def build(dim: int, *, data: Dataset) -> Generator:
+def build(dim: int, *, data: Dataset) -> Sampler:
     """Independent features with the marginal distributions of `data`."""
     return ProductOfMarginals(dim, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from qinn_bench.contracts import Generator
+from qinn_bench.contracts import Sampler
 from qinn_bench.dataset import Dataset
 from qinn_bench.values import Refused, Role
 
@@ -17,14 +17,14 @@ DEPTH = ""
 TINY: dict[str, int] = {}
 
 
-class Truth(Generator):
+class Truth(Sampler):
     """Hands out test rows from the end of the data set, where metrics take theirs from its beginning; no density."""
 
     def __init__(self, dim: int, data: Dataset) -> None:
         super().__init__(dim)
         self.data = data
 
-    def sample(self, n: int, rng: torch.Generator) -> Tensor:  # noqa: ARG002
+    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """The last ``n`` test rows as features, ``(n, dim)``, in float64; the same at every call.
 
         Raises:
@@ -38,6 +38,6 @@ class Truth(Generator):
         return torch.from_numpy(self.data.transform.forward(rows[len(rows) - n :])[0])
 
 
-def build(dim: int, *, data: Dataset) -> Generator:
+def build(dim: int, *, data: Dataset) -> Sampler:
     """Test rows of `data` in the place of a model's samples."""
     return Truth(dim, data)

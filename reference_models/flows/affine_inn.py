@@ -55,8 +55,8 @@ class Reach(nn.Module):
         return REACH * torch.tanh(x / REACH)
 
 
-def build(dim: int, *, blocks: int = 8, hidden: int = 16, hidden_layers: int = 1) -> DensityModel:
-    """Affine couplings, steered by dense networks of `hidden` units.
+def build(dim: int, *, blocks: int = 8, hidden: int = 16, hidden_layers: int = 1, condition: int = 0) -> DensityModel:
+    """Affine couplings, steered by dense networks of `hidden` units, which also read `condition` numbers a row.
 
     No feature is stretched by more than e^3 over all blocks together, of which each coupling has an equal share. With a
     bound for each layer alone, as is usual (e^2 in FrEIA), ten blocks stretch by up to e^10, and a row that is far out
@@ -70,4 +70,6 @@ def build(dim: int, *, blocks: int = 8, hidden: int = 16, hidden_layers: int = 1
     conditioner = dense(hidden, hidden_layers)
     # Every second block maps the same half of the features.
     share = STEEPEST / ceil(blocks / 2)
-    return coupling_flow(dim, Affine(share), lambda n, out: nn.Sequential(Reach(), conditioner(n, out)), blocks)
+    return coupling_flow(
+        dim, Affine(share), lambda n, out: nn.Sequential(Reach(), conditioner(n, out)), blocks, condition
+    )

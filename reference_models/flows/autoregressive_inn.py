@@ -53,15 +53,16 @@ def _uniform(fans: Sequence[int]) -> Tensor:
     return (2 * torch.rand(len(fans)) - 1) / torch.tensor(fans).clamp(min=1).sqrt()
 
 
-def made(dim: int, width: int, hidden: int, hidden_layers: int) -> nn.Module:
-    """A network ``(n, dim) -> (n, dim * width)`` whose i-th `width` outputs see the features before the i-th only.
+def made(dim: int, width: int, hidden: int, hidden_layers: int, condition: int = 0) -> nn.Module:
+    """A network ``(n, condition + dim) -> (n, dim * width)`` whose i-th `width` outputs see only the features before
+    the i-th, and the conditions, which come first.
 
     Hidden degrees are spread evenly over 1 to dim - 1, so that few units reach far as well.
     """
     features = range(1, dim + 1)
     spread = [1 + round(k * (dim - 2) / max(1, hidden - 1)) for k in range(hidden)]
     layers: list[nn.Module] = []
-    for read, own in pairwise([features, *[spread] * hidden_layers]):
+    for read, own in pairwise([[*[0] * condition, *features], *[spread] * hidden_layers]):
         layers += [MaskedLinear(read, own, below=False), nn.SiLU()]
     last = MaskedLinear(spread, [k for k in features for _ in range(width)], below=True)
     nn.init.zeros_(last.weight)
@@ -77,30 +78,38 @@ class Autoregressive(DensityModel):
         self.univariate, self.network = univariate, network
         self.turned = [1] if backward else []
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det."""
         x = x.flip(self.turned)
-        y, log_slope = self.univariate.forward(x, self._numbers(x))
+        y, log_slope = self.univariate.forward(x, self._numbers(x, condition))
         return y.flip(self.turned), log_slope.sum(1)
 
-    def inverse(self, y: Tensor) -> Tensor:
+    def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features, one feature after the other."""
         y = y.flip(self.turned)
         x = torch.zeros_like(y)
         for i in range(self.dim):
             own = slice(i, i + 1)
-            x[:, own] = self.univariate.inverse(y[:, own], self._numbers(x)[:, own])
+            x[:, own] = self.univariate.inverse(y[:, own], self._numbers(x, condition)[:, own])
         return x.flip(self.turned)
 
-    def _numbers(self, x: Tensor) -> Tensor:
-        numbers: Tensor = self.network(x)
+    def _numbers(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        numbers: Tensor = self.network(x if condition is None else torch.cat((condition, x), 1))
         return numbers.reshape(len(x), self.dim, self.univariate.width)
 
 
 def build(
-    dim: int, *, blocks: int = 2, hidden: int = 16, hidden_layers: int = 1, bins: int = 4, bound: float = 5.0
+    dim: int,
+    *,
+    blocks: int = 2,
+    hidden: int = 16,
+    hidden_layers: int = 1,
+    bins: int = 4,
+    bound: float = 5.0,
+    condition: int = 0,
 ) -> DensityModel:
-    """Splines on [-bound, bound] with `bins` bins, steered by masked networks of `hidden` units.
+    """Splines on [-bound, bound] with `bins` bins, steered by masked networks of `hidden` units, which also read
+    `condition` numbers a row.
 
     Before each there is a mixing; the triangle and the order of the features alternate.
 
@@ -112,6 +121,6 @@ def build(
     spline = RationalQuadratic(bins, bound)
     steps: list[DensityModel] = []
     for k in range(blocks):
-        network = made(dim, spline.width, hidden, hidden_layers)
+        network = made(dim, spline.width, hidden, hidden_layers, condition)
         steps += [Mixing(dim, upper=k % 2 == 1), Autoregressive(dim, spline, network, backward=k % 2 == 1)]
     return Composition(dim, steps)

@@ -153,11 +153,20 @@ def _bracketed(piece: Piece, up: Tensor) -> Tensor:
 
 
 def build(
-    dim: int, *, blocks: int = 8, hidden: int = 4, hidden_layers: int = 1, bins: int = 4, bound: float = 5.0
+    dim: int,
+    *,
+    blocks: int = 8,
+    hidden: int = 4,
+    hidden_layers: int = 1,
+    bins: int = 4,
+    bound: float = 5.0,
+    condition: int = 0,
 ) -> DensityModel:
     """Couplings whose splines live on [-bound, bound], with `bins` bins; dense networks of `hidden` units steer them.
+
+    The networks also read `condition` numbers a row.
 
     Raises:
         Refused: fewer than two features.
     """
-    return coupling_flow(dim, Cubic(bins, bound), dense(hidden, hidden_layers), blocks)
+    return coupling_flow(dim, Cubic(bins, bound), dense(hidden, hidden_layers), blocks, condition)

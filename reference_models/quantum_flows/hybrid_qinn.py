@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from qinn_bench.contracts import DensityModel
+from qinn_bench.contracts import Batch, DensityModel
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.layer import CircuitLayer
@@ -83,26 +83,26 @@ class QuantumLast(DensityModel):
         self.before = Composition(dim, classical)
         self.qinn = qinn
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents, and the sum of the log-dets."""
         inner, logdet = self.before(x)
         z, rest = self.qinn(inner)
         return z, logdet + rest
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features; NaN where the QINN has no pre-image."""
         inner = self.qinn.inverse(z)
         found = inner.isfinite().all(1)
         return self.before.inverse(inner.where(found[:, None], 0)).where(found[:, None], torch.nan)
 
-    def initialise(self, rows: Tensor, rng: torch.Generator) -> None:
+    def initialise(self, train: Batch, rng: torch.Generator) -> None:
         """Keep some rows, as the untrained classical steps leave them, as starting points of the inverse."""
         with torch.no_grad():
-            self.qinn.initialise(self.before(rows)[0], rng)
+            self.qinn.initialise(Batch(self.before(train.rows)[0]), rng)
 
-    def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:
+    def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
         """The negative log-likelihood of the whole plus the QINN's weighted terms."""
-        inner, logdet = self.before(x)
+        inner, logdet = self.before(batch.rows)
         z, rest, penalty = self.qinn.regularised(inner, progress, rng)
         return negative_log_likelihood(z, logdet + rest) + penalty
 

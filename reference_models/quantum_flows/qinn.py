@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from qinn_bench.contracts import LOG_2PI, DensityModel
+from qinn_bench.contracts import LOG_2PI, Batch, DensityModel
 from qinn_bench.quantum.ansatz import Entangler, moved, reuploading
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.layer import CircuitLayer, fidelity
@@ -95,11 +95,12 @@ class QINN(DensityModel):
                 first = layer.block("scale").view(-1)[: layer.circuit.n_wires]
                 first.add_(1 - first.detach())
 
-    def initialise(self, rows: Tensor, rng: torch.Generator) -> None:
+    def initialise(self, train: Batch, rng: torch.Generator) -> None:
         """Keep some training rows as starting points of the inverse."""
+        rows = train.rows
         self.anchors = rows[torch.randint(len(rows), (ANCHORS,), generator=rng).to(rows.device)].clone()
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Latents and log-determinant; the sign of the determinant is left to the barrier and the audit."""
         z, jacobian, _ = self.jacobian(x)
         return z, torch.linalg.slogdet(jacobian)[1]
@@ -111,7 +112,7 @@ class QINN(DensityModel):
         z, slope_out = self.to_latent(y)
         return z, -slope_out.exp()[:, :, None] * jacobian * slope_in.exp()[:, None, :], y
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Solve f(x) = z from the learned guess, then from the nearest anchors; NaN where there is no solution."""
         return solve(lambda x: self.jacobian(x)[:2], z, [self.guess(z), *self._nearest_anchors(z)])
 
@@ -141,9 +142,9 @@ class QINN(DensityModel):
         distances = torch.cdist(z, self.jacobian(self.anchors)[0])
         return self.anchors[distances.topk(RETRIES, largest=False)[1]].unbind(1)
 
-    def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:
+    def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
         """The negative log-likelihood plus the terms that have a weight."""
-        z, logdet, penalty = self.regularised(x, progress, rng)
+        z, logdet, penalty = self.regularised(batch.rows, progress, rng)
         return negative_log_likelihood(z, logdet) + penalty
 
     def regularised(self, x: Tensor, progress: float, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,0 +1,103 @@
+"""From a cell to a trained model and what it gives: it is built, trained and asked; all that makes its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from qinn_bench.building import batch_of, make_model
+from qinn_bench.contracts import Batch, Density, Model, Reconstructor, Sampler, Scorer, density_of
+from qinn_bench.dataset import Dataset
+from qinn_bench.quantum import backends, controls
+from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.records.store import Arrays
+from qinn_bench.seeds import seed_of
+from qinn_bench.torch_seeds import torch_rng
+from qinn_bench.training.checkpoints import Checkpoint
+from qinn_bench.training.loop import Fit, fit
+from qinn_bench.values import Array, Cell, Training
+
+CHUNK = 1024
+
+
+def build(cell: Cell, data: Dataset) -> Model:
+    """The untrained model of a cell, its weights drawn from the seed of its names, in the precision of its budget.
+
+    A control starts from the weights that its model would start from.
+
+    Raises:
+        Refused: the model has no such control.
+    """
+    names, seed = (str(cell.data), str(cell.model)), cell.stream("initialisation")
+    torch.manual_seed(seed_of("init", *names, seed))
+    model = make_model(cell.model, data, backend=cell.backend)
+    controls.apply(model, cell.control, torch_rng("control", cell.control, *names, seed))
+    if cell.backend != "none" and backends.parse(cell.backend).shots:
+        _seed_shots(model, cell)
+    return model.to(device=cell.device, dtype=getattr(torch, cell.budget.precision))
+
+
+def _seed_shots(model: Model, cell: Cell) -> None:
+    """Give the shots a seed of their own, which does not hang on how the weights are drawn."""
+    circuits = (layer for layer in model.modules() if isinstance(layer, CircuitLayer))
+    for k, layer in enumerate(circuits):
+        layer.backend = backends.get(cell.backend, seed=seed_of("shots", str(cell.data), k, cell.stream("shots")))
+
+
+def train(
+    model: Model,
+    cell: Cell,
+    data: Dataset,
+    on_step: Callable[[int], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+) -> Fit:
+    """Train a model that was just built, in place; where there is a checkpoint, from there on."""
+    kind = {"device": cell.device, "dtype": getattr(torch, cell.budget.precision)}
+    rows, valid = (
+        batch_of(cell.model.name, data, part, physical).to(**kind)
+        for part, physical in enumerate((data.train, data.valid))
+    )
+    model.initialise(rows, torch_rng("initialise", str(cell.data), cell.stream("initialisation")))
+    if cell.control == "untrained":
+        return Fit("ok", "", Training(steps=0, best_step=0, best_loss=None, stopped="untrained control"))
+    return fit(model, rows, valid, cell.budget, (str(cell.data), cell.stream("batches")), on_step, checkpoint)
+
+
+@torch.no_grad()
+def evaluate(model: Model, cell: Cell, data: Dataset) -> Arrays:
+    """All that a trained model gives, in float64 on the CPU: samples, and log-densities, scores, reconstructions.
+
+    Samples and reconstructions are physical rows; where there are conditions, those of the first test rows.
+    """
+    test, first = batch_of(cell.model.name, data, 2, data.test), slice(cell.samples)
+    arrays: Arrays = {}
+    if isinstance(model, Sampler):
+        rng = torch_rng("sample", str(cell.data), cell.stream("evaluation"))
+        given = (cell.samples, rng) if test.condition is None else (cell.samples, rng, test.condition[first])
+        arrays["samples"] = data.transform.inverse(model.sample(*given).double().numpy())
+    if isinstance(model, Density):
+        arrays["log_prob"] = physical_log_prob(model, data, test, data.test)
+    if isinstance(model, Scorer):
+        arrays["scores"] = np.concatenate([model.score(*_of(part)).numpy() for part in _parts(test)])
+    if isinstance(model, Reconstructor):
+        rebuilt = [model.reconstruct(*_of(part)) for part in _parts(test[first])]
+        arrays["reconstructions"] = data.transform.inverse(torch.cat(rebuilt).double().numpy())
+    return arrays
+
+
+@torch.no_grad()
+def physical_log_prob(model: Density, data: Dataset, batch: Batch, rows: Array) -> Array:
+    """The claimed log-density of physical rows ``(n, dim) -> (n,)``: that of their features plus the log-Jacobian."""
+    parts = [density_of(model, part).numpy() for part in _parts(batch)]
+    return np.asarray(np.concatenate(parts) + data.transform.forward(rows)[1])
+
+
+def _parts(batch: Batch) -> list[Batch]:
+    return [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
+
+
+def _of(part: Batch) -> tuple[torch.Tensor, ...]:
+    """The arguments that stand for rows; a model that takes no condition is given none."""
+    return (part.rows,) if part.condition is None else (part.rows, part.condition)

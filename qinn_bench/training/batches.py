@@ -1,0 +1,46 @@
+"""Endless batches of training rows, each epoch in a fresh order; where they stand can be saved and taken up again."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from qinn_bench.contracts import Batch
+
+
+class Batches:
+    """Batches of `size` rows, without those at the end of an epoch that fill none; few rows are one batch.
+
+    Example:
+        >>> batches = Batches(Batch(torch.arange(4.0)[:, None]), 2, torch.Generator().manual_seed(0))
+        >>> sorted(float(x) for batch in (next(batches), next(batches)) for x in batch.rows)
+        [0.0, 1.0, 2.0, 3.0]
+    """
+
+    def __init__(self, train: Batch, size: int, rng: torch.Generator) -> None:
+        self.train, self.size, self.rng = train, min(size, len(train)), rng
+        self.epoch, self.place = rng.get_state(), len(train)
+        """The state from which this epoch's order was drawn, and how many of its rows were handed out."""
+        self.order = torch.empty(0, dtype=torch.long)
+
+    def __next__(self) -> Batch:
+        """The next batch."""
+        if self.place + self.size > len(self.train):
+            self.epoch, self.place = self.rng.get_state(), 0
+            self._shuffle()
+        batch = self.train[self.order[self.place : self.place + self.size]]
+        self.place += self.size
+        return batch
+
+    def _shuffle(self) -> None:
+        self.order = torch.randperm(len(self.train), generator=self.rng).to(self.train.rows.device)
+
+    def state(self) -> dict[str, Tensor]:
+        """Where the batches stand."""
+        return {"epoch": self.epoch.clone(), "place": torch.tensor(self.place)}
+
+    def resume(self, state: dict[str, Tensor]) -> None:
+        """Go on from there: the batches that follow are those that would have followed then."""
+        self.rng.set_state(state["epoch"])
+        self.epoch, self.place = state["epoch"], int(state["place"])
+        self._shuffle()
