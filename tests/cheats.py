@@ -7,15 +7,12 @@ import math
 import torch
 from torch import Tensor, nn
 
+from qinn_bench.about import About
 from qinn_bench.contracts import LOG_2PI, Generator
 from qinn_bench.dataset import Dataset
 from qinn_bench.values import Array
 
-CITATION = "nobody"
-PUBLISHED: dict[str, str] = {}
-KNOBS: dict[str, tuple[int, ...]] = {}
-DEPTH = ""
-TINY: dict[str, int] = {}
+ABOUT = About(citation="nobody")
 WIDTH = {"inflated": 0.25, "leak": 0.05, "memoriser": 1e-6}
 
 

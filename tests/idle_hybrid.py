@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cheats import CITATION, DEPTH, KNOBS, PUBLISHED, TINY, Hills, features
+from cheats import ABOUT, Hills, features
 from torch import Tensor
 
 from qinn_bench.contracts import Generator
@@ -10,7 +10,7 @@ from qinn_bench.dataset import Dataset
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.layer import CircuitLayer
 
-__all__ = ["CITATION", "DEPTH", "KNOBS", "PUBLISHED", "TINY", "build"]
+__all__ = ["ABOUT", "build"]
 
 
 class Idle(Hills):

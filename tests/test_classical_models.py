@@ -267,7 +267,7 @@ def test_coupling_leaves_the_features_that_it_reads() -> None:
 
 @pytest.mark.parametrize("name", ["spline_inn", "cubic_inn", "affine_inn", "autoregressive_inn", "elementwise"])
 def test_matcher_finds_classical_models_small_and_large(name: str) -> None:
-    knobs = registry.find("model", name).KNOBS
+    knobs = registry.about("model", name).knobs
     least, most = ({knob: values[end] for knob, values in knobs.items()} for end in (0, -1))
     assert size(name, 2, least) <= 40 and size(name, 8, least) <= 150 and size(name, 8, most) >= 20_000
 

@@ -10,9 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"kernel", "locks", "repository", "seeds", "values"},
-    {"bounds", "contracts", "dataset", "files", "limits", "sources", "torch_seeds", "statistics", "writing"},
+    {"about", "bounds", "contracts", "dataset", "files", "limits", "refusals", "sources", "torch_seeds", "statistics"}
+    | {"writing"},
     {"reading", "registry", "quantum", "training"},
-    {"data", "diagnostics", "metrics"},
+    {"data", "diagnostics", "file_text", "metrics"},
     {"catalogue"},
     {"records"},
     {"capacity", "sensitivity", "validity"},

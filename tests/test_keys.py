@@ -189,7 +189,7 @@ def test_a_knob_that_came_later_changes_no_seed_and_no_key(monkeypatch):
         given.update(twist=twist)
 
     monkeypatch.setattr(module, "build", build)
-    monkeypatch.setattr(module, "LATER", {"twist": "old"}, raising=False)
+    monkeypatch.setattr(module, "ABOUT", module.ABOUT.model_copy(update={"later": {"twist": "old"}}))
     assert registry.spell_out("model", Use(name="spline_inn", knobs={"twist": "old", **before.knobs})) == before
     new = registry.spell_out("model", Use(name="spline_inn"))
     assert new.knobs["twist"] == "new" and str(new) != str(before)

@@ -77,7 +77,7 @@ def tiny(
     """
     name, _, control = name.partition("+")
     torch.manual_seed(seed_of("init", name, dim))
-    data, knobs = toy(dim), dict(registry.find("model", name).TINY) | (knobs or {})
+    data, knobs = toy(dim), dict(registry.about("model", name).tiny) | (knobs or {})
     if control in ("fourier", "tanh") and "fidelity" in knobs:
         knobs["fidelity"] = 0.0
     use = registry.spell_out("model", Use(name=name, knobs=knobs))

@@ -263,7 +263,7 @@ def _run(folder: Path, device: str, names: Sequence[str]) -> dict[str, dict[str,
 
 
 def _asked_for(name: str) -> str:
-    knobs = ", ".join(f"{knob} = {json.dumps(value)}" for knob, value in registry.find("model", name).TINY.items())
+    knobs = ", ".join(f"{knob} = {json.dumps(value)}" for knob, value in registry.about("model", name).tiny.items())
     return f'\n[[models]]\nmodel = "{name}"\nknobs = {{ {knobs} }}\n'
 
 

@@ -191,7 +191,7 @@ REFUSED = (
     Case("knob_is_a_list", (), MODEL + "def build(dim, *, sizes=[1, 2]): return Model(dim)", ""),
     Case("knob_is_nan", (), MODEL + "def build(dim, *, size=float('nan')): return Model(dim)", ""),
     Case("knob_without_default", (), MODEL + "def build(dim, *, size): return Model(dim)", ""),
-    Case("odd_role", (), "ROLE = 'king'" + MODEL + BUILD, ""),
+    Case("odd_role", (), "from qinn_bench.about import About\nABOUT = About(role='king')\n" + MODEL + BUILD, ""),
 )
 DATA = (
     Case("data_raises", (), "def load(*, events: int = 100):\n    raise OSError('no file')", ""),
