@@ -29,8 +29,11 @@ from qinn_bench import registry
 try:
     from qinn_bench.records import keys
     from qinn_bench.study import run_cell as run
-except ImportError:  # A commit of before files had rooms.
-    from qinn_bench import keys, run
+    from qinn_bench.study.train_cell import build, evaluate, train
+except ImportError:  # A commit of before training had a file of its own.
+    from qinn_bench.records import keys
+    from qinn_bench.study import run_cell as run
+    build, train, evaluate = run.build, run._train, run._evaluate
 from qinn_bench.values import Budget, Cell, Refused, Use
 torch.use_deterministic_algorithms(True)
 found = {}
@@ -50,12 +53,12 @@ for text in json.loads(sys.argv[2]):
                 control=control,
             )
             try:
-                model = run.build(cell, data)
+                model = build(cell, data)
             except Refused:
                 continue
-            run._train(model, cell, data, lambda step: None)
+            train(model, cell, data, lambda step: None)
             model = model.double().eval()
-            arrays = run._weights(model) | run._evaluate(model, cell, data)
+            arrays = run._weights(model) | evaluate(model, cell, data)
             arrays["features"] = data.transform.forward(data.test)[0]
             digest = hashlib.sha256()
             for key in sorted(arrays):

@@ -18,7 +18,7 @@ def why_not(name: str, data: Dataset) -> str:
     Raises:
         Refused: no such model.
     """
-    if data.kind not in (kinds := registry.row_kinds(name)):
+    if data.kind not in (kinds := registry.about("model", name).rows):
         return f"model '{name}' takes {' or '.join(kinds)} rows, but those of data '{data.name}' are {data.kind}"
     if data.conditions is not None and not registry.takes("model", name, "condition"):
         return f"model '{name}' takes no condition, but the rows of data '{data.name}' have some"
@@ -41,7 +41,7 @@ def batch_of(name: str, data: Dataset, part: int, rows: Array) -> Batch:
 
     Conditions come with them where the data set has some, labels where the model says that it is supervised.
     """
-    labels = data.labels[part] if data.labels and registry.is_supervised(name) else None
+    labels = data.labels[part] if data.labels and registry.about("model", name).supervised else None
     conditions = data.conditions[part] if data.conditions else None
     return Batch(
         torch.as_tensor(data.transform.forward(rows)[0]),

@@ -1,24 +1,22 @@
-"""What exists, read from the text of its files: names, knobs, roles, metrics, backends; nothing of it is imported.
+"""What exists, read from the text of its files (`file_text`): names, knobs, roles, metrics, columns.
 
 A file whose text does not say it (a knob whose default is computed, a package of a third party) is imported after all.
 """
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
-from qinn_bench import registry
+from qinn_bench import file_text, registry
 from qinn_bench.dataset import Metric, MetricColumn
+from qinn_bench.file_text import Made, Measure, Unreadable, columns_of
 from qinn_bench.metrics._collect import all_metrics, broken_families
-from qinn_bench.registry import GIVEN, MAKERS, PACKAGES, Kind
-from qinn_bench.values import Knobs, Refused, Role, Use
+from qinn_bench.registry import PACKAGES, Kind
+from qinn_bench.values import Refused, Role, Use
 
 COMPUTED = {
     column.name: column
@@ -59,74 +57,20 @@ COMPUTED = {
 """The columns of a table that are no metric's, in the order that a table has them."""
 
 
-class Made(NamedTuple):
-    """What the file of a model or a data set says of itself."""
-
-    about: str
-    knobs: Knobs
-    takes: frozenset[str]
-    role: Role
-    later: Knobs
-    needs_density: bool
-
-
-class Measure(NamedTuple):
-    """What the file of a metric says of it."""
-
-    name: str
-    title: str
-    needs: str
-    columns: tuple[MetricColumn, ...]
-    source: str
-    """The function that computes it, as ``module:name``."""
-
-
-class Unreadable(Exception):
-    """The text of a file does not say what was looked for."""
-
-
 def made(kind: Literal["model", "data"], name: str) -> Made:
     """What a model or a data set is.
 
     Raises:
-        Refused: no such name, or a role that does not exist.
+        Refused: no such name, or it is broken.
     """
-    found = _read(kind, name) if _file(kind, name) else None
-    found = found or _imported(kind, name)
-    registry.checked_role(name, found.role)
-    return found
-
-
-@lru_cache
-def _read(kind: Kind, name: str) -> Made | None:
-    """The same from the text of its file; None where the text does not say it."""
-    tree = _tree(_file(kind, name))
-    makers = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == MAKERS[kind]]
-    if len(makers) != 1 or makers[0].args.kwarg:
-        return None
-    given = makers[0].args
-    try:
-        values = _values(tree)
-        pairs = [(argument.arg, default) for argument, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
-        knobs = {knob: _literal(default, tree) for knob, default in pairs if knob not in GIVEN}
-    except Unreadable:
-        return None
-    every = frozenset(one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs))
-    return _made(_first_line(ast.get_docstring(tree)), knobs, every, values)
+    file = _file(kind, name)
+    return (file and file_text.made(kind, file)) or _imported(kind, name)
 
 
 def _imported(kind: Literal["model", "data"], name: str) -> Made:
     module = registry.find(kind, name)
     taken = frozenset(registry.arguments(kind, name))
-    about = _first_line(module.__doc__)
-    return _made(about, registry.knob_defaults(kind, name), taken, vars(module))
-
-
-def _made(about: str, knobs: Knobs, taken: frozenset[str], values: Mapping[str, Any]) -> Made:
-    """What a file says of itself, its constants included."""
-    return Made(
-        about, knobs, taken, values.get("ROLE", "model"), values.get("LATER", {}), values.get("NEEDS_DENSITY", False)
-    )
+    return Made.of(module.__doc__, registry.knob_defaults(kind, name), taken, registry.about(kind, name))
 
 
 def check(kind: Literal["model", "data"], use: Use) -> None:
@@ -175,7 +119,7 @@ def _tells(kind: Kind, name: str) -> bool:
     if file is None:
         return False
     try:
-        return bool(_declared(file)) if kind == "metric" else _read(kind, name) is not None
+        return bool(_declared(file)) if kind == "metric" else file_text.made(kind, file) is not None
     except Unreadable:
         return False
 
@@ -223,48 +167,14 @@ def _own_measures(family: str) -> tuple[Measure, ...]:
         return ()
 
 
+def _declared(file: Path) -> tuple[Measure, ...]:
+    return file_text.measures(file, f"{PACKAGES['metric']}.{file.stem}")
+
+
 def _measured(metric: Metric) -> Measure:
-    columns = _columns(metric.name, metric.short, metric.meaning, metric.columns)
+    columns = columns_of(metric.name, metric.short, metric.meaning, metric.columns)
     compute = metric.compute
     return Measure(metric.name, metric.title, metric.needs, columns, f"{compute.__module__}:{compute.__qualname__}")
-
-
-@lru_cache
-def _declared(file: Path) -> tuple[Measure, ...]:
-    """The metrics of a file, from the calls of `Metric` in its METRICS."""
-    tree = _tree(file)
-    listed = next((value for name, value in _assigned(tree) if name == "METRICS"), None)
-    if not isinstance(listed, ast.Tuple | ast.List):
-        raise Unreadable
-    return tuple(_measure(one, tree, f"{PACKAGES['metric']}.{file.stem}") for one in listed.elts)
-
-
-def _measure(node: ast.expr, tree: ast.Module, module: str) -> Measure:
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Metric"):
-        raise Unreadable
-    given = dict(zip(("name", "title", "needs", "compute"), node.args, strict=False))
-    given |= {word.arg: word.value for word in node.keywords if word.arg}
-    texts = {
-        word: _literal(given[word], tree) for word in ("name", "title", "needs", "short", "meaning") if word in given
-    }
-    listed = given.get("columns")
-    own = tuple(_column(one, tree) for one in getattr(listed, "elts", ()))
-    columns = _columns(texts["name"], texts.get("short", ""), texts.get("meaning", ""), own)
-    compute = given.get("compute")
-    if not isinstance(compute, ast.Name):
-        raise Unreadable
-    return Measure(texts["name"], texts["title"], texts["needs"], columns, f"{module}:{compute.id}")
-
-
-def _column(node: ast.expr, tree: ast.Module) -> MetricColumn:
-    if not isinstance(node, ast.Call):
-        raise Unreadable
-    words = {word.arg: _literal(word.value, tree) for word in node.keywords if word.arg}
-    return MetricColumn(*(_literal(value, tree) for value in node.args), **words)
-
-
-def _columns(name: str, short: str, meaning: str, own: tuple[MetricColumn, ...]) -> tuple[MetricColumn, ...]:
-    return own or ((MetricColumn(name, short or name, meaning),) if short or meaning else ())
 
 
 def column_of(name: str) -> MetricColumn | None:
@@ -302,56 +212,3 @@ def _file(kind: Kind, name: str) -> Path | None:
     folders = [] if spec is None else list(spec.submodule_search_locations or ())
     place = Path(*module.removeprefix(f"{package}.").split(".")).with_suffix(".py")
     return next((file for folder in folders if (file := Path(folder) / place).is_file()), None)
-
-
-@lru_cache
-def _tree(file: Path | None) -> ast.Module:
-    if file is None:
-        raise Unreadable
-    try:
-        return ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
-        return ast.parse("")
-
-
-def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """The names that a file binds at its top, with what they are bound to."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign):
-            yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
-            yield node.target.id, node.value
-
-
-def _values(tree: ast.Module) -> dict[str, Any]:
-    """The names that a file binds to plain values."""
-    found = {}
-    for name, node in _assigned(tree):
-        try:
-            found[name] = ast.literal_eval(node)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            continue
-    return found
-
-
-def _literal(node: ast.expr | None, tree: ast.Module) -> Any:
-    """A plain value, or that of a name which the file binds to one.
-
-    Raises:
-        Unreadable: neither of them.
-    """
-    if node is None:
-        raise Unreadable
-    if isinstance(node, ast.Name):
-        values = _values(tree)
-        if node.id not in values:
-            raise Unreadable
-        return values[node.id]
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError):
-        raise Unreadable from None
-
-
-def _first_line(text: str | None) -> str:
-    return re.sub(r"\s+", " ", ((text or "").strip().splitlines() or [""])[0])

@@ -84,7 +84,8 @@ class Model(nn.Module, ABC):
 
     What a model can do beside is said by what it inherits, as many as fit: `Sampler` draws rows, `Density` states a
     log-density, `DensityModel` does both by an invertible map, `Scorer` says how anomalous a row is, `Reconstructor`
-    gives back rows that went through its latent space. Metrics are taken of what a model can do.
+    gives back rows that went through its latent space. Metrics are taken of what a model can do. Methods may leave out
+    their last argument, `condition`, in a model whose ``build`` takes no ``condition``: it is never given one.
 
     Attributes:
         shape: the shape of one row: ``(dim,)`` of flat features, ``(channels, height, width)`` of an image.
@@ -159,7 +160,7 @@ class DensityModel(Sampler, Density):
 
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The claimed log-density of features, ``(n, dim) -> (n,)``, in nats, given conditions ``(n, c)`` if any."""
-        z, logdet = self.forward(x, condition)
+        z, logdet = self.forward(x, *given(condition))
         return logdet - 0.5 * (z.square().sum(1) + self.dim * LOG_2PI)
 
     @torch.no_grad()
@@ -169,7 +170,7 @@ class DensityModel(Sampler, Density):
         rows, places, missing = [], [], torch.arange(n, device=like.device)
         for _ in range(20):
             z = torch.randn(len(missing), self.dim, generator=rng, dtype=torch.float64).to(like)
-            x = self.inverse(z, None if condition is None else condition[missing])
+            x = self.inverse(z, *given(None if condition is None else condition[missing]))
             drawn = torch.isfinite(x).all(1)
             rows.append(x[drawn])
             places.append(missing[drawn])
@@ -181,7 +182,7 @@ class DensityModel(Sampler, Density):
 
     def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:  # noqa: ARG002
         """The mean negative log-likelihood, unless overridden."""
-        return -self.log_prob(batch.rows, batch.condition).mean()
+        return -density_of(self, batch).mean()
 
 
 class Scorer(Model):
@@ -200,9 +201,14 @@ class Reconstructor(Model):
         """The features that the model makes of features, ``(n, *shape) -> (n, *shape)``."""
 
 
+def given(condition: Tensor | None) -> tuple[Tensor, ...]:
+    """The argument that stands for a condition: none where there is none, so that a model need not know of them."""
+    return () if condition is None else (condition,)
+
+
 def density_of(model: Density, batch: Batch) -> Tensor:
-    """The claimed log-density of the rows of a batch, ``(n,)``; a model of rows without conditions is given none."""
-    return model.log_prob(batch.rows) if batch.condition is None else model.log_prob(batch.rows, batch.condition)
+    """The claimed log-density of the rows of a batch, ``(n,)``."""
+    return model.log_prob(batch.rows, *given(batch.condition))
 
 
 def count_parameters(model: nn.Module) -> Parameters:

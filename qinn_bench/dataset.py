@@ -10,10 +10,9 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from qinn_bench.about import RowKind
 from qinn_bench.values import Array, Estimate, Refused
 
-RowKind = Literal["flat", "image", "voxels"]
-"""What a row is: numbers side by side, channels of pixels, or channels of cells in layers, angles and radii."""
 AXES: dict[RowKind, int] = {"flat": 1, "image": 3, "voxels": 4}
 """How many axes a row of each kind has."""
 

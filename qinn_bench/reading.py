@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from qinn_bench.files import FILE_BYTES, MIB, read_text, short
+from qinn_bench.refusals import refusal
 from qinn_bench.values import Refused, Value
 
 V = TypeVar("V", bound=Value)
@@ -20,8 +21,6 @@ TOML_BYTES = MIB
 KEY_PARTS = 64
 """Parts of a dotted key; tomllib's time grows with their square."""
 DOTTED = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){{{KEY_PARTS}}}")
-GIVEN = 60
-"""Characters of a wrong value that a sentence quotes."""
 
 
 def read_toml(path: Path, absent: str, broken: str = "valid TOML") -> dict[str, Any]:
@@ -98,35 +97,6 @@ def parse(kind: type[V], content: Mapping[str, Any], where: str) -> V:
     try:
         return kind.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = ", ".join(sorted(_fields_at(kind, first["loc"][:-1])))
-            raise Refused(f"{where}: no key is called '{place[:GIVEN]}'; there are: {known}") from None
-        if first["type"] == "missing":
-            raise Refused(f"{where}: the key '{place}' is missing") from None
-        given = json.dumps(first["input"], default=str)[:GIVEN]
-        wanted = first["msg"].removeprefix("Value error, ")
-        raise Refused(f"{where}: '{place}' is {given}, but: {wanted}") from None
+        raise refusal(error, kind, where) from None
     except (ValueError, RecursionError) as error:
         raise Refused(f"{where}: {short(error)}") from None
-
-
-def _fields_at(kind: type[Value], path: tuple[int | str, ...]) -> list[str]:
-    """The keys that a value nested at `path` may have, found by walking the annotations."""
-    current: Any = kind
-    for part in path:
-        if isinstance(current, type) and issubclass(current, Value) and part in current.model_fields:
-            current = current.model_fields[str(part)].annotation
-        current = _value_inside(current) or current
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, Value) else []
-
-
-def _value_inside(annotation: Any) -> type[Value] | None:
-    """The `Value` type that an annotation such as ``tuple[Row, ...]`` or ``Match | None`` wraps."""
-    if isinstance(annotation, type) and issubclass(annotation, Value):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        if found := _value_inside(argument):
-            return found
-    return None

@@ -12,10 +12,14 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import distributions
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from qinn_bench import bounds
+from qinn_bench.about import About
 from qinn_bench.limits import TimeLimit, sentence, time_limit
+from qinn_bench.refusals import refusal
 from qinn_bench.values import Knob, Knobs, Refused, Role, Use
 
 Kind = Literal["model", "data", "metric"]
@@ -24,6 +28,8 @@ GIVEN = frozenset({"data", "backend", "condition"})
 """Keywords of a maker that are no knobs: what the program hands it."""
 LARGEST = 10**300
 """Of whole numbers in a knob of type float."""
+MOVED = frozenset({"ROLE", "KNOBS", "LATER", "NEEDS_DENSITY"})
+"""Constants that a file once stated and that would be ignored now: `about.About` has them as fields."""
 MAKERS: dict[str, str] = {"model": "build", "data": "load"}
 IMPORT_SECONDS = 120.0
 """That the import of one module may take."""
@@ -106,8 +112,14 @@ def _load(module: str) -> ModuleType | str:
             return importlib.import_module(module)
     except TimeLimit:
         return f"its import takes longer than {IMPORT_SECONDS:g} s"
+    except ValidationError as error:
+        return str(refusal(error, About, "its ABOUT", "field")) if error.title == "About" else _ends_in(error)
     except (Exception, SystemExit) as error:  # Whatever the module of somebody else does.
-        return f"its import ends in {sentence(error)}"
+        return _ends_in(error)
+
+
+def _ends_in(error: BaseException) -> str:
+    return f"its import ends in {sentence(error)}"
 
 
 def broken(kind: Kind, among: Sequence[str] | None = None) -> dict[str, str]:
@@ -118,8 +130,7 @@ def broken(kind: Kind, among: Sequence[str] | None = None) -> dict[str, str]:
             find(kind, name)
             if kind != "metric":
                 knob_defaults(kind, name)
-            if kind == "model":
-                role(name)
+                about(kind, name)
         except Refused as refusal:
             found[name] = str(refusal)
     return found
@@ -171,17 +182,16 @@ def check_knobs(kind: Kind, use: Use, defaults: Knobs) -> None:
 
 def later(kind: Kind, name: str) -> Knobs:
     """The knobs that a model or a data set got after it was first published, each with the value that it stood for
-    before: the constant ``LATER`` of its file."""
-    found: Knobs = getattr(find(kind, name), "LATER", {})
-    return found
+    before."""
+    return about(kind, name).later
 
 
 def _check_size(kind: Kind, name: str, knobs: Knobs) -> None:
     if kind == "data":
         bounds.check_data(name, knobs)
     elif kind == "model":
-        module = find("model", name)
-        bounds.check_model(name, knobs, getattr(module, "KNOBS", ()), getattr(module, "DEPTH", ""))
+        stated = about("model", name)
+        bounds.check_model(name, knobs, stated.knobs, stated.depth)
 
 
 def knob_defaults(kind: Kind, name: str) -> Knobs:
@@ -215,32 +225,27 @@ def takes(kind: Kind, name: str, argument: str) -> bool:
     return argument in arguments(kind, name)
 
 
-def role(name: str) -> Role:
-    """What a model is in a table: a compared model, a floor or a ceiling."""
-    return checked_role(name, getattr(find("model", name), "ROLE", "model"))
-
-
-def row_kinds(name: str) -> tuple[str, ...]:
-    """The kinds of rows that a model takes."""
-    about = getattr(find("model", name), "ABOUT", None)
-    return about.rows if about else ("flat",)
-
-
-def is_supervised(name: str) -> bool:
-    """Whether a model may see the labels of its training rows."""
-    return bool(getattr(getattr(find("model", name), "ABOUT", None), "supervised", False))
-
-
-def checked_role(name: str, declared: Any) -> Role:
-    """The role that the file of a model declares, if it is one.
+def about(kind: Kind, name: str) -> About:
+    """What the file of a model or a data set states of itself: its `ABOUT`, or all defaults.
 
     Raises:
-        Refused: it is none.
+        Refused: its `ABOUT` is something else, or it states constants that are now fields of it.
     """
-    if declared not in get_args(Role):
-        raise Refused(f"model '{name}' declares ROLE '{declared}'; expected one of: {', '.join(get_args(Role))}")
-    found: Role = declared
-    return found
+    module = find(kind, name)
+    stated = getattr(module, "ABOUT", None)
+    if isinstance(stated, About):
+        return stated
+    if stated is not None:
+        raise Refused(f"{kind} '{name}' is broken: its ABOUT is of type {type(stated).__name__}, expected About(...)")
+    if old := sorted(MOVED & vars(module).keys()):
+        fields = ", ".join(f"{one.lower()}=..." for one in old)
+        raise Refused(f"{kind} '{name}' is broken: it states {', '.join(old)}, expected ABOUT = About({fields})")
+    return About()
+
+
+def role(name: str) -> Role:
+    """What a model is in a table: a compared model, a floor or a ceiling."""
+    return about("model", name).role
 
 
 def _check_type(owner: str, knob: str, value: Knob, default: Knob) -> None:

@@ -7,19 +7,16 @@ import math
 import torch
 from torch import Tensor, nn
 
-from qinn_bench.contracts import LOG_2PI, Generator
+from qinn_bench.about import About
+from qinn_bench.contracts import LOG_2PI, Batch, Density, Sampler
 from qinn_bench.dataset import Dataset
 from qinn_bench.values import Array
 
-CITATION = "nobody"
-PUBLISHED: dict[str, str] = {}
-KNOBS: dict[str, tuple[int, ...]] = {}
-DEPTH = ""
-TINY: dict[str, int] = {}
+ABOUT = About(citation="nobody")
 WIDTH = {"inflated": 0.25, "leak": 0.05, "memoriser": 1e-6}
 
 
-class Hills(Generator):
+class Hills(Sampler, Density):
     """A normal of one width about each of some rows ``(n, dim)`` of features, times a factor."""
 
     def __init__(self, rows: Tensor, width: float, factor: float = 1.0) -> None:
@@ -28,17 +25,17 @@ class Hills(Generator):
         self.register_buffer("rows", rows)
         self.unused = nn.Parameter(torch.zeros(()))
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         rows = self.get_buffer("rows").to(x)
         near = -0.5 * (torch.cdist(x, rows) / self.width).square()
         norm = math.log(len(rows)) + self.dim * (math.log(self.width) + 0.5 * LOG_2PI)
         return near.logsumexp(1) - norm + self.log_factor
 
-    def loss(self, x: Tensor, progress: float, rng: torch.Generator) -> Tensor:
-        return 0.0 * self.unused - self.log_prob(x).mean()
+    def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
+        return 0.0 * self.unused - self.log_prob(batch.rows).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         rows = self.get_buffer("rows")
         picks = torch.randint(len(rows), (n,), generator=rng)
         return rows[picks] + self.width * torch.randn(n, self.dim, generator=rng, dtype=torch.float64)
@@ -48,7 +45,7 @@ def features(data: Dataset, rows: Array) -> Tensor:
     return torch.from_numpy(data.transform.forward(rows)[0])
 
 
-def build(dim: int, *, trick: str = "inflated", data: Dataset) -> Generator:
+def build(dim: int, *, trick: str = "inflated", data: Dataset) -> Hills:
     """``inflated`` integrates to 10, ``leak`` knows the test rows, ``memoriser`` hands out the training rows."""
     rows = features(data, data.test if trick == "leak" else data.train)
     return Hills(rows, WIDTH[trick], 10.0 if trick == "inflated" else 1.0)

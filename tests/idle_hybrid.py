@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from cheats import CITATION, DEPTH, KNOBS, PUBLISHED, TINY, Hills, features
+from cheats import ABOUT, Hills, features
 from torch import Tensor
 
-from qinn_bench.contracts import Generator
 from qinn_bench.dataset import Dataset
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.layer import CircuitLayer
 
-__all__ = ["CITATION", "DEPTH", "KNOBS", "PUBLISHED", "TINY", "build"]
+__all__ = ["ABOUT", "build"]
 
 
 class Idle(Hills):
@@ -23,10 +22,10 @@ class Idle(Hills):
     def forward(self, x: Tensor) -> Tensor:
         return self.log_prob(x)
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         return super().log_prob(x) + 0.0 * self.circuit(x).sum(1)
 
 
-def build(dim: int, *, data: Dataset, backend: str = "auto") -> Generator:
+def build(dim: int, *, data: Dataset, backend: str = "auto") -> Idle:
     """The hybrid on the training rows of `data`."""
     return Idle(features(data, data.train), backend)

@@ -13,8 +13,9 @@ import pytest
 
 import qinn_bench.metrics
 import reference_models
-from qinn_bench import catalogue, registry
+from qinn_bench import catalogue, file_text, registry
 from qinn_bench.cli.main import main
+from qinn_bench.file_text import Made
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.study import study_files
 from qinn_bench.values import Refused, Use
@@ -29,7 +30,7 @@ HEAVY = {"torch", "sklearn", "pennylane", "matplotlib"}
 def test_models_and_data_are_read_as_they_are_imported(kind):
     for name in registry.names(kind):
         read = catalogue.made(kind, name)
-        assert catalogue._read(kind, name) == read, f"the text of {name} does not say what it is"
+        assert file_text.made(kind, catalogue._file(kind, name)) == read, f"the text of {name} does not say what it is"
         assert read == catalogue._imported(kind, name)
         assert all(type(value) is type(registry.knob_defaults(kind, name)[knob]) for knob, value in read.knobs.items())
     if kind == "model":
@@ -40,7 +41,7 @@ def test_metrics_are_read_as_they_are_imported():
     read = catalogue.metrics()
     assert read.keys() == all_metrics().keys() == catalogue.own_metrics().keys()
     for name, metric in all_metrics().items():
-        own = catalogue._columns(name, metric.short, metric.meaning, metric.columns)
+        own = file_text.columns_of(name, metric.short, metric.meaning, metric.columns)
         source = f"{metric.compute.__module__}:{metric.compute.__qualname__}"
         assert read[name] == (name, metric.title, metric.needs, own, source)
 
@@ -79,11 +80,8 @@ def test_a_star_stands_for_an_observable():
 )
 def test_knobs_are_read_from_text(source, knobs, tmp_path, monkeypatch):
     (tmp_path / "own.py").write_text(f'"""A model.\n\nMore."""\n{source}\n')
-    monkeypatch.setattr(catalogue, "_file", lambda kind, name: tmp_path / f"{name}.py")
-    catalogue._read.cache_clear()
-    found = catalogue._read("model", "own")
+    found = file_text.made("model", tmp_path / "own.py")
     assert found is not None and (found.about, found.knobs, found.role) == ("A model.", knobs, "model")
-    catalogue._read.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -104,9 +102,8 @@ def test_what_the_text_does_not_say_is_imported(source, tmp_path, monkeypatch):
         """A maker that only an import knows."""
 
     monkeypatch.setattr(registry, "find", lambda kind, name: SimpleNamespace(build=build, __doc__="Odd."))
-    catalogue._read.cache_clear()
-    assert catalogue.made("model", "odd") == ("Odd.", {"n": 3}, frozenset({"dim", "n"}), "model", {}, False)
-    catalogue._read.cache_clear()
+    said = Made("Odd.", {"n": 3}, frozenset({"dim", "n"}), "model", {}, False, ("flat",), False)
+    assert catalogue.made("model", "odd") == said
 
 
 @pytest.mark.parametrize(
@@ -190,7 +187,7 @@ def test_the_list_needs_no_torch_and_names_columns(capsys):
     [
         ("models", "def build(", "is broken: its import ends in SyntaxError"),
         ("models", "import nosuch\ndef build(dim, *, n=len('a')): ...", "No module named 'nosuch'"),
-        ("models", "ROLE = 'judge'\ndef build(dim): ...", "declares ROLE 'judge'"),
+        ("models", "ROLE = 'judge'\ndef build(dim): ...", "it states ROLE, expected ABOUT = About(role=...)"),
         ("models", "CITATION = 'nobody'", "it has no build"),
         ("metrics", "METRICS = (", "is broken: its import ends in SyntaxError"),
         ("metrics", "import nosuch\nMETRICS = tuple(nosuch.all)", "No module named 'nosuch'"),

@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo import NAMES, features, size, tiny, toy
 
 from qinn_bench import registry
-from qinn_bench.contracts import DensityModel
+from qinn_bench.contracts import Batch, DensityModel
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
 from reference_models._parts.flow import Coupling, Univariate, dense
@@ -215,11 +215,11 @@ def test_gaussian_starts_at_the_maximum_of_the_likelihood() -> None:
     normal: Any = torch.distributions.MultivariateNormal(x.mean(0), torch.cov(x.T, correction=0))
     with torch.no_grad():
         torch.testing.assert_close(model.log_prob(x), normal.log_prob(x))
-    model.loss(x, 0.0, torch_rng("loss")).backward()
+    model.loss(Batch(x), 0.0, torch_rng("loss")).backward()
     for parameter in model.parameters():
         torch.testing.assert_close(parameter.grad, torch.zeros_like(parameter), rtol=0, atol=1e-10)
     with pytest.raises(Refused, match="singular"):
-        model.initialise(x[:1].expand(10, -1), torch_rng("initialise"))
+        model.initialise(Batch(x[:1].expand(10, -1)), torch_rng("initialise"))
 
 
 def test_elementwise_sees_no_dependence() -> None:
@@ -267,7 +267,7 @@ def test_coupling_leaves_the_features_that_it_reads() -> None:
 
 @pytest.mark.parametrize("name", ["spline_inn", "cubic_inn", "affine_inn", "autoregressive_inn", "elementwise"])
 def test_matcher_finds_classical_models_small_and_large(name: str) -> None:
-    knobs = registry.find("model", name).KNOBS
+    knobs = registry.about("model", name).knobs
     least, most = ({knob: values[end] for knob, values in knobs.items()} for end in (0, -1))
     assert size(name, 2, least) <= 40 and size(name, 8, least) <= 150 and size(name, 8, most) >= 20_000
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from test_report import quality, record
-from torch import nn
 
 from qinn_bench.capacity import buffers
+from qinn_bench.contracts import Batch, Density
 from qinn_bench.records import store
 from qinn_bench.report.notes import CHAOS
 from qinn_bench.report.study_columns import default_columns
@@ -71,25 +71,25 @@ def test_a_row_whose_numbers_are_in_buffers_never_wins():
     assert "buffers" not in names(table([record("c", metrics=quality(6.5))]))
 
 
-class Kernels(nn.Module):
+class Kernels(Density):
     """A density of kernels at rows, with a mask that nothing fits and starting points that no density depends on."""
 
     def __init__(self, rows=None):
-        super().__init__()
+        super().__init__(2)
         self.register_buffer("rows", torch.zeros(5, 2) if rows is None else rows)
         self.register_buffer("mask", torch.ones(2))
         self.register_buffer("starts", torch.zeros(7, 2) if rows is None else rows.repeat(2, 1)[:7])
         self.register_buffer("steps", torch.tensor(3))
         self.scale = np.ones(2) if rows is None else np.full(2, 2.0)
 
-    def log_prob(self, x):
+    def log_prob(self, x, condition=None):
         distance = torch.cdist(x * self.mask / torch.as_tensor(self.scale), self.rows)
         return -distance.square().logsumexp(1)
 
 
 def test_fitted_numbers_outside_of_parameters_are_counted():
     rows = torch.randn(5, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    model, at = Kernels(rows).double(), torch.ones(3, 2, dtype=torch.float64)
+    model, at = Kernels(rows).double(), Batch(torch.ones(3, 2, dtype=torch.float64))
     kept = {name: value.clone() for name, value in model.named_buffers()}
     assert buffers.fitted(model, buffers.snapshot(Kernels()), at, given=False) == 10 + 2
     assert all(torch.equal(kept[name], value) for name, value in model.named_buffers())

@@ -8,7 +8,7 @@ import torch
 from zoo import features, tiny
 
 from qinn_bench.cli.main import main
-from qinn_bench.contracts import count_parameters
+from qinn_bench.contracts import Batch, count_parameters
 from qinn_bench.quantum import controls, stand_ins
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.layer import CircuitLayer
@@ -147,7 +147,7 @@ def test_frozen_circuits_keep_their_weights_in_training():
     model = make(control="frozen", dim=2)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     x = features(2, torch.float32)
-    fit(model, x, x, Budget(steps=5, batch=64, check_every=5), ("frozen",))
+    fit(model, Batch(x), Batch(x), Budget(steps=5, batch=64, check_every=5), ("frozen",))
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {name for name, p in model.named_parameters() if p.requires_grad}
     assert count_parameters(model).frozen == model.circuit.weights.numel() and count_parameters(model).quantum == 0

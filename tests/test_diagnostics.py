@@ -26,7 +26,7 @@ from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, WeightBlock, z_on
 from qinn_bench.records import store
 from qinn_bench.seeds import numpy_rng
-from qinn_bench.study import planning, run_cell, study_files
+from qinn_bench.study import planning, run_cell, study_files, train_cell
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 
@@ -271,7 +271,7 @@ def test_the_row_of_a_study_is_looked_at_with_its_trained_weights(tmp_path, caps
     assert main([*verb, "--seed", "1", "--rows", "30", "--what", "directions,effective-dimension", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out).values()
     data = registry.make("data", cell.data)
-    x, model = torch.as_tensor(data.transform.forward(data.test[:30])[0]), run_cell.build(cell, data).double()
+    x, model = torch.as_tensor(data.transform.forward(data.test[:30])[0]), train_cell.build(cell, data).double()
     start = diagnose.principal_directions(model, x)[0][:, 0].mean()
     arrays = store.load_arrays(tmp_path, store.load(tmp_path, "small", order.key))
     model.load_state_dict({name: torch.as_tensor(arrays[f"weight:{name}"]) for name in model.state_dict()})

@@ -8,7 +8,7 @@ from cheats import WIDTH
 from rows import CONTROLS, KINDS, around, certificate, quantum, row
 
 from qinn_bench import catalogue, registry
-from qinn_bench.catalogue import Measure
+from qinn_bench.file_text import Measure
 from qinn_bench.records import certified
 from qinn_bench.study import planning, study_files
 from qinn_bench.study.run_cell import run_cell

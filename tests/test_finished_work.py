@@ -412,7 +412,12 @@ def test_the_memory_of_drawn_data_is_limited():
         ("build = 3", "its build is no function"),
         ("def build(dim, *, sizes=[1]): pass", "the default of its knob 'sizes' is [1]"),
         ("def build(dim, *, size): pass", "the default of its knob 'size' is none"),
-        ("ROLE = 'king'\ndef build(dim): pass", "declares ROLE 'king'"),
+        (
+            "from qinn_bench.about import About\nABOUT = About(role='king')\ndef build(dim): pass",
+            "its ABOUT: 'role' is",
+        ),
+        ("ROLE = 'floor'\ndef build(dim): pass", "it states ROLE, expected ABOUT = About(role=...)"),
+        ("ABOUT = 3\ndef build(dim): pass", "its ABOUT is of type int, expected About(...)"),
         ("def build(:", "SyntaxError"),
     ],
 )

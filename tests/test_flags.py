@@ -9,6 +9,7 @@ import zoo
 from synthetic import dataset, evidence, rows
 
 from qinn_bench import registry
+from qinn_bench.contracts import Batch
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.validity import flags
@@ -185,7 +186,7 @@ def hybrid(construction, seed=0):
     torch.manual_seed(seed)
     knobs = {"construction": construction, "blocks": 1, "hidden": 2, "bins": 2, "uploads": 2}
     model = registry.make("model", Use(name="hybrid_qinn", knobs=knobs), 3, backend="auto").double()
-    model.initialise(zoo.features(3), torch_rng("initialise"))
+    model.initialise(Batch(zoo.features(3)), torch_rng("initialise"))
     return model
 
 
@@ -193,7 +194,7 @@ def trained(model, steps=30):
     optimiser = torch.optim.Adam(model.parameters(), 0.02)
     for step in range(steps):
         optimiser.zero_grad()
-        model.loss(zoo.features(3)[:256], step / steps, torch_rng("loss", step)).backward()
+        model.loss(Batch(zoo.features(3)[:256]), step / steps, torch_rng("loss", step)).backward()
         optimiser.step()
     return model
 
@@ -207,9 +208,9 @@ def test_a_hybrid_whose_circuit_is_idle_is_flagged(construction):
             module.requires_grad_(False)
         if type(module).__name__ == "CircuitConditioner":
             module.head.weight.requires_grad_(False)
-    found = flags.idle_circuit(trained(idle), initial, x, len(x))
+    found = flags.idle_circuit(trained(idle), initial, Batch(x), len(x))
     assert found.startswith("idle-circuit: ") and "nats of log-likelihood" in found
-    assert not flags.idle_circuit(trained(hybrid(construction)), initial, x, 100 * len(x))
+    assert not flags.idle_circuit(trained(hybrid(construction)), initial, Batch(x), 100 * len(x))
 
 
 def test_a_circuit_that_answers_always_the_same_is_idle():
@@ -218,17 +219,17 @@ def test_a_circuit_that_answers_always_the_same_is_idle():
         if type(module).__name__ == "CircuitConditioner":
             with torch.no_grad():
                 module.head.weight.zero_()
-    assert "the mean of its outputs" in flags.idle_circuit(model, initial, x, len(x))
+    assert "the mean of its outputs" in flags.idle_circuit(model, initial, Batch(x), len(x))
 
 
 def test_looking_for_idle_circuits_leaves_the_model_as_it_was():
     x, model = zoo.features(3), trained(hybrid("composition"), 5)
     before, expected = {k: v.clone() for k, v in model.state_dict().items()}, model.log_prob(x).detach()
-    flags.idle_circuit(model, hybrid("composition"), x, len(x))
+    flags.idle_circuit(model, hybrid("composition"), Batch(x), len(x))
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert torch.equal(model.log_prob(x).detach(), expected)
 
 
 def test_a_classical_model_has_no_idle_circuit():
     model = zoo.tiny("spline_inn", 3)
-    assert flags.idle_circuit(model, zoo.tiny("spline_inn", 3), zoo.features(3), 200) == ""
+    assert flags.idle_circuit(model, zoo.tiny("spline_inn", 3), Batch(zoo.features(3)), 200) == ""

@@ -261,9 +261,10 @@ def test_laws_see_other_numbers():
 
 
 def test_the_study_holds_every_model_that_trains():
-    assert set(laws.trainable()) == {
-        name for name in registry.names("model") if registry.find("model", name).ROLE == "model"
-    } | {"gaussian", "elementwise"}
+    assert set(laws.trainable()) == {name for name in registry.names("model") if registry.role(name) == "model"} | {
+        "gaussian",
+        "elementwise",
+    }
 
 
 def test_the_page_has_a_line_for_each_kind_and_each_law_that_does_not_hold():

@@ -101,9 +101,14 @@ def test_wording_and_places_change_no_content(copied):
         ("reference_models/_parts/flow.py", "nn.SiLU()", "nn.GELU()", FLOWS),
         ("reference_models/_parts/solver.py", "STEPS, CHUNK = 60", "STEPS, CHUNK = 61", {"qinn", "hybrid_qinn"}),
         ("qinn_bench/training/loop.py", "torch.optim.Adam(", "torch.optim.SGD(", {"training"}),
-        ("qinn_bench/training/loop.py", "self.budget.clip)", "2 * self.budget.clip)", {"training"}),
-        ("qinn_bench/study/run_cell.py", 'seed_of("init"', 'seed_of("start"', {"training"}),
-        ("qinn_bench/contracts.py", "-self.log_prob(x).mean()", "-self.log_prob(x).median()", {"contract"}),
+        ("qinn_bench/training/loop.py", "= player, budget.clip", "= player, 2 * budget.clip", {"training"}),
+        ("qinn_bench/study/train_cell.py", 'seed_of("init"', 'seed_of("start"', {"training"}),
+        (
+            "qinn_bench/contracts.py",
+            "-density_of(self, batch).mean()",
+            "-density_of(self, batch).median()",
+            {"contract"},
+        ),
         ("qinn_bench/quantum/stand_ins.py", "RIDGE = ", "RIDGE = 2 * ", {"control"}),
         ("qinn_bench/quantum/layer.py", "torch.zeros(circuit", "torch.ones(circuit", {"qinn", "hybrid_qinn"}),
         (
@@ -189,7 +194,7 @@ def test_a_knob_that_came_later_changes_no_seed_and_no_key(monkeypatch):
         given.update(twist=twist)
 
     monkeypatch.setattr(module, "build", build)
-    monkeypatch.setattr(module, "LATER", {"twist": "old"}, raising=False)
+    monkeypatch.setattr(module, "ABOUT", module.ABOUT.model_copy(update={"later": {"twist": "old"}}))
     assert registry.spell_out("model", Use(name="spline_inn", knobs={"twist": "old", **before.knobs})) == before
     new = registry.spell_out("model", Use(name="spline_inn"))
     assert new.knobs["twist"] == "new" and str(new) != str(before)

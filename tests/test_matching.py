@@ -29,7 +29,7 @@ def test_brute_force_finds_nothing_closer(moons, family, asked):
     }[family]
     module = registry.find("model", family)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "KNOBS", grid)
+        patch.setattr(module, "ABOUT", module.ABOUT.model_copy(update={"knobs": grid}))
         found = matching.search(Use(name=family), moons, Match(parameters=asked, tolerance=0.05))
     everything = [
         count(Use(name=family, knobs=dict(zip(grid, values, strict=True))), moons)

@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo import CONTROLLED, NAMES, features, size, tiny
 
 from qinn_bench import registry
-from qinn_bench.contracts import DensityModel, Generator, count_parameters
+from qinn_bench.contracts import Batch, DensityModel, Model, count_parameters
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Use
 
@@ -99,7 +99,7 @@ def greatest_gradients(model: Any, dim: int) -> Tensor:
     for k in range(3):
         model.zero_grad(set_to_none=True)
         wide = torch.cat([features(dim), (2 + k) * features(dim) - 3])
-        model.loss(wide, 0.5, torch_rng("loss", k)).backward()
+        model.loss(Batch(wide), 0.5, torch_rng("loss", k)).backward()
         found.append(torch.cat([p.grad.abs().flatten() for p in model.parameters() if p.requires_grad]))
     return torch.stack(found).amax(0)
 
@@ -198,28 +198,26 @@ def test_starts_close_to_a_standard_normal_or_better(name: str) -> None:
 
 @zoo
 def test_file_says_what_the_harness_asks(name: str) -> None:
-    module = registry.find("model", name)
+    module, about = registry.find("model", name), registry.about("model", name)
     defaults = registry.knob_defaults("model", name)
-    assert isinstance(tiny(name, 2), Generator)
-    assert (module.__doc__ or "").strip() and module.CITATION
-    assert isinstance(module.PUBLISHED, dict)
-    assert registry.role(name) in ("model", "floor", "ceiling")
-    assert set(module.KNOBS) <= set(defaults) and set(module.TINY) <= set(defaults)
-    assert (module.DEPTH in module.KNOBS) == bool(module.KNOBS)
-    for knob, values in module.KNOBS.items():
+    assert isinstance(tiny(name, 2), Model)
+    assert (module.__doc__ or "").strip() and about.citation
+    assert set(about.knobs) <= set(defaults) and set(about.tiny) <= set(defaults)
+    assert (about.depth in about.knobs) == bool(about.knobs)
+    for knob, values in about.knobs.items():
         assert list(values) == sorted(set(values)), f"{knob} does not increase"
         assert all(type(value) is type(defaults[knob]) for value in values)
-    spelled = registry.spell_out("model", Use(name=name, knobs=module.TINY))
-    assert spelled.knobs == defaults | module.TINY
+    spelled = registry.spell_out("model", Use(name=name, knobs=about.tiny))
+    assert spelled.knobs == defaults | about.tiny
     assert registry.spell_out("model", spelled) == spelled
 
 
 @zoo
 def test_size_never_falls_along_the_knob_that_the_matcher_bisects(name: str) -> None:
-    module = registry.find("model", name)
-    if not module.KNOBS:
+    about = registry.about("model", name)
+    if not about.knobs:
         pytest.skip("has one size")
-    knob = max(module.KNOBS, key=lambda k: len(module.KNOBS[k]))
-    values = module.KNOBS[knob]
-    sizes = [size(name, 8, module.TINY | {knob: value}) for value in values[:: max(1, len(values) // 10)]]
+    knob = max(about.knobs, key=lambda k: len(about.knobs[k]))
+    values = about.knobs[knob]
+    sizes = [size(name, 8, about.tiny | {knob: value}) for value in values[:: max(1, len(values) // 10)]]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]

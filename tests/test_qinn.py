@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from qinn_bench import registry
+from qinn_bench.contracts import Batch
 from qinn_bench.quantum.layer import fidelity
 from qinn_bench.training.loop import fit
 from qinn_bench.values import Budget, Refused, Use
@@ -74,11 +75,11 @@ def test_each_loss_term_can_be_switched_on_alone():
     off = {"fidelity": 0.0, "mmd": 0.0, "barrier": 0.0}
     plain = make(start="random", trim=False, **off).double()
     nll = -plain.log_prob(x).mean().detach()
-    assert float(plain.loss(x, 0.0, rng.manual_seed(0)).detach()) == pytest.approx(float(nll))
+    assert float(plain.loss(Batch(x), 0.0, rng.manual_seed(0)).detach()) == pytest.approx(float(nll))
     for term in off:
         model = make(start="random", trim=False, **(off | {term: 1.0})).double()
         model.circuit.load_state_dict(plain.circuit.state_dict())
-        assert float(model.loss(x, 0.0, rng.manual_seed(0)).detach()) != pytest.approx(float(nll))
+        assert float(model.loss(Batch(x), 0.0, rng.manual_seed(0)).detach()) != pytest.approx(float(nll))
     with pytest.raises(Refused, match="needs fidelity > 0"):
         make(both=True, fidelity=0.0)
     with pytest.raises(Refused, match="there are: identity, random"):
@@ -129,7 +130,7 @@ def test_single_upload_with_perfect_fidelity_cannot_change_a_volume():
 
 def test_the_inverse_solves_to_machine_precision_or_says_nan():
     model = make(2, uploads=3).double()
-    model.initialise(rows(500), torch.Generator().manual_seed(0))
+    model.initialise(Batch(rows(500)), torch.Generator().manual_seed(0))
     x = rows(200, seed=5)
     z = model(x)[0].detach()
     back = model.inverse(z)
@@ -151,7 +152,7 @@ def test_a_target_outside_the_image_is_nan():
 def test_each_hybrid_inverts_and_has_quantum_parameters(construction):
     model = make(4, module=hybrid_qinn, construction=construction, blocks=2, hidden=3, bins=3, uploads=2).double()
     x = rows(100, 4)
-    model.initialise(x, torch.Generator().manual_seed(0))
+    model.initialise(Batch(x), torch.Generator().manual_seed(0))
     back = model.inverse(model(x)[0].detach())
     found = back.isfinite().all(1)
     assert found.double().mean() > 0.9 and torch.allclose(back[found], x[found], atol=1e-6)
@@ -177,7 +178,10 @@ def trained_on_moons(**knobs):
     )
     model = make(2, copies=2, uploads=6, fidelity=0.0, mmd=0.0, trim=False, **knobs)
     assert sum(p.numel() for p in model.parameters()) == 152
-    assert fit(model, train, valid, Budget(steps=1200, batch=256, learning_rate=0.01), ("trap",)).status == "ok"
+    assert (
+        fit(model, Batch(train), Batch(valid), Budget(steps=1200, batch=256, learning_rate=0.01), ("trap",)).status
+        == "ok"
+    )
     model = model.double()
     features, logdet = data.transform.forward(data.test[:5000])
     edges = torch.linspace(-6, 6, 301, dtype=torch.float64)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from qinn_bench.capacity import cost
 from qinn_bench.capacity.cost import Step, jacobian_rank, numerical_rank, step_cost
-from qinn_bench.contracts import DensityModel, count_parameters
+from qinn_bench.contracts import Batch, DensityModel, count_parameters
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.compiler.lowering import simulator_of
 from qinn_bench.quantum.layer import CircuitLayer
@@ -71,7 +71,7 @@ def by_passes(model, rows):
 
 def test_redundant_and_unused_parameters_do_not_count():
     model = Redundant(DIM)
-    found = jacobian_rank(model, zoo.features(DIM)[:ROWS], Step(0, 1), 1)
+    found = jacobian_rank(model, Batch(zoo.features(DIM)[:ROWS]), Step(0, 1), 1)
     assert found.rank == 2 * DIM and 0 < found.rows <= ROWS
     assert found.without_effect == model.unused.numel()
 
@@ -79,7 +79,7 @@ def test_redundant_and_unused_parameters_do_not_count():
 @pytest.mark.parametrize("name", ["qinn", "hybrid_qinn"])
 def test_weights_that_no_readout_sees_are_found_by_the_jacobian_too(name):
     model = zoo.tiny(name, DIM, jolt=0.1, knobs={"fidelity": 0.0, "mmd": 0.0, "trim": False})
-    found = jacobian_rank(model, zoo.features(DIM)[:ROWS], Step(0, 1), 1)
+    found = jacobian_rank(model, Batch(zoo.features(DIM)[:ROWS]), Step(0, 1), 1)
     assert found.without_effect == count_parameters(model).blind > 0
 
 
@@ -88,7 +88,7 @@ def test_row_gradients_are_those_of_single_backward_passes(name):
     model = zoo.tiny(name, DIM, jolt=0.1)
     trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     rows = zoo.features(DIM)[:3]
-    found, expected = cost.row_gradients(model, trained, rows), by_passes(model, rows)
+    found, expected = cost.row_gradients(model, trained, Batch(rows)), by_passes(model, rows)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
 
 
@@ -102,13 +102,15 @@ def test_the_numerical_rank_is_that_of_the_factors(shape):
 
 
 def test_a_map_of_one_row_cannot_show_more_than_its_outputs():
-    measured = cost.measure(zoo.tiny("spline_inn", DIM), zoo.features(DIM)[:2], zoo.features(DIM), torch_rng("x"))
+    measured = cost.measure(
+        zoo.tiny("spline_inn", DIM), Batch(zoo.features(DIM)[:2]), Batch(zoo.features(DIM)), torch_rng("x")
+    )
     assert measured.rank == 2 * (DIM + 1) and measured.rank_is_bound and measured.rank_rows == 2
 
 
 def test_products_of_a_dense_layer_are_counted():
     batch = zoo.features(DIM)[:ROWS]
-    found = step_cost(Slow(DIM), batch, torch_rng("x"))
+    found = step_cost(Slow(DIM), Batch(batch), torch_rng("x"))
     assert found.circuits == 0
     products = 2 * ROWS * DIM * DIM
     squares = ROWS * DIM
@@ -156,22 +158,22 @@ def test_the_operations_of_an_unknown_simulator_are_not_made_up():
     for module in model.modules():
         if isinstance(module, CircuitLayer):
             module.backend = Elsewhere()
-    measured = cost.measure(model, zoo.features(DIM)[:9], zoo.features(DIM)[:9], torch_rng("x"))
+    measured = cost.measure(model, Batch(zoo.features(DIM)[:9]), Batch(zoo.features(DIM)[:9]), torch_rng("x"))
     assert measured.circuit_evaluations > 0 and measured.step_flops is None and measured.rank is None
 
 
 def test_barrier_points_are_evaluations_too():
     model, batch = zoo.tiny("qinn", DIM), zoo.features(DIM)[:ROWS]
     model.terms = model.terms.__class__(0.0, 0.0, 0.0, "monotone", False)
-    plain = step_cost(model, batch, torch_rng("x")).circuits
+    plain = step_cost(model, Batch(batch), torch_rng("x")).circuits
     model.terms = model.terms.__class__(0.0, 0.0, 1.0, "monotone", False)
-    assert (plain, step_cost(model, batch, torch_rng("x")).circuits) == (ROWS * (1 + DIM), 2 * ROWS * (1 + DIM))
+    assert (plain, step_cost(model, Batch(batch), torch_rng("x")).circuits) == (ROWS * (1 + DIM), 2 * ROWS * (1 + DIM))
 
 
 def test_measuring_leaves_the_model_as_it_was():
     model, rows = zoo.tiny("hybrid_qinn", DIM), zoo.features(DIM)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    first = cost.measure(model, rows, rows[:ROWS], torch_rng("x"))
-    assert first == cost.measure(model, rows, rows[:ROWS], torch_rng("x"))
+    first = cost.measure(model, Batch(rows), Batch(rows[:ROWS]), torch_rng("x"))
+    assert first == cost.measure(model, Batch(rows), Batch(rows[:ROWS]), torch_rng("x"))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())

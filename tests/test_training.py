@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from qinn_bench.contracts import DensityModel, Generator
+from qinn_bench.contracts import Batch, DensityModel, Sampler
 from qinn_bench.training.loop import fit
 from qinn_bench.values import Budget
 
@@ -18,28 +18,28 @@ class Shift(DensityModel):
         self.mean = torch.nn.Parameter(torch.zeros(2))
         self.explode_at, self.calls = explode_at, 0
 
-    def forward(self, x):
+    def forward(self, x, condition=None):
         return x - self.mean, x.new_zeros(len(x))
 
-    def inverse(self, z):
+    def inverse(self, z, condition=None):
         return z + self.mean
 
-    def loss(self, x, progress, rng):
+    def loss(self, batch, progress, rng):
         self.calls += self.training
-        return super().loss(x, progress, rng) * (math.nan if self.calls > self.explode_at else 1)
+        return super().loss(batch, progress, rng) * (math.nan if self.calls > self.explode_at else 1)
 
 
 @pytest.fixture
 def rows():
     rng = torch.Generator().manual_seed(0)
-    return 3 + torch.randn(1000, 2, generator=rng), 3 + torch.randn(300, 2, generator=rng)
+    return tuple(Batch(3 + torch.randn(n, 2, generator=rng)) for n in (1000, 300))
 
 
 def test_it_finds_the_minimum_and_reports_it(rows):
     model = Shift()
     outcome = fit(model, *rows, Budget(steps=300, learning_rate=0.1), ("t",))
     assert outcome.status == "ok"
-    assert torch.allclose(model.mean, rows[0].mean(0), atol=0.1)
+    assert torch.allclose(model.mean, rows[0].rows.mean(0), atol=0.1)
     assert outcome.training.best_loss == pytest.approx(1 + math.log(2 * math.pi), abs=0.1)
     assert len(outcome.steps) == len(outcome.train_loss) == len(outcome.valid_loss) == 7
 
@@ -77,8 +77,8 @@ def test_patience_stops_early(rows):
 
 
 def test_a_model_without_parameters_trains_at_once(rows):
-    class Fixed(Generator):
-        def sample(self, n, rng):
+    class Fixed(Sampler):
+        def sample(self, n, rng, condition=None):
             return torch.zeros(n, 2)
 
     assert fit(Fixed(2), *rows, Budget(), ("t",)).training.stopped == "nothing to train"

@@ -14,8 +14,7 @@ from qinn_bench import registry
 from qinn_bench.cli.main import main
 from qinn_bench.data.resplit import resplit
 from qinn_bench.records import store
-from qinn_bench.study import planning, study_files
-from qinn_bench.study import run_cell as run
+from qinn_bench.study import planning, study_files, train_cell
 from qinn_bench.study.order import Order
 from qinn_bench.study.run_cell import run_cell
 from qinn_bench.values import Budget, Cell, Refused, Use
@@ -117,7 +116,9 @@ def test_seed_0_of_a_source_is_seed_0_of_all(tmp_path, varies):
 
 def test_shots_alone_leave_the_first_weights():
     data = registry.make("data", cell("all", 0).data)
-    first, second, other = (run.build(cell(*of), data) for of in (("shots", 0), ("shots", 1), ("initialisation", 1)))
+    first, second, other = (
+        train_cell.build(cell(*of), data) for of in (("shots", 0), ("shots", 1), ("initialisation", 1))
+    )
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
 

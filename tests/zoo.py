@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from qinn_bench import registry
-from qinn_bench.contracts import count_parameters
+from qinn_bench.contracts import Batch, count_parameters
 from qinn_bench.dataset import Column, Dataset
 from qinn_bench.quantum import controls
 from qinn_bench.seeds import numpy_rng, seed_of
@@ -77,14 +77,14 @@ def tiny(
     """
     name, _, control = name.partition("+")
     torch.manual_seed(seed_of("init", name, dim))
-    data, knobs = toy(dim), dict(registry.find("model", name).TINY) | (knobs or {})
+    data, knobs = toy(dim), dict(registry.about("model", name).tiny) | (knobs or {})
     if control in ("fourier", "tanh") and "fidelity" in knobs:
         knobs["fidelity"] = 0.0
     use = registry.spell_out("model", Use(name=name, knobs=knobs))
     model = registry.make("model", use, dim, data=data, backend=BACKEND)
     controls.apply(model, cast("Control", control), torch_rng("control", name, dim))
     model = model.to(dtype)
-    model.initialise(features(dim, dtype), torch_rng("initialise", name))
+    model.initialise(Batch(features(dim, dtype)), torch_rng("initialise", name))
     rng = torch_rng("jolt", name)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from qinn_bench import limits, registry
+from qinn_bench.contracts import Batch
 from qinn_bench.performance import engine
 from qinn_bench.quantum import backends
 from qinn_bench.quantum.circuit import Circuit
@@ -190,7 +191,7 @@ def _trained(name: str, device: str, precision: Literal["float32", "float64"]) -
     budget = Budget(steps=STEPS, batch=128, learning_rate=0.01, check_every=10, precision=precision)
     real = getattr(torch, precision)
     model = zoo.tiny(name, DIM, dtype=real).to(device)
-    rows = zoo.features(DIM, real).to(device)
+    rows = Batch(zoo.features(DIM, real).to(device))
     return fit(model, rows, rows[:100], budget, ("gpu", name))
 
 
@@ -263,7 +264,7 @@ def _run(folder: Path, device: str, names: Sequence[str]) -> dict[str, dict[str,
 
 
 def _asked_for(name: str) -> str:
-    knobs = ", ".join(f"{knob} = {json.dumps(value)}" for knob, value in registry.find("model", name).TINY.items())
+    knobs = ", ".join(f"{knob} = {json.dumps(value)}" for knob, value in registry.about("model", name).tiny.items())
     return f'\n[[models]]\nmodel = "{name}"\nknobs = {{ {knobs} }}\n'
 
 

@@ -50,7 +50,7 @@ class Case:
         if not self.where:
             return HEAD + self.lines
         head, call = {
-            "loss": ("def loss(self, x, progress, rng):", "return super().loss(x, progress, rng)"),
+            "loss": ("def loss(self, batch, progress, rng):", "return super().loss(batch, progress, rng)"),
             "sample": ("def sample(self, n, rng):", "return super().sample(n, rng)"),
             "log_prob": ("def log_prob(self, x):", "return super().log_prob(x)"),
             "initialise": ("def initialise(self, rows, rng):", "super().initialise(rows, rng)"),
@@ -105,12 +105,12 @@ MODELS = (
     Case("error_with_surrogates", CRASH, "raise ValueError('\\udc80')"),
     Case("recursion", CRASH, "f = lambda g: g(g); f(f)"),
     Case("no_recursion_allowed", ("ok", "crashed"), "sys.setrecursionlimit(60)"),
-    Case("nan_loss", ("diverged",), "return super().loss(x, progress, rng) * float('nan')"),
-    Case("inf_loss", ("diverged",), "return super().loss(x, progress, rng) + float('inf')"),
+    Case("nan_loss", ("diverged",), "return super().loss(batch, progress, rng) * float('nan')"),
+    Case("inf_loss", ("diverged",), "return super().loss(batch, progress, rng) + float('inf')"),
     Case("vector_loss", CRASH, "return self.log_prob(x)"),
     Case("loss_without_gradient", CRASH, "return torch.zeros(())"),
     Case("loss_is_text", CRASH, "return 'small'"),
-    Case("complex_loss", ("crashed", "diverged"), "return super().loss(x, progress, rng) * 1j"),
+    Case("complex_loss", ("crashed", "diverged"), "return super().loss(batch, progress, rng) * 1j"),
     Case("nan_samples", ("ok", "crashed", "not-converged"), "return torch.full((n, self.dim), float('nan'))", "sample"),
     Case("too_few_samples", ("not-converged",), "return torch.zeros(1, self.dim)", "sample"),
     Case("no_samples", ("not-converged",), "return torch.zeros(0, self.dim)", "sample"),
@@ -191,7 +191,7 @@ REFUSED = (
     Case("knob_is_a_list", (), MODEL + "def build(dim, *, sizes=[1, 2]): return Model(dim)", ""),
     Case("knob_is_nan", (), MODEL + "def build(dim, *, size=float('nan')): return Model(dim)", ""),
     Case("knob_without_default", (), MODEL + "def build(dim, *, size): return Model(dim)", ""),
-    Case("odd_role", (), "ROLE = 'king'" + MODEL + BUILD, ""),
+    Case("odd_role", (), "from qinn_bench.about import About\nABOUT = About(role='king')\n" + MODEL + BUILD, ""),
 )
 DATA = (
     Case("data_raises", (), "def load(*, events: int = 100):\n    raise OSError('no file')", ""),

@@ -13,7 +13,7 @@ from torch.func import functional_call, grad, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from qinn_bench.contracts import Batch, DensityModel, Model
+from qinn_bench.contracts import Batch, DensityModel, Model, given
 from qinn_bench.quantum.tally import tallied
 from qinn_bench.values import Resources
 
@@ -175,8 +175,8 @@ def row_gradients(model: Model, parameters: dict[str, Tensor], batch: Batch) -> 
 
     rows, condition = batch.rows, batch.condition
 
-    def output(given: dict[str, Tensor], row: Tensor, of: Tensor | None, which: Tensor) -> Tensor:
-        z, logdet = functional_call(model, given, (row[None],) if of is None else (row[None], of[None]))
+    def output(values: dict[str, Tensor], row: Tensor, of: Tensor | None, which: Tensor) -> Tensor:
+        z, logdet = functional_call(model, values, (row[None], *given(None if of is None else of[None])))
         return (torch.cat((z[0], logdet)) * which).sum()
 
     components = torch.eye(model.dim + 1, dtype=rows.dtype)

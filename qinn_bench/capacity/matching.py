@@ -59,11 +59,11 @@ class Matching(Value):
 def search(family: Use, data: Dataset, match: Match) -> Matching:
     """Find all shapes of a model family that meet a budget.
 
-    The knobs in `family` are held; every other knob that the model's KNOBS list is searched. Along the knob with the
+    The knobs in `family` are held; every other knob that the model lists is searched. Along the knob with the
     most values the size never falls, so it is bisected; all combinations of the others are visited.
 
     Raises:
-        Refused: the model states no KNOBS, so its size cannot be chosen; or a size that cannot be measured.
+        Refused: the model lists no knobs, so its size cannot be chosen; or a size that cannot be measured.
     """
     free = _free_knobs(family)
     if not free:
@@ -104,9 +104,9 @@ def search(family: Use, data: Dataset, match: Match) -> Matching:
 
 
 def _free_knobs(family: Use) -> dict[str, tuple[Knob, ...]]:
-    """The knobs to search: the model's KNOBS, or those that its `open_knobs` says matter beside the held ones."""
+    """The knobs to search: those that the model lists, or that its `open_knobs` says matter beside the held ones."""
     module = registry.find("model", family.name)
-    declared: dict[str, tuple[Knob, ...]] = getattr(module, "KNOBS", {})
+    declared = registry.about("model", family.name).knobs
     if hasattr(module, "open_knobs"):
         declared = module.open_knobs(registry.spell_out("model", family).knobs)
     return {knob: values for knob, values in declared.items() if knob not in family.knobs}
@@ -186,7 +186,7 @@ def _classify(shapes: list[Shape]) -> list[Shape]:
     """Say of each shape whether it is shallow, balanced or deep among these."""
     if not shapes:
         return []
-    knob: str = registry.find("model", shapes[0].model.name).DEPTH
+    knob = registry.about("model", shapes[0].model.name).depth
     depths = sorted({shape.model.knobs[knob] for shape in shapes})
 
     def depth(shape: Shape) -> Depth:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from qinn_bench import catalogue
-from qinn_bench.catalogue import Measure
+from qinn_bench.file_text import Measure
 from qinn_bench.values import Record, Verdict
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qinn_bench import catalogue, registry
 from qinn_bench.bounds import check_study
-from qinn_bench.catalogue import Measure
+from qinn_bench.file_text import Measure
 from qinn_bench.files import named
 from qinn_bench.quantum import backend_names
 from qinn_bench.reading import parse, read_toml

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from qinn_bench.building import batch_of, make_model
-from qinn_bench.contracts import Batch, Density, Model, Reconstructor, Sampler, Scorer, density_of
+from qinn_bench.contracts import Batch, Density, Model, Reconstructor, Sampler, Scorer, density_of, given
 from qinn_bench.dataset import Dataset
 from qinn_bench.quantum import backends, controls
 from qinn_bench.quantum.layer import CircuitLayer
@@ -75,14 +75,16 @@ def evaluate(model: Model, cell: Cell, data: Dataset) -> Arrays:
     arrays: Arrays = {}
     if isinstance(model, Sampler):
         rng = torch_rng("sample", str(cell.data), cell.stream("evaluation"))
-        given = (cell.samples, rng) if test.condition is None else (cell.samples, rng, test.condition[first])
-        arrays["samples"] = data.transform.inverse(model.sample(*given).double().numpy())
+        features = model.sample(cell.samples, rng, *given(test[first].condition))
+        arrays["samples"] = data.transform.inverse(features.double().numpy())
     if isinstance(model, Density):
         arrays["log_prob"] = physical_log_prob(model, data, test, data.test)
     if isinstance(model, Scorer):
-        arrays["scores"] = np.concatenate([model.score(*_of(part)).numpy() for part in _parts(test)])
+        arrays["scores"] = np.concatenate(
+            [model.score(part.rows, *given(part.condition)).numpy() for part in _parts(test)]
+        )
     if isinstance(model, Reconstructor):
-        rebuilt = [model.reconstruct(*_of(part)) for part in _parts(test[first])]
+        rebuilt = [model.reconstruct(part.rows, *given(part.condition)) for part in _parts(test[first])]
         arrays["reconstructions"] = data.transform.inverse(torch.cat(rebuilt).double().numpy())
     return arrays
 
@@ -96,8 +98,3 @@ def physical_log_prob(model: Density, data: Dataset, batch: Batch, rows: Array) 
 
 def _parts(batch: Batch) -> list[Batch]:
     return [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
-
-
-def _of(part: Batch) -> tuple[torch.Tensor, ...]:
-    """The arguments that stand for rows; a model that takes no condition is given none."""
-    return (part.rows,) if part.condition is None else (part.rows, part.condition)

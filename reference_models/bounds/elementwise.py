@@ -5,18 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from qinn_bench.about import About
 from qinn_bench.contracts import DensityModel
-from qinn_bench.values import Role
 from reference_models._parts.rational_quadratic import RationalQuadratic
 
-CITATION = "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, arXiv:1906.04032 (the spline of one feature)"
-PUBLISHED: dict[str, str] = {}
-ROLE: Role = "floor"
-KNOBS: dict[str, tuple[int, ...]] = {
-    "bins": (*range(2, 65), *range(66, 129, 2), *range(132, 257, 4), *range(264, 513, 8), *range(528, 1025, 16))
-}
-DEPTH = "bins"
-TINY: dict[str, int] = {"bins": 3}
+ABOUT = About(
+    citation="Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, arXiv:1906.04032 (the spline of one feature)",
+    role="floor",
+    knobs={
+        "bins": (*range(2, 65), *range(66, 129, 2), *range(132, 257, 4), *range(264, 513, 8), *range(528, 1025, 16))
+    },
+    depth="bins",
+    tiny={"bins": 3},
+)
 
 
 class Elementwise(DensityModel):

@@ -5,15 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from qinn_bench.about import About
 from qinn_bench.contracts import Batch, DensityModel
-from qinn_bench.values import Refused, Role
+from qinn_bench.values import Refused
 
-CITATION = "the multivariate normal distribution"
-PUBLISHED: dict[str, str] = {}
-ROLE: Role = "floor"
-KNOBS: dict[str, tuple[int, ...]] = {}
-DEPTH = ""
-TINY: dict[str, int] = {}
+ABOUT = About(citation="the multivariate normal distribution", role="floor")
 
 
 class Gaussian(DensityModel):

@@ -6,17 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qinn_bench.about import About
 from qinn_bench.contracts import Density, Sampler
 from qinn_bench.dataset import Dataset, KnownDensity, Transform
-from qinn_bench.values import Refused, Role
+from qinn_bench.values import Refused
 
-CITATION = "the known density of the data set"
-PUBLISHED: dict[str, str] = {}
-ROLE: Role = "ceiling"
-KNOBS: dict[str, tuple[int, ...]] = {}
-DEPTH = ""
-TINY: dict[str, int] = {}
-NEEDS_DENSITY = True
+ABOUT = About(citation="the known density of the data set", role="ceiling", needs_density=True)
 
 
 class Oracle(Sampler, Density):

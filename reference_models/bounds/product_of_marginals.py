@@ -5,16 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from qinn_bench.about import About
 from qinn_bench.contracts import Sampler
 from qinn_bench.dataset import Dataset
-from qinn_bench.values import Role
 
-CITATION = "the product of the marginal distributions of the training rows"
-PUBLISHED: dict[str, str] = {}
-ROLE: Role = "floor"
-KNOBS: dict[str, tuple[int, ...]] = {}
-DEPTH = ""
-TINY: dict[str, int] = {}
+ABOUT = About(citation="the product of the marginal distributions of the training rows", role="floor")
 
 
 class ProductOfMarginals(Sampler):

@@ -7,20 +7,17 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
+from qinn_bench.about import About
 from qinn_bench.contracts import DensityModel
-from qinn_bench.values import Role
 from reference_models._parts.flow import coupling_flow, dense
+from reference_models._parts.sizes import HIDDEN, HIDDEN_LAYERS
 
-CITATION = "Dinh, Sohl-Dickstein, Bengio, Density estimation using Real NVP, arXiv:1605.08803"
-PUBLISHED: dict[str, str] = {}
-ROLE: Role = "model"
-KNOBS: dict[str, tuple[int, ...]] = {
-    "blocks": (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20),
-    "hidden": (*range(1, 17), 18, 20, 22, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 128),
-    "hidden_layers": (1, 2),
-}
-DEPTH = "blocks"
-TINY: dict[str, int] = {"blocks": 2, "hidden": 2}
+ABOUT = About(
+    citation="Dinh, Sohl-Dickstein, Bengio, Density estimation using Real NVP, arXiv:1605.08803",
+    knobs={"blocks": (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20), "hidden": HIDDEN, "hidden_layers": HIDDEN_LAYERS},
+    depth="blocks",
+    tiny={"blocks": 2, "hidden": 2},
+)
 STEEPEST = 3.0
 REACH = 3.0
 

@@ -9,22 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qinn_bench.about import About
 from qinn_bench.contracts import DensityModel
-from qinn_bench.values import Refused, Role
+from qinn_bench.values import Refused
 from reference_models._parts.flow import Composition, Mixing, Univariate
 from reference_models._parts.rational_quadratic import RationalQuadratic
+from reference_models._parts.sizes import BINS, HIDDEN, HIDDEN_LAYERS
 
-CITATION = "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, arXiv:1906.04032 (autoregressive)"
-PUBLISHED: dict[str, str] = {}
-ROLE: Role = "model"
-KNOBS: dict[str, tuple[int, ...]] = {
-    "blocks": (1, 2, 3, 4, 5, 6, 8),
-    "hidden": (*range(1, 17), 18, 20, 22, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 128),
-    "hidden_layers": (1, 2),
-    "bins": (2, 3, 4, 5, 6, 8, 10),
-}
-DEPTH = "blocks"
-TINY: dict[str, int] = {"blocks": 1, "hidden": 2, "bins": 3}
+ABOUT = About(
+    citation="Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, arXiv:1906.04032 (autoregressive)",
+    knobs={"blocks": (1, 2, 3, 4, 5, 6, 8), "hidden": HIDDEN, "hidden_layers": HIDDEN_LAYERS, "bins": BINS},
+    depth="blocks",
+    tiny={"blocks": 1, "hidden": 2, "bins": 3},
+)
 
 
 class MaskedLinear(nn.Module):

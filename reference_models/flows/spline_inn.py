@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from qinn_bench.about import About
 from qinn_bench.contracts import DensityModel
-from qinn_bench.values import Role
 from reference_models._parts.flow import coupling_flow, dense
 from reference_models._parts.rational_quadratic import RationalQuadratic
+from reference_models._parts.sizes import SPLINE_KNOBS
 
-CITATION = "Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, arXiv:1906.04032"
-PUBLISHED: dict[str, str] = {
-    "parameters": "the classical networks of arXiv:2302.12906 have 6k to 16k parameters",
-}
-ROLE: Role = "model"
-KNOBS: dict[str, tuple[int, ...]] = {
-    "blocks": (1, 2, 3, 4, 5, 6, 8, 10, 12),
-    "hidden": (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80),
-    "hidden_layers": (1, 2),
-    "bins": (2, 3, 4, 5, 6, 8, 10),
-}
-DEPTH = "blocks"
-TINY: dict[str, int] = {"blocks": 2, "hidden": 2, "bins": 3}
+ABOUT = About(
+    citation="Durkan, Bekasov, Murray, Papamakarios, Neural Spline Flows, arXiv:1906.04032",
+    published={"parameters": "the classical networks of arXiv:2302.12906 have 6k to 16k parameters"},
+    knobs=SPLINE_KNOBS,
+    depth="blocks",
+    tiny={"blocks": 2, "hidden": 2, "bins": 3},
+)
 
 
 def build(

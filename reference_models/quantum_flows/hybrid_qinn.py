@@ -12,29 +12,31 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from qinn_bench.about import About
 from qinn_bench.contracts import Batch, DensityModel
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.quantum.visibility import trimmed
-from qinn_bench.values import Knob, Knobs, Refused, Role
+from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._parts.flow import Composition, Mixing, coupling_flow, dense
 from reference_models._parts.rational_quadratic import RationalQuadratic
 from reference_models.bounds.elementwise import Elementwise
 from reference_models.quantum_flows.qinn import QINN, Terms, make_qinn, negative_log_likelihood
 
-CITATION = "A. Rousselot, M. Spannowsky, Generative invertible quantum neural networks, arXiv:2302.12906"
-PUBLISHED = {"parameters": "about 2k", "claim": "on par with INNs of 6k-16k parameters on Z+jet"}
-ROLE: Role = "model"
-KNOBS: dict[str, tuple[Knob, ...]] = {
-    "blocks": (1, 2, 3, 4, 6, 8, 12),
-    "hidden": (1, 2, 4, 8, 16, 32),
-    "bins": (2, 3, 4, 6, 8),
-    "uploads": (*range(1, 25), *range(26, 50, 2), *range(52, 84, 4)),
-}
-DEPTH = "blocks"
-LATER: Knobs = {"trim": False}
-TINY: Knobs = {"blocks": 1, "hidden": 2, "bins": 2, "uploads": 2}
+ABOUT = About(
+    citation="A. Rousselot, M. Spannowsky, Generative invertible quantum neural networks, arXiv:2302.12906",
+    published={"parameters": "about 2k", "claim": "on par with INNs of 6k-16k parameters on Z+jet"},
+    knobs={
+        "blocks": (1, 2, 3, 4, 6, 8, 12),
+        "hidden": (1, 2, 4, 8, 16, 32),
+        "bins": (2, 3, 4, 6, 8),
+        "uploads": (*range(1, 25), *range(26, 50, 2), *range(52, 84, 4)),
+    },
+    depth="blocks",
+    tiny={"blocks": 1, "hidden": 2, "bins": 2, "uploads": 2},
+    later={"trim": False},
+)
 CONSTRUCTIONS = {
     "composition": ("blocks", "hidden", "bins", "uploads"),
     "conditioner": ("blocks", "bins", "uploads"),
@@ -45,7 +47,7 @@ CONSTRUCTIONS = {
 
 def open_knobs(knobs: Knobs) -> dict[str, tuple[Knob, ...]]:
     """The knobs that the matcher may turn, given the construction."""
-    return {name: KNOBS[name] for name in CONSTRUCTIONS[_known(str(knobs["construction"]))]}
+    return {name: ABOUT.knobs[name] for name in CONSTRUCTIONS[_known(str(knobs["construction"]))]}
 
 
 def _known(construction: str) -> str:

@@ -15,6 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from qinn_bench.about import About
 from qinn_bench.contracts import LOG_2PI, Batch, DensityModel
 from qinn_bench.quantum.ansatz import Entangler, moved, reuploading
 from qinn_bench.quantum.circuit import Circuit
@@ -24,17 +25,18 @@ from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._parts.circuit_maps import SHRINK, ToAngles, ToLatent
 from reference_models._parts.solver import solve
 
-CITATION = "A. Rousselot, M. Spannowsky, Generative invertible quantum neural networks, arXiv:2302.12906"
-PUBLISHED = {"parameters": "about 2k (hybrid)", "claim": "on par with INNs of 6k-16k parameters on Z+jet"}
-ROLE = "model"
-KNOBS: dict[str, tuple[Knob, ...]] = {
-    "layers": (1, 2, 3),
-    "preparation": (0, 1, 2, 3, 4, 6, 8, 12, 16, 24),
-    "uploads": tuple(range(1, 81)),
-}
-DEPTH = "uploads"
-LATER: Knobs = {"trim": False}
-TINY = {"uploads": 2, "fidelity": 0.5, "mmd": 0.5, "barrier": 1.0}
+ABOUT = About(
+    citation="A. Rousselot, M. Spannowsky, Generative invertible quantum neural networks, arXiv:2302.12906",
+    published={"parameters": "about 2k (hybrid)", "claim": "on par with INNs of 6k-16k parameters on Z+jet"},
+    knobs={
+        "layers": (1, 2, 3),
+        "preparation": (0, 1, 2, 3, 4, 6, 8, 12, 16, 24),
+        "uploads": tuple(range(1, 81)),
+    },
+    depth="uploads",
+    tiny={"uploads": 2, "fidelity": 0.5, "mmd": 0.5, "barrier": 1.0},
+    later={"trim": False},
+)
 
 WIDENED, WIDE = 0.4, 2.0
 """The fold barrier also looks at training rows with this much noise added, and at a normal this wide."""
@@ -50,7 +52,7 @@ FINAL_MMD = 0.1
 
 def open_knobs(knobs: Knobs) -> dict[str, tuple[Knob, ...]]:
     """The knobs that the matcher may turn: without a fidelity term there is no preparation."""
-    return {name: values for name, values in KNOBS.items() if name != "preparation" or knobs["fidelity"]}
+    return {name: values for name, values in ABOUT.knobs.items() if name != "preparation" or knobs["fidelity"]}
 
 
 @dataclass(frozen=True)

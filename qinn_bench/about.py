@@ -1,0 +1,49 @@
+"""What the file of a model or a data set states of itself, in one typed value: ``ABOUT = About(...)``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from qinn_bench.values import Knob, Knobs, Role, Value
+
+RowKind = Literal["flat", "image", "voxels"]
+"""A row is a vector of features, channels of pixels, or channels of cells in layers, angles and radii."""
+
+
+class About(Value):
+    """What a model is, for the catalogue, the matcher and the tables. Every field has a default; a file without
+    `ABOUT` is a model with all of them.
+
+    Attributes:
+        citation: the work that describes the model.
+        published: figures that this work states, in words, by what they are of.
+        role: what it is in a table: a compared ``model``, a ``control``, a ``floor`` or a ``ceiling``.
+        knobs: the values, increasing, that the capacity matcher may give a knob.
+        depth: the one of `knobs` that says how deep the model is.
+        tiny: the knobs of the smallest instance, on which the laws are checked.
+        later: the knobs that came after records were published, each with the value that leaves the model as it was.
+        needs_density: whether it can be built only for data whose density is known.
+        rows: the kinds of rows that it takes.
+        supervised: whether it may see labels.
+
+    Raises:
+        pydantic.ValidationError: a field that does not exist or has the wrong type; in a file, the registry says so in
+            one sentence.
+
+    Example:
+        >>> About(role="floor", tiny={"bins": 3}).rows
+        ('flat',)
+    """
+
+    citation: str = ""
+    published: dict[str, str] = Field(default={})
+    role: Role = "model"
+    knobs: dict[str, tuple[Knob, ...]] = Field(default={})
+    depth: str = ""
+    tiny: Knobs = Field(default={})
+    later: Knobs = Field(default={})
+    needs_density: bool = False
+    rows: tuple[RowKind, ...] = ("flat",)
+    supervised: bool = False

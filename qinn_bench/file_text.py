@@ -1,0 +1,198 @@
+"""What a file of a model, a data set or a metric says of itself, read from its text; nothing of it is imported."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from qinn_bench.about import About, RowKind
+from qinn_bench.dataset import MetricColumn
+from qinn_bench.registry import GIVEN, MAKERS, MOVED, Kind
+from qinn_bench.values import Knobs, Role
+
+UNREAD = frozenset({"citation", "published", "knobs", "depth", "tiny"})
+"""Fields of `About` that only the matcher and the laws ask for, which import the file: their values may be computed."""
+
+
+class Made(NamedTuple):
+    """What the file of a model or a data set says of itself."""
+
+    about: str
+    """The first line of its docstring."""
+    knobs: Knobs
+    takes: frozenset[str]
+    role: Role
+    later: Knobs
+    needs_density: bool
+    rows: tuple[RowKind, ...]
+    supervised: bool
+
+    @classmethod
+    def of(cls, docstring: str | None, knobs: Knobs, takes: frozenset[str], stated: About) -> Made:
+        """The same from the parts of a file."""
+        role, later, needs_density = stated.role, stated.later, stated.needs_density
+        return cls(_first_line(docstring), knobs, takes, role, later, needs_density, stated.rows, stated.supervised)
+
+
+class Measure(NamedTuple):
+    """What the file of a metric says of it."""
+
+    name: str
+    title: str
+    needs: str
+    columns: tuple[MetricColumn, ...]
+    source: str
+    """The function that computes it, as ``module:name``."""
+
+
+class Unreadable(Exception):
+    """The text of a file does not say what was looked for."""
+
+
+@lru_cache
+def made(kind: Kind, file: Path) -> Made | None:
+    """What a model or a data set is; None where the text of its file does not say it."""
+    tree = _tree(file)
+    makers = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == MAKERS[kind]]
+    if len(makers) != 1 or makers[0].args.kwarg:
+        return None
+    given = makers[0].args
+    try:
+        stated = _stated(tree)
+        pairs = [(argument.arg, default) for argument, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+        knobs = {knob: _literal(default, tree) for knob, default in pairs if knob not in GIVEN}
+    except Unreadable:
+        return None
+    every = frozenset(one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs))
+    return Made.of(ast.get_docstring(tree), knobs, every, stated)
+
+
+def _stated(tree: ast.Module) -> About:
+    """The call ``ABOUT = About(...)`` of a file, without the fields that are `UNREAD`.
+
+    Raises:
+        Unreadable: a field that does not exist, has the wrong type or is computed; or another kind of `ABOUT`.
+    """
+    bound = [node for name, node in _assigned(tree) if name == "ABOUT"]
+    if len(bound) != sum(1 for node in ast.walk(tree) if _binds(node, "ABOUT")):
+        raise Unreadable
+    if not bound:
+        if any(name in MOVED for name, _ in _assigned(tree)):
+            raise Unreadable
+        return About()
+    call = bound[-1]
+    if not isinstance(call, ast.Call) or call.args or ast.unparse(call.func).rpartition(".")[2] != "About":
+        raise Unreadable
+    words = {word.arg: word.value for word in call.keywords}
+    if not words.keys() <= About.model_fields.keys():
+        raise Unreadable
+    try:
+        return About(**{str(name): _literal(node, tree) for name, node in words.items() if name not in UNREAD})
+    except ValidationError:
+        raise Unreadable from None
+
+
+def _binds(node: ast.AST, name: str) -> bool:
+    """Whether a node gives a name a value: an assignment wherever it stands, or an import."""
+    stored = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name
+    return stored or (isinstance(node, ast.alias) and (node.asname or node.name) in (name, "*"))
+
+
+@lru_cache
+def measures(file: Path, module: str) -> tuple[Measure, ...]:
+    """The metrics of a file, from the calls of `Metric` in its METRICS.
+
+    Raises:
+        Unreadable: the text does not say them.
+    """
+    tree = _tree(file)
+    listed = next((value for name, value in _assigned(tree) if name == "METRICS"), None)
+    if not isinstance(listed, ast.Tuple | ast.List):
+        raise Unreadable
+    return tuple(_measure(one, tree, module) for one in listed.elts)
+
+
+def _measure(node: ast.expr, tree: ast.Module, module: str) -> Measure:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Metric"):
+        raise Unreadable
+    given = dict(zip(("name", "title", "needs", "compute"), node.args, strict=False))
+    given |= {word.arg: word.value for word in node.keywords if word.arg}
+    texts = {
+        word: _literal(given[word], tree) for word in ("name", "title", "needs", "short", "meaning") if word in given
+    }
+    listed = given.get("columns")
+    own = tuple(_column(one, tree) for one in getattr(listed, "elts", ()))
+    columns = columns_of(texts["name"], texts.get("short", ""), texts.get("meaning", ""), own)
+    compute = given.get("compute")
+    if not isinstance(compute, ast.Name):
+        raise Unreadable
+    return Measure(texts["name"], texts["title"], texts["needs"], columns, f"{module}:{compute.id}")
+
+
+def _column(node: ast.expr, tree: ast.Module) -> MetricColumn:
+    if not isinstance(node, ast.Call):
+        raise Unreadable
+    words = {word.arg: _literal(word.value, tree) for word in node.keywords if word.arg}
+    return MetricColumn(*(_literal(value, tree) for value in node.args), **words)
+
+
+def columns_of(name: str, short: str, meaning: str, own: tuple[MetricColumn, ...]) -> tuple[MetricColumn, ...]:
+    """The columns that a metric declares: its `own`, or the one of its name."""
+    return own or ((MetricColumn(name, short or name, meaning),) if short or meaning else ())
+
+
+@lru_cache
+def _tree(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return ast.parse("")
+
+
+def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """The names that a file binds at its top, with what they are bound to."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            yield node.target.id, node.value
+
+
+def _values(tree: ast.Module) -> dict[str, Any]:
+    """The names that a file binds to plain values."""
+    plain = {}
+    for name, node in _assigned(tree):
+        try:
+            plain[name] = ast.literal_eval(node)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return plain
+
+
+def _literal(node: ast.expr | None, tree: ast.Module) -> Any:
+    """A plain value, or that of a name which the file binds to one.
+
+    Raises:
+        Unreadable: neither of them.
+    """
+    if node is None:
+        raise Unreadable
+    if isinstance(node, ast.Name):
+        values = _values(tree)
+        if node.id not in values:
+            raise Unreadable
+        return values[node.id]
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        raise Unreadable from None
+
+
+def _first_line(text: str | None) -> str:
+    return re.sub(r"\s+", " ", ((text or "").strip().splitlines() or [""])[0])
