@@ -43,7 +43,8 @@ for text in json.loads(sys.argv[2]):
     for name in registry.names("model"):
         quantum = registry.takes("model", name, "backend")
         for control in ("", "frozen", "unentangled", "fourier", "tanh", "untrained") if quantum else ("",):
-            knobs = dict(getattr(registry.find("model", name), "TINY", {}))
+            module = registry.find("model", name)
+            knobs = dict(module.ABOUT.tiny if hasattr(module, "ABOUT") else getattr(module, "TINY", {}))
             if control in ("fourier", "tanh") and "fidelity" in knobs:
                 knobs["fidelity"] = 0.0
             cell = Cell(

@@ -19,21 +19,20 @@ class Batches:
 
     def __init__(self, train: Batch, size: int, rng: torch.Generator) -> None:
         self.train, self.size, self.rng = train, min(size, len(train)), rng
-        self.epoch, self.place = rng.get_state(), len(train)
-        """The state from which this epoch's order was drawn, and how many of its rows were handed out."""
-        self.order = torch.empty(0, dtype=torch.long)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Draw the order of an epoch, of whose rows none was handed out yet."""
+        self.epoch, self.place = self.rng.get_state(), 0
+        self.order = torch.randperm(len(self.train), generator=self.rng).to(self.train.rows.device)
 
     def __next__(self) -> Batch:
         """The next batch."""
         if self.place + self.size > len(self.train):
-            self.epoch, self.place = self.rng.get_state(), 0
-            self._shuffle()
+            self._begin()
         batch = self.train[self.order[self.place : self.place + self.size]]
         self.place += self.size
         return batch
-
-    def _shuffle(self) -> None:
-        self.order = torch.randperm(len(self.train), generator=self.rng).to(self.train.rows.device)
 
     def state(self) -> dict[str, Tensor]:
         """Where the batches stand."""
@@ -42,5 +41,5 @@ class Batches:
     def resume(self, state: dict[str, Tensor]) -> None:
         """Go on from there: the batches that follow are those that would have followed then."""
         self.rng.set_state(state["epoch"])
-        self.epoch, self.place = state["epoch"], int(state["place"])
-        self._shuffle()
+        self._begin()
+        self.place = int(state["place"])
