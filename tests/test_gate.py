@@ -20,6 +20,7 @@ from qinn_bench.performance.gate import bisection, calibration, common_words, de
 from qinn_bench.performance.gate.calibration_table import calibration_table
 from qinn_bench.performance.gate.checkouts import Checkouts
 from qinn_bench.performance.gate.launches import Failure, Launch, Launcher, agree
+from qinn_bench.statistics.corrections import discoveries
 from qinn_bench.values import Refused, Use
 
 USE = Use(name="sums", knobs={"n": 3000})
@@ -181,9 +182,9 @@ def test_a_workload_that_went_missing_is_a_finding():
 
 
 def test_discoveries_are_those_of_benjamini_and_hochberg():
-    assert decide.discoveries([0.001, 0.5, 0.02, 0.03], 0.05) == [True, False, True, True]
-    assert decide.discoveries([0.02, 0.5], 0.05) == [True, False]
-    assert decide.discoveries([0.03, 0.5], 0.05) == [False, False]
+    assert discoveries([0.001, 0.5, 0.02, 0.03], 0.05) == [True, False, True, True]
+    assert discoveries([0.02, 0.5], 0.05) == [True, False]
+    assert discoveries([0.03, 0.5], 0.05) == [False, False]
 
 
 def test_false_discoveries_of_nights_with_heavy_tails():

@@ -10,6 +10,7 @@ import numpy as np
 
 from qinn_bench.capacity import curves
 from qinn_bench.records.certified import is_doubted
+from qinn_bench.statistics import direction
 from qinn_bench.statistics.estimates import combine
 from qinn_bench.values import Array, Estimate, Record, Refused, Value
 
@@ -120,7 +121,7 @@ def _curve(family: str, records: Sequence[Record], metric: str, axis: str, asked
         losses=tuple(losses for _, losses in apart),
         quantum=any(r.cell.backend != "none" for r in records),
         control_of=records[0].family if records[0].cell.control else "",
-        sign=-1 if any(r.metrics[metric].better == "higher" for r in records if metric in r.metrics) else 1,
+        sign=min((direction.sign_of(r.metrics[metric].better) for r in records if metric in r.metrics), default=1),
         remarks=tuple(remarks),
     )
 
@@ -162,12 +163,7 @@ def _amount(record: Record, axis: str) -> float | None:
 
 def _loss(found: Estimate) -> float:
     assert found.value is not None
-    if found.better == "none":
-        raise Refused("of this metric neither more nor less is better; name a metric that has a direction")
-    ideal = {"zero": 0.0, "one": 1.0}
-    if found.better in ideal:
-        return abs(found.value - ideal[found.better])
-    return -found.value if found.better == "higher" else found.value
+    return direction.loss(found.value, found.better)
 
 
 def bounds_of(records: Sequence[Record], metric: str, data: str = "") -> dict[str, Estimate]:

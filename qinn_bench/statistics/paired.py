@@ -7,28 +7,21 @@ uncertainty, by a crossed bootstrap (Owen, Ann. Appl. Stat. 1, 386 (2007), arXiv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from qinn_bench.statistics import ties
+from qinn_bench.statistics.direction import IDEAL, goodness
 from qinn_bench.statistics.sign_flips import sign_flip_p, wilcoxon_p
-from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome, Refused
+from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome
 
 LEAST = 5
 """Fewer independent replicates decide nothing: of four, even all of one sign are no 5 % evidence (1/16)."""
 REPLICATES = 1000
 LEVEL = 0.95
-
-ORIENTED: dict[Direction, Callable[[Array], Array]] = {
-    "lower": lambda values: -values,
-    "higher": lambda values: values,
-    "zero": lambda values: -np.abs(values),
-    "one": lambda values: -np.abs(values - 1),
-}
-"""How good a value is, up to a constant, for each direction that is better."""
 
 
 class _Spread(NamedTuple):
@@ -77,17 +70,15 @@ def compare(
         Refused: the direction is "none".
         ValueError: lengths differ, or the margin is not positive.
     """
-    if better not in ORIENTED:
-        raise Refused("a metric was to be compared that has no better direction")
     if first.shape != second.shape or (margin is not None and margin <= 0):
         raise ValueError(
             f"expected values of equal length and a positive margin, got {first.shape}, {second.shape}, {margin}"
         )
     found = np.isfinite(first) & np.isfinite(second)
-    pairs = np.stack([ORIENTED[better](first[found]), ORIENTED[better](second[found])])
-    scale = np.abs(first[found]) + np.abs(second[found]) + (2 if better == "one" else 0)
+    pairs = np.stack([goodness(first[found], better), goodness(second[found], better)])
+    scale = np.abs(first[found]) + np.abs(second[found]) + 2 * IDEAL.get(better, 0.0)
     differences = _without_rounding(pairs[0] - pairs[1], scale)
-    apart = None if rows is None else ORIENTED[better](rows[0][found]) - ORIENTED[better](rows[1][found])
+    apart = None if rows is None else goodness(rows[0][found], better) - goodness(rows[1][found], better)
     left_out = f"{int(np.sum(~found))} of {len(found)} pairs without a value" if not found.all() else ""
     labels = [0] * len(found) if groups is None else list(groups)
     kept = replicates(pairs, [label for label, there in zip(labels, found, strict=True) if there])
@@ -139,16 +130,6 @@ def crossed_bootstrap(matrix: Array, rng: np.random.Generator, replicates: int =
         columns = np.bincount(rng.integers(n_rows, size=n_rows), minlength=n_rows) / n_rows
         means[k] = (1 / n + stretch * (lines - 1 / n)) @ (matrix @ columns)
     return means
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjusted p-values that hold the chance of any false rejection (Holm, Scand. J. Stat. 6, 65 (1979))."""
-    order = np.argsort(p, kind="stable")
-    adjusted, largest = [0.0] * len(p), 0.0
-    for place, at in enumerate(order):
-        largest = max(largest, min(1.0, (len(p) - place) * p[at]))
-        adjusted[at] = largest
-    return adjusted
 
 
 def _over_seeds(differences: Array, scale: Array | None = None) -> _Spread:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from qinn_bench.statistics import paired
+from qinn_bench.statistics.direction import goodness
 from qinn_bench.statistics.findings import Terms
 from qinn_bench.statistics.paired import half_width, ruling
 from qinn_bench.statistics.sign_flips import LEAST
@@ -29,7 +30,7 @@ def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
     means, sds, sizes = means[:, kept], sds[:, kept], sizes[:, kept]
     difference = means[0] - means[1]
     difference = np.where(np.abs(difference) <= TIE * np.abs(means).sum(0), 0.0, difference)
-    effect = (1.0 if terms.better == "higher" else -1.0) * mean(difference)
+    effect = goodness(mean(difference), terms.better)
     least = int(sizes.min())
     estimate = Estimate(value=effect, n=least, better="higher")
     lost = "" if spread.all() else f"left out {int(np.sum(~spread))} of {n_columns} data sets, where {STILL}"

@@ -9,8 +9,10 @@ from itertools import combinations
 import numpy as np
 
 from qinn_bench.statistics import ties
+from qinn_bench.statistics.corrections import holm
+from qinn_bench.statistics.direction import goodness, loss
 from qinn_bench.statistics.findings import OVERALL, Findings, Pair, Terms
-from qinn_bench.statistics.paired import LEAST, compare, holm, ruling
+from qinn_bench.statistics.paired import LEAST, compare, ruling
 from qinn_bench.statistics.sign_flips import wilcoxon_p
 from qinn_bench.statistics.welch import welch
 from qinn_bench.values import Array, Comparison, Refused
@@ -68,7 +70,7 @@ def _by_rank(results: Results, terms: Terms) -> tuple[Results, Array]:
         ],
         axis=1,
     )
-    ranks = ties.ranks((means if terms.better == "lower" else -means).T).mean(0)
+    ranks = ties.ranks(loss(means, terms.better).T).mean(0)
     order = np.argsort(ties.snapped(ranks), kind="stable")
     moved = results._replace(
         rows=tuple(results.rows[at] for at in order),
@@ -135,8 +137,8 @@ def _paired(
 
 def _robust(first: Array, second: Array, terms: Terms, tested: bool) -> dict[str, float | int | None]:
     """What no single score decides: wins, ties, losses, the median difference, Wilcoxon's test."""
-    sign, scale = (1.0 if terms.better == "higher" else -1.0), np.abs(first) + np.abs(second)
-    differences = sign * (first - second)
+    scale = np.abs(first) + np.abs(second)
+    differences = goodness(first - second, terms.better)
     signs = np.where(np.abs(differences) <= ties.TIE * scale, 0.0, np.sign(differences))
     opinion = min(1.0, 2 * min(wilcoxon_p(differences, scale))) if tested and signs.any() else None
     return {

@@ -18,7 +18,7 @@ from pydantic import Field
 from qinn_bench.capacity import equivalence
 from qinn_bench.files import short
 from qinn_bench.reading import parse, read_toml
-from qinn_bench.statistics import paired
+from qinn_bench.statistics import corrections, paired
 from qinn_bench.values import NAME, Comparison, Estimate, Record, Refused, Value
 from qinn_bench.verdicts.judge import ABSENT, judge
 from qinn_bench.verdicts.row_pairs import on_data, row_names
@@ -158,7 +158,7 @@ def check(
     """
     found = [_compared(claims, claim, records, results, arrays) for claim in claims.claims]
     raw = [_p_support(claim, one) for claim, one in zip(claims.claims, found, strict=True)]
-    corrected = paired.holm([1.0 if p is None else p for p in raw])
+    corrected = corrections.holm([1.0 if p is None else p for p in raw])
     return tuple(
         _ruling(claims, claim, one, p, holm)
         for claim, one, p, holm in zip(claims.claims, found, raw, corrected, strict=True)

@@ -12,7 +12,12 @@ from pydantic import Field
 
 from qinn_bench.reading import parse, read_toml, read_value
 from qinn_bench.records import keys
+<<<<<<< HEAD
 from qinn_bench.statistics import paired
+=======
+from qinn_bench.records.store import write_whole
+from qinn_bench.statistics import corrections, paired
+>>>>>>> 9fcefd4 (A metric states its direction, whether it estimates a square without bias, and what test rows add to it; nothing is read off its name)
 from qinn_bench.values import Array, Comparison, Record, Refused, Value
 from qinn_bench.writing import write_text
 
@@ -147,7 +152,7 @@ def check(golden: Golden, watch: Watch, records: Sequence[Record]) -> list[Findi
     found = [_first_tier(one, watch, groups.get((one.row, one.data), {})) for one in golden.series]
     moved = [k for k, one in enumerate(found) if one.comparison and one.comparison.p_worse is not None]
     for side in ("p_better", "p_worse", "p_equal"):
-        corrected = paired.holm([_p(found[k], side) for k in moved])
+        corrected = corrections.holm([_p(found[k], side) for k in moved])
         for k, p in zip(moved, corrected, strict=True):
             comparison = found[k].comparison
             assert comparison is not None
