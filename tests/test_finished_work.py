@@ -16,11 +16,7 @@ from qinn_bench import limits, locks, registry
 from qinn_bench.cli.main import main
 from qinn_bench.limits import Limits
 from qinn_bench.metrics import _collect
-<<<<<<< HEAD
-from qinn_bench.records import measures, store
-=======
-from qinn_bench.records import locks, store
->>>>>>> 9fcefd4 (A metric states its direction, whether it estimates a square without bias, and what test rows add to it; nothing is read off its name)
+from qinn_bench.records import store
 from qinn_bench.study import campaign, planning, run_cell, study_files
 from qinn_bench.study.campaign import Event
 from qinn_bench.study.schedulers import local

@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 
 from qinn_bench.capacity import curves
+from qinn_bench.labels import joined
 from qinn_bench.records.certified import is_doubted
 from qinn_bench.statistics import direction
 from qinn_bench.statistics.estimates import combine
-from qinn_bench.values import Array, Estimate, Record, Refused, Value
+from qinn_bench.values import Array, Control, Estimate, Record, Refused, Value
 
 LEAST_SIZES, LEAST_SEEDS = 3, 5
 AXES = {
@@ -28,7 +29,8 @@ class Curve(Value):
     """A family: its sizes, ascending, and the losses of its common seeds at each, ``(sizes, seeds)``; less is better.
 
     Losses are the metric itself where less is better, its negative where more is, and its distance from the ideal 0 or
-    1 otherwise: `sign` times the metric. `control_of` is the family that a control belongs to. `remarks` name every
+    1 otherwise: `sign` times the metric. `control_of` is the family that a control belongs to, and `control` of
+    which kind it is. `remarks` name every
     size and seed that was left out, and why.
     """
 
@@ -38,6 +40,7 @@ class Curve(Value):
     losses: tuple[tuple[float, ...], ...]
     quantum: bool
     control_of: str = ""
+    control: Control = ""
     sign: int = 1
     remarks: tuple[str, ...] = ()
 
@@ -86,8 +89,7 @@ def capacity(records: Sequence[Record], metric: str, axis: str = "parameters", d
         raise Refused(f"no axis is called '{axis}'; there are: {', '.join(('parameters', *AXES))}")
     families: dict[str, list[Record]] = defaultdict(list)
     for record in sized:
-        control = record.cell.control
-        families[f"{record.family} · {control}" if control else record.family].append(record)
+        families[joined(record.family, record.cell.control)].append(record)
     asked = {of_control: {r.size for r in sized if bool(r.cell.control) is of_control} for of_control in (False, True)}
     return [_curve(name, of, metric, axis, asked[bool(of[0].cell.control)]) for name, of in families.items()]
 
@@ -121,6 +123,7 @@ def _curve(family: str, records: Sequence[Record], metric: str, axis: str, asked
         losses=tuple(losses for _, losses in apart),
         quantum=any(r.cell.backend != "none" for r in records),
         control_of=records[0].family if records[0].cell.control else "",
+        control=records[0].cell.control,
         sign=min((direction.sign_of(r.metrics[metric].better) for r in records if metric in r.metrics), default=1),
         remarks=tuple(remarks),
     )

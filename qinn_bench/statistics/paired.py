@@ -79,25 +79,24 @@ def compare(
     scale = np.abs(first[found]) + np.abs(second[found]) + 2 * IDEAL.get(better, 0.0)
     differences = _without_rounding(pairs[0] - pairs[1], scale)
     apart = None if rows is None else goodness(rows[0][found], better) - goodness(rows[1][found], better)
-    left_out = f"{int(np.sum(~found))} of {len(found)} pairs without a value" if not found.all() else ""
+    remarks = [f"{int(np.sum(~found))} of {len(found)} pairs without a value"] if not found.all() else []
     labels = [0] * len(found) if groups is None else list(groups)
     kept = replicates(pairs, [label for label, there in zip(labels, found, strict=True) if there])
     n, repeated = len(kept), len(differences) - len(kept)
     if n == 1 and repeated and apart is not None:
-        return _over_rows(differences[0], apart[0], margin, level, unit, left_out)
+        return _over_rows(differences[0], apart[0], margin, level, unit, remarks)
     differences, scale, apart = differences[kept], scale[kept], None if apart is None else apart[kept]
-    still = f"{repeated} repetitions over which neither row varies say nothing more" if repeated else ""
-    left_out = "; ".join(filter(None, [left_out, still]))
+    remarks += [f"{repeated} repetitions over which neither row varies say nothing more"] if repeated else []
     if n < LEAST:
         reason = f"{n} independent replicates, at least {LEAST} are needed"
-        return _comparison("undecided", _sentence(reason, left_out), differences, None, n, unit)
+        return _comparison("undecided", reason, remarks, differences, None, n, unit)
     spread = _over_seeds(differences, scale)
     if apart is not None:
         spread = _over_both(differences, apart, spread, rng or np.random.default_rng(0))
     p = _p_values(differences, scale, spread, apart is not None, margin)
     outcome, reason = ruling(p["p_better"], p["p_worse"], p["p_equal"], level)
     method = "sign flips over seeds" + ("" if apart is None else ", Student's t over seeds and test rows")
-    answer = _comparison(outcome, _sentence(reason, left_out), differences, spread, n, unit)
+    answer = _comparison(outcome, reason, remarks, differences, spread, n, unit)
     return answer.model_copy(update=p | {"margin": margin, "method": method})
 
 
@@ -173,20 +172,22 @@ def _t(differences: Array, spread: _Spread) -> float:
     return float(stdtr(spread.freedom, -mean / spread.error))
 
 
-def ruling(better: float | None, worse: float | None, equal: float | None, level: float) -> tuple[Outcome, str]:
-    """The outcome that p-values, corrected or not, allow at a level, and why in one sentence."""
+def ruling(
+    better: float | None, worse: float | None, equal: float | None, level: float, subject: str = "the first"
+) -> tuple[Outcome, str]:
+    """The outcome that p-values, corrected or not, allow at a level, and why in one sentence about the `subject`."""
     if equal is not None and equal <= level:
         smaller = any(p is not None and p <= level for p in (better, worse))
         return "equal", "the difference is real but smaller than the margin" if smaller else "within the margin"
     if better is not None and better <= level:
-        return "better", "the first is better"
+        return "better", f"{subject} is better"
     if worse is not None and worse <= level:
-        return "worse", "the first is worse"
+        return "worse", f"{subject} is worse"
     return "undecided", "the difference is within its error" + (", the margin too" if equal is not None else "")
 
 
 def _over_rows(
-    difference: float, apart: Array, margin: float | None, level: float, unit: str, left_out: str
+    difference: float, apart: Array, margin: float | None, level: float, unit: str, remarks: Sequence[str]
 ) -> Comparison:
     """The comparison of two deterministic models: the only uncertainty is that of the test rows ``(n_rows,)``."""
     spread = _over_seeds(apart - apart.mean() + difference)
@@ -194,18 +195,20 @@ def _over_rows(
     better, worse = _t(shifted, spread), _t(-shifted, spread)
     equal = None if margin is None else max(_t(shifted + margin, spread), _t(margin - shifted, spread))
     outcome, reason = ruling(better, worse, equal, level)
-    reason = f"{reason}; no spread over seeds, so that the test rows are the replicates"
-    found = _comparison(outcome, _sentence(reason, left_out), shifted, spread, len(apart), unit)
+    remarks = ["no spread over seeds, so that the test rows are the replicates", *remarks]
+    found = _comparison(outcome, reason, remarks, shifted, spread, len(apart), unit)
     p = {"p_better": better, "p_worse": worse, "p_equal": equal, "margin": margin}
     return found.model_copy(update=p | {"method": "Student's t over test rows"})
 
 
-def _sentence(reason: str, left_out: str) -> str:
-    return f"{reason}; {left_out}" if left_out else reason
-
-
 def _comparison(
-    outcome: Outcome, reason: str, differences: Array, spread: _Spread | None, n: int, unit: str
+    outcome: Outcome,
+    reason: str,
+    remarks: Sequence[str],
+    differences: Array,
+    spread: _Spread | None,
+    n: int,
+    unit: str,
 ) -> Comparison:
     """The verdict with its effect; differences without any spread have neither an error nor an interval."""
     mean = ties.mean(differences) if len(differences) else None
@@ -213,7 +216,8 @@ def _comparison(
     half = half_width(spread.error, spread.freedom) if spread and known else None
     return Comparison(
         outcome=outcome,
-        reason=reason,
+        reason="; ".join([reason, *remarks]),
+        remarks=tuple(remarks),
         effect=Estimate(value=mean, error=spread.error if spread and known else None, n=n, unit=unit, better="higher"),
         interval=None if mean is None or half is None else (mean - half, mean + half),
         replicates=n,

@@ -33,14 +33,14 @@ def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
     effect = goodness(mean(difference), terms.better)
     least = int(sizes.min())
     estimate = Estimate(value=effect, n=least, better="higher")
-    lost = "" if spread.all() else f"left out {int(np.sum(~spread))} of {n_columns} data sets, where {STILL}"
+    remarks = () if spread.all() else (f"left out {int(np.sum(~spread))} of {n_columns} data sets, where {STILL}",)
     if not spread.any():
         return Comparison(outcome="undecided", reason=STILL, effect=estimate, replicates=least)
     error, freedom = error_of(sds, sizes)
     estimate = estimate.model_copy(update={"error": error})
     if least < paired.LEAST:
-        reason = "; ".join(filter(None, [f"means of {least} runs, at least {paired.LEAST} are needed", lost]))
-        return Comparison(outcome="undecided", reason=reason, effect=estimate, replicates=least)
+        reason = "; ".join([f"means of {least} runs, at least {paired.LEAST} are needed", *remarks])
+        return Comparison(outcome="undecided", reason=reason, effect=estimate, replicates=least, remarks=remarks)
     half = half_width(error, freedom)
     inside = [] if terms.margin is None else [terms.margin + effect, terms.margin - effect]
     p = [max(float(stdtr(freedom, -side / error)), LEAST) for side in (effect, -effect, *inside)]
@@ -48,7 +48,8 @@ def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
     outcome, reason = ruling(p[0], p[1], equal, terms.level)
     return Comparison(
         outcome=outcome,
-        reason="; ".join(filter(None, [reason, lost])),
+        reason="; ".join([reason, *remarks]),
+        remarks=remarks,
         effect=estimate,
         interval=(effect - half, effect + half),
         p_better=p[0],

@@ -19,8 +19,6 @@ from qinn_bench.values import Array, Comparison, Refused
 from qinn_bench.verdicts.outside_results import Results
 from qinn_bench.verdicts.standings import alike, remarks, standings
 
-FLIPS = "sign flips over "
-
 
 def compared(results: Results, terms: Terms) -> Findings:
     """Standings of all rows and verdicts on all pairs of rows, or of each row with the control.
@@ -129,8 +127,8 @@ def _paired(
     for i, j in _played(rows, terms):
         one = compare(scores[i], scores[j], better=terms.better, margin=terms.margin, level=terms.level, groups=groups)
         known = one.p_better is not None
-        one = one.model_copy(update={"method": FLIPS + over if known else ""})
-        pair = Pair(scope=scope, first=rows[i], second=rows[j], comparison=one)
+        one = one.model_copy(update={"method": f"sign flips over {over}" if known else ""})
+        pair = Pair(scope=scope, first=rows[i], second=rows[j], comparison=one, flipped=known)
         found.append(pair.model_copy(update=_robust(scores[i], scores[j], terms, known)))
     return found
 
@@ -193,14 +191,16 @@ def _settled(pair: Pair, p: float, corrected: float, equal: float, family: int, 
     ahead = (found.effect.value or 0.0) >= 0
     p_equal = None if found.p_equal is None else equal
     outcome, reason = ruling(corrected if ahead else None, None if ahead else corrected, p_equal, terms.level)
-    reason = "; ".join(filter(None, [reason, found.reason.partition("; ")[2]]))
+    remarks = list(found.remarks)
     needed = 1 + int(np.ceil(np.log2(family / terms.level)))
-    if outcome == "undecided" and found.method.startswith(FLIPS) and found.replicates < needed:
+    if outcome == "undecided" and pair.flipped and found.replicates < needed:
         smallest = f"of {found.replicates} replicates no p is below {2.0 ** (1 - found.replicates):.2g}"
-        reason += f"; {smallest}, so that to correct {family} {'p-values' if family > 1 else 'p-value'} takes {needed}"
+        values = "p-values" if family > 1 else "p-value"
+        remarks.append(f"{smallest}, so that to correct {family} {values} takes {needed}")
+    reason = "; ".join([reason, *remarks])
     return pair.model_copy(
         update={
-            "comparison": found.model_copy(update={"outcome": outcome, "reason": reason}),
+            "comparison": found.model_copy(update={"outcome": outcome, "reason": reason, "remarks": tuple(remarks)}),
             "p": p,
             "p_corrected": corrected,
             "p_equal_corrected": p_equal,

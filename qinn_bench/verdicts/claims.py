@@ -17,6 +17,7 @@ from pydantic import Field
 
 from qinn_bench.capacity import equivalence
 from qinn_bench.files import short
+from qinn_bench.labels import joined
 from qinn_bench.reading import parse, read_toml
 from qinn_bench.statistics import corrections, paired
 from qinn_bench.values import NAME, Comparison, Estimate, Record, Refused, Value
@@ -236,7 +237,7 @@ def _like_controls(claim: Claim, records: Sequence[Record]) -> str:
     if own and not kinds:
         return f"no controls: nothing shows that the circuits of '{claim.first}' matter"
     for kind in kinds:
-        low = equivalence.equivalence(records, claim.first, f"{claim.first} · {kind}", claim.metric).interval[0]
+        low = equivalence.equivalence(records, claim.first, joined(claim.first, kind), claim.metric).interval[0]
         if low is None or low <= 1:
             return f"the {kind} control is not shown to need more parameters"
     return ""

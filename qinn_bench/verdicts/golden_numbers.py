@@ -12,12 +12,7 @@ from pydantic import Field
 
 from qinn_bench.reading import parse, read_toml, read_value
 from qinn_bench.records import keys
-<<<<<<< HEAD
-from qinn_bench.statistics import paired
-=======
-from qinn_bench.records.store import write_whole
 from qinn_bench.statistics import corrections, paired
->>>>>>> 9fcefd4 (A metric states its direction, whether it estimates a square without bias, and what test rows add to it; nothing is read off its name)
 from qinn_bench.values import Array, Comparison, Record, Refused, Value
 from qinn_bench.writing import write_text
 
@@ -248,9 +243,8 @@ def _ruled(one: Finding, level: float) -> Finding:
     c = one.comparison
     if c.p_worse is None:
         return one.model_copy(update={"reason": f"{one.reason}; {c.reason}"})
-    outcome, why = paired.ruling(c.p_better, c.p_worse, c.p_equal, level)
+    outcome, why = paired.ruling(c.p_better, c.p_worse, c.p_equal, level, subject="it")
     ruled: Outcome = "inconclusive" if outcome == "undecided" else outcome
-    why = why.replace("the first is", "it is")
     return one.model_copy(update={"outcome": ruled, "reason": f"{one.reason}; {why}"})
 
 

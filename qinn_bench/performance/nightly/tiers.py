@@ -34,7 +34,9 @@ def count(uses: Sequence[Use], spent: Spent, watch: Callable[[Counted], None]) -
             if spent():
                 break
     left = uses[len(found) :]
-    return found + [Counted(workload=use, version=workloads.workload_of(use).version, reason=SPENT) for use in left]
+    return found + [
+        Counted(workload=use, version=workloads.workload_of(use).version, reason=SPENT, late=True) for use in left
+    ]
 
 
 def check(
