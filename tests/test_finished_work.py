@@ -18,7 +18,7 @@ from qinn_bench.limits import Limits
 from qinn_bench.metrics import _collect
 from qinn_bench.records import store
 from qinn_bench.study import campaign, planning, run_cell, study_files
-from qinn_bench.study.campaign import Event
+from qinn_bench.study.endings import Event
 from qinn_bench.study.schedulers import local
 from qinn_bench.values import Refused
 

@@ -16,7 +16,7 @@ import torch
 from conftest import limited
 
 from qinn_bench.performance import order_server
-from qinn_bench.performance.gate import bisection, calibration, common_words, decide, fork_server
+from qinn_bench.performance.gate import bisection, calibration, common_words, decide, fork_server, step_timing
 from qinn_bench.performance.gate.calibration_table import calibration_table
 from qinn_bench.performance.gate.checkouts import Checkouts
 from qinn_bench.performance.gate.launches import Failure, Launch, Launcher, agree
@@ -111,15 +111,15 @@ class Event:
 
 def test_a_round_on_a_gpu_is_timed_by_events(monkeypatch):
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    taken = fork_server.timed(lambda: time.sleep(0.01), 3, clock="cuda")
+    taken = step_timing.timed(lambda: time.sleep(0.01), 3, clock="cuda")
     assert taken["wall"] > 10
-    assert fork_server.timed(lambda: time.sleep(0.01), 3)["wall"] < 5
+    assert step_timing.timed(lambda: time.sleep(0.01), 3)["wall"] < 5
 
 
 def test_cpu_time_counts_processes_that_were_waited_for():
-    before, code = fork_server.cpu_seconds(), "import time; sum(range(10**6)); print(time.process_time())"
+    before, code = step_timing.cpu_seconds(), "import time; sum(range(10**6)); print(time.process_time())"
     said = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
-    assert fork_server.cpu_seconds() - before >= float(said)
+    assert step_timing.cpu_seconds() - before >= float(said)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processes cannot be held to cores here")

@@ -157,17 +157,8 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
     else:
         moved, records, left = tools.quality(budget.begin("quality"))
         absent += [Absent(tier="quality", what=what, why=SPENT, late=True) for what in left]
-    gates: dict[Tier, GateReport] = {}
-    for tier in (tier for tier, base in bases.items() if base):
-        try:
-            gates[tier] = tools.gate(tier, bases[tier], budget.begin(tier))
-        except NoVerdict as reason:
-            absent.append(Absent(tier=tier, what=ALL, why=str(reason)))
-    spent = budget.begin("trace")
-    for tier, report in list(gates.items()):
-        if report.having("regression"):
-            gates[tier], untraced = tools.trace(tier, report, spent)
-            absent += untraced
+    gates, without = _gated({tier: base for tier, base in bases.items() if base}, tools, budget)
+    absent += without
     found = (*findings.of_counters(changes or ()), *findings.of_gates(gates), *findings.of_quality(moved))
     absent += _left_out(counted, changes, gates)
     late = len({one.what for one in absent if one.late})
@@ -187,6 +178,23 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
         quality=tuple(moved),
         records=tuple(records),
     )
+
+
+def _gated(bases: Mapping[Tier, str], tools: Tools, budget: Budget) -> tuple[dict[Tier, GateReport], list[Absent]]:
+    """The comparison with each of these commits, its regressions traced, and what there was no comparison of."""
+    gates: dict[Tier, GateReport] = {}
+    absent: list[Absent] = []
+    for tier, base in bases.items():
+        try:
+            gates[tier] = tools.gate(tier, base, budget.begin(tier))
+        except NoVerdict as reason:
+            absent.append(Absent(tier=tier, what=ALL, why=str(reason)))
+    spent = budget.begin("trace")
+    for tier, report in list(gates.items()):
+        if report.having("regression"):
+            gates[tier], untraced = tools.trace(tier, report, spent)
+            absent += untraced
+    return gates, absent
 
 
 def unfit(tonight: Tonight, why: str) -> Night:

@@ -14,7 +14,7 @@ from qinn_bench.performance.counters.count import Counted
 from qinn_bench.performance.gate.decide import SPENT
 from qinn_bench.performance.nightly.night import Spent
 from qinn_bench.study import campaign, planning, study_files
-from qinn_bench.study.campaign import Event
+from qinn_bench.study.endings import Event
 from qinn_bench.study.order import Order
 from qinn_bench.values import Record, Use
 from qinn_bench.verdicts import golden_numbers
