@@ -12,7 +12,8 @@ from pathlib import Path
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "JAX_PLATFORMS": "cpu"}
 
 from qinn_bench.performance import engine
-from qinn_bench.performance.scaling.scan import Request, Row, environment, scan
+from qinn_bench.performance.scaling.scan import environment, scan
+from qinn_bench.performance.scaling.scan_values import Request, Row
 from qinn_bench.performance.scaling.share_of_peak import arithmetic
 from qinn_bench.performance.scaling.speed_page import COLUMNS, GRADIENT, NLL, markdown
 from qinn_bench.quantum.simulators import native

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from qinn_bench import file_text, registry
-from qinn_bench.dataset import Metric, MetricColumn
-from qinn_bench.file_text import Made, Measure, Unreadable, columns_of
+from qinn_bench.dataset import Metric, MetricColumn, column_named, owner_of
+from qinn_bench.file_text import FACTS, Made, Measure, Unreadable
 from qinn_bench.metrics._collect import all_metrics, broken_families
 from qinn_bench.registry import PACKAGES, Kind
 from qinn_bench.values import Refused, Role, Use
@@ -172,9 +172,31 @@ def _declared(file: Path) -> tuple[Measure, ...]:
 
 
 def _measured(metric: Metric) -> Measure:
-    columns = columns_of(metric.name, metric.short, metric.meaning, metric.columns)
     compute = metric.compute
-    return Measure(metric.name, metric.title, metric.needs, columns, f"{compute.__module__}:{compute.__qualname__}")
+    source = f"{compute.__module__}:{compute.__qualname__}"
+    return Measure(
+        metric.name,
+        metric.title,
+        metric.needs,
+        metric.stated,
+        source,
+        **{fact: getattr(metric, fact) for fact in FACTS},
+    )
+
+
+def measure_of(column: str) -> Measure | None:
+    """The metric that a column is of; None where no metric that is known here has such a column."""
+    known = own_metrics()
+    if not any(column == one.name for measure in known.values() for one in measure.columns):
+        known = metrics()
+    owner = owner_of(column, {name: measure.columns for name, measure in known.items()})
+    return known[owner] if owner else None
+
+
+def row_loss_of(column: str) -> str:
+    """In which unit a column is a mean over the test rows of minus their log-densities; empty where it is not."""
+    measure = measure_of(column)
+    return measure.row_loss if measure else ""
 
 
 def column_of(name: str) -> MetricColumn | None:
@@ -193,10 +215,7 @@ def stem_of(name: str) -> str:
 
 def _declared_as(name: str, measures: Mapping[str, Measure]) -> MetricColumn | None:
     """The column of this name, or the one with a ``*`` that stands for it."""
-    declared = [column for measure in measures.values() for column in measure.columns]
-    fitting = [one for one in declared if one.name[-1] == "*" and name.startswith(one.name[:-1])]
-    exact = next((column for column in declared if column.name == name), None)
-    return exact or max(fitting, key=lambda column: len(column.name), default=None)
+    return column_named(name, (column for measure in measures.values() for column in measure.columns))
 
 
 def _file(kind: Kind, name: str) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal, NamedTuple, Protocol, get_args
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.about import RowKind
-from qinn_bench.values import Array, Estimate, Refused
+from qinn_bench.values import Array, Direction, Estimate, Refused
 
 AXES: dict[RowKind, int] = {"flat": 1, "image": 3, "voxels": 4}
 """How many axes a row of each kind has."""
@@ -199,13 +199,15 @@ class MetricColumn:
     """A column of a table that a metric fills: its name, its short heading, and what it means in half a sentence.
 
     A name that ends in ``*`` stands for a column for each observable, and so does the ``*`` of its heading. Columns
-    that are not `shown` stand in a table only where they are asked for.
+    that are not `shown` stand in a table only where they are asked for. `better` is said where it is not that of the
+    metric.
     """
 
     name: str
     short: str
     meaning: str = ""
     shown: bool = True
+    better: Direction | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,14 @@ class Metric:
 
     `short` and `meaning` are those of its one column; a metric of several says them in `columns`, in the order that a
     table has them. A metric that says neither is shown whole, under the names of its columns.
+
+    All that is asked of a metric is stated here, and nowhere read off its name:
+
+    * `better` is the direction of its columns; an estimate without a direction of its own gets it;
+    * `unbiased_square`: it estimates without bias what is never negative, a squared distance or a divergence, so that a
+      value far below zero is too good to be true;
+    * `row_loss`: its value is, up to a constant that all models share, the mean over the test rows of minus their
+      log-densities, in ``nats`` or in ``bits`` for each coordinate, so that the test rows can be paired too.
     """
 
     name: str
@@ -223,3 +233,55 @@ class Metric:
     short: str = ""
     meaning: str = ""
     columns: tuple[MetricColumn, ...] = ()
+    better: Direction = "none"
+    unbiased_square: bool = False
+    row_loss: Literal["", "nats", "bits"] = ""
+
+    @property
+    def stated(self) -> tuple[MetricColumn, ...]:
+        """The columns that it states, its only one included."""
+        return columns_stated(self.name, self.short, self.meaning, self.columns)
+
+    def better_of(self, column: str) -> Direction:
+        """The direction that is better of one of its columns.
+
+        Example:
+            >>> ratios = MetricColumn("r_*", "r *", better="one")
+            >>> metric = Metric("r", "ratio", "samples", dict, columns=(ratios,), better="lower")
+            >>> metric.better_of("r_pt"), metric.better_of("r")
+            ('one', 'lower')
+        """
+        declared = column_named(column, self.columns)
+        return self.better if declared is None or declared.better is None else declared.better
+
+
+def column_named(name: str, columns: Iterable[MetricColumn]) -> MetricColumn | None:
+    """The column of this name, or the one with a ``*`` that stands for it; None where there is neither."""
+    every = list(columns)
+    fitting = [one for one in every if one.name[-1] == "*" and name.startswith(one.name[:-1])]
+    exact = next((column for column in every if column.name == name), None)
+    return exact or max(fitting, key=lambda column: len(column.name), default=None)
+
+
+def columns_stated(name: str, short: str, meaning: str, columns: tuple[MetricColumn, ...]) -> tuple[MetricColumn, ...]:
+    """The columns that a metric states; none where it says nothing of them."""
+    return columns or ((MetricColumn(name, short or name, meaning),) if short or meaning else ())
+
+
+def owner_of(column: str, metrics: Mapping[str, Sequence[MetricColumn]]) -> str:
+    """The metric that a column is of, by the columns that each states; empty where it is of none.
+
+    One that states none has all that begin with its name. Where several could have it, the longest name has.
+
+    Example:
+        >>> owner_of("mmd_bw", {"mmd": (), "mmd_b": (), "nll": ()}), owner_of("mass", {"nll": ()})
+        ('mmd_b', '')
+        >>> owner_of("swd_density", {"swd": [MetricColumn("swd", "sliced W1")]})
+        ''
+    """
+    owners = [
+        name
+        for name, columns in metrics.items()
+        if column == name or (column_named(column, columns) if columns else column.startswith(name))
+    ]
+    return max(owners, key=len, default="")

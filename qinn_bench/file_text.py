@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from qinn_bench.about import About, RowKind
-from qinn_bench.dataset import MetricColumn
+from qinn_bench.dataset import MetricColumn, columns_stated
 from qinn_bench.registry import GIVEN, MAKERS, MOVED, Kind
-from qinn_bench.values import Knobs, Role
+from qinn_bench.values import Direction, Knobs, Role
 
 UNREAD = frozenset({"citation", "published", "knobs", "depth", "tiny"})
 """Fields of `About` that only the matcher and the laws ask for, which import the file: their values may be computed."""
@@ -49,6 +49,13 @@ class Measure(NamedTuple):
     columns: tuple[MetricColumn, ...]
     source: str
     """The function that computes it, as ``module:name``."""
+    better: Direction = "none"
+    unbiased_square: bool = False
+    row_loss: str = ""
+
+
+FACTS = ("better", "unbiased_square", "row_loss")
+"""The fields of `Metric` that stand in `Measure` as they are."""
 
 
 class Unreadable(Exception):
@@ -128,11 +135,12 @@ def _measure(node: ast.expr, tree: ast.Module, module: str) -> Measure:
     }
     listed = given.get("columns")
     own = tuple(_column(one, tree) for one in getattr(listed, "elts", ()))
-    columns = columns_of(texts["name"], texts.get("short", ""), texts.get("meaning", ""), own)
+    columns = columns_stated(texts["name"], texts.get("short", ""), texts.get("meaning", ""), own)
     compute = given.get("compute")
     if not isinstance(compute, ast.Name):
         raise Unreadable
-    return Measure(texts["name"], texts["title"], texts["needs"], columns, f"{module}:{compute.id}")
+    facts = {fact: _literal(given[fact], tree) for fact in FACTS if fact in given}
+    return Measure(texts["name"], texts["title"], texts["needs"], columns, f"{module}:{compute.id}", **facts)
 
 
 def _column(node: ast.expr, tree: ast.Module) -> MetricColumn:
@@ -140,11 +148,6 @@ def _column(node: ast.expr, tree: ast.Module) -> MetricColumn:
         raise Unreadable
     words = {word.arg: _literal(word.value, tree) for word in node.keywords if word.arg}
     return MetricColumn(*(_literal(value, tree) for value in node.args), **words)
-
-
-def columns_of(name: str, short: str, meaning: str, own: tuple[MetricColumn, ...]) -> tuple[MetricColumn, ...]:
-    """The columns that a metric declares: its `own`, or the one of its name."""
-    return own or ((MetricColumn(name, short or name, meaning),) if short or meaning else ())
 
 
 @lru_cache

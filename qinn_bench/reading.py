@@ -74,14 +74,14 @@ def read_value(kind: type[V], path: Path, wrong: str, absent: str = "", remedy: 
     return value_of(kind, read_text(path, absent), f"{path} {wrong}", remedy)
 
 
-def value_of(kind: type[V], text: str, wrong: str, remedy: str = "") -> V:
-    """The value that a text in JSON holds.
+def value_of(kind: type[V], text: str, wrong: str, remedy: str = "", read: Callable[[str], V] | None = None) -> V:
+    """The value that a text in JSON holds; `read` reads it where earlier versions wrote it otherwise.
 
     Raises:
         Refused: it holds none, in the words of `wrong`, with the first key that is and the `remedy`.
     """
     try:
-        return kind.model_validate_json(text)
+        return (read or kind.model_validate_json)(text)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         place = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)

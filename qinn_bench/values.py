@@ -18,6 +18,7 @@ Verdict = Literal["pass", "fail", "undecided"]
 Outcome = Literal["better", "equal", "worse", "undecided"]
 Control = Literal["", "frozen", "unentangled", "fourier", "tanh", "untrained"]
 Source = Literal["all", "initialisation", "batches", "shots", "evaluation", "split"]
+Suspicion = Literal["better-than-truth", "memoriser", "leak", "idle-circuit"]
 Axis = Literal["parameters", "quantum", "circuits", "flops", "rank"]
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -165,7 +166,7 @@ class Match(Value):
 
     @property
     def allowed(self) -> str:
-        """How far from its size a model may be, in the words of a cell that is skipped."""
+        """How far from its size a model may be, in words."""
         return f"within {self.tolerance:.1%}"
 
 
@@ -282,6 +283,7 @@ class Comparison(Value):
     `effect` is the mean by which the first is better, in the unit of the metric, with its standard error; `interval`
     is its 95 % confidence interval. The p-values are those of "first is better", "first is worse" and, with a
     `margin`, "the two differ by less than the margin"; `p_wilcoxon` is a second opinion on "first is better".
+    `remarks` are what of the `reason` holds whatever the outcome is, such as the replicates that were left out.
     """
 
     outcome: Outcome
@@ -295,6 +297,17 @@ class Comparison(Value):
     margin: float | None = None
     replicates: int = 0
     method: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+class Flag(Value):
+    """Why a number is too good to be believed: the kind of suspicion, and one sentence with its figures."""
+
+    kind: Suspicion
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.said}"
 
 
 class Record(Value):
@@ -302,7 +315,8 @@ class Record(Value):
 
     `family` is the label of the study's row; `row` adds what sets the cell apart in a grid: its size, its budget, its
     control. `control_of` names the row that a control belongs to, `shape` what the row asked the matcher for. `flags`
-    say, each as ``name: sentence``, why a number is too good to be believed; a flagged row never wins.
+    say why a number is too good to be believed; a flagged row never wins. `tolerance` is that of the match whose size
+    no model of the row has, where the cell was skipped for it.
 
     `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
     it, so that a new or changed metric is taken again without training. `inputs` names all that made the numbers, part
@@ -325,7 +339,8 @@ class Record(Value):
     measured: dict[str, str] = {}
     inputs: dict[str, str] = {}
     certificate: Certificate | None = None
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    tolerance: float | None = None
     parameters: Parameters | None = None
     resources: Resources | None = None
     training: Training | None = None

@@ -3,11 +3,13 @@
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
 
-from qinn_bench import repository
+from qinn_bench import registry, repository
+from qinn_bench.records import certified, measures
 
 SECONDS, SLOW_SECONDS = 1800, 4 * 3600
 """The wall time of a test, and of one that is marked slow, after which it hangs: many times what any needs."""
@@ -53,3 +55,29 @@ def table(tmp_path):
         return path
 
     return write
+
+
+def _forget():
+    """What is remembered of the packages that are installed."""
+    for known in (registry._installed, measures._fingerprint, certified._needs):
+        known.cache_clear()
+
+
+@pytest.fixture
+def plug_in(tmp_path, monkeypatch):
+    """Writes models and metrics as an installed package of somebody else has them."""
+    site = tmp_path / "site"
+    (site / "odd-1.0.dist-info").mkdir(parents=True)
+    (site / "odd-1.0.dist-info" / "METADATA").write_text("Name: odd\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(site))
+    points = []
+
+    def write(kind, name, text):
+        module = f"odd_{kind}_{name}_{time.time_ns()}"
+        (site / f"{module}.py").write_text(text)
+        points.append(f"[qinn_bench.{kind}]\n{name} = {module}\n")
+        (site / "odd-1.0.dist-info" / "entry_points.txt").write_text("".join(points))
+        _forget()
+
+    yield write
+    _forget()

@@ -266,7 +266,7 @@ def test_floors_and_ceilings_join_a_study_and_the_memoriser_is_caught(tmp_path):
     assert len(orders) == 7
     records = {order.row: run_cell.run_cell(order) for order in orders}
     flagged = {row: record.flags for row, record in records.items() if record.flags}
-    assert set(flagged) == {"memoriser"} and flagged["memoriser"][0].startswith("memoriser: ")
+    assert set(flagged) == {"memoriser"} and flagged["memoriser"][0].kind == "memoriser"
     assert {row: record.role for row, record in records.items()} == dict.fromkeys(bounds, "floor") | {
         "oracle": "ceiling",
         "spline_inn": "model",
@@ -290,7 +290,7 @@ def test_a_planted_test_set_leak_is_caught(tmp_path, monkeypatch):
     path = tmp_path / "small.toml"
     path.write_text(STUDY.format(steps=5).replace('"truth"', '"memoriser"').replace("2000", "4000"))
     found = run_cell.run_cell(planning.plan(study_files.load_study(path), tmp_path)[0]).flags
-    assert any(flag.startswith("leak: ") for flag in found) and not any(flag.startswith("memoriser") for flag in found)
+    assert {flag.kind for flag in found} >= {"leak"} and "memoriser" not in {flag.kind for flag in found}
 
 
 LADDER = """

@@ -41,7 +41,7 @@ def test_metrics_are_read_as_they_are_imported():
     read = catalogue.metrics()
     assert read.keys() == all_metrics().keys() == catalogue.own_metrics().keys()
     for name, metric in all_metrics().items():
-        own = file_text.columns_of(name, metric.short, metric.meaning, metric.columns)
+        own = metric.stated
         source = f"{metric.compute.__module__}:{metric.compute.__qualname__}"
         assert read[name] == (name, metric.title, metric.needs, own, source)
 

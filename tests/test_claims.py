@@ -15,7 +15,7 @@ from rows import around, certificate, row, save
 from qinn_bench.cli.main import main
 from qinn_bench.records import store
 from qinn_bench.values import Refused
-from qinn_bench.verdicts import claim_locks, claims
+from qinn_bench.verdicts import claim_file, claim_locks, claims
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def written(tmp_path):
 
 
 def ruled(path, records):
-    return {ruling.claim.id: ruling for ruling in claims.check(claims.load(path), records)}
+    return {ruling.claim.id: ruling for ruling in claims.check(claim_file.load(path), records)}
 
 
 def test_better_is_supported_refuted_or_open(written):
@@ -128,7 +128,7 @@ def test_an_uncertified_likelihood_decides_nothing(written):
 
 def shares(path, draw, trials=300):
     """How often any claim of a file is supported, and how often any is refuted, when records are drawn."""
-    file, rng = claims.load(path), np.random.default_rng(3)
+    file, rng = claim_file.load(path), np.random.default_rng(3)
     found = [{ruling.decision for ruling in claims.check(file, draw(rng))} for _ in range(trials)]
     return np.mean(["supported" in one for one in found]), np.mean(["refuted" in one for one in found])
 

@@ -12,6 +12,7 @@ from qinn_bench.file_text import Measure
 from qinn_bench.records import certified
 from qinn_bench.study import planning, study_files
 from qinn_bench.study.run_cell import run_cell
+from qinn_bench.values import Flag
 from qinn_bench.verdicts.judge import judge
 
 HONEST, SUPERIOR = 0.5, 0.1
@@ -52,7 +53,7 @@ def rivals(metric="nll", **more):
 def hybrid(idle):
     """A hybrid whose classical part does all the work, so that its controls are as good; flagged where `idle`."""
     controls = {kind: around(SUPERIOR, seed=5 + i) for i, kind in enumerate(CONTROLS)}
-    flags = ("idle-circuit: without its circuit the model is as good",) if idle else ()
+    flags = (Flag(kind="idle-circuit", said="without its circuit the model is as good"),) if idle else ()
     return quantum("cheat", around(SUPERIOR, seed=1), controls, "nll", flags=flags) + row(
         "honest", around(HONEST, seed=2), "nll"
     )
@@ -61,9 +62,12 @@ def hybrid(idle):
 PLANTED = {
     "an uncertified likelihood": (rivals(certificate=certificate("fail", 10.0)), "not certified"),
     "a likelihood without a certificate": (rivals(certificate=None), "not certified"),
-    "a test-set leak": (rivals(flags=("leak: the test rows are likelier than others",)), "leak"),
-    "a memoriser": (rivals(flags=("memoriser: its rows are training rows",)), "memoriser"),
-    "better than the truth": (rivals(flags=("better-than-truth: below the null",)), "better-than-truth"),
+    "a test-set leak": (rivals(flags=(Flag(kind="leak", said="the test rows are likelier than others"),)), "leak"),
+    "a memoriser": (rivals(flags=(Flag(kind="memoriser", said="its rows are training rows"),)), "memoriser"),
+    "better than the truth": (
+        rivals(flags=(Flag(kind="better-than-truth", said="below the null"),)),
+        "better-than-truth",
+    ),
     "a flagged idle circuit": (hybrid(idle=True), "idle-circuit"),
     "an idle circuit that nobody flagged": (hybrid(idle=False), "control is as good"),
     "circuits without controls": ([r for r in hybrid(idle=False) if r.role != "control"], "no controls"),

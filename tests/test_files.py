@@ -31,7 +31,7 @@ from qinn_bench.sensitivity import licence
 from qinn_bench.sensitivity.licence import Licence, Sight
 from qinn_bench.study import study_files
 from qinn_bench.values import Refused, Use
-from qinn_bench.verdicts import claim_locks, claims, golden_numbers
+from qinn_bench.verdicts import claim_file, claim_locks, golden_numbers
 from qinn_bench.verdicts.golden_numbers import Watch
 
 ROOT = Path(__file__).parents[1]
@@ -241,7 +241,7 @@ def test_the_study_of_claims_names_no_other_folder(tmp_path, study):
     path = tmp_path / "a.toml"
     text = (ROOT / "benchmarks/claims/entanglers.toml").read_text(encoding="utf8")
     path.write_text(re.sub(r'(?m)^study = ".*"', lambda _: f'study = "{study}"', text), encoding="utf8")
-    assert "'study' is" in refused(claims.load, path)
+    assert "'study' is" in refused(claim_file.load, path)
 
 
 @pytest.mark.parametrize("key", ["../../x", "a/b", "", "x" * 101, "a\u2028b", "."])
@@ -332,7 +332,7 @@ def test_a_time_that_is_none_is_refused_by_name(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text((ROOT / "benchmarks/claims/entanglers.toml").read_text(encoding="utf8"), encoding="utf8")
     claim_locks.freeze(path)
-    found, lock = claims.load(path), claim_locks.lock_path(path)
+    found, lock = claim_file.load(path), claim_locks.lock_path(path)
     mine = [record(found.claims[0].first, 0, "swd", 0.5, provenance={"finished_utc": "yesterday"})]
     assert "was finished at 'yesterday', which is no time" in refused(claim_locks.standing, path, found, mine)
     mine = [record(found.claims[0].first, 0, "swd", 0.5, provenance={"finished_utc": "2100-01-01T00:00:00"})]

@@ -16,9 +16,9 @@ from qinn_bench import limits, locks, registry
 from qinn_bench.cli.main import main
 from qinn_bench.limits import Limits
 from qinn_bench.metrics import _collect
-from qinn_bench.records import measures, store
+from qinn_bench.records import store
 from qinn_bench.study import campaign, planning, run_cell, study_files
-from qinn_bench.study.campaign import Event
+from qinn_bench.study.endings import Event
 from qinn_bench.study.schedulers import local
 from qinn_bench.values import Refused
 
@@ -58,28 +58,6 @@ METRICS = [Metric("odd", "odd", "samples", compute)]
 def quick_servers(monkeypatch):
     """Servers that import only what every worker needs: the models of these tests train nothing."""
     monkeypatch.setattr(campaign, "_modules", lambda orders: [])
-
-
-@pytest.fixture
-def plug_in(tmp_path, monkeypatch):
-    """Writes models and metrics as an installed package of somebody else has them."""
-    site = tmp_path / "site"
-    (site / "odd-1.0.dist-info").mkdir(parents=True)
-    (site / "odd-1.0.dist-info" / "METADATA").write_text("Name: odd\nVersion: 1.0\n")
-    monkeypatch.syspath_prepend(str(site))
-    points = []
-
-    def write(kind, name, text):
-        module = f"odd_{kind}_{name}_{time.time_ns()}"
-        (site / f"{module}.py").write_text(text)
-        points.append(f"[qinn_bench.{kind}]\n{name} = {module}\n")
-        (site / "odd-1.0.dist-info" / "entry_points.txt").write_text("".join(points))
-        registry._installed.cache_clear()
-        measures._fingerprint.cache_clear()
-
-    yield write
-    registry._installed.cache_clear()
-    measures._fingerprint.cache_clear()
 
 
 def planned(tmp_path, *models, metrics=("swd",)):

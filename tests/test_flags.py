@@ -32,16 +32,16 @@ def shaken(generated, by, seed=0):
 
 
 def test_the_training_set_replayed_is_flagged():
-    assert flags.memoriser(DATA, DATA.train).startswith("memoriser: ")
-    assert "100% are identical" in flags.memoriser(DATA, DATA.train)
-    assert flags.memoriser(DATA, shaken(DATA.train, 0.01)).startswith("memoriser: ")
+    assert flags.memoriser(DATA, DATA.train).kind == "memoriser"
+    assert "100% are identical" in flags.memoriser(DATA, DATA.train).said
+    assert flags.memoriser(DATA, shaken(DATA.train, 0.01)).kind == "memoriser"
     assert flags.memoriser(DATA, np.concatenate([DATA.train[:300], fresh(1700)]))
     assert not flags.leak(DATA, DATA.train, 1000, None)
 
 
 def test_the_test_set_replayed_is_a_leak():
-    assert flags.leak(DATA, DATA.test, 1000, None).startswith("leak: ")
-    assert flags.leak(DATA, shaken(DATA.test, 0.01), 1000, None).startswith("leak: ")
+    assert flags.leak(DATA, DATA.test, 1000, None).kind == "leak"
+    assert flags.leak(DATA, shaken(DATA.test, 0.01), 1000, None).kind == "leak"
     assert not flags.memoriser(DATA, DATA.test)
 
 
@@ -90,15 +90,15 @@ def test_a_model_that_was_trained_on_the_test_rows_is_a_leak():
     test, valid = rng.normal(-3, 1, 5000), rng.normal(-3, 1, 2000)
     assert not flags.leak(DATA, fresh(500), 1000, (test, valid))
     found = flags.leak(DATA, fresh(500), 1000, (test + 0.2, valid))
-    assert found.startswith("leak: test rows are 0.") and "nats more likely" in found
+    assert found.kind == "leak" and found.said.startswith("test rows are 0.") and "nats more likely" in found.said
     assert not flags.leak(DATA, fresh(500), 1000, (test - 0.2, valid))
 
 
 def test_test_rows_in_the_training_set_are_a_leak():
     mixed = replace(DATA, train=np.concatenate([DATA.train, DATA.test[:200]]))
-    assert "10.00% of the test rows are in the training set" in flags.leak(mixed, fresh(500), 1000, None)
+    assert "10.00% of the test rows are in the training set" in flags.leak(mixed, fresh(500), 1000, None).said
     seen = replace(DATA, train=np.concatenate([DATA.train, DATA.valid[:200]]))
-    assert "validation rows are in the training set" in flags.leak(seen, fresh(500), 1000, None)
+    assert "validation rows are in the training set" in flags.leak(seen, fresh(500), 1000, None).said
 
 
 def test_repeated_values_of_coarse_data_are_no_overlap():
@@ -117,7 +117,7 @@ def test_replayed_test_rows_are_better_than_truth():
     found = better_than_truth(measured(DATA.test, DATA), CHEAP, nulls)
     assert {"w1_mean", "sep_mean"} <= {column.column for column in found}
     assert all(column.value < column.quantile and column.p < LEVEL for column in found)
-    assert flags.too_good(measured(DATA.test, DATA), CHEAP, nulls).startswith("better-than-truth: ")
+    assert flags.too_good(measured(DATA.test, DATA), CHEAP, nulls).kind == "better-than-truth"
     assert not flags.too_good(measured(fresh(N), DATA), CHEAP, nulls)
     assert not flags.too_good(measured(shaken(fresh(N), 0.5), DATA), CHEAP, nulls)
 
@@ -146,7 +146,7 @@ def test_a_divergence_below_zero_is_better_than_truth():
         found = {"kl": Estimate(value=value, error=0.01, better="lower")}
         return flags.too_good(found, all_metrics(), Nulls(DATA, N))
 
-    assert "kl is -0.2" in kl(-0.2)
+    assert "kl is -0.2" in kl(-0.2).said
     assert not kl(-0.01) and not kl(0.5)
 
 
@@ -209,7 +209,7 @@ def test_a_hybrid_whose_circuit_is_idle_is_flagged(construction):
         if type(module).__name__ == "CircuitConditioner":
             module.head.weight.requires_grad_(False)
     found = flags.idle_circuit(trained(idle), initial, Batch(x), len(x))
-    assert found.startswith("idle-circuit: ") and "nats of log-likelihood" in found
+    assert found.kind == "idle-circuit" and "nats of log-likelihood" in found.said
     assert not flags.idle_circuit(trained(hybrid(construction)), initial, Batch(x), 100 * len(x))
 
 
@@ -219,7 +219,7 @@ def test_a_circuit_that_answers_always_the_same_is_idle():
         if type(module).__name__ == "CircuitConditioner":
             with torch.no_grad():
                 module.head.weight.zero_()
-    assert "the mean of its outputs" in flags.idle_circuit(model, initial, Batch(x), len(x))
+    assert "the mean of its outputs" in flags.idle_circuit(model, initial, Batch(x), len(x)).said
 
 
 def test_looking_for_idle_circuits_leaves_the_model_as_it_was():
@@ -232,4 +232,4 @@ def test_looking_for_idle_circuits_leaves_the_model_as_it_was():
 
 def test_a_classical_model_has_no_idle_circuit():
     model = zoo.tiny("spline_inn", 3)
-    assert flags.idle_circuit(model, zoo.tiny("spline_inn", 3), Batch(zoo.features(3)), 200) == ""
+    assert flags.idle_circuit(model, zoo.tiny("spline_inn", 3), Batch(zoo.features(3)), 200) is None

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [
-    {"kernel", "locks", "repository", "seeds", "values"},
+    {"kernel", "labels", "locks", "repository", "seeds", "values"},
     {"about", "bounds", "files", "limits", "refusals", "sources", "torch_seeds", "writing"},
     {"contracts", "dataset", "statistics"},
     {"reading", "registry", "quantum", "training"},

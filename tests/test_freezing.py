@@ -12,7 +12,7 @@ from rows import save
 
 from qinn_bench.cli.main import main
 from qinn_bench.study import planning, study_files
-from qinn_bench.verdicts import claim_locks, claims
+from qinn_bench.verdicts import claim_file, claim_locks
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,7 +25,7 @@ def written(tmp_path):
 
 def test_freezing_tells_before_from_after(written, tmp_path, capsys):
     path, file = written(better()), None
-    file = claims.load(path)
+    file = claim_file.load(path)
     early, late = (
         duel(0.1, 0.3),
         [r.model_copy(update={"provenance": {"finished_utc": "2999-01-01T00:00:00+00:00"}}) for r in duel(0.1, 0.3)],
@@ -42,7 +42,7 @@ def test_freezing_tells_before_from_after(written, tmp_path, capsys):
     assert claim_locks.standing(path, file, late) == "frozen"
     assert claim_locks.freeze(path) and claim_locks.lock_path(path).read_bytes() == before
     path.write_text(path.read_text().replace('"swd"', '"mmd"'))
-    assert claim_locks.standing(path, claims.load(path), late) == "post hoc"
+    assert claim_locks.standing(path, claim_file.load(path), late) == "post hoc"
     save(tmp_path, late)
     assert main(["claims", "check", str(path), "--results", str(tmp_path)]) == 5
     assert "post hoc" in capsys.readouterr().out
@@ -56,10 +56,10 @@ def test_only_the_last_freeze_counts(written):
     path.write_text(text.replace('"swd"', '"mmd"'))
     claim_locks.freeze(path)
     path.write_text(text)
-    assert claim_locks.standing(path, claims.load(path), []) == "post hoc"
+    assert claim_locks.standing(path, claim_file.load(path), []) == "post hoc"
     claim_locks.freeze(path)
     assert len(claim_locks.read_lock(path).freezes) == 3
-    assert claim_locks.standing(path, claims.load(path), duel(0.1, 0.3)) == "frozen after the run"
+    assert claim_locks.standing(path, claim_file.load(path), duel(0.1, 0.3)) == "frozen after the run"
 
 
 def test_a_lock_that_cannot_be_read_gets_one_sentence(written, capsys):
@@ -71,14 +71,14 @@ def test_a_lock_that_cannot_be_read_gets_one_sentence(written, capsys):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_files_of_this_project_hold(path):
-    file = claims.load(path)
+    file = claim_file.load(path)
     assert file.name == path.stem
     assert claim_locks.standing(path, file, []) == "frozen"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_files_of_this_project_name_rows_of_their_studies(path, tmp_path):
-    file = claims.load(path)
+    file = claim_file.load(path)
     orders = planning.plan(study_files.load_study(ROOT / file.study), tmp_path)
     rows, families = ({getattr(order, name) for order in orders} for name in ("row", "family"))
     for claim in file.claims:

@@ -16,10 +16,11 @@ import torch
 from conftest import limited
 
 from qinn_bench.performance import order_server
-from qinn_bench.performance.gate import bisection, calibration, common_words, decide, fork_server
+from qinn_bench.performance.gate import bisection, calibration, common_words, decide, fork_server, step_timing
 from qinn_bench.performance.gate.calibration_table import calibration_table
 from qinn_bench.performance.gate.checkouts import Checkouts
 from qinn_bench.performance.gate.launches import Failure, Launch, Launcher, agree
+from qinn_bench.statistics.corrections import discoveries
 from qinn_bench.values import Refused, Use
 
 USE = Use(name="sums", knobs={"n": 3000})
@@ -110,15 +111,15 @@ class Event:
 
 def test_a_round_on_a_gpu_is_timed_by_events(monkeypatch):
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    taken = fork_server.timed(lambda: time.sleep(0.01), 3, clock="cuda")
+    taken = step_timing.timed(lambda: time.sleep(0.01), 3, clock="cuda")
     assert taken["wall"] > 10
-    assert fork_server.timed(lambda: time.sleep(0.01), 3)["wall"] < 5
+    assert step_timing.timed(lambda: time.sleep(0.01), 3)["wall"] < 5
 
 
 def test_cpu_time_counts_processes_that_were_waited_for():
-    before, code = fork_server.cpu_seconds(), "import time; sum(range(10**6)); print(time.process_time())"
+    before, code = step_timing.cpu_seconds(), "import time; sum(range(10**6)); print(time.process_time())"
     said = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
-    assert fork_server.cpu_seconds() - before >= float(said)
+    assert step_timing.cpu_seconds() - before >= float(said)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processes cannot be held to cores here")
@@ -181,9 +182,9 @@ def test_a_workload_that_went_missing_is_a_finding():
 
 
 def test_discoveries_are_those_of_benjamini_and_hochberg():
-    assert decide.discoveries([0.001, 0.5, 0.02, 0.03], 0.05) == [True, False, True, True]
-    assert decide.discoveries([0.02, 0.5], 0.05) == [True, False]
-    assert decide.discoveries([0.03, 0.5], 0.05) == [False, False]
+    assert discoveries([0.001, 0.5, 0.02, 0.03], 0.05) == [True, False, True, True]
+    assert discoveries([0.02, 0.5], 0.05) == [True, False]
+    assert discoveries([0.03, 0.5], 0.05) == [False, False]
 
 
 def test_false_discoveries_of_nights_with_heavy_tails():

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from qinn_bench import registry
-from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.performance.scaling.scan_values import Row
 from qinn_bench.study.schedulers import local
 
 ROOT = Path(__file__).parents[1]

@@ -157,7 +157,7 @@ def test_a_machine_on_which_equal_versions_differ_is_unfit():
     late = night.night(TONIGHT, tools(gate=gating(Decision(workload=FOUR, outcome="skipped"))), self_check=True)
     assert (late.verdict, late.reason) == (
         "undecided",
-        "nothing got worse, but nothing was compared in: self-check, anchor, green",
+        "nothing got worse, but nothing was compared in: self-check, anchor, green; there was no time for 1",
     )
 
 
@@ -172,7 +172,7 @@ def test_a_regression_names_its_term_and_its_commit():
         by=0.2,
     )
     culprit = Culprit(workload=EIGHT, commit="d" * 40, before=GREEN, decision=slower, probes=5)
-    late = night.Absent(tier="trace", what="the commit of another", why=SPENT)
+    late = night.Absent(tier="trace", what="the commit of another", why=SPENT, late=True)
 
     def trace(tier, report, spent):
         return report.model_copy(update={"culprits": (culprit,)}), [late]

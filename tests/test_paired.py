@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from qinn_bench.statistics.paired import LEAST, compare, crossed_bootstrap, holm, replicates, ruling
+from qinn_bench.statistics.corrections import holm
+from qinn_bench.statistics.paired import LEAST, compare, crossed_bootstrap, replicates, ruling
 
 SHAPES = {
     "normal": lambda rng, n: rng.normal(size=n),

@@ -24,7 +24,7 @@ from qinn_bench.report.latex import latex, tex
 from qinn_bench.report.numbers import number
 from qinn_bench.report.study_table import table
 from qinn_bench.report.table_value import Entry, Heading, Line, Table
-from qinn_bench.values import Budget, Cell, Certificate, Estimate, Parameters, Record, Refused, Resources, Use
+from qinn_bench.values import Budget, Cell, Certificate, Estimate, Flag, Parameters, Record, Refused, Resources, Use
 
 NLL = {"unit": "nats", "better": "lower"}
 
@@ -481,15 +481,15 @@ def test_columns_of_what_a_model_costs():
 
 
 def test_a_flagged_row_is_marked_and_never_the_best():
-    sentence = "memoriser: 97% of the generated rows are nearer to a training row"
+    flag = Flag(kind="memoriser", said="97% of the generated rows are nearer to a training row")
     honest = [record("INN", s, metrics=quality(6.5, 3e-4)) for s in range(2)]
     other = [record("other", s, metrics=quality(6.9, 5e-4)) for s in range(2)]
-    copied = [record("copy", s, metrics=quality(5.0, 1e-6, 0.001), flags=(sentence,) * (s == 1)) for s in range(2)]
+    copied = [record("copy", s, metrics=quality(5.0, 1e-6, 0.001), flags=(flag,) * (s == 1)) for s in range(2)]
     shown = table([*honest, *other, *copied], ("nll", "w1_mean"))
     best = {line.model for line in shown.rows for entry in line.entries if entry.best}
     assert "copy" not in best and "INN" in best
     assert [line.model for line in shown.rows if line.flagged] == ["copy"]
-    assert f"copy on zjet, 1 of 2 seeds: {sentence}." in shown.footnotes
+    assert f"copy on zjet, 1 of 2 seeds: memoriser: {flag.said}." in shown.footnotes
     for rendered in (shown.text(), shown.markdown(), shown.csv()):
         assert "copy" in rendered
     assert "copy ‼" in shown.text() and "copy ‼" in shown.markdown() and "copy !!" in latex(shown)

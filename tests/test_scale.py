@@ -23,7 +23,8 @@ from qinn_bench.performance import workloads
 from qinn_bench.performance.scaling import scan
 from qinn_bench.performance.scaling.figure import scaling_figure
 from qinn_bench.performance.scaling.memory_probe import Scouted, Scouts, serve
-from qinn_bench.performance.scaling.scan import Request, Row, Scan, growths
+from qinn_bench.performance.scaling.scan import growths
+from qinn_bench.performance.scaling.scan_values import Request, Row, Scan
 from qinn_bench.performance.scaling.tables import digits, notes, tables
 from qinn_bench.performance.timing import interleaved
 from qinn_bench.performance.workloads import WORKLOADS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, permutation_test, wilcoxon
 
 from qinn_bench.statistics import sign_flips
-from qinn_bench.statistics.paired import holm
+from qinn_bench.statistics.corrections import holm
 from qinn_bench.statistics.sign_flips import HALVES, LEAST, sign_flip_p, wilcoxon_p
 
 

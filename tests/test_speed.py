@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.performance.scaling.scan_values import Row
 from qinn_bench.performance.scaling.share_of_peak import Arithmetic, arithmetic
 from qinn_bench.performance.scaling.speed_page import COLUMNS, GRADIENT, NLL, markdown
 from qinn_bench.quantum.simulators import native

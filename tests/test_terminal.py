@@ -19,7 +19,8 @@ from qinn_bench.report.study_table import table
 from qinn_bench.study.order import Order
 from qinn_bench.study.time_left import Pace, TimeLeft, said
 from qinn_bench.values import Estimate, Use
-from qinn_bench.verdicts.claims import Claim, Ruling
+from qinn_bench.verdicts.claim_file import Claim
+from qinn_bench.verdicts.claims import Ruling
 
 
 @settings(deadline=None, max_examples=25)

@@ -8,7 +8,7 @@ from rows import CONTROLS, around, certificate, quantum, record, row, save
 
 from qinn_bench.sensitivity import licence
 from qinn_bench.sensitivity.licence import Licence, Sight
-from qinn_bench.values import Budget, Refused, Use
+from qinn_bench.values import Budget, Flag, Refused, Use
 from qinn_bench.verdicts.judge import judge
 
 
@@ -127,11 +127,10 @@ def test_samples_need_no_certificate():
 
 @pytest.mark.parametrize("name", ["better-than-truth", "memoriser", "leak", "idle-circuit"])
 def test_a_flagged_row_is_never_better_nor_equal_but_may_be_worse(name):
+    flags = (Flag(kind=name, said="so it is"),)
+
     def flag(records, whose):
-        return [
-            r.model_copy(update={"flags": (f"{name}: so it is",)}) if r.row == whose and r.cell.seed == 1 else r
-            for r in records
-        ]
+        return [r.model_copy(update={"flags": flags}) if r.row == whose and r.cell.seed == 1 else r for r in records]
 
     found = verdict(flag(duel(), "a"))
     assert found.outcome == "undecided" and name in found.reason and "seed 1" in found.reason and found.p_better is None

@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from qinn_bench.performance.counters import count
-from qinn_bench.performance.gate.fork_server import cpu_seconds
+from qinn_bench.performance.gate.step_timing import cpu_seconds
 from qinn_bench.performance.workloads import WORKLOADS, Workload, make
 from qinn_bench.values import Refused, Use
 

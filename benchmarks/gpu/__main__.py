@@ -35,14 +35,15 @@ from _places import (
     Tried,
     all_places,
     places,
+    row_of,
     tiers,
     wished_first,
 )
 
 from qinn_bench import limits
-from qinn_bench.performance import engine
 from qinn_bench.performance.order_server import Ended, Server
-from qinn_bench.performance.scaling.scan import Row, environment
+from qinn_bench.performance.scaling.scan import environment
+from qinn_bench.performance.scaling.scan_values import Row
 from qinn_bench.performance.timing import Timing
 from qinn_bench.values import Refused
 
@@ -133,7 +134,7 @@ class Check:
             if tried.status == "ok":
                 waiting.append((rival, tried))
             else:
-                self._keep(_row(rival, place, tried))
+                self._keep(row_of(rival, place, tried))
             if k + 1 == len(todo) or todo[k + 1][0] != place:
                 for row in self._timed(place, waiting):
                     self._keep(row)
@@ -213,7 +214,7 @@ class Check:
                 found = {}
         for rival, one in tried:
             timing = Timing(**found[rival.name]) if rival.name in found else None
-            yield _row(rival, place, one, timing)
+            yield row_of(rival, place, one, timing)
 
     def _keep(self, row: Row) -> None:
         self.found.rows.append(row)
@@ -250,19 +251,6 @@ class Check:
 
 def _gib(size: float) -> str:
     return f"{size / 2**30:.3g} GiB"
-
-
-def _row(rival: Rival, place: Place, tried: Tried, timing: Timing | None = None) -> Row:
-    facts: dict[str, Any] = {"backend": rival.name, "precision": rival.precision, "threads": rival.threads}
-    facts |= place._asdict() | {"layers": engine.LAYERS, "status": tried.status, "reason": tried.reason}
-    facts |= {"clock": rival.clock, "load": os.getloadavg()[0]}
-    if tried.status == "ok":
-        facts |= {"first_seconds": tried.first, "peak_bytes": tried.peak_bytes}
-        facts |= {"seconds": tried.seconds, "low": tried.seconds, "high": tried.seconds, "rounds": 1}
-    if timing:
-        facts |= {"seconds": timing.median, "error": timing.error, "low": timing.low, "high": timing.high}
-        facts |= {"rounds": timing.rounds}
-    return Row.model_validate(facts)
 
 
 def _say(line: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from _places import Place, Rival
 
 from qinn_bench.performance import engine
-from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.performance.scaling.scan_values import Row
 from qinn_bench.quantum.simulators.forecast import RATES, forecast
 
 SATURATED = 0.02

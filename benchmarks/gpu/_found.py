@@ -10,7 +10,7 @@ from typing import Any
 from _laws import Law
 from pydantic import ValidationError
 
-from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.performance.scaling.scan_values import Row
 from qinn_bench.values import Refused
 from qinn_bench.writing import write_text
 

@@ -10,7 +10,7 @@ from _found import Found
 from _laws import Law
 from _places import BATCHES, MODES, QUBITS, Place
 
-from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.performance.scaling.scan_values import Row
 
 NOT_REACHED = "of the whole run"
 """What the reason of a point says that time was not left for."""

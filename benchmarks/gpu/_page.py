@@ -12,7 +12,7 @@ from _laws import Law
 from _notes import gaps, how, notes_of_laws
 from _places import JAX_GPU, NATIVE, NATIVE_ALL, TORCH_GPU
 
-from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.performance.scaling.scan_values import Row
 from qinn_bench.performance.scaling.tables import digits
 from qinn_bench.report.numbers import number
 from qinn_bench.report.table_value import MISSING

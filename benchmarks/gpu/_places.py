@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import torch
 from qinn_bench import limits
 from qinn_bench.performance import engine, peers
 from qinn_bench.performance.engine import Mode, Step
+from qinn_bench.performance.scaling.scan_values import Row
 from qinn_bench.performance.timing import Clock, Timing, interleaved, seconds_of
 from qinn_bench.values import Refused
 
@@ -253,3 +255,17 @@ def wished_first(points: Sequence[Point]) -> list[Point]:
                 for name in names:
                     rank.setdefault((Place(mode, *size), name), len(rank))
     return sorted(points, key=lambda point: rank.get((point[0], point[1].name), len(rank)))
+
+
+def row_of(rival: Rival, place: Place, tried: Tried, timing: Timing | None = None) -> Row:
+    """What was found of a simulator at a place, as a row of a scan."""
+    facts: dict[str, Any] = {"backend": rival.name, "precision": rival.precision, "threads": rival.threads}
+    facts |= place._asdict() | {"layers": engine.LAYERS, "status": tried.status, "reason": tried.reason}
+    facts |= {"clock": rival.clock, "load": os.getloadavg()[0]}
+    if tried.status == "ok":
+        facts |= {"first_seconds": tried.first, "peak_bytes": tried.peak_bytes}
+        facts |= {"seconds": tried.seconds, "low": tried.seconds, "high": tried.seconds, "rounds": 1}
+    if timing:
+        facts |= {"seconds": timing.median, "error": timing.error, "low": timing.low, "high": timing.high}
+        facts |= {"rounds": timing.rounds}
+    return Row.model_validate(facts)

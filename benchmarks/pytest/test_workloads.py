@@ -9,7 +9,7 @@ import torch
 from qinn_bench.performance import workloads
 from qinn_bench.performance.counters import count
 from qinn_bench.performance.engine import candidate
-from qinn_bench.performance.gate.fork_server import cpu_seconds
+from qinn_bench.performance.gate.step_timing import cpu_seconds
 from qinn_bench.values import Refused
 
 pytest.importorskip("pytest_benchmark", reason="pytest-benchmark comes with the extra [bench]")

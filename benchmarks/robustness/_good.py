@@ -192,8 +192,6 @@ def _targets(folder: Path, run_file: Path) -> list[Target]:
     ratios = [["capacity", "toy.toml", "--metric", "swd"], ["variance", "toy.toml", "--metric", "swd"]]
     check, night = ["claims", "check", "claims/claims.toml"], ["nightly", "--busy=-1", "--watch", "quality.toml"]
     packed = ["--records", "toy.jsonl.gz"]
-    compared = ["compare", "--from", "table.csv", "--row", "classifier", "--column", "dataset", "--value", "auc"]
-    sample = "zjets-0123456789abcdef"
     return [
         Target("study", "toml", ["toy.toml"], [["status", "toy.toml"], *tables, *ratios, ["publish", "toy.toml"]], 4),
         Target(
@@ -225,6 +223,15 @@ def _targets(folder: Path, run_file: Path) -> list[Target]:
         Target("known counters", "json", ["results/golden/counters.json"], [["counters", "no such workload"]], 1),
         Target("run", "json", [str(run_file.relative_to(folder))], [night], 2),
         Target("anchor", "json", ["results/anchor.json"], [night], 1),
+        *_tables(),
+    ]
+
+
+def _tables() -> list[Target]:
+    """What others bring: a table of results, and a sample of events."""
+    compared = ["compare", "--from", "table.csv", "--row", "classifier", "--column", "dataset", "--value", "auc"]
+    sample = "zjets-0123456789abcdef"
+    return [
         Target("table", "csv", ["table.csv"], [compared, [*compared, "--drop"], [*compared, "--json"]], 3),
         Target(
             "rows of a sample",

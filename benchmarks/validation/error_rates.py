@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from qinn_bench.statistics.paired import compare, holm, sign_flip_p
+from qinn_bench.statistics.corrections import holm
+from qinn_bench.statistics.paired import compare, sign_flip_p
 from qinn_bench.statistics.rankings import friedman, interquartile_mean
 from qinn_bench.values import Array
 

@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 
 from qinn_bench.capacity import curves
+from qinn_bench.labels import joined
 from qinn_bench.records.certified import is_doubted
+from qinn_bench.statistics import direction
 from qinn_bench.statistics.estimates import combine
-from qinn_bench.values import Array, Estimate, Record, Refused, Value
+from qinn_bench.values import Array, Control, Estimate, Record, Refused, Value
 
 LEAST_SIZES, LEAST_SEEDS = 3, 5
 AXES = {
@@ -27,7 +29,8 @@ class Curve(Value):
     """A family: its sizes, ascending, and the losses of its common seeds at each, ``(sizes, seeds)``; less is better.
 
     Losses are the metric itself where less is better, its negative where more is, and its distance from the ideal 0 or
-    1 otherwise: `sign` times the metric. `control_of` is the family that a control belongs to. `remarks` name every
+    1 otherwise: `sign` times the metric. `control_of` is the family that a control belongs to, and `control` of
+    which kind it is. `remarks` name every
     size and seed that was left out, and why.
     """
 
@@ -37,6 +40,7 @@ class Curve(Value):
     losses: tuple[tuple[float, ...], ...]
     quantum: bool
     control_of: str = ""
+    control: Control = ""
     sign: int = 1
     remarks: tuple[str, ...] = ()
 
@@ -85,8 +89,7 @@ def capacity(records: Sequence[Record], metric: str, axis: str = "parameters", d
         raise Refused(f"no axis is called '{axis}'; there are: {', '.join(('parameters', *AXES))}")
     families: dict[str, list[Record]] = defaultdict(list)
     for record in sized:
-        control = record.cell.control
-        families[f"{record.family} · {control}" if control else record.family].append(record)
+        families[joined(record.family, record.cell.control)].append(record)
     asked = {of_control: {r.size for r in sized if bool(r.cell.control) is of_control} for of_control in (False, True)}
     return [_curve(name, of, metric, axis, asked[bool(of[0].cell.control)]) for name, of in families.items()]
 
@@ -120,7 +123,8 @@ def _curve(family: str, records: Sequence[Record], metric: str, axis: str, asked
         losses=tuple(losses for _, losses in apart),
         quantum=any(r.cell.backend != "none" for r in records),
         control_of=records[0].family if records[0].cell.control else "",
-        sign=-1 if any(r.metrics[metric].better == "higher" for r in records if metric in r.metrics) else 1,
+        control=records[0].cell.control,
+        sign=min((direction.sign_of(r.metrics[metric].better) for r in records if metric in r.metrics), default=1),
         remarks=tuple(remarks),
     )
 
@@ -162,12 +166,7 @@ def _amount(record: Record, axis: str) -> float | None:
 
 def _loss(found: Estimate) -> float:
     assert found.value is not None
-    if found.better == "none":
-        raise Refused("of this metric neither more nor less is better; name a metric that has a direction")
-    ideal = {"zero": 0.0, "one": 1.0}
-    if found.better in ideal:
-        return abs(found.value - ideal[found.better])
-    return -found.value if found.better == "higher" else found.value
+    return direction.loss(found.value, found.better)
 
 
 def bounds_of(records: Sequence[Record], metric: str, data: str = "") -> dict[str, Estimate]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qinn_bench import catalogue, registry
+from qinn_bench.labels import is_of
 from qinn_bench.study import study_files
 from qinn_bench.values import Refused, Study
 
@@ -42,7 +43,7 @@ def _check_filters(study: Study, arguments: Sequence[str]) -> None:
     rows = [study_files.label_of(row) for row in study.models]
     bounds = [name for name, role in catalogue.roles().items() if role in ("floor", "ceiling")] if study.floors else []
     for text in _values(arguments, "-m", "--model"):
-        if not any(text == row or text.startswith(f"{row} ·") for row in [*rows, *bounds]):
+        if not any(is_of(text, row) for row in [*rows, *bounds]):
             _check_use("row", text, [row.model for row in study.models] + bounds, [*rows, *bounds], study)
     for text in _values(arguments, "-d", "--data"):
         names = [registry.parse_use(data).name for data in study.data]

@@ -13,12 +13,11 @@ from typing import Any, get_args
 from qinn_bench.capacity.equivalence import AXES, Curve, Equivalence, bounds_of, capacity, ratio
 from qinn_bench.cli import _records
 from qinn_bench.cli._tables import FORMS
+from qinn_bench.labels import joined
 from qinn_bench.report import figure_style
 from qinn_bench.report.capacity_figure import capacity_figure
 from qinn_bench.report.capacity_table import capacity_table
 from qinn_bench.values import Control, Record, Refused
-
-CONTROLS = [f" · {control}" if control else "" for control in get_args(Control)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 def _in_order(study: Mapping[str, Any], families: Sequence[Curve]) -> list[Curve]:
     """The families as the study names them, each before its controls; the names of records' files mean nothing."""
     labels = [str(row.get("label") or row.get("model")) for row in study.get("models", ())]
-    places = {f"{label}{end}": at for at, (label, end) in enumerate(product(labels, CONTROLS))}
+    places = {joined(label, kind): at for at, (label, kind) in enumerate(product(labels, get_args(Control)))}
     return sorted(families, key=lambda curve: (places.get(curve.family, len(places)), curve.family))
 
 

@@ -12,7 +12,7 @@ from qinn_bench.cli import _records, _tables
 from qinn_bench.files import named
 from qinn_bench.report.claims_table import table
 from qinn_bench.values import Refused
-from qinn_bench.verdicts import claim_locks, claims
+from qinn_bench.verdicts import claim_file, claim_locks, claims
 from qinn_bench.writing import write_text
 
 FOLDER = Path("benchmarks/claims")
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     options.file, _ = named(options.file, str(FOLDER), "file of claims")
-    file = claims.load(options.file)
+    file = claim_file.load(options.file)
     records, notes = _records.of_study(options, file.study_name)
     rulings = claims.check(file, records, options.results, arrays=not options.records)
     standing = claim_locks.standing(options.file, file, records)
@@ -90,6 +90,6 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _described(path: Path, results: Path) -> dict[str, str | int]:
-    file = claims.load(path)
+    file = claim_file.load(path)
     standing = claim_locks.standing(path, file, _records.of_folder(results, file.study_name))
     return {"file": str(path), "claims": len(file.claims), "standing": standing, "title": file.title}

@@ -174,10 +174,11 @@ def _tools(
         if tier != newest:
             return report, []
         try:
-            report, why = traced(checkouts, report, log, spent), SPENT
+            report, why, late = traced(checkouts, report, log, spent), SPENT, True
         except (NoVerdict, Refused) as reason:
-            why = str(reason)
-        return report, [Absent(tier="trace", what=f"the commit of {use}", why=why) for use in report.untraced]
+            why, late = str(reason), False
+        untraced = [f"the commit of {use}" for use in report.untraced]
+        return report, [Absent(tier="trace", what=what, why=why, late=late) for what in untraced]
 
     def check(spent: Spent) -> tuple[list[Finding], list[Record], list[str]]:
         numbers, watched, study = _watched(options)

@@ -16,7 +16,7 @@ from qinn_bench.records import store
 from qinn_bench.report.sensitivity_table import licensed
 from qinn_bench.report.study_table import table
 from qinn_bench.study import campaign, matched, planning, progress, study_files
-from qinn_bench.study.campaign import Event
+from qinn_bench.study.endings import Event
 from qinn_bench.study.order import Order
 from qinn_bench.study.time_left import TimeLeft, cost_of, said
 

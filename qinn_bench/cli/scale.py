@@ -15,7 +15,8 @@ from qinn_bench.bounds import DEPTH, SAMPLES
 from qinn_bench.cli import _tables
 from qinn_bench.performance import engine
 from qinn_bench.performance.scaling.figure import scaling_figure
-from qinn_bench.performance.scaling.scan import Request, Row, Scan, scan
+from qinn_bench.performance.scaling.scan import scan
+from qinn_bench.performance.scaling.scan_values import Request, Row, Scan
 from qinn_bench.performance.scaling.tables import digits, notes, tables
 from qinn_bench.report import figure_style
 from qinn_bench.report.table_value import filled

@@ -24,13 +24,14 @@ def take(metric: Metric, evidence: Evidence) -> dict[str, Estimate]:
     except MemoryError:
         raise
     except Exception as error:
-        return {metric.name: _none(f"the metric ended in an error: {_first_line(error)}")}
+        failed = _none(f"the metric ended in an error: {_first_line(error)}")
+        return {metric.name: _directed(failed, metric, metric.name)}
 
 
 def attempt(metric: Metric, evidence: Evidence) -> dict[str, Estimate]:
     """The columns of a metric as `take` gives them, but one that fails is let fail: older numbers may be kept then.
 
-    The arrays that it is given cannot be written to.
+    A column without a direction has the one that the metric states. The arrays that it is given cannot be written to.
 
     Raises:
         Exception: whatever the metric raises.
@@ -41,7 +42,7 @@ def attempt(metric: Metric, evidence: Evidence) -> dict[str, Estimate]:
     found: Any = metric.compute(sealed)
     if not isinstance(found, dict):
         raise TypeError(f"the metric returned a {type(found).__name__} instead of columns")
-    return {str(name): _checked(column) for name, column in found.items()}
+    return {str(name): _directed(_checked(column), metric, str(name)) for name, column in found.items()}
 
 
 def _checked(column: Any) -> Estimate:
@@ -52,6 +53,12 @@ def _checked(column: Any) -> Estimate:
         return Estimate.model_validate(dict(column))
     except ValidationError as error:
         return _none(f"the metric returned no valid estimate: {_first_line(error)}")
+
+
+def _directed(column: Estimate, metric: Metric, name: str) -> Estimate:
+    """A column with the direction that its metric states, where it has none of its own."""
+    better = metric.better_of(name)
+    return column if column.better != "none" or better == "none" else column.model_copy(update={"better": better})
 
 
 def _none(why: str) -> Estimate:

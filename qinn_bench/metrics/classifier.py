@@ -76,6 +76,7 @@ METRICS: tuple[Metric, ...] = (
         "classifier two-sample test",
         "samples",
         c2st,
+        better="lower",
         short="C2ST AUC",
         meaning="area under the ROC curve of a classifier of true against generated rows, 0.5 if it cannot tell them "
         "apart",

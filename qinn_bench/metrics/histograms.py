@@ -142,6 +142,7 @@ METRICS: tuple[Metric, ...] = (
         "chi2 per degree of freedom of histograms",
         "samples",
         chi2,
+        better="lower",
         columns=(
             MetricColumn("chi2_mean", "⟨χ²/n⟩", "mean over observables of chi-squared per degree of freedom"),
             MetricColumn("chi2_*", "χ²/n *", "chi-squared per degree of freedom of that observable", shown=False),
@@ -152,6 +153,7 @@ METRICS: tuple[Metric, ...] = (
         "separation power of histograms",
         "samples",
         separation,
+        better="lower",
         columns=(
             MetricColumn(
                 "sep_mean",

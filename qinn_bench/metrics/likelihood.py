@@ -81,6 +81,8 @@ METRICS: tuple[Metric, ...] = (
         "negative log-likelihood",
         "density",
         nll,
+        better="lower",
+        row_loss="nats",
         columns=(
             MetricColumn(
                 "nll",
@@ -100,6 +102,8 @@ METRICS: tuple[Metric, ...] = (
         "bits per dimension",
         "density",
         bits_per_dim,
+        better="lower",
+        row_loss="bits",
         short="bits/dim",
         meaning="the NLL in bits for each coordinate of a row",
     ),
@@ -108,6 +112,9 @@ METRICS: tuple[Metric, ...] = (
         "Kullback-Leibler divergence from the known density",
         "density",
         kl,
+        better="lower",
+        unbiased_square=True,
+        row_loss="nats",
         short="KL",
         meaning="Kullback-Leibler divergence of the model's normalised density from the true one",
     ),

@@ -153,6 +153,8 @@ METRICS: tuple[Metric, ...] = (
         "maximum mean discrepancy, squared",
         "samples",
         mmd,
+        better="zero",
+        unbiased_square=True,
         columns=(
             MetricColumn("mmd", "MMD²", "squared maximum mean discrepancy, unbiased, so that it may be negative"),
             MetricColumn(

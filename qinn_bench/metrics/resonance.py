@@ -229,8 +229,12 @@ METRICS: tuple[Metric, ...] = (
         columns=(
             MetricColumn("peak_mass", "peak M", "fitted position of the resonance"),
             MetricColumn("peak_width", "peak Γ", "fitted width of the resonance"),
-            MetricColumn("peak_mass_shift", "peak ΔM", "that position less the one of true rows", shown=False),
-            MetricColumn("peak_width_shift", "peak ΔΓ", "that width less the one of true rows", shown=False),
+            MetricColumn(
+                "peak_mass_shift", "peak ΔM", "that position less the one of true rows", shown=False, better="zero"
+            ),
+            MetricColumn(
+                "peak_width_shift", "peak ΔΓ", "that width less the one of true rows", shown=False, better="zero"
+            ),
         ),
     ),
     Metric(

@@ -103,6 +103,7 @@ METRICS: tuple[Metric, ...] = (
         "Wasserstein-1 distance of observables",
         "samples",
         w1,
+        better="lower",
         columns=(
             MetricColumn(
                 "w1_mean",
@@ -122,6 +123,7 @@ METRICS: tuple[Metric, ...] = (
         "sliced Wasserstein-1 distance of features",
         "samples",
         swd,
+        better="lower",
         short="sliced W₁",
         meaning="mean Wasserstein-1 distance along directions in feature space",
     ),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 
 from qinn_bench import catalogue
-from qinn_bench.file_text import Measure
 from qinn_bench.values import Record, Verdict
 
 
@@ -31,9 +29,5 @@ def _needs(column: str) -> str:
     """What the metric of a column is computed from; empty where no metric of that name is known here."""
     if column in catalogue.COMPUTED:
         return "record"
-    return _needs_of(column, catalogue.own_metrics()) or _needs_of(column, catalogue.metrics())
-
-
-def _needs_of(column: str, measures: Mapping[str, Measure]) -> str:
-    fitting = [one for one in measures.values() if column.startswith(one.name)]
-    return max(fitting, key=lambda one: len(one.name)).needs if fitting else ""
+    measure = catalogue.measure_of(column)
+    return measure.needs if measure else ""

@@ -38,7 +38,10 @@ NEUTRAL = frozenset(
             for name in ("values", "dataset", "registry", "reading", "files", "bounds", "repository")
         ),
         *("qinn_bench.records.store", "qinn_bench.quantum.backends", "qinn_bench.quantum.tally"),
-        *(f"qinn_bench.quantum.compiler.{name}" for name in ("decompose", "lowering", "operations", "plan", "program")),
+        *(
+            f"qinn_bench.quantum.compiler.{name}"
+            for name in ("decompose", "lowering", "operations", "plan", "program", "tensor_kind")
+        ),
         *(
             f"qinn_bench.quantum.simulators.{name}"
             for name in ("forecast", "jacobian", "native", "readout", "statevector")

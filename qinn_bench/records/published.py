@@ -11,7 +11,7 @@ from pydantic import NonNegativeInt
 
 from qinn_bench.files import MIB, read_lines, short
 from qinn_bench.reading import value_of
-from qinn_bench.records import store
+from qinn_bench.records import older, store
 from qinn_bench.values import Record, Refused, Value
 from qinn_bench.writing import write_whole
 
@@ -82,7 +82,7 @@ def read(path: Path, study: str) -> list[Record]:
 
 def _record(line: str, study: str, where: str) -> Record:
     """A record of the study: the files beside its records are named after it."""
-    record = value_of(Record, line, f"{where} is not a record of this version")
+    record = value_of(Record, line, f"{where} is not a record of this version", read=older.record_of)
     if record.study != study:
         raise Refused(f"{where} is a record of '{short(record.study)}', one of '{study}' was expected")
     return record

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from qinn_bench import locks
 from qinn_bench.files import at_most, read_arrays, read_bytes
-from qinn_bench.records import keys
+from qinn_bench.records import keys, older
 from qinn_bench.values import Cell, Key, Record, Refused, StudyName
 from qinn_bench.writing import Write, write_text, write_together
 
@@ -148,7 +148,7 @@ def look(results: Path, study: str, key: str) -> Record | Unreadable | None:
     if len(text) > LARGEST_RECORD:
         return Unreadable(path, f"it is no record, but longer than {LARGEST_RECORD >> 20} MiB")
     try:
-        record = Record.model_validate_json(text)
+        record = older.record_of(text)
     except ValidationError as error:
         return Unreadable(path, _why_not(error))
     if (record.study, record.key) != (study, key):

@@ -46,8 +46,7 @@ def capacity_figure(
             if curve.quantum:
                 _draw(right, curve, pen[curve.family], MARKERS[k % len(MARKERS)], DASHES[0])
         for curve in controls:
-            kind = curve.family.removeprefix(curve.control_of).lstrip(" ·")
-            _draw_control(right, curve, pen.get(curve.control_of, FLOOR), CONTROLS.get(kind, "x"))
+            _draw_control(right, curve, pen.get(curve.control_of, FLOOR), CONTROLS.get(curve.control, "x"))
         for axes, title in ((left, "models"), (right, "with circuits, and their controls")):
             _frame(axes, title, axis)
         _draw_bounds(left, bounds, [curve for curve in families if len(curve.sizes)])
@@ -108,6 +107,6 @@ def _handles(own: Sequence[Curve], controls: Sequence[Curve], pen: Mapping[str, 
         fill, dash = (pen[curve.family], DASHES[0]) if curve.quantum else ("white", DASHES[1])
         drawn: dict[str, Any] = {"linestyle": dash, "marker": MARKERS[k % len(MARKERS)], "markerfacecolor": fill}
         handles.append(Line2D([], [], color=pen[curve.family], markersize=3.5, label=words(curve.family), **drawn))
-    kinds = dict.fromkeys(curve.family.removeprefix(curve.control_of).lstrip(" ·") for curve in controls)
+    kinds = dict.fromkeys(curve.control for curve in controls)
     look: dict[str, Any] = {"color": FLOOR, "linewidth": 0.6, "markersize": 3, "markerfacecolor": "white"}
     return handles + [Line2D([], [], marker=CONTROLS.get(kind, "x"), label=words(kind), **look) for kind in kinds]

@@ -57,7 +57,7 @@ def _with_controls(data: str, curve: Curve, families: Sequence[Curve], rivals: R
 
 def _line(data: str, curve: Curve, rivals: Rivals) -> Line:
     role: Role = "control" if curve.control_of else "model"
-    label = f"  {curve.family.removeprefix(curve.control_of).lstrip(' ·')}" if curve.control_of else curve.family
+    label = f"  {curve.control}" if curve.control_of else curve.family
     ratios = [_ratio(found.get((curve.family, name))) for name, found in rivals]
     entries = [Entry(label), *_fit(curve), *ratios]
     return Line(data, label, role, "", tuple(entries))

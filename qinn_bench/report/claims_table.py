@@ -9,7 +9,8 @@ from scipy import optimize, stats
 
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
 from qinn_bench.values import Estimate
-from qinn_bench.verdicts.claims import Claims, Ruling
+from qinn_bench.verdicts.claim_file import Claims
+from qinn_bench.verdicts.claims import Ruling
 from qinn_bench.verdicts.row_pairs import SEEDS_ONLY
 
 NORMAL = 1.959964

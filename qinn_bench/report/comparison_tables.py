@@ -11,8 +11,6 @@ from qinn_bench.statistics.findings import Alike, Findings, Pair, Standing
 from qinn_bench.values import Estimate, Outcome
 from qinn_bench.verdicts.outside_results import SHOWN, said_costs
 
-PLAIN = ("the first is better", "the first is worse", "within the margin", "the difference is within its error")
-"""Reasons that say no more than the verdict."""
 FEW = 5
 """Below so many data sets ranks mean little: critical differences are wide, and F alarms falsely."""
 SIGNS: dict[Outcome, str] = {"better": "+", "worse": "-", "equal": "=", "undecided": "."}
@@ -102,7 +100,7 @@ def _notes(findings: Findings, chosen: Sequence[Pair]) -> tuple[str, ...]:
         + robust
         * any(pair.wins is not None for pair in chosen),
         *([f"Equal: within a margin of {findings.margin:g}."] if findings.margin is not None else []),
-        *_reasons(chosen),
+        *_reasons(chosen, findings.level),
     )
 
 
@@ -163,10 +161,18 @@ def _dropped(findings: Findings) -> list[str]:
     return [said, *([f"Of these, {said_costs(findings.costs)}."] if findings.costs else [])]
 
 
-def _reasons(chosen: Sequence[Pair]) -> list[str]:
-    """What there is to say about verdicts, once for all pairs that it holds for."""
-    found = Counter((pair.comparison.outcome, pair.comparison.reason) for pair in chosen)
-    return [f"{outcome} ({n}): {why}." for (outcome, why), n in found.items() if why and why not in PLAIN]
+def _reasons(chosen: Sequence[Pair], level: float) -> list[str]:
+    """What there is to say about verdicts beyond their word, once for all pairs that it holds for."""
+    found = Counter((p.comparison.outcome, p.comparison.reason) for p in chosen if _says_more(p, level))
+    return [f"{outcome} ({n}): {why}." for (outcome, why), n in found.items() if why]
+
+
+def _says_more(pair: Pair, level: float) -> bool:
+    """Whether the reason of a verdict says more than that: no test, a remark, or what a margin has to do with it."""
+    if pair.p_corrected is None or pair.comparison.remarks:
+        return True
+    real = pair.comparison.outcome == "equal" and pair.p_corrected <= level
+    return pair.p_equal_corrected is not None and (pair.comparison.outcome == "undecided" or real)
 
 
 def _counted(n: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qinn_bench import catalogue
+from qinn_bench.statistics import direction
 from qinn_bench.values import Estimate, Record
 
 COUNTS = frozenset({"parameters", "quantum", "frozen", "blind", "buffers", "seeds"})
@@ -26,8 +27,8 @@ def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
     """
     measured = list(dict.fromkeys(name for record in records for name in record.metrics))
     shown = [name for name in measured if (column := catalogue.column_of(name)) is None or column.shown]
-    density = [one.name for one in catalogue.metrics().values() if one.needs == LIKELIHOOD]
-    first = [name for one in density for name in shown if name == one or name.startswith(f"{one}_")]
+    density = [one for one in catalogue.metrics().values() if one.needs == LIKELIHOOD]
+    first = [name for one in density for name in shown if catalogue.measure_of(name) == one]
     buffered = any(record.parameters and record.parameters.buffers for record in records)
     blind = any(record.parameters and record.parameters.blind for record in records)
     certified = any(record.certificate for record in records)
@@ -61,6 +62,4 @@ def distance_of(name: str, content: Estimate | str) -> float | None:
     """How far a number is from the best there could be, up to a constant; None if it does not compete."""
     if isinstance(content, str) or content.value is None or name in COMPUTED:
         return None
-    value = content.value
-    ways = {"lower": value, "higher": -value, "zero": abs(value), "one": abs(value - 1)}
-    return ways.get(content.better)
+    return direction.loss(content.value, content.better) if direction.competes(content.better) else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qinn_bench.records import store
-from qinn_bench.values import Record, Refused, Role, Verdict
+from qinn_bench.values import Flag, Record, Refused, Role, Suspicion, Verdict
 
 ROLES: dict[Role, int] = {"floor": 0, "model": 1, "control": 1, "ceiling": 2}
 WORST: tuple[Verdict, ...] = ("fail", "undecided", "pass")
@@ -43,13 +43,13 @@ class Group:
         return self.records[0].status == "skipped"
 
     @property
-    def flags(self) -> dict[str, list[str]]:
-        """The sentences of every kind of flag, one a seed that has it."""
-        found: dict[str, list[str]] = {}
+    def flags(self) -> dict[Suspicion, list[Flag]]:
+        """The flags of every kind, one a seed that has it."""
+        of_kind: dict[Suspicion, list[Flag]] = {}
         for record in self.ok:
             for flag in record.flags:
-                found.setdefault(flag.partition(":")[0], []).append(flag)
-        return found
+                of_kind.setdefault(flag.kind, []).append(flag)
+        return of_kind
 
     @property
     def verdict(self) -> Verdict | None:

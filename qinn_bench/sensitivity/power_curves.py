@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,9 +10,11 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from qinn_bench.dataset import Evidence, Metric
+from qinn_bench.metrics._take import attempt
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.sensitivity.deformations import DEFORMATIONS, NONE, Deformation, Pool, draw, marginal
 from qinn_bench.sensitivity.licence import ALARMS, POWER, Sight
+from qinn_bench.statistics.direction import competes, loss
 from qinn_bench.values import Array, Direction, Estimate
 
 NULLS = 5
@@ -125,7 +127,8 @@ def _once(
     drawn = draw(source, n, rng)
     planted = deformation.plant(source, drawn, strength, rng)
     truth = source.rows[drawn.truth]
-    return metric.compute(
+    return attempt(
+        metric,
         Evidence(
             data=replace(source.data, test=truth),
             truth=truth,
@@ -134,7 +137,7 @@ def _once(
             mass=Estimate(value=1.0, error=0.0),
             rng=rng,
             errors=False,
-        )
+        ),
     )
 
 
@@ -168,14 +171,8 @@ def _constant(null: Sample) -> bool:
 def distance(values: Array, better: Direction, null: Array) -> Array:
     """How far values are on the side of the worse, ``(k,) -> (k,)``; a value that does not exist is infinitely far."""
     middle = np.nanmedian(null) if np.isfinite(null).any() else 0.0
-    ways: Mapping[str, Callable[[Array], Array]] = {
-        "lower": lambda x: x,
-        "higher": lambda x: -x,
-        "zero": np.abs,
-        "one": lambda x: np.abs(x - 1),
-        "none": lambda x: np.abs(x - middle),
-    }
-    return np.where(np.isnan(values), np.inf, ways[better](values))
+    away = loss(values, better) if competes(better) else np.abs(values - middle)
+    return np.where(np.isnan(values), np.inf, away)
 
 
 def threshold(null: Array, alarms: float = ALARMS) -> float:

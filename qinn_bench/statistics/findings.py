@@ -62,7 +62,8 @@ class Pair(Value):
     `comparison` has the verdict at the corrected p-values; `p` is that of "no difference", two-sided, because nobody
     said beforehand which row is the better one; so is `p_wilcoxon`, of Wilcoxon's signed ranks. `wins`, `ties` and
     `losses` count the replicates on which the first is better, equal and worse, and `median` is the median of the
-    differences: both stand whatever a single score does to the mean.
+    differences: both stand whatever a single score does to the mean. `flipped` says that the p-values are of sign
+    flips, of which few replicates have no small ones.
     """
 
     scope: str
@@ -78,6 +79,7 @@ class Pair(Value):
     ties: int | None = None
     losses: int | None = None
     median: float | None = None
+    flipped: bool = False
 
 
 class Findings(Value):

@@ -7,28 +7,21 @@ uncertainty, by a crossed bootstrap (Owen, Ann. Appl. Stat. 1, 386 (2007), arXiv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from qinn_bench.statistics import ties
+from qinn_bench.statistics.direction import IDEAL, goodness
 from qinn_bench.statistics.sign_flips import sign_flip_p, wilcoxon_p
-from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome, Refused
+from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome
 
 LEAST = 5
 """Fewer independent replicates decide nothing: of four, even all of one sign are no 5 % evidence (1/16)."""
 REPLICATES = 1000
 LEVEL = 0.95
-
-ORIENTED: dict[Direction, Callable[[Array], Array]] = {
-    "lower": lambda values: -values,
-    "higher": lambda values: values,
-    "zero": lambda values: -np.abs(values),
-    "one": lambda values: -np.abs(values - 1),
-}
-"""How good a value is, up to a constant, for each direction that is better."""
 
 
 class _Spread(NamedTuple):
@@ -77,36 +70,33 @@ def compare(
         Refused: the direction is "none".
         ValueError: lengths differ, or the margin is not positive.
     """
-    if better not in ORIENTED:
-        raise Refused("a metric was to be compared that has no better direction")
     if first.shape != second.shape or (margin is not None and margin <= 0):
         raise ValueError(
             f"expected values of equal length and a positive margin, got {first.shape}, {second.shape}, {margin}"
         )
     found = np.isfinite(first) & np.isfinite(second)
-    pairs = np.stack([ORIENTED[better](first[found]), ORIENTED[better](second[found])])
-    scale = np.abs(first[found]) + np.abs(second[found]) + (2 if better == "one" else 0)
+    pairs = np.stack([goodness(first[found], better), goodness(second[found], better)])
+    scale = np.abs(first[found]) + np.abs(second[found]) + 2 * IDEAL.get(better, 0.0)
     differences = _without_rounding(pairs[0] - pairs[1], scale)
-    apart = None if rows is None else ORIENTED[better](rows[0][found]) - ORIENTED[better](rows[1][found])
-    left_out = f"{int(np.sum(~found))} of {len(found)} pairs without a value" if not found.all() else ""
+    apart = None if rows is None else goodness(rows[0][found], better) - goodness(rows[1][found], better)
+    remarks = [f"{int(np.sum(~found))} of {len(found)} pairs without a value"] if not found.all() else []
     labels = [0] * len(found) if groups is None else list(groups)
     kept = replicates(pairs, [label for label, there in zip(labels, found, strict=True) if there])
     n, repeated = len(kept), len(differences) - len(kept)
     if n == 1 and repeated and apart is not None:
-        return _over_rows(differences[0], apart[0], margin, level, unit, left_out)
+        return _over_rows(differences[0], apart[0], margin, level, unit, remarks)
     differences, scale, apart = differences[kept], scale[kept], None if apart is None else apart[kept]
-    still = f"{repeated} repetitions over which neither row varies say nothing more" if repeated else ""
-    left_out = "; ".join(filter(None, [left_out, still]))
+    remarks += [f"{repeated} repetitions over which neither row varies say nothing more"] if repeated else []
     if n < LEAST:
         reason = f"{n} independent replicates, at least {LEAST} are needed"
-        return _comparison("undecided", _sentence(reason, left_out), differences, None, n, unit)
+        return _comparison("undecided", reason, remarks, differences, None, n, unit)
     spread = _over_seeds(differences, scale)
     if apart is not None:
         spread = _over_both(differences, apart, spread, rng or np.random.default_rng(0))
     p = _p_values(differences, scale, spread, apart is not None, margin)
     outcome, reason = ruling(p["p_better"], p["p_worse"], p["p_equal"], level)
     method = "sign flips over seeds" + ("" if apart is None else ", Student's t over seeds and test rows")
-    answer = _comparison(outcome, _sentence(reason, left_out), differences, spread, n, unit)
+    answer = _comparison(outcome, reason, remarks, differences, spread, n, unit)
     return answer.model_copy(update=p | {"margin": margin, "method": method})
 
 
@@ -139,16 +129,6 @@ def crossed_bootstrap(matrix: Array, rng: np.random.Generator, replicates: int =
         columns = np.bincount(rng.integers(n_rows, size=n_rows), minlength=n_rows) / n_rows
         means[k] = (1 / n + stretch * (lines - 1 / n)) @ (matrix @ columns)
     return means
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjusted p-values that hold the chance of any false rejection (Holm, Scand. J. Stat. 6, 65 (1979))."""
-    order = np.argsort(p, kind="stable")
-    adjusted, largest = [0.0] * len(p), 0.0
-    for place, at in enumerate(order):
-        largest = max(largest, min(1.0, (len(p) - place) * p[at]))
-        adjusted[at] = largest
-    return adjusted
 
 
 def _over_seeds(differences: Array, scale: Array | None = None) -> _Spread:
@@ -192,20 +172,22 @@ def _t(differences: Array, spread: _Spread) -> float:
     return float(stdtr(spread.freedom, -mean / spread.error))
 
 
-def ruling(better: float | None, worse: float | None, equal: float | None, level: float) -> tuple[Outcome, str]:
-    """The outcome that p-values, corrected or not, allow at a level, and why in one sentence."""
+def ruling(
+    better: float | None, worse: float | None, equal: float | None, level: float, subject: str = "the first"
+) -> tuple[Outcome, str]:
+    """The outcome that p-values, corrected or not, allow at a level, and why in one sentence about the `subject`."""
     if equal is not None and equal <= level:
         smaller = any(p is not None and p <= level for p in (better, worse))
         return "equal", "the difference is real but smaller than the margin" if smaller else "within the margin"
     if better is not None and better <= level:
-        return "better", "the first is better"
+        return "better", f"{subject} is better"
     if worse is not None and worse <= level:
-        return "worse", "the first is worse"
+        return "worse", f"{subject} is worse"
     return "undecided", "the difference is within its error" + (", the margin too" if equal is not None else "")
 
 
 def _over_rows(
-    difference: float, apart: Array, margin: float | None, level: float, unit: str, left_out: str
+    difference: float, apart: Array, margin: float | None, level: float, unit: str, remarks: Sequence[str]
 ) -> Comparison:
     """The comparison of two deterministic models: the only uncertainty is that of the test rows ``(n_rows,)``."""
     spread = _over_seeds(apart - apart.mean() + difference)
@@ -213,18 +195,20 @@ def _over_rows(
     better, worse = _t(shifted, spread), _t(-shifted, spread)
     equal = None if margin is None else max(_t(shifted + margin, spread), _t(margin - shifted, spread))
     outcome, reason = ruling(better, worse, equal, level)
-    reason = f"{reason}; no spread over seeds, so that the test rows are the replicates"
-    found = _comparison(outcome, _sentence(reason, left_out), shifted, spread, len(apart), unit)
+    remarks = ["no spread over seeds, so that the test rows are the replicates", *remarks]
+    found = _comparison(outcome, reason, remarks, shifted, spread, len(apart), unit)
     p = {"p_better": better, "p_worse": worse, "p_equal": equal, "margin": margin}
     return found.model_copy(update=p | {"method": "Student's t over test rows"})
 
 
-def _sentence(reason: str, left_out: str) -> str:
-    return f"{reason}; {left_out}" if left_out else reason
-
-
 def _comparison(
-    outcome: Outcome, reason: str, differences: Array, spread: _Spread | None, n: int, unit: str
+    outcome: Outcome,
+    reason: str,
+    remarks: Sequence[str],
+    differences: Array,
+    spread: _Spread | None,
+    n: int,
+    unit: str,
 ) -> Comparison:
     """The verdict with its effect; differences without any spread have neither an error nor an interval."""
     mean = ties.mean(differences) if len(differences) else None
@@ -232,7 +216,8 @@ def _comparison(
     half = half_width(spread.error, spread.freedom) if spread and known else None
     return Comparison(
         outcome=outcome,
-        reason=reason,
+        reason="; ".join([reason, *remarks]),
+        remarks=tuple(remarks),
         effect=Estimate(value=mean, error=spread.error if spread and known else None, n=n, unit=unit, better="higher"),
         interval=None if mean is None or half is None else (mean - half, mean + half),
         replicates=n,

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from qinn_bench.statistics import paired
+from qinn_bench.statistics.direction import goodness
 from qinn_bench.statistics.findings import Terms
 from qinn_bench.statistics.paired import half_width, ruling
 from qinn_bench.statistics.sign_flips import LEAST
@@ -29,17 +30,17 @@ def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
     means, sds, sizes = means[:, kept], sds[:, kept], sizes[:, kept]
     difference = means[0] - means[1]
     difference = np.where(np.abs(difference) <= TIE * np.abs(means).sum(0), 0.0, difference)
-    effect = (1.0 if terms.better == "higher" else -1.0) * mean(difference)
+    effect = goodness(mean(difference), terms.better)
     least = int(sizes.min())
     estimate = Estimate(value=effect, n=least, better="higher")
-    lost = "" if spread.all() else f"left out {int(np.sum(~spread))} of {n_columns} data sets, where {STILL}"
+    remarks = () if spread.all() else (f"left out {int(np.sum(~spread))} of {n_columns} data sets, where {STILL}",)
     if not spread.any():
         return Comparison(outcome="undecided", reason=STILL, effect=estimate, replicates=least)
     error, freedom = error_of(sds, sizes)
     estimate = estimate.model_copy(update={"error": error})
     if least < paired.LEAST:
-        reason = "; ".join(filter(None, [f"means of {least} runs, at least {paired.LEAST} are needed", lost]))
-        return Comparison(outcome="undecided", reason=reason, effect=estimate, replicates=least)
+        reason = "; ".join([f"means of {least} runs, at least {paired.LEAST} are needed", *remarks])
+        return Comparison(outcome="undecided", reason=reason, effect=estimate, replicates=least, remarks=remarks)
     half = half_width(error, freedom)
     inside = [] if terms.margin is None else [terms.margin + effect, terms.margin - effect]
     p = [max(float(stdtr(freedom, -side / error)), LEAST) for side in (effect, -effect, *inside)]
@@ -47,7 +48,8 @@ def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
     outcome, reason = ruling(p[0], p[1], equal, terms.level)
     return Comparison(
         outcome=outcome,
-        reason="; ".join(filter(None, [reason, lost])),
+        reason="; ".join([reason, *remarks]),
+        remarks=remarks,
         effect=estimate,
         interval=(effect - half, effect + half),
         p_better=p[0],

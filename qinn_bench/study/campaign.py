@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -16,31 +15,16 @@ from qinn_bench import kernel, locks, registry
 from qinn_bench import limits as limiting
 from qinn_bench.limits import Limits
 from qinn_bench.records import measures, store
-from qinn_bench.study import progress, run_cell
+from qinn_bench.study import progress
+from qinn_bench.study.endings import Event, outcome_of, stamp_of
 from qinn_bench.study.order import Order
 from qinn_bench.study.schedulers.local import START_SECONDS, Server, Worker
-from qinn_bench.values import Record, Refused, Status
+from qinn_bench.values import Record, Refused
 
 POLL_SECONDS = 0.5
 """How often is looked after what sends no news: time limits, cells of other campaigns."""
 TRIES = 3
 """How often a server may be lost under one cell that ran alone, or before it was ready."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something to show: a cell that started, took a step, has a `note`, or ended.
-
-    At its end `record` is what is now known of the cell, finished work that was kept included; `problem` says why it
-    could not be run or measured again, or why its record could not be written. A cell that is left to another
-    campaign ends with a problem only.
-    """
-
-    order: Order
-    step: int = 0
-    record: Record | None = None
-    problem: str = ""
-    note: str = ""
 
 
 def finished(orders: Sequence[Order]) -> list[Record]:
@@ -142,7 +126,7 @@ class _Campaign:
 
     def run(self, orders: Sequence[Order]) -> None:
         """Run all of them."""
-        self.waiting += (_Task(order, _stamp(order)) for order in orders)
+        self.waiting += (_Task(order, stamp_of(order)) for order in orders)
         while self.waiting or self.running or self.elsewhere:
             self.server = self.server or Server(self.modules, self.limits.threads)
             self._start_some(self.server)
@@ -177,7 +161,7 @@ class _Campaign:
             self.elsewhere.append(task)
             self.show(Event(order, note=f"{locks.holder(path)} runs this cell; it is waited for"))
             return
-        if _stamp(order) != task.before:
+        if stamp_of(order) != task.before:
             if lock:
                 lock.release()
             self._take_over(order)
@@ -264,7 +248,7 @@ class _Campaign:
         """Say how a cell has ended, and give it free."""
         worker.drain()
         try:
-            event = _outcome(worker, self.limits)
+            event = outcome_of(worker, self.limits)
         finally:
             worker.close()
         self.show(event)
@@ -292,7 +276,7 @@ class _Campaign:
         self.alone.add(key)
         if self.lost[key] >= TRIES:
             worker.killed = f"the server of the workers was lost {TRIES} times while this cell ran alone"
-        if worker.told or worker.killed or worker.timed_out or _stamp(worker.order) != worker.before:
+        if worker.told or worker.killed or worker.timed_out or stamp_of(worker.order) != worker.before:
             self._finish(worker)
             return
         worker.close()
@@ -300,57 +284,6 @@ class _Campaign:
         self.show(Event(worker.order, note="the server of the workers was lost; the cell runs again"))
 
 
-def _stamp(order: Order) -> store.Stamp:
-    return store.stamp(order.results, order.study, order.key)
-
-
 def _absolute(order: Order) -> Order:
     """The order, whatever folder a model makes its working folder."""
     return replace(order, results=order.results.resolve())
-
-
-def _outcome(worker: Worker, limits: Limits) -> Event:
-    """How a cell has ended: with what its worker wrote, or else with what it told, or else as its process did."""
-    order, problem = worker.order, "; ".join(worker.problems)
-    there = store.look(order.results, order.study, order.key)
-    if _stamp(order) != worker.before and isinstance(there, Record):
-        return Event(order, record=there, problem=problem)
-    if worker.told and worker.told[0] == "ok":
-        if isinstance(there, Record):
-            return Event(order, record=there, problem=problem)
-        return _failure(worker, "crashed", "its record was gone when it ended")
-    return _failure(worker, *(worker.told or _end_of(worker, limits)))
-
-
-def _failure(worker: Worker, status: Status, reason: str) -> Event:
-    """Record that a cell gave no result, unless finished work is there, which is kept."""
-    order = worker.order
-    try:
-        if worker.before is None and isinstance(
-            there := store.look(order.results, order.study, order.key), store.Unreadable
-        ):
-            there.path.unlink()  # The worker's own rubbish: nothing was there before.
-        record = run_cell.save(order, {}, status=status, reason=reason)
-    except (OSError, Refused) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        return Event(order, problem=f"{status}: {reason}; and this could not be recorded ({why})")
-    kept = store.look(order.results, order.study, order.key)
-    if isinstance(kept, Record) and kept.status == "ok":
-        return Event(order, record=kept, problem=f"{status}: {reason}")
-    return Event(order, record=record, problem=str(kept) if isinstance(kept, store.Unreadable) else "")
-
-
-def _end_of(worker: Worker, limits: Limits) -> tuple[Status, str]:
-    """Status and reason of a worker that ended without telling any."""
-    if worker.timed_out:
-        return "timeout", f"stopped after its limit of {limits.timeout:g} s"
-    if worker.killed:
-        return "crashed", worker.killed
-    said = worker.last_words()
-    last = limiting.printable((said.strip().splitlines() or [""])[-1])[:300]
-    status: Status = "out-of-memory" if limiting.says_memory(said) else "crashed"
-    if worker.code is not None and worker.code < 0:
-        if worker.code == -signal.SIGKILL and kernel.out_of_memory_kills() > worker.kills:
-            return "out-of-memory", "killed by the kernel, which had no memory left"
-        return status, f"killed by signal {-worker.code}" + (f": {last}" if status != "crashed" else "")
-    return status, last or f"the process ended with exit code {worker.code} and no record"

@@ -11,6 +11,7 @@ from typing import get_args
 
 from qinn_bench import catalogue, registry
 from qinn_bench.dataset import Dataset
+from qinn_bench.labels import joined
 from qinn_bench.limits import Limits, kept_to
 from qinn_bench.quantum import backend_names
 from qinn_bench.study import matched
@@ -163,7 +164,7 @@ def _slot(study: Study, row: Row, size: int, budget: str, cell: Cell, models: tu
         group=(str(cell.data), label_of(row), size, budget),
         match=match.model_copy(update={"parameters": size}) if match and size else match,
     )
-    return replace(slot, row=f"{label} · {cell.control}", control_of=label) if cell.control else slot
+    return replace(slot, row=joined(label, cell.control), control_of=label) if cell.control else slot
 
 
 def _sources(quantum: bool, backend: str) -> list[Source]:
@@ -181,4 +182,4 @@ def _label(study: Study, row: Row, size: int, budget: str, cell: Cell) -> str:
         cell.backend if quantum and len(study.backends) > 1 else "",
         cell.device if len(study.devices) > 1 else "",
     ]
-    return " · ".join([label_of(row), *filter(None, apart)])
+    return joined(label_of(row), *apart)

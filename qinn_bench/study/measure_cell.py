@@ -19,7 +19,7 @@ from qinn_bench.validity import certificate as audit
 from qinn_bench.validity import flags
 from qinn_bench.validity.conditional import certify_conditional
 from qinn_bench.validity.truth_against_truth import Nulls
-from qinn_bench.values import Cell, Certificate, Estimate, Resources
+from qinn_bench.values import Cell, Certificate, Estimate, Flag, Resources
 
 NEEDED = {"density": "log_prob", "samples": "samples", "scores": "scores", "reconstructions": "reconstructions"}
 """The array that a metric is taken of, by what it needs."""
@@ -70,7 +70,7 @@ def find_flags(
     arrays: store.Arrays,
     metrics: Mapping[str, Estimate],
     nulls: Path,
-) -> tuple[str, ...]:
+) -> tuple[Flag, ...]:
     """Why the numbers of a trained model are too good to be believed; `initial` is the model as it started, if asked.
 
     Truth against truth is kept in the folder `nulls`.

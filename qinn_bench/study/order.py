@@ -15,7 +15,8 @@ class Order:
 
     `data_hash` is the fingerprint of the data, `inputs` those of all that makes the numbers, which the key covers.
     `family`, `size`, `control_of` and `shape` are those of the record. A cell with a reason to `skip` it is only
-    recorded; a `fresh` one is trained although it has a record, which stays until its successor is written.
+    recorded, with the `tolerance` of the match that no model of its row meets; a `fresh` one is trained although it has
+    a record, which stays until its successor is written.
     """
 
     cell: Cell
@@ -31,6 +32,7 @@ class Order:
     control_of: str = ""
     shape: str = ""
     skip: str = ""
+    tolerance: float | None = None
     fresh: bool = False
 
     def to_json(self) -> str:

@@ -41,11 +41,15 @@ def plan(study: Study, results: Path, limits: Limits | None = None) -> list[Orde
 
 @dataclass(frozen=True)
 class _Shape:
-    """A model with all its knobs, the size it was matched to (0: none), and why it is to be skipped, if so."""
+    """A model with all its knobs, the size it was matched to (0: none), and why it is to be skipped, if so.
+
+    `tolerance` is that of the match, where it is skipped because nothing has that size.
+    """
 
     model: Use
     size: int = 0
     skip: str = ""
+    tolerance: float | None = None
 
 
 def _shapes(study: Study, row: Row, data: Dataset) -> list[_Shape]:
@@ -63,7 +67,10 @@ def _shapes(study: Study, row: Row, data: Dataset) -> list[_Shape]:
         found = matching.ladder(row, data, match, sizes)
     else:
         found = [matching.nearest(row, data, match.model_copy(update={"parameters": size})) for size in sizes]
-    return [_Shape(model, size, missed) for size, (model, missed) in zip(sizes, found, strict=True)]
+    return [
+        _Shape(model, size, missed, match.tolerance if missed else None)
+        for size, (model, missed) in zip(sizes, found, strict=True)
+    ]
 
 
 def _unbuildable(model: Use, data: Dataset) -> str:
@@ -92,6 +99,7 @@ def _order(study: Study, slot: Slot, shape: _Shape, data: Dataset, results: Path
         control_of=slot.control_of,
         shape=slot.shape,
         skip=shape.skip,
+        tolerance=shape.tolerance,
     )
 
 

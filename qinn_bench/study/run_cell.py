@@ -27,7 +27,7 @@ from qinn_bench.study import measure_cell, train_cell
 from qinn_bench.study.order import Order
 from qinn_bench.training.checkpoints import Checkpoint
 from qinn_bench.training.loop import Fit
-from qinn_bench.values import Cell, Certificate, Estimate, Record, Resources, Status
+from qinn_bench.values import Cell, Certificate, Estimate, Flag, Record, Resources, Status
 
 WEIGHT = "weight:"
 ROWS = 64
@@ -240,7 +240,7 @@ def _measure_again(order: Order, data: Dataset, done: Record, on_problem: Callab
 
 def _take_flags(
     order: Order, model: Model, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
-) -> tuple[tuple[str, ...], str]:
+) -> tuple[tuple[Flag, ...], str]:
     """The flags of a trained model, and why they could not be taken, if so."""
     try:
         return _flags(order, model, data, arrays, metrics), ""
@@ -252,7 +252,7 @@ def _take_flags(
 
 def _flags(
     order: Order, model: Model, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
-) -> tuple[str, ...]:
+) -> tuple[Flag, ...]:
     """What is too good to be believed; whether circuits are idle is asked of models that have some, not of controls."""
     cell, initial = order.cell, None
     if cell.backend != "none" and not cell.control:
@@ -306,6 +306,7 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
         size=order.size,
         control_of=order.control_of,
         shape=order.shape,
+        tolerance=order.tolerance,
         role="control" if order.cell.control else registry.role(order.cell.model.name),
         cell=order.cell,
         status=status,

@@ -15,7 +15,7 @@ from qinn_bench.contracts import Batch, Density, Model, density_of
 from qinn_bench.dataset import Dataset, Metric
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.validity.truth_against_truth import Nulls, better_than_truth
-from qinn_bench.values import Array, Estimate
+from qinn_bench.values import Array, Estimate, Flag
 
 ROWS = 2000
 """Rows that are looked at: generated ones, and those of each log-likelihood."""
@@ -38,46 +38,51 @@ class Copies(NamedTuple):
     same: float
 
 
-def memoriser(data: Dataset, generated: Array) -> str:
-    """Whether generated physical rows are copies of training rows; "" if not.
+def memoriser(data: Dataset, generated: Array) -> Flag | None:
+    """Whether generated physical rows are copies of training rows; None if not.
 
     The nearest neighbour (in features) of a row that was drawn independently is a training row, rather than a
     validation row, with the probability n_train / (n_train + n_valid), whatever the densities are.
     """
     found = copies(data, generated, data.train, data.valid)
     if not _convicts(found):
-        return ""
-    return (
-        f"memoriser: {found.share:.0%} of the generated rows, beyond chance, are nearer to a training row than to any "
+        return None
+    said = (
+        f"{found.share:.0%} of the generated rows, beyond chance, are nearer to a training row than to any "
         f"validation row, and {found.same:.0%} are identical to one"
     )
+    return Flag(kind="memoriser", said=said)
 
 
-def leak(data: Dataset, generated: Array, judged: int, log_prob: tuple[Array, Array] | None) -> str:
-    """Whether a model has seen the test rows that judge it, or the training set holds them; "" if not.
+def leak(data: Dataset, generated: Array, judged: int, log_prob: tuple[Array, Array] | None) -> Flag | None:
+    """Whether a model has seen the test rows that judge it, or the training set holds them; None if not.
 
     `judged` is how many test rows samples are compared with; `log_prob` are log-densities of test and of validation
     rows.
     """
     overlap = max((split_overlap(data.train, rows, data), name) for rows, name in _held_out(data))
     if overlap[0] > OVERLAP:
-        return f"leak: {overlap[0]:.2%} of the {overlap[1]} rows are in the training set too"
+        return Flag(kind="leak", said=f"{overlap[0]:.2%} of the {overlap[1]} rows are in the training set too")
     found = copies(data, generated, data.test[:judged], data.valid)
     if _convicts(found):
-        return (
-            f"leak: {found.share:.0%} of the generated rows, beyond chance, are nearer to a test row than to any "
+        said = (
+            f"{found.share:.0%} of the generated rows, beyond chance, are nearer to a test row than to any "
             f"validation row, and {found.same:.0%} are identical to one"
         )
+        return Flag(kind="leak", said=said)
     if log_prob is None:
-        return ""
+        return None
     test, valid = (rows[np.isfinite(rows)] for rows in log_prob)
     if min(len(test), len(valid)) < 2:
-        return ""
+        return None
     gain = float(test.mean() - valid.mean())
     error = float(np.hypot(np.std(test, ddof=1) / len(test) ** 0.5, np.std(valid, ddof=1) / len(valid) ** 0.5))
     if gain <= SIGMAS * error:
-        return ""
-    return f"leak: test rows are {gain:.3f}({error:.3f}) nats more likely to the model than validation rows are"
+        return None
+    return Flag(
+        kind="leak",
+        said=f"test rows are {gain:.3f}({error:.3f}) nats more likely to the model than validation rows are",
+    )
 
 
 def _held_out(data: Dataset) -> tuple[tuple[Array, str], tuple[Array, str]]:
@@ -128,16 +133,17 @@ def _finite(rows: Array) -> Array:
 
 
 @torch.no_grad()
-def idle_circuit(model: Model, initial: Model, batch: Batch, n_test: int) -> str:
-    """Whether the log-likelihood of some rows loses nothing without the trained circuits; "" if not so.
+def idle_circuit(model: Model, initial: Model, batch: Batch, n_test: int) -> Flag | None:
+    """Whether the log-likelihood of some rows loses nothing without the trained circuits.
 
     Two ways to do without: every circuit answers its mean over the rows, or has the weights that it started with
     (those of `initial`), all else as trained. Nothing is lost if the mean log-likelihood falls by less than its error
-    on the `n_test` rows of the test set. A model without circuits or without a density is never flagged.
+    on the `n_test` rows of the test set; None if something is. A model without circuits or without a density is never
+    flagged.
     """
     layers = [module for module in model.modules() if getattr(module, "is_quantum", False)]
     if not layers or not isinstance(model, Density):
-        return ""
+        return None
     full = density_of(model, batch)
     error = float(full.std() / n_test**0.5)
     with _constant(model, batch):
@@ -148,10 +154,9 @@ def idle_circuit(model: Model, initial: Model, batch: Batch, n_test: int) -> str
     for what, other in without.items():
         loss = float((full - other).mean())
         if np.isfinite(loss) and loss < error:
-            return (
-                f"idle-circuit: {what} in its place costs {loss:.4f} nats of log-likelihood, whose error is {error:.4f}"
-            )
-    return ""
+            said = f"{what} in its place costs {loss:.4f} nats of log-likelihood, whose error is {error:.4f}"
+            return Flag(kind="idle-circuit", said=said)
+    return None
 
 
 @contextmanager
@@ -213,14 +218,15 @@ class _Mean:
         return amplitudes
 
 
-def too_good(found: Mapping[str, Estimate], metrics: Mapping[str, Metric], nulls: Nulls) -> str:
-    """Whether metrics are better than truth against truth; "" if not."""
+def too_good(found: Mapping[str, Estimate], metrics: Mapping[str, Metric], nulls: Nulls) -> Flag | None:
+    """Whether metrics are better than truth against truth; None if not."""
     columns = better_than_truth(found, metrics, nulls) if nulls.possible else []
     if not columns:
-        return ""
+        return None
     first, others = columns[0], ", ".join(column.column for column in columns[1:])
-    return (
-        f"better-than-truth: {first.column} is {first.value:.3g}, where 5 % of truth against truth lie below "
+    said = (
+        f"{first.column} is {first.value:.3g}, where 5 % of truth against truth lie below "
         f"{first.quantile:.3g} (p = {first.p:.1e} after correction for {first.tested} columns)"
         + (f"; so are {others}" if others else "")
     )
+    return Flag(kind="better-than-truth", said=said)

@@ -9,18 +9,17 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm, t
 
-from qinn_bench.dataset import Dataset, Evidence, Metric
+from qinn_bench.dataset import Dataset, Evidence, Metric, owner_of
 from qinn_bench.metrics._take import take
 from qinn_bench.records import store
 from qinn_bench.seeds import numpy_rng
+from qinn_bench.statistics.corrections import holm
 from qinn_bench.values import Array, Estimate
 
 REPLICATES = 19
 """A number below all of 19 equally likely ones lies below their 5 % quantile."""
 LEVEL = 0.01
 """Of the corrected p-value of a record: five seeds of a perfect model are then flagged in at most 5 % of the rows."""
-SQUARED = frozenset({"mmd", "mmd_bw"})
-"""Columns whose best is zero that estimate a squared distance: below zero is too good. Signed shifts have no side."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def better_than_truth(found: Mapping[str, Estimate], metrics: Mapping[str, Metri
     stops at the first replicate that is as good. For the suspected ones the tail is that of a normal law of the
     replicates (of their logarithms where all are positive), whose mean and width are estimated, so a Student t law.
     Holm's correction covers all columns of the record, of which several models of equal quality always have some
-    below a 5 % quantile. A Kullback-Leibler divergence is held against zero with its own error.
+    below a 5 % quantile. A divergence between densities is held against zero with its own error.
     """
     p_values: dict[str, float] = {}
     edges: dict[str, float] = {}
@@ -101,26 +100,41 @@ def better_than_truth(found: Mapping[str, Estimate], metrics: Mapping[str, Metri
         for name, replicates in _suspected(columns, metric, nulls).items():
             p_values[name] = 1.0 if replicates is None else tail(columns[name], replicates)
             edges[name] = np.nan if replicates is None else float(replicates.min())
-    kl = found.get("kl")
-    if kl and kl.value is not None and kl.error:
-        p_values["kl"], edges["kl"] = float(norm.cdf(kl.value / kl.error)), -1.645 * kl.error
+    for metric in metrics.values():
+        for name, (value, error) in _divergences(found, metric, metrics).items():
+            p_values[name], edges[name] = float(norm.cdf(value / error)), -1.645 * error
     return [
         TooGood(name, float(found[name].value or 0.0), edges[name], p, len(p_values))
-        for name, p in sorted(_holm(p_values).items(), key=lambda item: item[1])
+        for name, p in sorted(_corrected(p_values).items(), key=lambda item: item[1])
         if p < LEVEL
     ]
 
 
 def _columns(found: Mapping[str, Estimate], metric: Metric, metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """The values of a metric's columns that have a better side; a column is that of the longest name it starts with."""
+    """The values of a metric's columns that have a better side."""
     values: dict[str, float] = {}
     for column, estimate in found.items():
-        owners = [name for name in metrics if column == name or column.startswith(f"{name}_")]
-        sided = estimate.better == "lower" or column in SQUARED
-        mine = metric.needs == "samples" and max(owners, key=len, default="") == metric.name
+        sided = estimate.better == "lower" or metric.unbiased_square
+        mine = metric.needs == "samples" and _is_of(column, metric, metrics)
         if mine and sided and estimate.value is not None:
             values[column] = estimate.value
     return values
+
+
+def _divergences(
+    found: Mapping[str, Estimate], metric: Metric, metrics: Mapping[str, Metric]
+) -> dict[str, tuple[float, float]]:
+    """Value and error of the columns of a metric that compares densities and is never negative but for its error."""
+    mine = metric.needs == "density" and metric.unbiased_square
+    return {
+        column: (estimate.value, estimate.error)
+        for column, estimate in found.items()
+        if mine and _is_of(column, metric, metrics) and estimate.value is not None and estimate.error
+    }
+
+
+def _is_of(column: str, metric: Metric, metrics: Mapping[str, Metric]) -> bool:
+    return owner_of(column, {name: one.stated for name, one in metrics.items()}) == metric.name
 
 
 def _suspected(columns: Mapping[str, float], metric: Metric, nulls: Nulls) -> dict[str, Array | None]:
@@ -145,10 +159,6 @@ def tail(value: float, replicates: Array) -> float:
     return float(t.cdf((value - replicates.mean()) / max(width, 1e-300), len(replicates) - 1))
 
 
-def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down correction (Scand. J. Statist. 6, 65 (1979)) by name."""
-    worst, corrected = 0.0, {}
-    for at, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        worst = max(worst, min(1.0, (len(p_values) - at) * p))
-        corrected[name] = worst
-    return corrected
+def _corrected(p_values: Mapping[str, float]) -> dict[str, float]:
+    """The p-values by name after Holm's correction over all of them."""
+    return dict(zip(p_values, holm(list(p_values.values())), strict=True))

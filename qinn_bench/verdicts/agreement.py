@@ -11,8 +11,8 @@ from scipy import stats
 
 from qinn_bench.records import keys, store
 from qinn_bench.statistics import welch
+from qinn_bench.statistics.corrections import holm
 from qinn_bench.statistics.estimates import combine
-from qinn_bench.statistics.paired import holm
 from qinn_bench.values import Array, Record, Refused, Value
 
 LEVEL = 0.05

@@ -9,15 +9,15 @@ from itertools import combinations
 import numpy as np
 
 from qinn_bench.statistics import ties
+from qinn_bench.statistics.corrections import holm
+from qinn_bench.statistics.direction import goodness, loss
 from qinn_bench.statistics.findings import OVERALL, Findings, Pair, Terms
-from qinn_bench.statistics.paired import LEAST, compare, holm, ruling
+from qinn_bench.statistics.paired import LEAST, compare, ruling
 from qinn_bench.statistics.sign_flips import wilcoxon_p
 from qinn_bench.statistics.welch import welch
 from qinn_bench.values import Array, Comparison, Refused
 from qinn_bench.verdicts.outside_results import Results
 from qinn_bench.verdicts.standings import alike, remarks, standings
-
-FLIPS = "sign flips over "
 
 
 def compared(results: Results, terms: Terms) -> Findings:
@@ -68,7 +68,7 @@ def _by_rank(results: Results, terms: Terms) -> tuple[Results, Array]:
         ],
         axis=1,
     )
-    ranks = ties.ranks((means if terms.better == "lower" else -means).T).mean(0)
+    ranks = ties.ranks(loss(means, terms.better).T).mean(0)
     order = np.argsort(ties.snapped(ranks), kind="stable")
     moved = results._replace(
         rows=tuple(results.rows[at] for at in order),
@@ -127,16 +127,16 @@ def _paired(
     for i, j in _played(rows, terms):
         one = compare(scores[i], scores[j], better=terms.better, margin=terms.margin, level=terms.level, groups=groups)
         known = one.p_better is not None
-        one = one.model_copy(update={"method": FLIPS + over if known else ""})
-        pair = Pair(scope=scope, first=rows[i], second=rows[j], comparison=one)
+        one = one.model_copy(update={"method": f"sign flips over {over}" if known else ""})
+        pair = Pair(scope=scope, first=rows[i], second=rows[j], comparison=one, flipped=known)
         found.append(pair.model_copy(update=_robust(scores[i], scores[j], terms, known)))
     return found
 
 
 def _robust(first: Array, second: Array, terms: Terms, tested: bool) -> dict[str, float | int | None]:
     """What no single score decides: wins, ties, losses, the median difference, Wilcoxon's test."""
-    sign, scale = (1.0 if terms.better == "higher" else -1.0), np.abs(first) + np.abs(second)
-    differences = sign * (first - second)
+    scale = np.abs(first) + np.abs(second)
+    differences = goodness(first - second, terms.better)
     signs = np.where(np.abs(differences) <= ties.TIE * scale, 0.0, np.sign(differences))
     opinion = min(1.0, 2 * min(wilcoxon_p(differences, scale))) if tested and signs.any() else None
     return {
@@ -191,14 +191,16 @@ def _settled(pair: Pair, p: float, corrected: float, equal: float, family: int, 
     ahead = (found.effect.value or 0.0) >= 0
     p_equal = None if found.p_equal is None else equal
     outcome, reason = ruling(corrected if ahead else None, None if ahead else corrected, p_equal, terms.level)
-    reason = "; ".join(filter(None, [reason, found.reason.partition("; ")[2]]))
+    remarks = list(found.remarks)
     needed = 1 + int(np.ceil(np.log2(family / terms.level)))
-    if outcome == "undecided" and found.method.startswith(FLIPS) and found.replicates < needed:
+    if outcome == "undecided" and pair.flipped and found.replicates < needed:
         smallest = f"of {found.replicates} replicates no p is below {2.0 ** (1 - found.replicates):.2g}"
-        reason += f"; {smallest}, so that to correct {family} {'p-values' if family > 1 else 'p-value'} takes {needed}"
+        values = "p-values" if family > 1 else "p-value"
+        remarks.append(f"{smallest}, so that to correct {family} {values} takes {needed}")
+    reason = "; ".join([reason, *remarks])
     return pair.model_copy(
         update={
-            "comparison": found.model_copy(update={"outcome": outcome, "reason": reason}),
+            "comparison": found.model_copy(update={"outcome": outcome, "reason": reason, "remarks": tuple(remarks)}),
             "p": p,
             "p_corrected": corrected,
             "p_equal_corrected": p_equal,

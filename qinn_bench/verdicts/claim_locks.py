@@ -11,7 +11,7 @@ from qinn_bench.files import at_hand, short
 from qinn_bench.reading import read_value
 from qinn_bench.records.provenance import commit
 from qinn_bench.values import Record, Refused, Value
-from qinn_bench.verdicts.claims import Claims, fingerprint, load
+from qinn_bench.verdicts.claim_file import Claims, fingerprint, load
 from qinn_bench.writing import write_text
 
 Standing = Literal["frozen", "not frozen", "post hoc", "frozen after the run"]

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from qinn_bench.reading import parse, read_toml, read_value
 from qinn_bench.records import keys
-from qinn_bench.statistics import paired
+from qinn_bench.statistics import corrections, paired
 from qinn_bench.values import Array, Comparison, Record, Refused, Value
 from qinn_bench.writing import write_text
 
@@ -147,7 +147,7 @@ def check(golden: Golden, watch: Watch, records: Sequence[Record]) -> list[Findi
     found = [_first_tier(one, watch, groups.get((one.row, one.data), {})) for one in golden.series]
     moved = [k for k, one in enumerate(found) if one.comparison and one.comparison.p_worse is not None]
     for side in ("p_better", "p_worse", "p_equal"):
-        corrected = paired.holm([_p(found[k], side) for k in moved])
+        corrected = corrections.holm([_p(found[k], side) for k in moved])
         for k, p in zip(moved, corrected, strict=True):
             comparison = found[k].comparison
             assert comparison is not None
@@ -243,9 +243,8 @@ def _ruled(one: Finding, level: float) -> Finding:
     c = one.comparison
     if c.p_worse is None:
         return one.model_copy(update={"reason": f"{one.reason}; {c.reason}"})
-    outcome, why = paired.ruling(c.p_better, c.p_worse, c.p_equal, level)
+    outcome, why = paired.ruling(c.p_better, c.p_worse, c.p_equal, level, subject="it")
     ruled: Outcome = "inconclusive" if outcome == "undecided" else outcome
-    why = why.replace("the first is", "it is")
     return one.model_copy(update={"outcome": ruled, "reason": f"{one.reason}; {why}"})
 
 

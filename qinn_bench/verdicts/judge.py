@@ -9,11 +9,13 @@ import numpy as np
 
 from qinn_bench.sensitivity import licence
 from qinn_bench.statistics import paired
-from qinn_bench.values import Comparison, Record
+from qinn_bench.values import Comparison, Outcome, Record
 from qinn_bench.verdicts.row_pairs import Side, Terms, compare, failures, on_data, seeds_of, side_of
 
 ABSENT = ("skipped", "unsupported")
 """What the records of a control say that its model cannot have."""
+P_VALUES: dict[Outcome, str] = {"better": "p_better", "worse": "p_worse", "equal": "p_equal"}
+"""The field of a comparison with the p-value of each outcome."""
 
 
 def judge(
@@ -54,10 +56,11 @@ def judge(
     found = compare(records, first_row, second_row, terms, rng)
     first, second = side_of(records, first_row, data), side_of(records, second_row, data)
     found = _without_doubtful(found, first, second, terms)
-    for winner, loser, name in ((first, second, "p_better"), (second, first, "p_worse")):
-        p = getattr(found, name)
+    orders: tuple[tuple[Side, Side, Outcome], ...] = ((first, second, "better"), (second, first, "worse"))
+    for winner, loser, outcome in orders:
+        p = _p_of(found, outcome)
         if p is not None and p <= level and _owes_controls(winner, loser):
-            found = _over_controls(found, records, winner, name, terms, rng)
+            found = _over_controls(found, records, winner, outcome, terms, rng)
     return _licensed(found, first, terms, results)
 
 
@@ -72,16 +75,22 @@ def _licensed(found: Comparison, side: Side, terms: Terms, results: Path | None)
 
 def _without_doubtful(found: Comparison, first: Side, second: Side, terms: Terms) -> Comparison:
     """The comparison without what it says in favour of a row that is flagged or has failed seeds."""
-    for side, own in ((first, "better"), (second, "worse")):
+    sides: tuple[tuple[Side, Outcome], ...] = ((first, "better"), (second, "worse"))
+    for side, own in sides:
         doubt = _doubt(side, terms.metric)
         if doubt and found.effect.value is not None:
             found = _struck(found, (own, "equal"), doubt)
     return found
 
 
-def _struck(found: Comparison, outcomes: Sequence[str], why: str) -> Comparison:
+def _p_of(found: Comparison, outcome: Outcome) -> float | None:
+    p: float | None = getattr(found, P_VALUES[outcome])
+    return p
+
+
+def _struck(found: Comparison, outcomes: Sequence[Outcome], why: str) -> Comparison:
     """The same comparison, unable to have any of these outcomes."""
-    removed: dict[str, object] = {f"p_{outcome}": None for outcome in outcomes}
+    removed: dict[str, object] = {P_VALUES[outcome]: None for outcome in outcomes}
     if found.outcome in outcomes:
         removed |= {"outcome": "undecided", "reason": why}
     elif found.outcome == "undecided":
@@ -107,10 +116,9 @@ def _owes_controls(winner: Side, loser: Side) -> bool:
 
 
 def _over_controls(
-    found: Comparison, records: Sequence[Record], winner: Side, name: str, terms: Terms, rng: np.random.Generator
+    found: Comparison, records: Sequence[Record], winner: Side, own: Outcome, terms: Terms, rng: np.random.Generator
 ) -> Comparison:
     """The comparison with the p-value of its winner raised to that against its own controls."""
-    own = name.removeprefix("p_")
     belonging = [r for r in records if r.control_of == winner.row and on_data(r, terms.data) and r.status not in ABSENT]
     rows = list(dict.fromkeys(record.row for record in belonging))
     if not any(record.cell.control != "untrained" for record in belonging):
@@ -123,8 +131,9 @@ def _over_controls(
     p = closest.p_better or 0.0
     if p > terms.level:
         return _struck(found, (own,), f"the {_kind_of(row, belonging)} control is as good: {said(closest)}")
-    reason = f"{found.reason}; over its controls, the closest of which is {_kind_of(row, belonging)}: {said(closest)}"
-    return found.model_copy(update={name: max(p, getattr(found, name)), "reason": reason.removeprefix("; ")})
+    over = f"over its controls, the closest of which is {_kind_of(row, belonging)}: {said(closest)}"
+    reason = "; ".join(filter(None, [found.reason, over]))
+    return found.model_copy(update={P_VALUES[own]: max(p, _p_of(found, own) or 0.0), "reason": reason})
 
 
 def _kind_of(row: str, controls: Sequence[Record]) -> str:

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from qinn_bench import registry
+from qinn_bench import catalogue, registry
 from qinn_bench.records import keys, store
 from qinn_bench.records.certified import is_doubted
-from qinn_bench.statistics import paired
+from qinn_bench.statistics import direction, paired
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Refused
 
-ROW_BY_ROW = frozenset({"nll", "nll_claimed", "bits_per_dim", "kl"})
-"""Likelihoods of which it is known what each test row adds to them."""
 SEEDS_ONLY = "the uncertainty of the test rows left out for want of arrays"
 """What the method of a likelihood says where the log-densities of single rows are not there."""
 Key = tuple[str, int]
@@ -112,7 +110,7 @@ def compare(
         unit=unit,
         groups=[data for data, _ in pairs],
     )
-    seeds_only = SEEDS_ONLY if rows is None and terms.metric in ROW_BY_ROW else ""
+    seeds_only = SEEDS_ONLY if rows is None and catalogue.row_loss_of(terms.metric) else ""
     return found.model_copy(update={"method": "; ".join(filter(None, [found.method, seeds_only]))})
 
 
@@ -132,7 +130,7 @@ def _kind(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tupl
     if len(kinds) > 1:
         raise Refused(f"the records state '{terms.metric}' in several ways: {', '.join(map(str, sorted(kinds)))}")
     better, unit = kinds.pop()
-    if better == "none":
+    if not direction.competes(better):
         raise Refused(f"of '{terms.metric}' neither more nor less is better; name a metric that has a direction")
     return better, unit
 
@@ -214,7 +212,7 @@ def _uncertified(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) 
 
 def _rows(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tuple[Array, Array] | None:
     """The losses of single test rows ``(pairs, n_rows)`` of both sides, where the arrays are there and fit."""
-    if terms.metric not in ROW_BY_ROW or terms.arrays is None:
+    if not catalogue.row_loss_of(terms.metric) or terms.arrays is None:
         return None
     sides = [[_losses(side, key, terms) for key in pairs] for side in (first, second)]
     sizes = {None if losses is None else len(losses) for side in sides for losses in side}
@@ -227,15 +225,15 @@ def _rows(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tupl
 def _losses(side: Side, key: Key, terms: Terms) -> Array | None:
     """What each test row adds to a likelihood metric, moved so that the mean is the recorded number.
 
-    The move is the logarithm of the mass and, for `kl`, the mean log-density of the truth, whose part in each row is
-    the same for both sides.
+    The move is the logarithm of the mass and, for a divergence, the mean log-density of the truth, whose part in each
+    row is the same for both sides.
     """
     record = side.records[key]
     if terms.arrays is None or not store.has_arrays(terms.arrays, record):
         return None
     arrays = store.load_arrays(terms.arrays, record)
     losses: Array = -arrays["log_prob"].astype(np.float64)
-    if terms.metric == "bits_per_dim":
+    if catalogue.row_loss_of(terms.metric) == "bits":
         losses = losses / (arrays["samples"].shape[1] * np.log(2))
     moved: Array = losses + (_value(side, terms.metric, key) - losses.mean())
     return moved

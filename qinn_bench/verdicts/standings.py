@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from qinn_bench.statistics import ties
+from qinn_bench.statistics.direction import goodness, loss
 from qinn_bench.statistics.findings import Alike, Standing, Terms
 from qinn_bench.statistics.paired import LEAST
 from qinn_bench.statistics.rankings import control_difference, critical_difference, friedman, groups, interquartile_mean
@@ -20,7 +21,7 @@ ALONE = 1000.0
 
 def standings(results: Results, means: Array, terms: Terms) -> tuple[Standing, ...]:
     """Each row in the order of the table; `means` are its scores ``(n_rows, n_columns)`` on the data sets."""
-    oriented = means if terms.better == "lower" else -means
+    oriented = loss(means, terms.better)
     ranks = ties.ranks(oriented.T).mean(0)
     blocks = results.by_column()
     found = []
@@ -47,7 +48,7 @@ def alike(rows: Sequence[str], means: Array, terms: Terms) -> Alike | None:
     k, n = means.shape
     if k < 3 or n < 2:
         return None
-    found = friedman((means if terms.better == "higher" else -means).T, terms.level)
+    found = friedman(goodness(means, terms.better).T, terms.level)
     difference = control_difference if terms.control else critical_difference
     critical = difference(n, k, terms.level)
     looked_at = [
@@ -95,7 +96,7 @@ def _still(results: Results) -> str:
 
 def _ceiling(results: Results, means: Array, terms: Terms) -> str:
     """Data sets on which several rows have the best score that there is in the table."""
-    best = float(means.max() if terms.better == "higher" else means.min())
+    best = float(means.flat[loss(means, terms.better).argmin()])
     reached = np.abs(means - best) <= ties.TIE * np.maximum(np.abs(means), abs(best))
     shared = reached.sum(0) >= 2
     if not shared.any():

@@ -49,12 +49,13 @@ Counts = dict[str, int]
 
 
 class Counted(Value):
-    """The counters of one workload, or why it has none."""
+    """The counters of one workload, or the reason why it has none; `late` where that is lack of time."""
 
     workload: Use
     version: str
     counters: Counts = Field(default_factory=dict)
     reason: str = ""
+    late: bool = False
 
 
 def count(use: Use) -> Counts:

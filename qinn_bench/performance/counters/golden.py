@@ -47,15 +47,20 @@ class Change(Value):
         """By which share of what was known the counter grew."""
         return None if not self.before or self.after is None else self.after / self.before - 1
 
-    def __str__(self) -> str:
+    @property
+    def said(self) -> str:
+        """What is different, without the workload."""
         if self.kind == "version":
-            return f"{self.workload}: the workload was edited, so its counters are not compared"
+            return "the workload was edited, so its counters are not compared"
         if self.kind in ("new", "gone"):
             found = self.after if self.kind == "new" else self.before
             tail = "" if found is None else f" ({found})"
-            return f"{self.workload}: {self.counter or 'the workload'} is {self.kind}{tail}"
+            return f"{self.counter or 'the workload'} is {self.kind}{tail}"
         share = "" if self.share is None else f" ({self.share:+.3%})"
-        return f"{self.workload}: {self.counter} {self.before} -> {self.after}{share}"
+        return f"{self.counter} {self.before} -> {self.after}{share}"
+
+    def __str__(self) -> str:
+        return f"{self.workload}: {self.said}"
 
 
 def environment() -> str:

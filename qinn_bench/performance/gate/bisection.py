@@ -78,13 +78,13 @@ def search(
     )
 
 
-def sentence(culprit: Culprit) -> str:
-    """What a search found, in words."""
+def sentence(culprit: Culprit, of: str = "") -> str:
+    """What a search found, in words; the workload is called as `of` says, or by its name."""
     change = culprit.decision.change
     size = "" if change is None else f" by {100 * change:+.1f} %"
     said = "changes" if culprit.confirmed else "seems to change (not confirmed)"
     passed = f", with {len(culprit.skipped)} commits that cannot run it" if culprit.skipped else ""
-    return f"{culprit.commit[:12]} {said} {culprit.workload}{size}, found in {culprit.probes} probes{passed}"
+    return f"{culprit.commit[:12]} {said} {of or culprit.workload}{size}, found in {culprit.probes} probes{passed}"
 
 
 def total(decision: Decision) -> float:

@@ -16,6 +16,7 @@ from typing import Literal
 from scipy.stats import binom
 
 from qinn_bench.performance.gate.launches import Clock, Launch, Starter
+from qinn_bench.statistics.corrections import discoveries
 from qinn_bench.values import Use, Value
 
 Outcome = Literal[
@@ -227,16 +228,6 @@ def passing(rule: Rule, null: Sequence[float]) -> float:
     """The largest probability that a stage calls equal versions, from recorded launches of them."""
     middle = binom.sf(rule.launches // 2, rule.launches, above(null, log(1 + rule.middle)))
     return float(min(middle, binom.sf(rule.most - 1, rule.launches, above(null, log(1 + rule.each)))))
-
-
-def discoveries(p: Sequence[float], rate: float = FDR) -> list[bool]:
-    """Which of the hypotheses are rejected with a share of at most `rate` false ones among them.
-
-    Benjamini and Hochberg, J. R. Stat. Soc. B 57 (1995) 289.
-    """
-    ordered = sorted(p)
-    kept = [value for rank, value in enumerate(ordered, 1) if value <= rate * rank / len(ordered)]
-    return [bool(kept) and value <= kept[-1] for value in p]
 
 
 def controlled(decisions: Iterable[Decision], nulls: dict[str, tuple[float, ...]], rate: float = FDR) -> list[Decision]:

@@ -10,11 +10,9 @@ import contextlib
 import gc
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from itertools import cycle
@@ -22,6 +20,14 @@ from math import ceil
 from pathlib import Path
 from random import Random
 from typing import Any
+
+if __package__:
+    from qinn_bench.performance.gate.step_timing import summary, timed
+else:  # A script, which imports a version of the project only in its children: its neighbour is found by its place.
+    sys.path.insert(0, str(Path(__file__).parent))
+    from step_timing import summary, timed  # type: ignore[import-not-found,no-redef]
+
+    del sys.path[0]
 
 SIDES = ("base", "head")
 OURS = ("qinn_bench", "reference_models")
@@ -231,73 +237,6 @@ def _made(workloads: Any, asked: dict[str, Any], held: dict[str, Any]) -> dict[s
         "version": str(getattr(kind, "version", "")),
         "clock": clock,
     }
-
-
-def summary(results: Any) -> list[list[float]]:
-    """Size, sum and norm of each array among the results of a step, by which two versions' work is compared."""
-    numpy = import_module("numpy")
-    found = []
-    for result in results if isinstance(results, tuple | list) else (results,):
-        plain = result.detach().cpu() if hasattr(result, "detach") else result
-        try:
-            numbers = numpy.nan_to_num(numpy.asarray(plain, dtype=numpy.float64))
-        except (TypeError, ValueError):
-            continue
-        found.append([float(numbers.size), float(numbers.sum()), float(numpy.sqrt((numbers**2).sum()))])
-    return found
-
-
-def timed(
-    step: Callable[[], object], number: int, extra: float = 0.0, warm: bool = False, clock: str = "cpu"
-) -> dict[str, Any]:
-    """CPU and wall seconds of a step over a round of `number` steps, with the garbage collector held.
-
-    A share `extra` of the work is repeated: whole steps, and for the rest the time that it would take. With the clock
-    ``cuda`` wall seconds are those between CUDA events before and after the round.
-    """
-    if warm:
-        step()
-    whole = int(extra * number + 1e-9)
-    gc.collect(0)
-    gc.disable()
-    try:
-        since, cpu = _events() if clock == "cuda" else _wall(), cpu_seconds()
-        for _ in range(number + whole):
-            step()
-        spent = cpu_seconds() - cpu
-        until = cpu + spent * (1 + extra) * number / (number + whole)
-        while extra and cpu_seconds() < until:
-            pass
-        spent, lasted = cpu_seconds() - cpu, since()
-    finally:
-        gc.enable()
-    return {"cpu": spent / number, "wall": lasted / number}
-
-
-def _wall() -> Callable[[], float]:
-    """Gives the seconds since now."""
-    begun = time.perf_counter()
-    return lambda: time.perf_counter() - begun
-
-
-def _events() -> Callable[[], float]:
-    """Gives the seconds between an event on the GPU now and one when it is called, for which it waits."""
-    cuda = sys.modules["torch"].cuda
-    first, last = (cuda.Event(enable_timing=True) for _ in range(2))
-    first.record()
-
-    def since() -> float:
-        last.record()
-        last.synchronize()
-        return float(first.elapsed_time(last)) / 1000
-
-    return since
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and of the processes that it has started and waited for."""
-    started = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + started.ru_utime + started.ru_stime
 
 
 def serve(libraries: list[str]) -> None:

@@ -52,15 +52,20 @@ class Growth(Value):
     by: float = 0.0
     reason: str = ""
 
-    def __str__(self) -> str:
+    @property
+    def said(self) -> str:
+        """The term that the change is put down to, without the workload."""
         if self.reason:
-            return f"{self.workload}: {self.reason}"
-        where = f"{self.workload} at {self.qubits[0]} to {self.qubits[-1]} qubits"
+            return self.reason
+        where = f"at {self.qubits[0]} to {self.qubits[-1]} qubits"
         if not self.terms:
             return f"{where}: no single term of a + b 2^(c n) explains the change"
         best = WORDS[self.terms[0]].format(by=self.by)
         others = " or ".join(self.terms[1:])
         return f"{where}: {best}" + (f" (not told apart from {others})" if others else "")
+
+    def __str__(self) -> str:
+        return f"{self.workload}{': ' if self.reason else ' '}{self.said}"
 
 
 def series(decisions: Sequence[Decision]) -> list[Use]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from qinn_bench.performance.counters.golden import Change
-from qinn_bench.performance.gate.bisection import Culprit, sentence
+from qinn_bench.performance.gate.bisection import sentence
 from qinn_bench.performance.gate.compare_versions import GateReport
 from qinn_bench.performance.gate.decide import Decision, Outcome
 from qinn_bench.performance.gate.growth_terms import KNOB
@@ -47,10 +47,8 @@ def of_counters(changes: Sequence[Change]) -> Iterator[Finding]:
     """What grew or shrank; how much of a counter is too little to be told is said in `golden`."""
     for one in changes:
         if one.kind in ("grown", "less"):
-            said = str(one).removeprefix(f"{one.workload}: ")
-            yield Finding(
-                tier="counters", kind="worse" if one.kind == "grown" else "better", what=one.workload, said=said
-            )
+            kind: Kind = "worse" if one.kind == "grown" else "better"
+            yield Finding(tier="counters", kind=kind, what=one.workload, said=one.said)
 
 
 def of_gates(gates: Mapping[Tier, GateReport]) -> Iterator[Finding]:
@@ -117,11 +115,7 @@ def _sources(one: Decision, report: GateReport) -> Iterator[str]:
     plain = {knob: value for knob, value in one.workload.knobs.items() if knob != KNOB}
     for growth in report.growth:
         if one.outcome == "regression" and (growth.workload.name, growth.workload.knobs) == (one.workload.name, plain):
-            yield str(growth).removeprefix(f"{growth.workload} ")
+            yield growth.said
     for culprit in report.culprits:
         if culprit.workload == one.workload:
-            yield _commit(culprit)
-
-
-def _commit(culprit: Culprit) -> str:
-    return sentence(culprit).replace(f" {culprit.workload}", " it")
+            yield sentence(culprit, of="it")

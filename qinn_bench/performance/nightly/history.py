@@ -99,7 +99,7 @@ def _counters(night: Night) -> Iterator[Row]:
             unit = "bytes" if "bytes" in counter else "count"
             yield _row(night.tonight, one.workload.name, one.workload.knobs, counter, unit, value=float(count))
         if one.reason:
-            ended: Ended = "timeout" if one.reason.startswith("the time") else "unsupported"
+            ended: Ended = "timeout" if one.late else "unsupported"
             yield _row(
                 night.tonight, one.workload.name, one.workload.knobs, "counters", "", status=ended, reason=one.reason
             )

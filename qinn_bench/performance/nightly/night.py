@@ -41,11 +41,12 @@ Spent = Callable[[], bool]
 
 
 class Absent(Value):
-    """Something that was to be measured and was not, and why."""
+    """Something that was to be measured and was not, and why; `late` where that is lack of time."""
 
     tier: Tier
     what: str
     why: str
+    late: bool = False
 
 
 class Tonight(Value):
@@ -146,7 +147,7 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
             return Night(tonight=tonight, verdict="unfit", reason=f"machine unfit tonight: {why}")
         compared["self-check"] = _reached(itself)
     counted = tools.counters(budget.begin("counters"))
-    taken = [one for one in counted if one.reason != SPENT]
+    taken = [one for one in counted if not one.late]
     changes = None if tools.known is None else tuple(golden.compare(tools.known, taken))
     absent = [Absent(tier=tier, what=ALL, why=why_not[tier]) for tier, base in bases.items() if not base]
     moved: Sequence[Moved] = ()
@@ -155,21 +156,12 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
         absent.append(Absent(tier="quality", what="all golden numbers", why=tonight.no_quality))
     else:
         moved, records, left = tools.quality(budget.begin("quality"))
-        absent += [Absent(tier="quality", what=what, why=SPENT) for what in left]
-    gates: dict[Tier, GateReport] = {}
-    for tier in (tier for tier, base in bases.items() if base):
-        try:
-            gates[tier] = tools.gate(tier, bases[tier], budget.begin(tier))
-        except NoVerdict as reason:
-            absent.append(Absent(tier=tier, what=ALL, why=str(reason)))
-    spent = budget.begin("trace")
-    for tier, report in list(gates.items()):
-        if report.having("regression"):
-            gates[tier], untraced = tools.trace(tier, report, spent)
-            absent += untraced
+        absent += [Absent(tier="quality", what=what, why=SPENT, late=True) for what in left]
+    gates, without = _gated({tier: base for tier, base in bases.items() if base}, tools, budget)
+    absent += without
     found = (*findings.of_counters(changes or ()), *findings.of_gates(gates), *findings.of_quality(moved))
     absent += _left_out(counted, changes, gates)
-    late = len({one.what for one in absent if one.why == SPENT})
+    late = len({one.what for one in absent if one.late})
     compared |= {} if changes is None else {"counters": any(one.counters for one in taken)}
     compared |= {tier: tier in gates and _reached(gates[tier]) for tier, base in bases.items() if base}
     compared |= {} if tonight.no_quality else {"quality": bool(moved)}
@@ -186,6 +178,23 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
         quality=tuple(moved),
         records=tuple(records),
     )
+
+
+def _gated(bases: Mapping[Tier, str], tools: Tools, budget: Budget) -> tuple[dict[Tier, GateReport], list[Absent]]:
+    """The comparison with each of these commits, its regressions traced, and what there was no comparison of."""
+    gates: dict[Tier, GateReport] = {}
+    absent: list[Absent] = []
+    for tier, base in bases.items():
+        try:
+            gates[tier] = tools.gate(tier, base, budget.begin(tier))
+        except NoVerdict as reason:
+            absent.append(Absent(tier=tier, what=ALL, why=str(reason)))
+    spent = budget.begin("trace")
+    for tier, report in list(gates.items()):
+        if report.having("regression"):
+            gates[tier], untraced = tools.trace(tier, report, spent)
+            absent += untraced
+    return gates, absent
 
 
 def unfit(tonight: Tonight, why: str) -> Night:
@@ -209,7 +218,10 @@ def _left_out(
     """The workloads that a tier did not measure, each with its reason."""
     if changes is None:
         yield Absent(tier="counters", what="comparison of all workloads", why=NO_COUNTERS)
-    yield from (Absent(tier="counters", what=str(one.workload), why=one.reason) for one in counted if one.reason)
+    yield from (
+        Absent(tier="counters", what=str(one.workload), why=one.reason, late=one.late) for one in counted if one.reason
+    )
     for tier, report in gates.items():
         for one in report.having("skipped", "unsupported", "new"):
-            yield Absent(tier=tier, what=str(one.workload), why=one.reason)
+            late = one.outcome == "skipped"
+            yield Absent(tier=tier, what=str(one.workload), why=one.reason, late=late)

@@ -14,7 +14,7 @@ from qinn_bench.performance.counters.count import Counted
 from qinn_bench.performance.gate.decide import SPENT
 from qinn_bench.performance.nightly.night import Spent
 from qinn_bench.study import campaign, planning, study_files
-from qinn_bench.study.campaign import Event
+from qinn_bench.study.endings import Event
 from qinn_bench.study.order import Order
 from qinn_bench.values import Record, Use
 from qinn_bench.verdicts import golden_numbers
@@ -34,7 +34,9 @@ def count(uses: Sequence[Use], spent: Spent, watch: Callable[[Counted], None]) -
             if spent():
                 break
     left = uses[len(found) :]
-    return found + [Counted(workload=use, version=workloads.workload_of(use).version, reason=SPENT) for use in left]
+    return found + [
+        Counted(workload=use, version=workloads.workload_of(use).version, reason=SPENT, late=True) for use in left
+    ]
 
 
 def check(

@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qinn_bench.performance.scaling.scan import Row, Scan
+from qinn_bench.performance.scaling.scan_values import Row, Scan
 from qinn_bench.report.figure_style import COLUMN, DASHES, PAGE, STYLE, even, line_handles, pens
 
 

@@ -9,23 +9,21 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from math import hypot
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 
 from qinn_bench.performance import engine, workloads
 from qinn_bench.performance.engine import Mode, Step
-from qinn_bench.performance.scaling.fit import FEWEST, Fit, fit
+from qinn_bench.performance.scaling.fit import FEWEST, fit
 from qinn_bench.performance.scaling.memory_probe import Scouted, Scouts
+from qinn_bench.performance.scaling.scan_values import Growth, Quantity, Request, Row, Scan
 from qinn_bench.performance.timing import Clock, Timing, interleaved
 from qinn_bench.quantum.simulators import native
 from qinn_bench.quantum.simulators.forecast import RATES, forecast
 from qinn_bench.records.provenance import provenance
-from qinn_bench.values import Knob, Positive, Status, Use, Value
+from qinn_bench.values import Knob, Use
 
-Quantity = Literal["seconds", "peak_bytes"]
 SYSTEMATIC: dict[Quantity, float] = {"seconds": 0.03, "peak_bytes": 0.05}
 """Relative error that every point of a fit has at least; the scatter within one run does not show it."""
 LEAST: dict[Quantity, float] = {"seconds": 0.0, "peak_bytes": 2**20}
@@ -33,71 +31,6 @@ LEAST: dict[Quantity, float] = {"seconds": 0.0, "peak_bytes": 2**20}
 OPTIONAL = ("pennylane-lightning", "jax", "jaxlib", "qulacs")
 GRACE = 120.0
 """Wall seconds that a process may take to start and to compile, beside its steps."""
-
-
-class Request(Value):
-    """What is measured: backends x qubits x modes at one batch size.
-
-    `budget` is in seconds: how long each point is sampled, and what one step may take; a backend whose next step is
-    predicted to take longer goes no further. `memory` is the share of the free memory that a step may take.
-    """
-
-    backends: Annotated[tuple[str, ...], Field(min_length=1)]
-    qubits: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    batch: Positive = 64
-    modes: Annotated[tuple[Mode, ...], Field(min_length=1)] = ("gradient",)
-    layers: Positive = engine.LAYERS
-    budget: Annotated[float, Field(gt=0)] = 2.0
-    threads: Positive = 1
-    memory: Annotated[float, Field(gt=0, le=1)] = 0.5
-
-
-class Row(Value):
-    """One point of one backend: median seconds a step with standard error and quartiles, and peak memory of a step.
-
-    `first_seconds` is the very first step, which contains planning and compiling; `rounds` counts samples; `clock`
-    says whether seconds are of CPU time or of wall time; `load` is the system's load average before. A row that was
-    not measured has a status other than ok and says why.
-    """
-
-    backend: str
-    precision: Literal["complex64", "complex128"]
-    n_qubits: int
-    batch: int
-    mode: Mode
-    layers: int
-    threads: int
-    status: Status
-    reason: str = ""
-    clock: Clock = "cpu"
-    seconds: float | None = None
-    error: float | None = None
-    low: float | None = None
-    high: float | None = None
-    rounds: int = 0
-    first_seconds: float | None = None
-    peak_bytes: int | None = None
-    load: float | None = None
-
-
-class Growth(Value):
-    """The fit of one quantity of one backend in one mode, or why there is none; bytes or seconds."""
-
-    backend: str
-    mode: Mode
-    quantity: Quantity
-    fit: Fit | None = None
-    note: str = ""
-
-
-class Scan(Value):
-    """A finished scan: one JSON file."""
-
-    schema_version: Literal[1] = 1
-    request: Request
-    rows: tuple[Row, ...]
-    fits: tuple[Growth, ...]
-    provenance: dict[str, Knob]
 
 
 Watch = Callable[[Row], None]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import hypot
 from typing import NamedTuple
 
-from qinn_bench.performance.scaling.scan import Row
+from qinn_bench.performance.scaling.scan_values import Row
 from qinn_bench.performance.scaling.share_of_peak import Arithmetic
 from qinn_bench.performance.scaling.tables import digits
 from qinn_bench.report.numbers import number

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from qinn_bench.performance.scaling.fit import Interval
-from qinn_bench.performance.scaling.scan import OPTIONAL, Growth, Quantity, Row, Scan
+from qinn_bench.performance.scaling.scan import OPTIONAL
+from qinn_bench.performance.scaling.scan_values import Growth, Quantity, Row, Scan
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
 
 UNITS: dict[Quantity, tuple[str, float]] = {"seconds": ("ms", 1e-3), "peak_bytes": ("MiB", 2**20)}

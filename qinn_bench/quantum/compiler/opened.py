@@ -10,8 +10,8 @@ from torch import Tensor
 
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, GateName
 from qinn_bench.quantum.compiler.decompose import Exchange, GlobalPhase, Part, Turn, parts_of
-from qinn_bench.quantum.compiler.plan import Kind
 from qinn_bench.quantum.compiler.radians import Radians
+from qinn_bench.quantum.compiler.tensor_kind import Kind
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
@@ -31,34 +30,11 @@ from qinn_bench.quantum.compiler.program import (
     pauli,
     z_signs,
 )
+from qinn_bench.quantum.compiler.tensor_kind import Kind
 
 MAX_GROUP = 4
 LETTERS = {AXES[letter]: letter for letter in "XYZ"}
 Driven = tuple[Angle, str, tuple[int, ...]]
-
-
-class Kind(NamedTuple):
-    """The precision and place of a simulation."""
-
-    real: torch.dtype
-    device: torch.device
-
-    @property
-    def complex(self) -> torch.dtype:
-        """The precision of amplitudes."""
-        return self.real.to_complex()
-
-    def reals(self, values: ArrayLike) -> Tensor:
-        """A constant real tensor."""
-        return torch.as_tensor(np.asarray(values, dtype=np.float64)).to(self.device, self.real)
-
-    def complexes(self, values: ArrayLike) -> Tensor:
-        """A constant complex tensor."""
-        return torch.as_tensor(np.asarray(values, dtype=np.complex128)).to(self.device, self.complex)
-
-    def indices(self, values: ArrayLike) -> Tensor:
-        """A constant index tensor."""
-        return torch.as_tensor(np.asarray(values, dtype=np.int64)).to(self.device)
 
 
 class Angles:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import Angle
-from qinn_bench.quantum.compiler.plan import Angles, Kind
+from qinn_bench.quantum.compiler.plan import Angles
+from qinn_bench.quantum.compiler.tensor_kind import Kind
 
 
 class Radians:

@@ -13,7 +13,7 @@ from pennylane.exceptions import DeviceError
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.compiler.plan import Kind
+from qinn_bench.quantum.compiler.tensor_kind import Kind
 from qinn_bench.quantum.pennylane.circuits import expectations, folded, measurements, natural, one_angled
 from qinn_bench.quantum.simulators.forecast import require_room
 from qinn_bench.quantum.simulators.jacobian import by_backward_passes, untrainable

@@ -25,9 +25,10 @@ from qinn_bench.quantum.circuit import (
     WeightedSum,
 )
 from qinn_bench.quantum.compiler.decompose import Turn, parts_of
-from qinn_bench.quantum.compiler.plan import Kind, Runs
+from qinn_bench.quantum.compiler.plan import Runs
 from qinn_bench.quantum.compiler.program import AXES, Rotation
 from qinn_bench.quantum.compiler.radians import Radians
+from qinn_bench.quantum.compiler.tensor_kind import Kind
 
 OPERATORS = {"H": "Hadamard", "X": "PauliX", "Y": "PauliY", "Z": "PauliZ", "CPhase": "ControlledPhaseShift"}
 

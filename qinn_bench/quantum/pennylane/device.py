@@ -21,16 +21,16 @@ from pennylane.devices.preprocess import (
 )
 from pennylane.exceptions import DeviceError
 from pennylane.gradients import param_shift
-from pennylane.math import Interface, cast, get_interface, is_abstract, toarray
-from pennylane.measurements import ClassicalShadowMP, ShadowExpvalMP
-from pennylane.transforms import broadcast_expand, defer_measurements
-from pennylane.transforms.core import CompilePipeline, transform
+from pennylane.math import Interface, get_interface, is_abstract, toarray
+from pennylane.transforms import defer_measurements
+from pennylane.transforms.core import CompilePipeline
 from torch import Tensor
 
 from qinn_bench.quantum.pennylane.tape_autograd import is_followed, through_autograd
 from qinn_bench.quantum.pennylane.tape_binding import as_tensor, concrete, unseen_parameters
 from qinn_bench.quantum.pennylane.tape_gates import NATIVE, decomposition, is_kept
 from qinn_bench.quantum.pennylane.tape_results import evaluate, sample
+from qinn_bench.quantum.pennylane.tape_transforms import in_double_precision, observing_in_numpy, rows_apart
 from qinn_bench.quantum.pennylane.tapes import Precision
 from qinn_bench.quantum.simulators import native
 
@@ -143,7 +143,7 @@ class NativeDevice(Device):  # type: ignore[misc]
             mode = config.mcm_config.postselect_mode
             numbers = [toarray(value) for value in data]
             return sample(tape, numbers, self._precision, rng=self._rng, postselect_mode=mode)
-        tape = _observing_in_numpy(tape)
+        tape = observing_in_numpy(tape)
         if config.interface == Interface.TORCH and config.gradient_method == "backprop":
             return _one_or_all(evaluate(tape, data, self._precision))
         if any(map(is_followed, tape.get_parameters(trainable_only=False))):
@@ -183,7 +183,7 @@ class NativeDevice(Device):  # type: ignore[misc]
         for k in tape.trainable_params:
             values[k] = as_tensor(values[k]).detach().clone().requires_grad_()
         with torch.enable_grad():
-            return self._at(_observing_in_numpy(tape), values), [values[k] for k in tape.trainable_params]
+            return self._at(observing_in_numpy(tape), values), [values[k] for k in tape.trainable_params]
 
     def _followed(self, tape: Any) -> tuple[Any, ...]:
         """The results of a tape some of whose parameters autograd follows, as arrays that it follows."""
@@ -202,31 +202,6 @@ class NativeDevice(Device):  # type: ignore[misc]
         if observed:
             tape = tape.bind_new_parameters([values[k] for k in observed], observed)
         return evaluate(tape, values[:n], self._precision)
-
-
-@transform  # type: ignore[untyped-decorator]
-def rows_apart(tape: Any) -> tuple[Sequence[Any], Any]:
-    """Split a batch into its rows where PennyLane handles one at a time: shadows and postselection."""
-    shadows = any(isinstance(measurement, ClassicalShadowMP | ShadowExpvalMP) for measurement in tape.measurements)
-    if shadows or any(operation.name == "Projector" for operation in tape.operations):
-        rows: tuple[Sequence[Any], Any] = broadcast_expand(tape)
-        return rows
-    return (tape,), lambda results: results[0]
-
-
-@transform  # type: ignore[untyped-decorator]
-def in_double_precision(tape: Any) -> tuple[Sequence[Any], Any]:
-    """Cast parameters in single precision inside jax's graph: jax takes gradients in the precision of a leaf only.
-
-    PennyLane makes numbers of Python of the leaves on their way to the device, which have no precision.
-    """
-    values = tape.get_parameters(trainable_only=False)
-    single = [k for k, v in enumerate(values) if str(getattr(v, "dtype", "")) in ("float32", "complex64")]
-    if not single:
-        return (tape,), lambda results: results[0]
-    kinds = {"float32": "float64", "complex64": "complex128"}
-    bound = tape.bind_new_parameters([cast(values[k], kinds[str(values[k].dtype)]) for k in single], single)
-    return (bound,), lambda results: results[0]
 
 
 def _differentiation(config: ExecutionConfig, circuit: Any) -> dict[str, Any]:
@@ -254,19 +229,6 @@ def _interface(config: ExecutionConfig, circuit: Any) -> Interface:
         values += circuit.get_parameters(trainable_only=False)
     found = Interface(get_interface(*values)) if values else config.interface
     return Interface.JAX_JIT if found == Interface.JAX and any(map(is_abstract, values)) else found
-
-
-def _observing_in_numpy(tape: Any) -> Any:
-    """The tape with observables whose parameters are no arrays of jax: its final state is torch's."""
-    first = sum(len(operation.data) for operation in tape.operations)
-    values = tape.get_parameters(trainable_only=False)[first:]
-    places = [k for k, value in enumerate(values) if get_interface(value) == "jax"]
-    if not places:
-        return tape
-    trainable = tape.trainable_params
-    bound = tape.bind_new_parameters([toarray(concrete(values[k])) for k in places], [first + k for k in places])
-    bound.trainable_params = trainable
-    return bound
 
 
 def _one_or_all(results: tuple[Any, ...]) -> Any:

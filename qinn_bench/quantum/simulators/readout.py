@@ -11,8 +11,8 @@ from torch import Tensor
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from qinn_bench.quantum.circuit import AllZero, Circuit, Observable, Pauli, Probabilities, WeightedSum
-from qinn_bench.quantum.compiler.plan import Kind
 from qinn_bench.quantum.compiler.program import pauli
+from qinn_bench.quantum.compiler.tensor_kind import Kind
 
 
 def read(circuit: Circuit, states: Tensor) -> Tensor:
