@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from qinn_bench import file_text, registry
+from qinn_bench import file_text, outside, registry
 from qinn_bench.dataset import Metric, MetricColumn, column_named, owner_of
 from qinn_bench.file_text import FACTS, Made, Measure, Unreadable
 from qinn_bench.metrics._collect import all_metrics, broken_families
@@ -100,23 +100,27 @@ def roles() -> dict[str, Role]:
 
 def listed(kind: Literal["model", "data"]) -> dict[str, str]:
     """Name -> first line of the docstring of everything of a kind; of what is broken the reason."""
-    broken = broken_ones(kind)
+    broken = broken_ones(kind, thoroughly=True)
     return {name: broken.get(name) or made(kind, name).about for name in registry.names(kind)}
 
 
-def broken_ones(kind: Kind) -> dict[str, str]:
-    """Name -> why it cannot be used; a file of this project is imported only where its text does not tell."""
-    return registry.broken(kind, [name for name in registry.names(kind) if not _tells(kind, name)])
+def broken_ones(kind: Kind, *, thoroughly: bool = False) -> dict[str, str]:
+    """Name -> why it cannot be used; a file is imported only where its text does not tell, or, where it is done
+    `thoroughly`, if somebody else wrote it."""
+    asked = registry.names(kind)
+    doubted = [one for one in asked if (thoroughly and registry.is_foreign(kind, one)) or not _tells(kind, one)]
+    return registry.broken(kind, doubted)
 
 
-def _others_measure() -> bool:
-    return any(registry.is_foreign("metric", family) for family in registry.names("metric"))
+def _packages_measure() -> bool:
+    """Whether there are metrics of installed packages, which are imported to be known."""
+    return any(_file("metric", family) is None for family in registry.names("metric"))
 
 
 def _tells(kind: Kind, name: str) -> bool:
     """Whether the text of a file says what it is."""
-    file = None if registry.is_foreign(kind, name) else _file(kind, name)
-    if file is None:
+    file = _file(kind, name)
+    if file is None or not name.isidentifier():
         return False
     try:
         return bool(_declared(file)) if kind == "metric" else file_text.made(kind, file) is not None
@@ -125,28 +129,32 @@ def _tells(kind: Kind, name: str) -> bool:
 
 
 def metrics() -> dict[str, Measure]:
-    """Every metric that works, by name, with the columns that it declares; those of third parties are imported."""
+    """Every metric that works, by name, with the columns that it declares; those of packages are imported."""
     own = own_metrics()
-    if not _others_measure():
+    if not _packages_measure():
         return own
     return {name: own.get(name) or _measured(one) for name, one in all_metrics().items()}
 
 
 def broken_metrics() -> dict[str, str]:
     """Family -> why its metrics cannot be used; without third parties nothing is imported whose text tells."""
-    return broken_families() if _others_measure() else broken_ones("metric")
+    others = any(registry.is_foreign("metric", family) for family in registry.names("metric"))
+    return broken_families() if others else broken_ones("metric")
 
 
 def own_metrics() -> dict[str, Measure]:
-    """The metrics of this package that work, nothing imported.
+    """The metrics of this package, and then those of folders that were named, which work; nothing is imported.
 
     Raises:
-        Refused: two files define metrics of one name.
+        Refused: two files of this package define metrics of one name.
     """
     found: dict[str, Measure] = {}
-    own = [family for family in registry.names("metric") if not registry.is_foreign("metric", family)]
-    for family in own:
-        for one in _own_measures(family):
+    own = [family for family in registry.names("metric") if _file("metric", family) is not None]
+    for family in sorted(own, key=lambda family: registry.is_foreign("metric", family)):
+        measures = _own_measures(family)
+        if registry.is_foreign("metric", family) and any(one.name in found for one in measures):
+            continue
+        for one in measures:
             if one.name in found:
                 raise Refused(f"metric family '{family}' defines '{one.name}', which another family defines already")
             found[one.name] = one
@@ -168,7 +176,7 @@ def _own_measures(family: str) -> tuple[Measure, ...]:
 
 
 def _declared(file: Path) -> tuple[Measure, ...]:
-    return file_text.measures(file, f"{PACKAGES['metric']}.{file.stem}")
+    return file_text.measures(file, registry.module_of("metric", file.stem))
 
 
 def _measured(metric: Metric) -> Measure:
@@ -219,12 +227,14 @@ def _declared_as(name: str, measures: Mapping[str, Measure]) -> MetricColumn | N
 
 
 def _file(kind: Kind, name: str) -> Path | None:
-    """The file of something of ours; None for what a third party joins with, which is imported to be known.
+    """The file of something of ours or of a named folder; None for what a package joins with, which is imported.
 
     Raises:
         Refused: no such name.
     """
     package, module = PACKAGES[kind], registry.module_of(kind, name)
+    if folder := outside.folder_of(module):
+        return folder.files[name]
     if not module.startswith(f"{package}."):
         return None
     spec = find_spec(package)

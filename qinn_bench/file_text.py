@@ -62,10 +62,14 @@ class Unreadable(Exception):
     """The text of a file does not say what was looked for."""
 
 
-@lru_cache
 def made(kind: Kind, file: Path) -> Made | None:
     """What a model or a data set is; None where the text of its file does not say it."""
-    tree = _tree(file)
+    return _made(kind, file, _time_of(file))
+
+
+@lru_cache
+def _made(kind: Kind, file: Path, time: int) -> Made | None:
+    tree = _tree(file, time)
     makers = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == MAKERS[kind]]
     if len(makers) != 1 or makers[0].args.kwarg:
         return None
@@ -111,14 +115,18 @@ def _binds(node: ast.AST, name: str) -> bool:
     return stored or (isinstance(node, ast.alias) and (node.asname or node.name) in (name, "*"))
 
 
-@lru_cache
 def measures(file: Path, module: str) -> tuple[Measure, ...]:
     """The metrics of a file, from the calls of `Metric` in its METRICS.
 
     Raises:
         Unreadable: the text does not say them.
     """
-    tree = _tree(file)
+    return _measures(file, module, _time_of(file))
+
+
+@lru_cache
+def _measures(file: Path, module: str, time: int) -> tuple[Measure, ...]:
+    tree = _tree(file, time)
     listed = next((value for name, value in _assigned(tree) if name == "METRICS"), None)
     if not isinstance(listed, ast.Tuple | ast.List):
         raise Unreadable
@@ -150,11 +158,19 @@ def _column(node: ast.expr, tree: ast.Module) -> MetricColumn:
     return MetricColumn(*(_literal(value, tree) for value in node.args), **words)
 
 
+def _time_of(file: Path) -> int:
+    """When a file was last written, as what is known of it is known of that content; 0 where it is gone."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 @lru_cache
-def _tree(file: Path) -> ast.Module:
+def _tree(file: Path, _time: int) -> ast.Module:
     try:
         return ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, OSError):
         return ast.parse("")
 
 

@@ -6,28 +6,30 @@ import importlib
 import inspect
 import math
 import pkgutil
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import distributions
+from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
-from qinn_bench import bounds
+from qinn_bench import bounds, outside
 from qinn_bench.about import About
+from qinn_bench.knob_types import as_default
+from qinn_bench.knob_types import check_knobs as check_knobs
 from qinn_bench.limits import TimeLimit, sentence, time_limit
+from qinn_bench.outside import PATH
+from qinn_bench.outside import Kind as Kind
 from qinn_bench.refusals import refusal
-from qinn_bench.values import Knob, Knobs, Refused, Role, Use
+from qinn_bench.use_text import parse_use as parse_use
+from qinn_bench.values import Knobs, Refused, Role, Use
 
-Kind = Literal["model", "data", "metric"]
 PACKAGES: dict[str, str] = {"model": "reference_models", "data": "qinn_bench.data.sets", "metric": "qinn_bench.metrics"}
 GIVEN = frozenset({"data", "backend", "condition"})
 """Keywords of a maker that are no knobs: what the program hands it."""
-LARGEST = 10**300
-"""Of whole numbers in a knob of type float."""
 MOVED = frozenset({"ROLE", "KNOBS", "LATER", "NEEDS_DENSITY"})
 """Constants that a file once stated and that would be ignored now: `about.About` has them as fields."""
 MAKERS: dict[str, str] = {"model": "build", "data": "load"}
@@ -36,9 +38,18 @@ IMPORT_SECONDS = 120.0
 
 
 def _modules(kind: Kind) -> dict[str, str]:
-    """Name -> dotted module of everything of a kind, ours and that of third parties (entry points)."""
+    """Name -> dotted module of everything of a kind: ours, that of installed packages, and of folders that were named.
+
+    Raises:
+        Refused: a file of a folder has the name of something else.
+    """
     package = importlib.import_module(PACKAGES[kind])
-    return _installed(kind) | _own(package.__name__, tuple(package.__path__))
+    found = _installed(kind) | _own(package.__name__, tuple(package.__path__))
+    named = outside.modules(kind)
+    if doubled := sorted(found.keys() & named.keys()):
+        file = next(folder.files[doubled[0]] for folder in outside.folders(kind) if doubled[0] in folder.files)
+        raise Refused(f"{file} has the name of {found[doubled[0]]}, '{doubled[0]}'; a name of its own was expected")
+    return found | named
 
 
 @lru_cache
@@ -70,8 +81,17 @@ def _installed(kind: Kind) -> dict[str, str]:
 
 
 def is_foreign(kind: Kind, name: str) -> bool:
-    """Whether a name comes from a package of a third party; no such name takes the place of one of ours."""
-    return name in _installed(kind) and not _modules(kind)[name].startswith(f"{PACKAGES[kind]}.")
+    """Whether a name comes from a third party; no such name takes the place of one of ours."""
+    return not _modules(kind)[name].startswith(f"{PACKAGES[kind]}.")
+
+
+def group_of(kind: Kind, name: str) -> str:
+    """Where a name comes from: the folder below ours, the folder that was named, or the installed package."""
+    module = module_of(kind, name)
+    if folder := outside.folder_of(module):
+        return folder.said
+    inside = module.removeprefix(f"{PACKAGES[kind]}.")
+    return inside.rpartition(".")[0] if inside != module else module.partition(".")[0]
 
 
 def names(kind: Kind) -> list[str]:
@@ -85,7 +105,10 @@ def find(kind: Kind, name: str) -> ModuleType:
     Raises:
         Refused: no such name, the message lists those that exist; or its module is broken.
     """
-    found = _load(module_of(kind, name))
+    module = module_of(kind, name)
+    if not name.isidentifier():
+        raise Refused(f"{kind} '{name}' is broken: its name is no name of Python (letters, digits and _)")
+    found = _load(module)
     maker = MAKERS.get(kind, "METRICS")
     if isinstance(found, str) or not hasattr(found, maker):
         raise Refused(f"{kind} '{name}' is broken: {found if isinstance(found, str) else f'it has no {maker}'}")
@@ -115,11 +138,18 @@ def _load(module: str) -> ModuleType | str:
     except ValidationError as error:
         return str(refusal(error, About, "its ABOUT", "field")) if error.title == "About" else _ends_in(error)
     except (Exception, SystemExit) as error:  # Whatever the module of somebody else does.
-        return _ends_in(error)
+        return _ends_in(error) + _hint(module, error)
 
 
 def _ends_in(error: BaseException) -> str:
     return f"its import ends in {sentence(error)}"
+
+
+def _hint(module: str, error: BaseException) -> str:
+    """What to write where a file of a named folder looks for its neighbour among the installed packages."""
+    folder, wanted = outside.folder_of(module), getattr(error, "name", None) or ""
+    beside = folder and isinstance(error, ModuleNotFoundError) and (folder.path / f"{wanted}.py").is_file()
+    return f"; files of one folder import each other as 'from .{wanted} import ...'" if beside else ""
 
 
 def broken(kind: Kind, among: Sequence[str] | None = None) -> dict[str, str]:
@@ -163,21 +193,10 @@ def spelled_with(kind: Kind, use: Use, defaults: Knobs, before: Knobs) -> Use:
         Refused: an unknown knob, or a knob of the wrong type.
     """
     check_knobs(kind, use, defaults)
-    spelled = defaults | {k: _as(defaults[k], v) for k, v in use.knobs.items()}
+    spelled = defaults | {k: as_default(defaults[k], v) for k, v in use.knobs.items()}
+    if kind == "data" and spelled.get(PATH):
+        spelled[PATH] = outside.file_name(str(spelled[PATH]))
     return Use(name=use.name, knobs={k: v for k, v in spelled.items() if k not in before or v != before[k]})
-
-
-def check_knobs(kind: Kind, use: Use, defaults: Knobs) -> None:
-    """That the knobs of a use are among these and have their types.
-
-    Raises:
-        Refused: an unknown knob, or a knob of the wrong type.
-    """
-    for knob, value in use.knobs.items():
-        if knob not in defaults:
-            known = ", ".join(sorted(defaults)) or "none"
-            raise Refused(f"{kind} '{use.name}' has no knob '{knob}'; there are: {known}")
-        _check_type(f"{kind} '{use.name}'", knob, value, defaults[knob])
 
 
 def later(kind: Kind, name: str) -> Knobs:
@@ -248,47 +267,15 @@ def role(name: str) -> Role:
     return about("model", name).role
 
 
-def _check_type(owner: str, knob: str, value: Knob, default: Knob) -> None:
-    wanted = type(default)
-    fits = isinstance(value, wanted) and isinstance(value, bool) == isinstance(default, bool)
-    if wanted is float and type(value) is int and abs(value) > LARGEST:
-        raise Refused(f"{owner}: knob '{knob}' is larger than {LARGEST:g}, expected a number such as {default!r}")
-    if not fits and not (wanted is float and type(value) is int):
-        raise Refused(f"{owner}: knob '{knob}' is {value!r}, expected {wanted.__name__} such as {default!r}")
+def covers(wanted: Use, use: Use) -> bool:
+    """Whether a use has the name and the knobs of another that names only some; a file is known by its name.
 
-
-def _as(default: Knob, value: Knob) -> Knob:
-    return float(value) if isinstance(default, float) else value
-
-
-def parse_use(text: str) -> Use:
-    """Read ``name`` or ``name[knob=value,...]``; values are read as bool, int, float or text.
-
-    Raises:
-        Refused: the text has another form.
+    Example:
+        >>> covers(parse_use("table[path=rows/my.csv]"), parse_use("table[path=my.csv,valid=0.2]"))
+        True
     """
-    match = re.fullmatch(r"\s*([A-Za-z0-9_]+)\s*(?:\[(.*)\])?\s*", text)
-    if not match:
-        raise Refused(f"'{text}' is not of the form name or name[knob=value,...]")
-    knobs: Knobs = {}
-    for part in filter(None, (p.strip() for p in (match[2] or "").split(","))):
-        knob, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not knob:
-            raise Refused(f"'{part}' in '{text}' is not of the form knob=value")
-        knobs[knob] = _read(value)
-    return Use(name=match[1], knobs=knobs)
-
-
-def _read(text: str) -> Knob:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            number = kind(text)
-        except ValueError:
-            continue
-        return number if type(number) is int or math.isfinite(number) else text
-    return text
+    path = {PATH: Path(str(wanted.knobs[PATH])).name} if PATH in wanted.knobs else {}
+    return wanted.name == use.name and (wanted.knobs | path).items() <= use.knobs.items()
 
 
 def make(kind: Kind, use: Use, *args: Any, **extra: Any) -> Any:
@@ -299,5 +286,7 @@ def make(kind: Kind, use: Use, *args: Any, **extra: Any) -> Any:
     given = {key: value for key, value in extra.items() if takes(kind, use.name, key)}
     before = later(kind, use.name)
     spelled = set(knob_defaults(kind, use.name)) - set(before) <= set(use.knobs)
-    knobs = before | use.knobs if spelled else use.knobs
+    knobs = before | use.knobs if spelled else dict(use.knobs)
+    if kind == "data" and knobs.get(PATH):
+        knobs[PATH] = str(outside.file_path(str(knobs[PATH])))
     return getattr(find(kind, use.name), MAKERS[kind])(*args, **knobs, **given)

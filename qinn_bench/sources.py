@@ -152,7 +152,10 @@ def _path(module: str) -> Path | None:
     top, *rest = module.split(".")
     base = Path(__file__).parents[1] / top if top in ("qinn_bench", "reference_models") else None
     if base is None:
-        spec = find_spec(module)
+        try:
+            spec = find_spec(module)
+        except (ImportError, ValueError):  # It is asked whether a name in a module is a module.
+            return None
         return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
     place = base.joinpath(*rest)
     return next((p for p in (place.with_suffix(".py"), place / "__init__.py") if p.is_file()), None)

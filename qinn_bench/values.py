@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Annotated, Literal, Self, get_args
 
 import numpy as np
@@ -22,6 +23,8 @@ Suspicion = Literal["better-than-truth", "memoriser", "leak", "idle-circuit"]
 Axis = Literal["parameters", "quantum", "circuits", "flops", "rank"]
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
+QUOTES = "'\""
+"""Either encloses a text in ``name[knob=value]``."""
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
 StudyName = Annotated[str, Field(pattern=NAME, max_length=100)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+\[\]-]*$", max_length=100)]
@@ -36,6 +39,27 @@ class Value(BaseModel):
     """A frozen, strictly typed value; unknown keys and non-finite numbers are refused."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def read_knob(text: str) -> Knob:
+    """The value that a text without quotes stands for: a truth value, a finite number, or itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        return number if type(number) is int or isfinite(number) else text
+    return text
+
+
+def _spelled(value: Knob) -> str:
+    """A value as it is read back; a text that would be read as something else stands in quotes."""
+    if not isinstance(value, str):
+        return str(value)
+    plain = read_knob(value) == value and value == value.strip() and not set(value) & set(f",[]{QUOTES}")
+    return value if plain else f"'{value}'" if "'" not in value else f'"{value}"'
 
 
 class Estimate(Value):
@@ -78,7 +102,7 @@ class Use(Value):
     knobs: Knobs = {}
 
     def __str__(self) -> str:
-        inside = ",".join(f"{knob}={value}" for knob, value in sorted(self.knobs.items()))
+        inside = ",".join(f"{knob}={_spelled(value)}" for knob, value in sorted(self.knobs.items()))
         return f"{self.name}[{inside}]" if inside else self.name
 
 
@@ -170,13 +194,21 @@ class Match(Value):
         return f"within {self.tolerance:.1%}"
 
 
+class Plugins(Value):
+    """Folders whose files join what exists, relative to the study file; their code is run because they are named."""
+
+    models: str = ""
+    data_sets: str = ""
+    metric_files: str = ""
+
+
 class Study(Value):
     """A comparison as data: a grid of data sets x models x sizes x budgets x backends x devices x seeds.
 
     With `controls`, every model that has a circuit comes with its controls, at the `control_sizes` only if any are
     named; with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
     `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is
-    for the data, and is no row yet, becomes one.
+    for the data, and is no row yet, becomes one. `plugins` are folders of models, data sets and metrics of the user's.
     """
 
     name: StudyName
@@ -197,6 +229,7 @@ class Study(Value):
     control_sizes: tuple[Positive, ...] = ()
     floors: bool = False
     variance: bool = False
+    plugins: Plugins = Plugins()
 
 
 class Parameters(Value):

@@ -46,8 +46,6 @@ def named(tmp_path, monkeypatch):
     """Write a model that stands beside those of the project for one test."""
     monkeypatch.setattr(reference_models, "__path__", [*reference_models.__path__, str(tmp_path)])
     monkeypatch.setattr(registry, "_load", registry._load.__wrapped__)
-    monkeypatch.setattr(file_text, "made", file_text.made.__wrapped__)
-    monkeypatch.setattr(file_text, "_tree", file_text._tree.__wrapped__)
 
     def write(text: str) -> str:
         Path(tmp_path / "planted.py").write_text(text)

@@ -47,7 +47,9 @@ class Duel(Sampler):
     def players(self):
         return (
             Player("critic", list(self.critic.parameters()), self._critic_loss, self.optimiser, 2.0, updates=3),
-            Player("generator", list(self.generator.parameters()), self._generator_loss, self.optimiser, betas=(0.5, 0.9)),
+            Player(
+                "generator", list(self.generator.parameters()), self._generator_loss, self.optimiser, betas=(0.5, 0.9)
+            ),
         )
 
     def validation_loss(self, valid, rng):
@@ -74,7 +76,9 @@ def trained(kind, schedule, checkpoint=None, stop_at=None, patience=0):
 
 def same(one, other):
     (first, a), (second, b) = one, other
-    assert all(torch.equal(x, y) for x, y in zip(first.state_dict().values(), second.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(x, y) for x, y in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
     assert a.training == b.training and a.steps == b.steps and a.valid_loss == b.valid_loss
     assert a.train_loss[1:] == b.train_loss[1:] and len(a.step_seconds) == len(b.step_seconds)
 

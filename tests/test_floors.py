@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"kernel", "labels", "locks", "repository", "seeds", "values"},
-    {"about", "bounds", "files", "limits", "refusals", "sources", "torch_seeds", "writing"},
+    {"about", "bounds", "files", "knob_types", "limits", "outside", "refusals", "sources", "torch_seeds", "use_text"}
+    | {"writing"},
     {"contracts", "dataset", "statistics"},
     {"reading", "registry", "quantum", "training"},
     {"building", "data", "diagnostics", "file_text", "metrics"},

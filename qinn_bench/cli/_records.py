@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qinn_bench.files import named
-from qinn_bench.reading import read_toml
+from qinn_bench.files import at_hand, named
+from qinn_bench.reading import parse, read_toml
 from qinn_bench.records import keys, published, store
 from qinn_bench.study import study_files
-from qinn_bench.values import NAME, Record, Refused
+from qinn_bench.values import NAME, Plugins, Record, Refused
 
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +36,7 @@ def read_study(study: Path) -> dict[str, Any]:
         raise Refused(f"{study}: 'name' is {name!r:.60}, but lower-case letters, digits, - and _ were expected")
     if not isinstance(models, list) or not all(isinstance(row, dict) for row in models):
         raise Refused(f"{study}: 'models' is {models!r:.60}, but [[models]] was expected")
+    study_files.join(parse(Plugins, content.get("plugins", {}), f"{study}: plugins"), at_hand(study))
     return content
 
 

@@ -103,4 +103,4 @@ def _fits(text: str, use: Use) -> bool:
         wanted = registry.parse_use(text)
     except Refused:
         return False
-    return wanted.name == use.name and wanted.knobs.items() <= use.knobs.items()
+    return registry.covers(wanted, use)

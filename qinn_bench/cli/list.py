@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from importlib.util import find_spec
 
-from qinn_bench import catalogue
+from qinn_bench import catalogue, registry
 from qinn_bench.cli import _tables
 from qinn_bench.quantum.backend_names import FAMILIES, NAMES
 from qinn_bench.quantum.compiler import lowering
+from qinn_bench.registry import Kind
 
 KINDS = ("models", "data", "metrics", "backends")
+FOLDERS: dict[str, Kind] = {"models": "model", "data": "data"}
+"""Kinds whose entries are files in folders."""
 PLUGIN = "pennylane_lightning"
 
 
@@ -30,10 +34,19 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(found, indent=1))
         return 0
     for kind, entries in found.items():
-        print(kind)
-        for name, about in entries.items():
-            print(_tables.entry(name, about))
+        for group, names in _groups(kind, entries).items():
+            print(f"{kind}: {group}" if group else kind)
+            for name in names:
+                print(_tables.entry(name, entries[name]))
     return 0
+
+
+def _groups(kind: str, entries: Mapping[str, str]) -> dict[str, list[str]]:
+    """The names by the folder that they come from; what has none comes first."""
+    groups: dict[str, list[str]] = {}
+    for name in entries:
+        groups.setdefault(registry.group_of(FOLDERS[kind], name) if kind in FOLDERS else "", []).append(name)
+    return dict(sorted(groups.items()))
 
 
 def _entries(kind: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 from qinn_bench import __version__
 from qinn_bench.cli import _endings, _output
@@ -36,7 +37,8 @@ VERBS = {
 }
 
 DEBUG = "--debug"
-"""May stand anywhere among the arguments."""
+FOLDERS = {"--models": "models", "--data-sets": "data sets", "--metric-files": "metrics"}
+"""So may these, each as often as there are folders."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 """Read by the libraries when they are loaded: threads that spin cost more than they give. Verbs have ``--threads``."""
 
@@ -44,7 +46,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return its exit code: that of its answer, or one of `_endings`, of which none is 1."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    debug, asked = DEBUG in arguments, next((word for word in arguments if word in VERBS), "")
+    debug, asked = DEBUG in arguments, _verb(arguments)
     for variable, value in ONE_THREAD.items():
         os.environ.setdefault(variable, value)
     try:
@@ -61,12 +63,22 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
+def _verb(arguments: Sequence[str]) -> str:
+    """The first verb among the arguments, as far as it is known before they are parsed; no folder is one."""
+    pairs = zip(["", *arguments], arguments, strict=False)
+    return next((word for before, word in pairs if word in VERBS and before not in FOLDERS), "")
+
+
 def _run(arguments: list[str], asked: str) -> int:
     """Parse the arguments and call the verb; only the one that is asked for is loaded."""
     parser = argparse.ArgumentParser(prog="qinn-bench", description="At equal capacity, is a quantum model better?")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument(DEBUG, action="store_true", help="print the traceback of an error")
+    for option, what in FOLDERS.items():
+        parser.add_argument(option, metavar="FOLDER", help=f"let the {what} in this folder join; before or after VERB")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    if asked:
+        arguments = importlib.import_module("qinn_bench.cli._folders").join(arguments)
     if asked and not {"-h", "--help"} & set(arguments):
         importlib.import_module("qinn_bench.cli._early").check(asked, arguments)
     for name, help_text in VERBS.items():

@@ -1,11 +1,11 @@
-"""From rows to a data set: split in file order, fit the features on the training rows, take the fingerprint."""
+"""From rows to a data set: split in their order, fit the features on the training rows, take the fingerprint."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,22 @@ from qinn_bench.values import Array, Knobs, Refused
 TRAIN, VALID = 0.375, 0.125
 FEWEST = 40
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
+
+
+class Shares(NamedTuple):
+    """The shares of training and of validation rows; the others are test rows."""
+
+    train: float = TRAIN
+    valid: float = VALID
+
+    def split(self, rows: Array) -> tuple[Array, Array, Array]:
+        """Rows ``(n, dim)`` in their order as training, validation and test rows, as float64."""
+        rows = np.ascontiguousarray(rows, dtype=np.float64)
+        first, second = round(self.train * len(rows)), round((self.train + self.valid) * len(rows))
+        return rows[:first], rows[first:second], rows[second:]
+
+
+PUBLISHED = Shares()
 
 
 def assemble(
@@ -33,6 +49,7 @@ def assemble(
     provenance: Mapping[str, Any],
     density: KnownDensity | None = None,
     resonance: Resonance | None = None,
+    shares: Shares = PUBLISHED,
 ) -> Dataset:
     """Build a data set from independent rows ``(n, dim)``; `steps` lead to the features, which are then standardised.
 
@@ -44,7 +61,7 @@ def assemble(
     if len(rows) < FEWEST:
         raise Refused(f"data '{name}' was asked for {len(rows)} events, but at least {FEWEST} are needed to split them")
     _check_rows(name, columns, rows)
-    train, valid, test = split(rows)
+    train, valid, test = shares.split(rows)
     _check_features(name, columns, Chain(tuple(steps)), rows, len(train))
     return Dataset(
         name=name,
@@ -94,13 +111,6 @@ def _check_features(name: str, columns: Sequence[Column], steps: Transform, rows
 
 def _of(columns: Sequence[Column], i: int) -> str:
     return f" (column '{columns[i].name}')" if i < len(columns) else ""
-
-
-def split(rows: Array) -> tuple[Array, Array, Array]:
-    """The first 37.5 %, the next 12.5 % and the last 50 % of rows ``(n, dim)``, as float64."""
-    rows = np.ascontiguousarray(rows, dtype=np.float64)
-    first, second = round(TRAIN * len(rows)), round((TRAIN + VALID) * len(rows))
-    return rows[:first], rows[first:second], rows[second:]
 
 
 def fingerprint(name: str, knobs: Knobs, *arrays: Array) -> str:

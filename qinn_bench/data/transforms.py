@@ -112,6 +112,19 @@ class Probit:
 
 
 @dataclass(frozen=True)
+class Arcsinh:
+    """y = arcsinh(x): x near zero, and the logarithm of 2 |x| with the sign of x far from it."""
+
+    def forward(self, x: Array) -> tuple[Array, Array]:
+        """``(n,) -> (n,), (n,)``: y and -log(1 + x^2) / 2."""
+        return np.arcsinh(x), -np.log(np.hypot(1.0, x))
+
+    def inverse(self, y: Array) -> Array:
+        """``(n,) -> (n,)``: sinh(y)."""
+        return np.asarray(np.sinh(np.clip(y, -LIMIT, LIMIT)))
+
+
+@dataclass(frozen=True)
 class Columnwise:
     """One map a column."""
 

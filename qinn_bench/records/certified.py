@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from qinn_bench import catalogue
+from qinn_bench import catalogue, outside
 from qinn_bench.values import Record, Verdict
 
 
@@ -20,12 +20,12 @@ def is_likelihood(column: str, verdict: Verdict | str) -> bool:
     A metric that is not installed here may have been; a row that owes a certificate, whose `verdict` is not empty, is
     then judged by it.
     """
-    needs = _needs(column)
+    needs = _needs(column, outside.state())
     return needs == "density" or (not needs and bool(verdict))
 
 
 @lru_cache
-def _needs(column: str) -> str:
+def _needs(column: str, _folders: tuple[str, ...]) -> str:
     """What the metric of a column is computed from; empty where no metric of that name is known here."""
     if column in catalogue.COMPUTED:
         return "record"

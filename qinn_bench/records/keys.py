@@ -141,10 +141,14 @@ def belongs(record: Record) -> bool:
     return record.key == key_of(record.inputs) and record.inputs.get("cell") == cell
 
 
-@lru_cache
 def code_of(model: str, control: Control = "") -> dict[str, str]:
     """The code that makes the numbers of a model, part by part: its own, the circuits', the contract's, the loop's."""
-    contract, made = sources.reach(CONTRACT, NEUTRAL), sources.reach(roots_of(model), NEUTRAL)
+    return _code_of(tuple(roots_of(model)), control)
+
+
+@lru_cache
+def _code_of(roots: tuple[str, ...], control: Control) -> dict[str, str]:
+    contract, made = sources.reach(CONTRACT, NEUTRAL), sources.reach(roots, NEUTRAL)
     loop = _without(sources.reach(TRAINING, NEUTRAL), contract)
     parts = {
         "model": _without(made, contract),

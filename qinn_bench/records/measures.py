@@ -23,10 +23,10 @@ def fingerprints(metrics: tuple[str, ...]) -> dict[str, str]:
 
     A record with others is measured again.
     """
-    return {name: _fingerprint(name) for name in (*metrics, *MEASURING)}
+    known = catalogue.metrics() if metrics else {}
+    return {name: _fingerprint(name, MEASURING.get(name) or (known[name].source,)) for name in (*metrics, *MEASURING)}
 
 
 @lru_cache
-def _fingerprint(name: str) -> str:
-    roots = MEASURING[name] if name in MEASURING else (catalogue.metrics()[name].source,)
+def _fingerprint(name: str, roots: tuple[str, ...]) -> str:
     return keys.settled(name, keys.content(roots))

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from qinn_bench.outside import Told
 from qinn_bench.values import Cell
 
 
@@ -16,7 +17,7 @@ class Order:
     `data_hash` is the fingerprint of the data, `inputs` those of all that makes the numbers, which the key covers.
     `family`, `size`, `control_of` and `shape` are those of the record. A cell with a reason to `skip` it is only
     recorded, with the `tolerance` of the match that no model of its row meets; a `fresh` one is trained although it has
-    a record, which stays until its successor is written.
+    a record, which stays until its successor is written. `outside` are the folders and files that the user named.
     """
 
     cell: Cell
@@ -34,6 +35,7 @@ class Order:
     skip: str = ""
     tolerance: float | None = None
     fresh: bool = False
+    outside: Told | None = None
 
     def to_json(self) -> str:
         """One line of JSON, read back by `from_json`."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qinn_bench import catalogue, registry
+from qinn_bench import catalogue, outside, registry
 from qinn_bench.building import make_model, why_not
 from qinn_bench.capacity import matching
 from qinn_bench.dataset import Dataset
@@ -100,6 +100,7 @@ def _order(study: Study, slot: Slot, shape: _Shape, data: Dataset, results: Path
         shape=slot.shape,
         skip=shape.skip,
         tolerance=shape.tolerance,
+        outside=outside.told(),
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from qinn_bench import catalogue, registry
+from qinn_bench import catalogue, outside, registry
 from qinn_bench.bounds import check_study
 from qinn_bench.file_text import Measure
-from qinn_bench.files import named
+from qinn_bench.files import at_hand, named
 from qinn_bench.quantum import backend_names
 from qinn_bench.reading import parse, read_toml
-from qinn_bench.values import Match, Refused, Row, Study, Use
+from qinn_bench.values import Match, Plugins, Refused, Row, Study, Use
 
 FOLDER = "benchmarks/studies"
 FEWEST_VARIED = 4
@@ -27,11 +27,24 @@ def load_study(path: Path) -> Study:
     """
     path, absent = named(path, FOLDER, "study file")
     study = parse(Study, read_toml(path, absent), str(path))
+    join(study.plugins, at_hand(path))
     check_study(study)
     _check_names(study)
     _check_apart(study)
     _check_grid(study)
     return study
+
+
+def join(plugins: Plugins, path: Path) -> None:
+    """Let the folders that a study file at `path` names join, and its relative paths begin beside it.
+
+    Raises:
+        Refused: no such folder, or a file in it has the name of something else.
+    """
+    said = {"model": plugins.models, "data": plugins.data_sets, "metric": plugins.metric_files}
+    outside.of_study({kind: (said[kind],) for kind in outside.KINDS if said[kind]}, path.parent, str(path))
+    for kind in outside.KINDS:
+        registry.names(kind)
 
 
 def _check_names(study: Study) -> None:

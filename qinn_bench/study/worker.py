@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from qinn_bench import limits
+from qinn_bench import limits, outside
 from qinn_bench.records import keys
 from qinn_bench.study.order import Order
 from qinn_bench.study.run_cell import run_cell, save
@@ -38,6 +38,8 @@ def work(told: str, steps: int, memory: float | None, threads: int) -> None:
             tell(step=step)
 
     try:
+        if order.outside:
+            outside.take_over(order.outside)
         _check_code(order)
         record = run_cell(order, report, threads, lambda problem: tell(problem=problem[:LONGEST]))
         tell(end=[record.status, record.reason[:LONGEST]])

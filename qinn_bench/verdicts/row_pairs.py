@@ -76,8 +76,7 @@ def on_data(record: Record, data: str) -> bool:
     """Whether a record is of this data set, given as ``name`` or ``name[knob=value]``; any, where it is empty."""
     if not data:
         return True
-    wanted, use = registry.parse_use(data), record.cell.data
-    return wanted.name == use.name and wanted.knobs.items() <= use.knobs.items()
+    return registry.covers(registry.parse_use(data), record.cell.data)
 
 
 def side_of(records: Sequence[Record], row: str, data: str) -> Side:

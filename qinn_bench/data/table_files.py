@@ -1,0 +1,142 @@
+"""Read tables of numbers from files of several formats: the names of the columns, the rows, and what is no number."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qinn_bench.files import read_arrays, read_bytes, short
+from qinn_bench.values import Array, Refused
+
+SEPARATORS = ",;\t"
+EXACT: dict[str, Any] = {} if int(pd.__version__.partition(".")[0]) >= 3 else {"float_precision": "round_trip"}
+"""With which pandas reads a number as Python does; since version 3 it always does."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of a file.
+
+    `rows` ``(n, dim)`` are NaN in a column that does not hold numbers; `odd` says of each column what it holds then.
+    """
+
+    names: tuple[str, ...]
+    rows: Array
+    odd: tuple[str, ...]
+
+
+def read_table(path: Path) -> Table:
+    """The table in a file, whose ending says what it is; refusals know the file by its name.
+
+    Raises:
+        Refused: no such file, another ending, or a file that is damaged or holds no table.
+    """
+    read = ENDINGS.get(path.suffix.lower())
+    if read is None:
+        raise Refused(f"the table '{path.name}' was given; a file ending in one of {', '.join(ENDINGS)} was expected")
+    try:
+        return read(path)
+    except Refused as refusal:
+        raise Refused(str(refusal).replace(str(path), path.name)) from None
+
+
+def _absent(path: Path) -> str:
+    return f"there is no table '{path.name}'; it is looked for from the study file, or else from the working folder"
+
+
+def _read_text(path: Path) -> Table:
+    content = read_bytes(path, _absent(path))
+    try:
+        head = content.partition(b"\n")[0].decode("utf-8-sig")
+        separator = max(SEPARATORS, key=head.count)
+        names = pd.read_csv(io.StringIO(head), sep=separator, header=None, dtype=str, keep_default_na=False)
+        names = [str(name).strip() for name in names.iloc[0]]
+        frame = pd.read_csv(
+            io.BytesIO(content),
+            sep=separator,
+            header=0,
+            names=range(len(names)),
+            index_col=False,
+            encoding="utf-8-sig",
+            **EXACT,
+            on_bad_lines="error",
+            low_memory=False,
+        )
+    except (ValueError, OverflowError) as error:  # Of pandas and of UTF-8.
+        raise Refused(f"{path} is no table in CSV: {short(error)}") from None
+    if all(map(_is_number, names)):
+        raise Refused(f"{path} begins with the numbers {', '.join(names)[:60]}; a line of names was expected")
+    if "" in names:
+        raise Refused(f"{path} has no name for column {names.index('') + 1}; its first line was expected to name all")
+    return _of_frame(tuple(names), frame)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_parquet(path: Path) -> Table:
+    content = read_bytes(path, _absent(path))
+    try:
+        frame = pd.read_parquet(io.BytesIO(content))
+    except Exception as error:  # Damaged bytes make pyarrow raise errors of several kinds.
+        raise Refused(f"{path} is no table in Parquet: {short(error)}") from None
+    return _of_frame(tuple(map(str, frame.columns)), frame)
+
+
+def _of_frame(names: tuple[str, ...], frame: pd.DataFrame) -> Table:
+    columns, odd = [], []
+    for i in range(frame.shape[1]):
+        column = frame.iloc[:, i]
+        kind = column.dtype
+        number = pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
+        number = number and not pd.api.types.is_complex_dtype(kind)
+        number = number or not len(column)
+        columns.append(column.to_numpy(np.float64, na_value=np.nan) if number else np.full(len(column), np.nan))
+        odd.append("" if number else f"holds {_what(column)}, no numbers")
+    return Table(names, np.column_stack(columns) if columns else np.zeros((len(frame), 0)), tuple(odd))
+
+
+def _what(column: pd.Series) -> str:
+    """What a column holds in the place of numbers: the first of its values that is none, or their type."""
+    if not (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)):
+        return f"values of type {column.dtype}"
+    texts = (str(value) for value in column.dropna())
+    return short(repr(next((text for text in texts if not _is_number(text)), "nothing")))[:40]
+
+
+def _read_npz(path: Path) -> Table:
+    arrays = read_arrays(path, _absent(path))
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiu":
+            raise Refused(f"{path}: array '{name}' is of type {array.dtype}; numbers were expected")
+    if len(arrays) == 1 and (only := next(iter(arrays.values()))).ndim == 2:
+        return _of_array(tuple(f"x{i}" for i in range(only.shape[1])), only)
+    lengths = {array.shape for array in arrays.values()}
+    if len(lengths) != 1 or len(next(iter(lengths))) != 1:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise Refused(f"{path} has the arrays {shapes[:200] or 'none'}; one (n, dim) or several (n,) were expected")
+    return _of_array(tuple(arrays), np.column_stack(list(arrays.values())))
+
+
+def _of_array(names: tuple[str, ...], rows: NDArray[np.generic]) -> Table:
+    return Table(names, np.ascontiguousarray(rows, dtype=np.float64), ("",) * len(names))
+
+
+ENDINGS: dict[str, Callable[[Path], Table]] = {
+    ".csv": _read_text,
+    ".tsv": _read_text,
+    ".parquet": _read_parquet,
+    ".npz": _read_npz,
+}
