@@ -75,8 +75,8 @@ def test_wording_and_places_change_no_content(copied):
     )
     edit(
         models / "_parts" / "flow.py",
-        "def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:",
-        "def forward(self, x):",
+        "def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:",
+        "def forward(self, x, condition=None):",
         0,
     )
     edit(

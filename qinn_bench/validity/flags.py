@@ -129,7 +129,7 @@ def _features(data: Dataset, rows: Array) -> Array:
 
 
 def _finite(rows: Array) -> Array:
-    return rows[np.isfinite(rows.reshape(len(rows), -1)).all(1)]
+    return rows[np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))]
 
 
 @torch.no_grad()
