@@ -135,7 +135,7 @@ def test_what_ends_its_process_twice_is_left_out(planned):
     lost = places.Tried("crashed", "its process ended")
     for k in range(2):
         assert planned._held_back(GPU, places.Place("gradient", 4, 64)) is None
-        planned.found.rows.append(check._row(GPU, places.Place("nll", 4 + k, 64), lost))
+        planned.found.rows.append(check.row_of(GPU, places.Place("nll", 4 + k, 64), lost))
     assert planned._held_back(GPU, places.Place("gradient", 4, 64)).reason == (
         "it ended badly 2 times before: its process ended"
     )
@@ -148,7 +148,7 @@ def test_a_point_that_the_end_of_the_run_cuts_off_is_no_fault_of_its_simulator(p
     planned.options.budget_total = 23.0
     cut = planned._tried(GPU, place)
     assert (cut.status, cut.reason) == ("skipped", "the 23 s of the whole run left 20 s for it")
-    assert list(notes.gaps([row(GPU.name, 8, 64, 1.0), check._row(GPU, place, cut)])) == [
+    assert list(notes.gaps([row(GPU.name, 8, 64, 1.0), check.row_of(GPU, place, cut)])) == [
         "Time was not left for: `torch:cuda` gradient at 4 / 64."
     ]
 

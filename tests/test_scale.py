@@ -20,9 +20,10 @@ from qinn_bench.cli.main import main
 from qinn_bench.cli.scale import parse_qubits
 from qinn_bench.performance import timing as measure
 from qinn_bench.performance import workloads
+from qinn_bench.performance.answering import serve_from_forks
 from qinn_bench.performance.scaling import scan
 from qinn_bench.performance.scaling.figure import scaling_figure
-from qinn_bench.performance.scaling.memory_probe import Scouted, Scouts, serve
+from qinn_bench.performance.scaling.memory_probe import Scouted, Scouts, answered, died
 from qinn_bench.performance.scaling.scan import growths
 from qinn_bench.performance.scaling.scan_values import Request, Row, Scan
 from qinn_bench.performance.scaling.tables import digits, notes, tables
@@ -84,7 +85,7 @@ def hungry(monkeypatch):
 def served(order):
     """What a fork of this process answers to one order."""
     reading, writing = os.pipe()
-    serve([order], writing)
+    serve_from_forks([order], writing, answered, died)
     os.close(writing)
     with os.fdopen(reading) as answers:
         return answers.read()

@@ -18,7 +18,7 @@ from qinn_bench.quantum.pennylane.conformance import QUANTITIES as CONFORMANCE
 from qinn_bench.quantum.simulators import native
 from qinn_bench.quantum.simulators.forecast import free_bytes
 from qinn_bench.records.provenance import provenance
-from qinn_bench.report.table_value import Entry, Heading, Line, Table
+from qinn_bench.report.table_value import Entry, Heading, Line, Table, markdown_row
 from qinn_bench.values import Knob, Refused
 
 QUANTITIES = ("values", "gradients", "jacobian", "nll")
@@ -89,7 +89,7 @@ def _told(device: str, check: Check) -> str:
 def _rows(found: dict[str, tuple[Check, ...]]) -> list[str]:
     """A line of Markdown for each device, interface and method that is supported at all."""
     columns = (*CONFORMANCE, "seeds")
-    lines = ["| device | interface | method | " + " | ".join(columns) + " |", "|---|---|---|" + "---:|" * len(columns)]
+    lines = [markdown_row(("device", "interface", "method", *columns)), "|---|---|---|" + "---:|" * len(columns)]
     for name, checks in found.items():
         seeds = next(check for check in checks if check.quantity == "seeds")
         by_row: dict[tuple[str, str], dict[str, Check]] = {}
@@ -98,7 +98,7 @@ def _rows(found: dict[str, tuple[Check, ...]]) -> list[str]:
         for (interface, method), row in by_row.items():
             if row.get("values", seeds).status != "not supported" and "values" in row:
                 cells = [_cell(row.get(quantity)) for quantity in CONFORMANCE]
-                lines.append(f"| `{name}` | {interface} | {method} | " + " | ".join((*cells, _cell(seeds))) + " |")
+                lines.append(markdown_row((f"`{name}`", interface, method, *cells, _cell(seeds))))
     return lines
 
 

@@ -19,7 +19,7 @@ from qinn_bench.diagnostics import (
 )
 from qinn_bench.diagnostics.gradient_variance import Cost
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.quantum.layer import CircuitLayer, circuit_layers
 from qinn_bench.quantum.simulators.jacobian import by_backward_passes
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.torch_seeds import torch_rng
@@ -67,11 +67,11 @@ class Subject:
 
 def circuits(model: Model) -> dict[str, CircuitLayer]:
     """The circuits of a model by the name of their module; equal circuits are named once."""
-    found: dict[Circuit, str] = {}
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, CircuitLayer)}
+    layers = circuit_layers(model)
+    first: dict[Circuit, str] = {}
     for name, layer in layers.items():
-        found.setdefault(layer.circuit, name)
-    return {name: layers[name] for name in found.values()}
+        first.setdefault(layer.circuit, name)
+    return {name: layers[name] for name in first.values()}
 
 
 def expressibilities(subject: Subject) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from scipy.stats import t as student
 
 from qinn_bench.records.certified import is_doubted
 from qinn_bench.statistics import ties
+from qinn_bench.statistics.estimates import jackknife_variance
 from qinn_bench.statistics.paired import LEVEL
 from qinn_bench.values import Array, Record, Refused, Source, Value
 
@@ -163,19 +164,19 @@ def _ratio(parts: Sequence[Array], whole: Array | None = None) -> tuple[float | 
             return float(np.log(sum(part[kept].var(ddof=1) for part in moved)) - np.log(below))
 
     full = logarithm(np.arange(n))
-    error = _jackknife(logarithm, full, n)
+    error = _jackknife(logarithm, n)
     if not np.isfinite(error):
         return float(np.exp(full)), None
     reach = float(student.ppf((1 + LEVEL) / 2, n - 1)) * error
     return float(np.exp(full)), (float(np.exp(full - reach)), float(np.exp(full + reach)))
 
 
-def _jackknife(statistic: Callable[[Seeds], float], full: float, n: int) -> float:
+def _jackknife(statistic: Callable[[Seeds], float], n: int) -> float:
     """The standard error of a statistic of the seeds that are kept, from leaving out each in turn."""
     left = np.array([statistic(np.delete(np.arange(n), k)) for k in range(n)])
     if not np.isfinite(left).all():
         return float("inf")
-    return float((n * full - (n - 1) * left).std(ddof=1) / np.sqrt(n))
+    return float(np.sqrt(jackknife_variance(left)))
 
 
 def _worth(n: int, split: Part | None) -> tuple[float | None, Interval | None]:
