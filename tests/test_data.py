@@ -486,12 +486,13 @@ def test_the_command_line_lists_describes_and_verifies(cached, capsys):
 
 def test_keys_name_the_content():
     pytest.importorskip("pythia8mc", reason="needs the extra [hep]", exc_type=ImportError)
-    one = sample_files.Request(events=1000)
-    assert sample_files.key(one) == sample_files.key(sample_files.Request(events=1000))
+    one = sample_files.SampleRequest(events=1000)
+    assert sample_files.key(one) == sample_files.key(sample_files.SampleRequest(events=1000))
     others = [{"seed": 2}, {"quality": "full"}, {"cuts": "paper"}, {"min_ptz": 30.0}]
     assert (
         len(
-            {sample_files.key(sample_files.Request(events=1000, **other)) for other in others} | {sample_files.key(one)}
+            {sample_files.key(sample_files.SampleRequest(events=1000, **other)) for other in others}
+            | {sample_files.key(one)}
         )
         == 5
     )
@@ -502,4 +503,4 @@ def test_without_the_extra_generating_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(sample_files, "version", lambda name: "1")
     monkeypatch.setattr(sample_files, "GENERATOR", "qinn_bench.data.generators.absent")
     with pytest.raises(Refused, match=r"pip install 'qinn-bench\[hep\]'"):
-        sample_files.make(sample_files.Request(events=10), 1, lambda done: None)
+        sample_files.make(sample_files.SampleRequest(events=10), 1, lambda done: None)

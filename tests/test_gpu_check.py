@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from qinn_bench import registry
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.study.schedulers import local
 
 ROOT = Path(__file__).parents[1]
@@ -289,7 +289,7 @@ def test_the_page_has_a_line_for_each_kind_and_each_law_that_does_not_hold():
 
 def row(name, n, batch, seconds, error=0.0):
     facts = {"backend": name, "precision": "complex64", "n_qubits": n, "batch": batch, "mode": "gradient", "layers": 4}
-    return Row(**facts, threads=1, status="ok", seconds=seconds, error=error, rounds=5)
+    return ScanRow(**facts, threads=1, status="ok", seconds=seconds, error=error, rounds=5)
 
 
 def test_the_sentence_says_from_where_the_gpu_is_faster():
@@ -307,7 +307,7 @@ def test_the_sentence_says_from_where_the_gpu_is_faster():
 
 def lost(name, mode, n, batch, reason, status="skipped"):
     facts = {"backend": name, "precision": "complex64", "n_qubits": n, "batch": batch, "mode": mode, "layers": 4}
-    return Row(**facts, threads=1, status=status, reason=reason)
+    return ScanRow(**facts, threads=1, status=status, reason=reason)
 
 
 def test_gaps_are_one_line_for_each_kind_of_reason():

@@ -41,7 +41,7 @@ class Rank(NamedTuple):
     without_effect: int | None
 
 
-class Step(NamedTuple):
+class StepCost(NamedTuple):
     """One training step: evaluations of circuits, and floating-point operations where they can be counted."""
 
     circuits: int
@@ -67,7 +67,7 @@ def measure(model: Model, rows: Batch, batch: Batch, rng: torch.Generator) -> Re
     )
 
 
-def step_cost(model: Model, batch: Batch, rng: torch.Generator) -> Step:
+def step_cost(model: Model, batch: Batch, rng: torch.Generator) -> StepCost:
     """What the losses of a batch and their gradients cost, each player in its turn; the optimiser is not counted.
 
     Counted are: matrix products and convolutions as `torch.utils.flop_counter` has them; one operation for each number
@@ -76,7 +76,7 @@ def step_cost(model: Model, batch: Batch, rng: torch.Generator) -> Step:
     simulators are not known, and the flops are then None. A model without trained parameters takes no steps.
     """
     if not any(p.requires_grad for p in model.parameters()):
-        return Step(0, 0)
+        return StepCost(0, 0)
     flops = 0.0
 
     def see(*call: Any) -> None:
@@ -87,7 +87,7 @@ def step_cost(model: Model, batch: Batch, rng: torch.Generator) -> Step:
         for player in model.players():
             for _ in range(player.updates):
                 torch.autograd.grad(player.loss(batch, 0.0, rng), list(player.parameters), allow_unused=True)
-    return Step(tally.evaluations, None if tally.hidden else round(flops + tally.kernel_flops))
+    return StepCost(tally.evaluations, None if tally.hidden else round(flops + tally.kernel_flops))
 
 
 def flops_of(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> float:
@@ -136,7 +136,7 @@ FACTORISATIONS: dict[str, Callable[..., float]] = {
 SUMS = frozenset({"sum", "mean", "cumsum", "cumprod", "prod", "logsumexp", "_softmax", "_log_softmax", "amax", "amin"})
 
 
-def jacobian_rank(model: Model, rows: Batch, step: Step, batch: int) -> Rank:
+def jacobian_rank(model: Model, rows: Batch, step: StepCost, batch: int) -> Rank:
     """The numerical rank of d(z, log-det) / d(parameters) at some rows, and the parameters without effect.
 
     The rows are as many as `OUTPUTS`, `SPARE`, `NUMBERS` and, from the cost of a training step on `batch` rows,

@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-Order = dict[str, Any]
-Answer = Mapping[str, Any]
+Asked = dict[str, Any]
+Said = Mapping[str, Any]
 
 
 def private_output() -> int:
@@ -21,7 +21,7 @@ def private_output() -> int:
     return answers
 
 
-def serve(orders: Iterable[str], answers: int, answer: Callable[[Order], Answer]) -> None:
+def serve(orders: Iterable[str], answers: int, answer: Callable[[Asked], Said]) -> None:
     """Answer each order in this process, into the descriptor `answers`.
 
     Example:
@@ -35,7 +35,7 @@ def serve(orders: Iterable[str], answers: int, answer: Callable[[Order], Answer]
 
 
 def serve_from_forks(
-    orders: Iterable[str], answers: int, answer: Callable[[Order], Answer], died: Callable[[Order, int], Answer]
+    orders: Iterable[str], answers: int, answer: Callable[[Asked], Said], died: Callable[[Asked, int], Said]
 ) -> None:
     """Answer each order from a fork of this process; where that ends by itself, `died` answers, from its exit code."""
     for order in orders:
@@ -50,7 +50,7 @@ def serve_from_forks(
             _write(answers, died(asked, os.waitstatus_to_exitcode(status)))
 
 
-def _write(answers: int, answer: Answer) -> None:
+def _write(answers: int, answer: Said) -> None:
     """The whole line, however little a pipe takes at once."""
     line = (json.dumps(answer) + "\n").encode()
     while line:

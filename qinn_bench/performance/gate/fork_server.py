@@ -48,7 +48,7 @@ WARMED_SECONDS = 0.1
 """Steps shorter than this run once untimed before each round, for the other side has had the caches."""
 
 
-class Side:
+class VersionProcess:
     """A child process that holds one version of a workload and does what it is told through pipes."""
 
     def __init__(self, folder: str, fork: bool) -> None:
@@ -101,7 +101,7 @@ def launch(order: dict[str, Any]) -> dict[str, Any]:
     Returns the CPU and wall seconds of a step by round and side, or which sides failed and why.
     """
     # Who is forked first finds other memory: each side is, in every second launch.
-    sides = {name: Side(order[name], order["fork"]) for name in next(FIRST)}
+    sides = {name: VersionProcess(order[name], order["fork"]) for name in next(FIRST)}
     try:
         for name in sides:
             sides[name].tell(do="make", use=order["use"])
@@ -128,7 +128,7 @@ def share_a_core(pids: Iterable[int]) -> None:
                 os.sched_setaffinity(pid, {core})
 
 
-def _rounds(order: dict[str, Any], sides: dict[str, Side], made: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _rounds(order: dict[str, Any], sides: dict[str, VersionProcess], made: dict[str, dict[str, Any]]) -> dict[str, Any]:
     clock = made["head"]["clock"]
     lasting = made["base"]["seconds"]
     number = order["number"] or max(1, min(1000, ceil(ROUND_SECONDS / max(lasting, 1e-9))))
@@ -153,7 +153,7 @@ def _rounds(order: dict[str, Any], sides: dict[str, Side], made: dict[str, dict[
 
 def listing(order: dict[str, Any]) -> dict[str, Any]:
     """The workloads that each side has by default."""
-    sides = {name: Side(order[name], order["fork"]) for name in SIDES}
+    sides = {name: VersionProcess(order[name], order["fork"]) for name in SIDES}
     try:
         return {name: side.ask(do="list") for name, side in sides.items()}
     finally:
