@@ -226,12 +226,12 @@ def test_the_density_of_the_peak_integrates_to_one_and_to_the_entropy():
     mass = np.linspace(66.0, 116.0, 200_001)
     mass = 0.5 * (mass[1:] + mass[:-1])
     edge = np.full_like(mass, 20.0 + 1e-9)
-    log_p = bwexp.Peak().log_density(np.column_stack([mass, edge])) + np.log(25.0)
+    log_p = bwexp.CauchyMass().log_density(np.column_stack([mass, edge])) + np.log(25.0)
     p = np.exp(log_p) * (mass[1] - mass[0])
     assert abs(p.sum() - 1) < 1e-8
-    assert abs(-(p * log_p).sum() + 1 + np.log(25.0) - bwexp.Peak.entropy) < 1e-5
+    assert abs(-(p * log_p).sum() + 1 + np.log(25.0) - bwexp.CauchyMass.entropy) < 1e-5
     outside = np.array([[60.0, 30.0], [91.0, 19.0], [120.0, 30.0]])
-    assert (bwexp.Peak().log_density(outside) == -np.inf).all()
+    assert (bwexp.CauchyMass().log_density(outside) == -np.inf).all()
 
 
 def test_the_density_of_the_moons_does_not_depend_on_its_nodes(monkeypatch):

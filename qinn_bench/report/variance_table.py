@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qinn_bench.report.cells import count, ranged
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
-from qinn_bench.verdicts.variance_sources import SOURCES, Ends, Part, VarianceBudget
+from qinn_bench.verdicts.variance_sources import SOURCES, Part, Span, VarianceBudget
 
 NOTES = (
     "Spread: standard deviation over seeds, which move everything but the split, with its 95 % interval. Each source: "
@@ -65,7 +65,7 @@ def _share(part: Part | None) -> Entry:
     return _ranged(part.share, part.share_interval, 100)
 
 
-def _ranged(value: float | None, interval: Ends | None, unit: float = 1) -> Entry:
+def _ranged(value: float | None, interval: Span | None, unit: float = 1) -> Entry:
     """A number with its interval, two digits each."""
     if value is None:
         return Entry(MISSING)

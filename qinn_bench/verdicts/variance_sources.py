@@ -23,7 +23,7 @@ from qinn_bench.values import Array, Record, Refused, Source, Value
 LEAST = 4
 """Fewer seeds have no variance worth an interval."""
 SOURCES: tuple[Source, ...] = get_args(Source)
-Ends = tuple[float, float]
+Span = tuple[float, float]
 SeedIndices = NDArray[np.intp]
 
 
@@ -37,9 +37,9 @@ class Part(Value):
     source: str
     values: int
     deviation: float
-    interval: Ends | None = None
+    interval: Span | None = None
     share: float | None = None
-    share_interval: Ends | None = None
+    share_interval: Span | None = None
 
 
 class VarianceBudget(Value):
@@ -58,9 +58,9 @@ class VarianceBudget(Value):
     seeds: Part
     parts: tuple[Part, ...]
     rest: float | None = None
-    rest_interval: Ends | None = None
+    rest_interval: Span | None = None
     worth: float | None = None
-    worth_interval: Ends | None = None
+    worth_interval: Span | None = None
 
 
 def budgets(records: Sequence[Record], metrics: Sequence[str], against: str = "") -> list[VarianceBudget]:
@@ -146,7 +146,7 @@ def _part(source: str, values: Array, everything: Array | None = None) -> Part:
     )
 
 
-def _ratio(parts: Sequence[Array], whole: Array | None = None) -> tuple[float | None, Ends | None]:
+def _ratio(parts: Sequence[Array], whole: Array | None = None) -> tuple[float | None, Span | None]:
     """The sum of the variances of the parts over that of the whole (None: over 1), with its interval.
 
     Parts that do not move are zero, with no interval; over a whole that does not move there is no ratio.
@@ -179,7 +179,7 @@ def _jackknife(statistic: Callable[[SeedIndices], float], n: int) -> float:
     return float(np.sqrt(jackknife_variance(left)))
 
 
-def _worth(n: int, split: Part | None) -> tuple[float | None, Ends | None]:
+def _worth(n: int, split: Part | None) -> tuple[float | None, Span | None]:
     """n seeds on one split as independent replicates: n / (1 + (n - 1) r), r the share of the split in the variance."""
     if split is None or split.share is None:
         return None, None

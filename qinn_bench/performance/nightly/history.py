@@ -10,6 +10,7 @@ from qinn_bench.performance.gate.decide import Decision, GateOutcome
 from qinn_bench.performance.nightly.findings import Tier
 from qinn_bench.performance.nightly.night import CODES, EVERY, Night, Tonight
 from qinn_bench.performance.nightly.run_files import RowStatus, RunRow
+from qinn_bench.performance.nightly.trends import Trend
 from qinn_bench.performance.workloads import WORKLOADS
 from qinn_bench.values import Knob, Use
 
@@ -39,8 +40,6 @@ FIRST: tuple[tuple[str, dict[str, Knob]], ...] = (
     ("plan", {}),
 )
 """The workloads that matter most come first; those that are not named here come last."""
-Trend = tuple[tuple[str, float], ...]
-"""Times (UTC) and ratios to the anchor, oldest first."""
 
 
 def rows(night: Night) -> list[RunRow]:
