@@ -12,7 +12,7 @@ from qinn_bench.records import published, store
 from qinn_bench.study import grid, matched, progress, study_files
 from qinn_bench.study.grid import Drawn
 from qinn_bench.study.order import Order
-from qinn_bench.study.progress import Standing
+from qinn_bench.study.progress import CellStanding
 from qinn_bench.values import Record, Refused, Study, Use
 
 
@@ -22,8 +22,8 @@ class Found:
 
     study: Study
     drawn: list[Drawn]
-    cells: list[Standing]
-    odd: list[store.Unreadable]
+    cells: list[CellStanding]
+    odd: list[store.UnreadableRecord]
 
     @property
     def records(self) -> list[Record]:
@@ -49,7 +49,7 @@ def found(options: argparse.Namespace, records: Path | None = None) -> Found:
     study = study_files.load_study(options.study)
     drawn = grid.draw(study)
     if records:
-        known, odd = published.read(records, study.name), list[store.Unreadable]()
+        known, odd = published.read(records, study.name), list[store.UnreadableRecord]()
     else:
         known, odd = store.look_at_all(options.results, study.name)
     cells = progress.standings(grid.slots(study, drawn, matched.read(options.results, study.name)), drawn, known)
@@ -77,7 +77,7 @@ def _check_kept(study: Study, rows: Sequence[str], kept: Sequence[object]) -> No
         )
 
 
-def over_seeds(cells: Sequence[Standing]) -> list[Standing]:
+def over_seeds(cells: Sequence[CellStanding]) -> list[CellStanding]:
     """The cells whose seed moves everything: those that moved one source alone answer ``qinn-bench variance`` only."""
     return [one for one in cells if one.slot.cell.varies == "all"]
 
@@ -91,7 +91,7 @@ def _wanted(options: argparse.Namespace, one: grid.Slot | Order | Record) -> boo
     return bool(model) and data and (not seeds or cell.seed in seeds)
 
 
-def _named(one: Standing) -> grid.Slot | Record:
+def _named(one: CellStanding) -> grid.Slot | Record:
     """What the filters are asked about: the cell as the study states it, with the knobs that are known of it."""
     if one.current or (one.record and one.slot.shape):
         return one.record or one.slot

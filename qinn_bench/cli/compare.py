@@ -10,7 +10,7 @@ from pathlib import Path
 from qinn_bench.cli._tables import FORMS
 from qinn_bench.report import comparison_tables as report
 from qinn_bench.report.table_value import Table
-from qinn_bench.statistics.findings import Findings, Terms
+from qinn_bench.statistics.findings import CompareTerms, Findings
 from qinn_bench.values import Refused
 from qinn_bench.verdicts.all_against_all import compared
 from qinn_bench.verdicts.outside_results import LARGEST, Columns, plain_number, read
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if options.figure and options.figure.suffix not in PICTURES:
         raise Refused(f"the figure is to be '{options.figure}', expected a name that ends with {' or '.join(PICTURES)}")
     columns = Columns(options.row, options.value, options.column, options.seed, options.sd, options.n)
-    terms = Terms(options.better, margin, level, options.over, options.control)
+    terms = CompareTerms(options.better, margin, level, options.over, options.control)
     rows = [name.strip() for name in next(csv.reader([options.rows], skipinitialspace=True), [])]
     if options.control and rows and options.control not in rows:
         rows.append(options.control)

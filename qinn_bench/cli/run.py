@@ -16,7 +16,7 @@ from qinn_bench.records import store
 from qinn_bench.report.sensitivity_table import licensed
 from qinn_bench.report.study_table import table
 from qinn_bench.study import campaign, matched, planning, progress, study_files
-from qinn_bench.study.endings import Event
+from qinn_bench.study.endings import CellEvent
 from qinn_bench.study.order import Order
 from qinn_bench.study.time_left import TimeLeft, cost_of, said
 
@@ -97,7 +97,7 @@ class _Watch(AbstractContextManager["_Watch"]):
     def __exit__(self, *error: object) -> None:
         (self.bars or nullcontext()).__exit__(*error)  # type: ignore[arg-type]
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: CellEvent) -> None:
         cell = event.order.cell
         alone = "" if cell.varies == "all" else f" of the {cell.varies} alone"
         name = f"{cell.data.name} {event.order.row} seed {cell.seed}{alone}"
@@ -118,7 +118,7 @@ class _Watch(AbstractContextManager["_Watch"]):
     def _say(self, line: str) -> None:
         self.log.print(line, markup=False, soft_wrap=True)
 
-    def _move(self, event: Event, name: str) -> None:
+    def _move(self, event: CellEvent, name: str) -> None:
         assert self.bars is not None
         key = event.order.key
         if key not in self.bar:
@@ -129,7 +129,7 @@ class _Watch(AbstractContextManager["_Watch"]):
             self.bars.update(self.bar[""], completed=self.done)
 
 
-def _ending(event: Event) -> str:
+def _ending(event: CellEvent) -> str:
     """How a cell has ended, in words."""
     if not event.record:
         return event.problem

@@ -15,7 +15,7 @@ from qinn_bench.report.latex import Font, Page, latex
 from qinn_bench.report.sensitivity_table import licensed
 from qinn_bench.report.study_table import table
 from qinn_bench.study import progress
-from qinn_bench.study.progress import Standing
+from qinn_bench.study.progress import CellStanding
 from qinn_bench.values import Record, Refused
 from qinn_bench.writing import write_text
 
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _published(path: Path, study: str, cells: Sequence[Standing]) -> tuple[list[Record], list[str]]:
+def _published(path: Path, study: str, cells: Sequence[CellStanding]) -> tuple[list[Record], list[str]]:
     """The published records of these cells, and what has to be said of them."""
     records = [one.record for one in cells if one.record]
     if not records:

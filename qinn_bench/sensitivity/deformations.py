@@ -20,7 +20,7 @@ DRAWN = 200_000
 MODES = 8
 FITTED = 20_000
 BEYOND = 0.01
-Indices = NDArray[np.intp]
+RowIndices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Pool:
 class Draw(NamedTuple):
     """Which rows of a pool are the true sample, and which others are left to make the generated one from."""
 
-    truth: Indices
-    spare: Indices
+    truth: RowIndices
+    spare: RowIndices
 
 
 class Planted(NamedTuple):

@@ -9,7 +9,7 @@ from qinn_bench.values import Comparison, Value
 OVERALL = "all data sets"
 
 
-class Terms(NamedTuple):
+class CompareTerms(NamedTuple):
     """On what terms rows are compared.
 
     `margin` is the largest difference that counts as none, in the unit of the scores; `level` is the chance of any
@@ -25,7 +25,7 @@ class Terms(NamedTuple):
     control: str = ""
 
 
-class Standing(Value):
+class RowStanding(Value):
     """How a row does over all data sets: mean, mean rank (1 is best), interquartile mean and its 95 % interval."""
 
     row: str
@@ -56,7 +56,7 @@ class Alike(Value):
     groups: tuple[tuple[str, ...], ...]
 
 
-class Pair(Value):
+class RowPair(Value):
     """What is said of two rows in a scope, which is one data set or all.
 
     `comparison` has the verdict at the corrected p-values; `p` is that of "no difference", two-sided, because nobody
@@ -96,20 +96,20 @@ class Findings(Value):
     control: str
     columns: int
     replicates: str
-    standings: tuple[Standing, ...]
+    standings: tuple[RowStanding, ...]
     alike: Alike | None
-    pairs: tuple[Pair, ...]
+    pairs: tuple[RowPair, ...]
     remarks: tuple[str, ...]
     dropped: tuple[str, ...]
     costs: tuple[tuple[str, int], ...]
 
     @property
-    def overall(self) -> tuple[Pair, ...]:
+    def overall(self) -> tuple[RowPair, ...]:
         """The pairs over all data sets, or those of the only one."""
         scope = self.pairs[0].scope
         return tuple(pair for pair in self.pairs if pair.scope == scope)
 
     @property
-    def single(self) -> tuple[Pair, ...]:
+    def single(self) -> tuple[RowPair, ...]:
         """The pairs on single data sets beside those over all."""
         return self.pairs[len(self.overall) :]

@@ -56,13 +56,13 @@ JET_RADIUS = 0.4
 DRESSING = 0.1
 NEUTRINOS = (12, 14, 16)
 
-Rows = NDArray[np.float32]
+EventRows = NDArray[np.float32]
 
 
 class Shard(NamedTuple):
     """The selected rows ``(n, 10)`` of one run of Pythia, its events generated and cross-section (pb) with error."""
 
-    rows: Rows
+    rows: EventRows
     generated: int
     sigma: float
     sigma_error: float
@@ -86,7 +86,7 @@ def generate(
     min_ptz: float,
     workers: int,
     progress: Callable[[int], None],
-) -> tuple[Rows, dict[str, Any]]:
+) -> tuple[EventRows, dict[str, Any]]:
     """Draw `events` selected events, ``(events, 10)`` in the order of `COLUMNS` (GeV, rad), and their provenance.
 
     Runs of Pythia with a fixed number of generated events follow each other until enough are selected, so the rows do
@@ -183,7 +183,7 @@ def _no_stdout() -> Iterator[None]:
         os.close(silent)
 
 
-def select(particles: Any, cuts: Cuts, min_ptz: float) -> Rows:
+def select(particles: Any, cuts: Cuts, min_ptz: float) -> EventRows:
     """Rows ``(n, 10)`` of the events that pass: leading dressed mu-, leading dressed mu+, exactly one jet.
 
     `particles` is Pythia's record of a batch. Jets are anti-kt with R = 0.4 of all other visible particles with
@@ -259,7 +259,7 @@ def as_event(rows: NDArray[np.float64]) -> Event:
     return Event(pt1, eta1, pt2, eta2, ptj, etaj, wrap(phi2 - phi1 + np.pi), wrap(phij - phi1 + np.pi))
 
 
-def _provenance(rows: Rows, shards: list[Shard], made: dict[str, Any], first: int) -> dict[str, Any]:
+def _provenance(rows: EventRows, shards: list[Shard], made: dict[str, Any], first: int) -> dict[str, Any]:
     generated = sum(shard.generated for shard in shards)
     kept = sum(len(shard.rows) for shard in shards)
     return {

@@ -16,7 +16,7 @@ PT_MIN, PT_MEAN = 20.0, 25.0
 HALF = Z_WIDTH / 2
 
 
-class Peak:
+class CauchyMass:
     """Mass from a Cauchy distribution in (66, 116) GeV, pT - 20 GeV from an exponential of mean 25 GeV."""
 
     entropy = 6.722120
@@ -51,7 +51,7 @@ def load(*, events: int = 40_000) -> Dataset:
     return toy(
         "bwexp",
         {},
-        Peak(),
+        CauchyMass(),
         events,
         "Cauchy mass (91.1876, 2.4952 GeV) in 66-116 GeV and exponential pT above 20 GeV",
         columns=(Column("m", "$m$", "GeV"), Column("pt", "$p_T$", "GeV")),
