@@ -58,7 +58,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Observable:
-    """A quantity computed from rows and compared by histogram on ``bins`` equal bins in [low, high]."""
+    """A quantity computed from rows and compared by histogram on ``bins`` equal bins in [low, high].
+
+    One that `falls` spans orders of magnitude, as transverse momenta do, and is drawn on a logarithmic scale.
+    """
 
     name: str
     label: str
@@ -66,6 +69,7 @@ class Observable:
     high: float
     unit: str = ""
     bins: int = 50
+    falls: bool = False
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,8 @@ def of_study(options: argparse.Namespace, study: str) -> tuple[list[Record], lis
     if not options.records:
         known = store.load_all(options.results, study)
         return known, [*store.left_out(options.results, study), *_mixed(known)]
-    found = published.read(options.records, study)
-    return found, [published.said(options.records, found), *_mixed(found)]
+    records = published.read(options.records, study)
+    return records, [published.said(options.records, records), *_mixed(records)]
 
 
 def _mixed(records: Sequence[Record]) -> list[str]:
@@ -76,10 +76,10 @@ def some_of_study(options: argparse.Namespace, study: str) -> tuple[list[Record]
     Raises:
         Refused: there are none.
     """
-    found, notes = of_study(options, study)
-    if not found:
+    records, notes = of_study(options, study)
+    if not records:
         raise Refused(
             f"there are no records of '{study}' in '{options.results}'; run the study first, or name a file of "
             "published ones with --records"
         )
-    return found, notes
+    return records, notes

@@ -31,10 +31,12 @@ def run(options: argparse.Namespace) -> int:
     first = options.records or options.results
     study, ours = _records_of(options, first, folder=not options.records)
     _, theirs = _records_of(options, options.other, folder=options.other.is_dir())
-    found = agreement.compare(ours, theirs, _columns(options.columns, study.columns, ours))
-    table = agreement_table(study.name, found, (f"{len(ours)} records of {first}", f"{len(theirs)} of {options.other}"))
+    compared = agreement.compare(ours, theirs, _columns(options.columns, study.columns, ours))
+    table = agreement_table(
+        study.name, compared, (f"{len(ours)} records of {first}", f"{len(theirs)} of {options.other}")
+    )
     print(FORMS[options.format](table))
-    return 0 if found.agrees else 1
+    return 0 if compared.agrees else 1
 
 
 def _records_of(options: argparse.Namespace, run: Path, *, folder: bool) -> tuple[Study, list[Record]]:
@@ -44,14 +46,14 @@ def _records_of(options: argparse.Namespace, run: Path, *, folder: bool) -> tupl
         Refused: there are none.
     """
     where = argparse.Namespace(study=options.study, results=run if folder else options.results)
-    found = _study.found(where, None if folder else run)
-    records = [one.stated for one in found.cells if one.stated]
+    study = _study.found(where, None if folder else run)
+    records = [one.stated for one in study.cells if one.stated]
     if not records:
         raise Refused(
-            f"'{run}' holds no records of the cells of '{found.study.name}'; run the study first, or name a file of "
+            f"'{run}' holds no records of the cells of '{study.study.name}'; run the study first, or name a file of "
             "published ones"
         )
-    return found.study, records
+    return study.study, records
 
 
 def _columns(asked: str | None, of_study: tuple[str, ...], records: list[Record]) -> list[str]:

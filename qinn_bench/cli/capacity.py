@@ -38,16 +38,16 @@ def run(options: argparse.Namespace) -> int:
     study = _records.read_study(options.study)
     records, notes = _records.some_of_study(options, str(study["name"]))
     families = _in_order(study, capacity(records, options.metric, options.axis, options.data))
-    found = _ratios(families)
+    ratios = _ratios(families)
     notes += _absent(study, families)
     if options.figure:
         _draw(options, records, families)
     if options.json:
-        content = {"families": [c.model_dump() for c in families], "ratios": [e.model_dump() for e in found]}
+        content = {"families": [c.model_dump() for c in families], "ratios": [e.model_dump() for e in ratios]}
         print(json.dumps(content | {"notes": notes}, indent=1, ensure_ascii=False))
         return 0
     data = next(record.cell.data.name for record in records if record.size)
-    table = capacity_table(data, families, found, options.metric, options.axis, _unit(records, options.metric))
+    table = capacity_table(data, families, ratios, options.metric, options.axis, _unit(records, options.metric))
     table = replace(table, footnotes=(*table.footnotes, *notes))
     print(FORMS[options.format](table), end="")
     return 0

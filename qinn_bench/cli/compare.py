@@ -71,18 +71,18 @@ def run(options: argparse.Namespace) -> int:
 def _margin(text: str | None) -> float | None:
     if text is None:
         return None
-    found = plain_number(text.strip())
-    if found is None or not found > 0:
+    margin = plain_number(text.strip())
+    if margin is None or not margin > 0:
         expected = f"the largest difference that counts as none, above 0 and at most {LARGEST:g}"
         raise Refused(f"the margin is {text}, expected {expected}")
-    return found
+    return margin
 
 
 def _level(text: str) -> float:
-    found = plain_number(text.strip())
-    if found is None or not 0 < found < 0.5:
+    level = plain_number(text.strip())
+    if level is None or not 0 < level < 0.5:
         raise Refused(f"the level is {text}, expected a chance between 0 and 0.5")
-    return found
+    return level
 
 
 def _draw(findings: Findings, path: Path) -> None:

@@ -34,19 +34,19 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.records:
         raise Refused(f"{options.records} holds no samples, which figures are drawn from; leave --records out")
-    found = _study.found(options)
-    for odd in found.odd:
+    planned = _study.found(options)
+    for odd in planned.odd:
         print(odd, file=sys.stderr)
-    folder = options.out or options.results / "figures" / found.study.name
-    cells = _study.over_seeds(found.cells)
-    for drawn in found.drawn:
+    folder = options.out or options.results / "figures" / planned.study.name
+    cells = _study.over_seeds(planned.cells)
+    for drawn in planned.drawn:
         group = [one.current for one in cells if one.slot.cell.data == drawn.use]
         if not group:
             continue
         finished = [record for record in group if record and record.status == "ok"]
         records = [record for record in finished if not record.control_of] or finished
         if not records:
-            raise Refused(f"'{found.study.name}' has no finished cell on {drawn.data.name} yet; run it first")
+            raise Refused(f"'{planned.study.name}' has no finished cell on {drawn.data.name} yet; run it first")
         for path in _draw(drawn.data, records, options.results, options.observable, folder):
             print(path)
     return 0

@@ -41,14 +41,14 @@ def run(options: argparse.Namespace) -> int:
         golden_numbers.save_golden(path, golden)
         print(f"{len(golden.series)} series of {max(len(one.values) for one in golden.series)} seeds: {path}")
         return 0
-    found = golden_numbers.check(golden_numbers.load_golden(path), watch, records)
+    verdicts = golden_numbers.check(golden_numbers.load_golden(path), watch, records)
     if options.json:
-        print(json.dumps([one.model_dump() for one in found], indent=1, ensure_ascii=False))
+        print(json.dumps([one.model_dump() for one in verdicts], indent=1, ensure_ascii=False))
     else:
-        print(_tables.text(quality_table(found)), end="")
-    return _code(found)
+        print(_tables.text(quality_table(verdicts)), end="")
+    return _code(verdicts)
 
 
-def _code(found: Sequence[SeriesVerdict]) -> int:
-    outcomes = {one.outcome for one in found}
+def _code(verdicts: Sequence[SeriesVerdict]) -> int:
+    outcomes = {one.outcome for one in verdicts}
     return 1 if "worse" in outcomes else 0 if outcomes <= PASSED else 5

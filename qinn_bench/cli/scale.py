@@ -48,22 +48,22 @@ def run(options: argparse.Namespace) -> int:
     log = Console(stderr=True)
     total = len(request.backends) * len(set(request.qubits)) * len(request.modes)
     watch = _Watch(log, total)
-    found = scan(request, watch)
+    scanned = scan(request, watch)
     path = options.out or options.results / "scale" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    text = found.model_dump_json(indent=1)
+    text = scanned.model_dump_json(indent=1)
     write_text(path, text)
     if options.json:
         print(text)
     else:
-        _print(found)
+        _print(scanned)
     log.print(f"written: {path}", soft_wrap=True)
     if options.figure:
-        figure_style.save_as(scaling_figure(found), options.figure)
+        figure_style.save_as(scaling_figure(scanned), options.figure)
         log.print(f"figure: {options.figure}", soft_wrap=True)
-    if len(found.rows) < total:
-        log.print(f"stopped after {len(found.rows)} of {total} points")
+    if len(scanned.rows) < total:
+        log.print(f"stopped after {len(scanned.rows)} of {total} points")
         return 130
-    return 3 if any(row.status == "crashed" for row in found.rows) else 0
+    return 3 if any(row.status == "crashed" for row in scanned.rows) else 0
 
 
 def _request(options: argparse.Namespace) -> ScanRequest:
@@ -99,19 +99,19 @@ def parse_qubits(text: str) -> tuple[int, ...]:
     """
     try:
         parts = [int(part) for part in text.split(":")] if ":" in text else []
-        found: Sequence[int] = range(parts[0], parts[1] + 1, *parts[2:]) if parts else [*map(int, text.split(","))]
+        qubits: Sequence[int] = range(parts[0], parts[1] + 1, *parts[2:]) if parts else [*map(int, text.split(","))]
     except (ValueError, TypeError, IndexError):
-        found = ()
+        qubits = ()
     # The ends of a range are looked at before its numbers are written out.
-    if not found or not all(1 <= n <= 30 for n in (found[0], found[-1])) or not all(1 <= n <= 30 for n in found):
+    if not qubits or not all(1 <= n <= 30 for n in (qubits[0], qubits[-1])) or not all(1 <= n <= 30 for n in qubits):
         raise Refused(f"--qubits is '{text}'; expected numbers from 1 to 30 such as 8, 4:16, 4:16:2 or 4,8,12")
-    return tuple(found)
+    return tuple(qubits)
 
 
-def _print(found: Scan) -> None:
-    for table in tables(found):
+def _print(scanned: Scan) -> None:
+    for table in tables(scanned):
         print(_tables.text(table))
-    for note in notes(found):
+    for note in notes(scanned):
         print(filled(note, _tables.terminal(), rest="  "))
 
 

@@ -34,10 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Render what is finished; cells without a record are counted in the table."""
-    found = _study.found(options, options.records)
-    study, cells = found.study, _study.over_seeds(found.cells)
+    planned = _study.found(options, options.records)
+    study, cells = planned.study, _study.over_seeds(planned.cells)
     columns = tuple(options.columns.split(",")) if options.columns else study.columns or None
-    own = [one.current for one in cells if one.current], list(map(str, found.odd))
+    own = [one.current for one in cells if one.current], list(map(str, planned.odd))
     records, notes = _published(options.records, study.name, cells) if options.records else own
     made = licensed(table(records, columns, study.title), records, options.results)
     made = replace(made, footnotes=(*made.footnotes, *notes))

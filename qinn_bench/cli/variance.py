@@ -32,22 +32,22 @@ def run(options: argparse.Namespace) -> int:
     study = str(_records.read_study(options.study)["name"])
     records, notes = _records.some_of_study(options, study)
     metrics = options.metric or ["nll"]
-    found = budgets(records, metrics, options.against)
-    if not found:
+    shares = budgets(records, metrics, options.against)
+    if not shares:
         known = sorted({name for record in records for name in record.metrics})
         raise Refused(f"no row has three values of {', '.join(metrics)}; there are: {', '.join(known)}")
     if options.json:
-        print(json.dumps([one.model_dump() for one in found], indent=1, ensure_ascii=False))
+        print(json.dumps([one.model_dump() for one in shares], indent=1, ensure_ascii=False))
         return 0
-    table = variance_table(found, study)
-    table = replace(table, footnotes=(*table.footnotes, *_left_out(records, found, metrics), *notes))
+    table = variance_table(shares, study)
+    table = replace(table, footnotes=(*table.footnotes, *_left_out(records, shares, metrics), *notes))
     print(FORMS[options.format](table), end="")
     return 0
 
 
-def _left_out(records: Sequence[Record], found: Sequence[VarianceBudget], metrics: Sequence[str]) -> list[str]:
+def _left_out(records: Sequence[Record], shares: Sequence[VarianceBudget], metrics: Sequence[str]) -> list[str]:
     """Each row that moved sources alone and has no budget for a metric, with what its records say."""
-    have = {(one.data, one.row, one.metric) for one in found} | {(one.data, one.against, one.metric) for one in found}
+    have = {(one.data, one.row, one.metric) for one in shares} | {(one.data, one.against, one.metric) for one in shares}
     reasons: dict[tuple[str, str, str], Counter[str]] = {}
     for record in records:
         for metric in metrics:
