@@ -392,7 +392,8 @@ def test_a_histogram_shows_the_shares_of_its_sample_and_the_ratio_their_quotient
 
 
 def test_transverse_momenta_have_a_logarithmic_axis(data, samples):
-    steep = replace(data, plots=(replace(data.plots[2], name="pt_j", falls=True),), observables=lambda r: {"pt_j": r[:, 2]})
+    plot = replace(data.plots[2], name="pt_j", falls=True)
+    steep = replace(data, plots=(plot,), observables=lambda r: {"pt_j": r[:, 2]})
     assert frames(study_figures.observable_figure(steep, samples, "pt_j"))[0][0].get_yscale() == "log"
     assert frames(study_figures.observable_figure(data, samples, "t"))[0][0].get_yscale() == "linear"
 
