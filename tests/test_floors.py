@@ -31,7 +31,7 @@ BORDERS = {
     "pennylane": {"qinn_bench/quantum"},
     "normflows": {"reference_models"},
     "matplotlib": {
-        *(f"qinn_bench/report/{name}.py" for name in ("study_figures", "figure_style")),
+        *(f"qinn_bench/report/{name}.py" for name in ("study_figures", "study_figure_set", "figure_style")),
         *(f"qinn_bench/report/{name}.py" for name in ("capacity_figure", "critical_figure")),
         "qinn_bench/performance/scaling/figure.py",
     },

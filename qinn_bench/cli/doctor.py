@@ -18,6 +18,7 @@ from qinn_bench.quantum.pennylane.conformance import QUANTITIES as CONFORMANCE
 from qinn_bench.quantum.simulators import native
 from qinn_bench.quantum.simulators.forecast import free_bytes
 from qinn_bench.records.provenance import provenance
+from qinn_bench.report import forms
 from qinn_bench.report.table_value import Entry, Heading, Line, Table
 from qinn_bench.values import Knob, Refused
 
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         return 0 if sound else 4
     for name, value in machine.items():
         print(_tables.entry(name, str(value), 22))
-    print(_tables.text(_table(found)), end="")
+    print(forms.text(_table(found)), end="")
     print("all is well" if sound else "a backend is not right: see the rows marked ✗")
     return 0 if sound else 4
 

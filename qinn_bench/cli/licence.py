@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from qinn_bench import registry
-from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset, Metric
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.records import measures
+from qinn_bench.report import forms
 from qinn_bench.report.sensitivity_table import table
 from qinn_bench.sensitivity import licence, power_curves
 from qinn_bench.sensitivity.deformations import pool
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         Console(stderr=True).print(
             f"kept in {file}; tables use {used}, which --keep writes", soft_wrap=True, markup=False, highlight=False
         )
-    print(found.model_dump_json(indent=1) if options.json else _tables.text(table(found)))
+    print(found.model_dump_json(indent=1) if options.json else forms.text(table(found)))
     return 0
 
 

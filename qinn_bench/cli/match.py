@@ -11,8 +11,8 @@ from pathlib import Path
 from qinn_bench import registry
 from qinn_bench.capacity import matching
 from qinn_bench.capacity.matching import Matching, Shape
-from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset
+from qinn_bench.report import forms
 from qinn_bench.report.table_value import Entry, Heading, Line, Table
 from qinn_bench.values import Axis, Knobs, Match, Refused, Use
 from qinn_bench.writing import write_text
@@ -93,7 +93,7 @@ def _show(found: Matching, most: int, data: Dataset, batch: int) -> None:
         )
         return
     shapes = _spread(found, most)
-    print(_tables.text(_table(found, shapes, data, batch)))
+    print(forms.text(_table(found, shapes, data, batch)))
     print(f'model = "{found.shapes[0].model.name}"')
     for at, shape in enumerate(shapes, start=1):
         # One line each, whatever the width of the terminal: it is to be copied into a study.

@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from qinn_bench.cli import _records, _tables
+from qinn_bench.cli import _records
 from qinn_bench.performance.machine import environment
 from qinn_bench.records.provenance import commit
+from qinn_bench.report import forms
 from qinn_bench.report.golden_table import quality_table
 from qinn_bench.study import study_files
 from qinn_bench.values import Refused
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([one.model_dump() for one in found], indent=1, ensure_ascii=False))
     else:
-        print(_tables.text(quality_table(found)), end="")
+        print(forms.text(quality_table(found)), end="")
     return _code(found)
 
 

@@ -12,13 +12,12 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from qinn_bench.bounds import DEPTH, SAMPLES
-from qinn_bench.cli import _tables
 from qinn_bench.performance import engine
 from qinn_bench.performance.scaling.figure import scaling_figure
 from qinn_bench.performance.scaling.scan import scan
 from qinn_bench.performance.scaling.scan_values import Request, Row, Scan
 from qinn_bench.performance.scaling.tables import digits, notes, tables
-from qinn_bench.report import figure_style
+from qinn_bench.report import figure_style, forms
 from qinn_bench.report.table_value import filled
 from qinn_bench.values import Refused
 from qinn_bench.writing import write_text
@@ -110,9 +109,9 @@ def parse_qubits(text: str) -> tuple[int, ...]:
 
 def _print(found: Scan) -> None:
     for table in tables(found):
-        print(_tables.text(table))
+        print(forms.text(table))
     for note in notes(found):
-        print(filled(note, _tables.terminal(), rest="  "))
+        print(filled(note, forms.terminal(), rest="  "))
 
 
 class _Watch:

@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from qinn_bench.cli import _records
-from qinn_bench.cli._tables import FORMS
+from qinn_bench.records import known
+from qinn_bench.report.forms import FORMS
 from qinn_bench.report.variance_table import variance_table
+from qinn_bench.study import study_files
 from qinn_bench.values import Record, Refused
 from qinn_bench.verdicts.variance_sources import Budget, budgets
 
@@ -29,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each row, data set and metric."""
-    study = str(_records.read_study(options.study)["name"])
-    records, notes = _records.some_of_study(options, study)
+    study = str(study_files.read_plain(options.study)["name"])
+    records, notes = known.some_of_study(study, options.results, options.records)
     metrics = options.metric or ["nll"]
     found = budgets(records, metrics, options.against)
     if not found:
-        known = sorted({name for record in records for name in record.metrics})
-        raise Refused(f"no row has three values of {', '.join(metrics)}; there are: {', '.join(known)}")
+        measured = sorted({name for record in records for name in record.metrics})
+        raise Refused(f"no row has three values of {', '.join(metrics)}; there are: {', '.join(measured)}")
     if options.json:
         print(json.dumps([one.model_dump() for one in found], indent=1, ensure_ascii=False))
         return 0
