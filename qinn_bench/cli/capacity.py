@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from qinn_bench.capacity.equivalence import AXES, bounds_of
+from qinn_bench.capacity.equivalence import AXES
 from qinn_bench.cli import _records
 from qinn_bench.report import figure_style
-from qinn_bench.report.capacity_figure import capacity_figure
+from qinn_bench.report.capacity_figure import figure_of
 from qinn_bench.report.family_curves import Families, families_of
 from qinn_bench.report.forms import FORMS
 from qinn_bench.study import study_files
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     study = study_files.read_plain(options.study)
     families = families_of(study, options.results, options.records, options.metric, options.axis, options.data)
     if options.figure:
-        _draw(options.figure, families, options.data)
+        _draw(options.figure, families)
     if options.json:
         content = {
             "families": [curve.model_dump() for curve in families.curves],
@@ -47,10 +47,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _draw(path: Path, families: Families, data: str) -> None:
+def _draw(path: Path, families: Families) -> None:
     if path.suffix.removeprefix(".") not in figure_style.METADATA:
         endings = ", ".join(f".{ending}" for ending in figure_style.METADATA)
         raise Refused(f"a figure was asked for as '{path}'; a file ending in one of {endings} was expected")
-    bounds = bounds_of(families.records, families.metric, data)
-    figure = capacity_figure(families.curves, bounds, families.metric, families.axis, families.unit)
-    figure_style.save_as(figure, path)
+    figure_style.save_as(figure_of(families), path)

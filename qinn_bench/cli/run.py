@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from rich.console import Console
-
 from qinn_bench import limits
 from qinn_bench.cli import _study
 from qinn_bench.cli._endings import INTERRUPTED
 from qinn_bench.limits import Limits
 from qinn_bench.report import forms
-from qinn_bench.report.sensitivity_table import licensed
-from qinn_bench.report.study_table import table
+from qinn_bench.report.finished_table import run_table
 from qinn_bench.study import study_files
-from qinn_bench.study.run_study import Stopped, run_study
+from qinn_bench.study.run_study import Stopped, console, run_study
 
 SOME_FAILED = 3
 
@@ -35,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run what is missing, print the table and where the records are; 3 if some cells failed."""
-    log = Console(stderr=True)
+    log = console()
     use = Limits(options.jobs, options.timeout, options.memory, options.threads)
     study, kept = study_files.load_study(options.study), _study.filters(options)
     try:
@@ -43,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     except Stopped:
         return INTERRUPTED
     if ran.over_seeds:  # Not even one on a disk that is full.
-        shown = licensed(table(ran.over_seeds, study.columns or None, study.title), ran.over_seeds, options.results)
+        shown = run_table(study, ran.over_seeds, options.results)
         print(shown.json() if options.json else forms.text(shown))
     log.print(f"records: {options.results / 'records' / study.name}", soft_wrap=True)
     for problem in ran.problems:

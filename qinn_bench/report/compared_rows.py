@@ -38,8 +38,8 @@ class ComparedRows:
         return "\n".join(FORMS[form](table) for table in self.tables)
 
     def rows(self) -> Iterable[Mapping[str, object]]:
-        """One mapping a pair, numbers in full precision; what does not exist is None."""
-        for pair in self._shown.pairs:
+        """One mapping a pair, in the order of the CSV, numbers in full precision; what does not exist is None."""
+        for pair in sorted(self._shown.pairs, key=report.decided_first):
             told = pair.comparison
             low, high = told.interval or (None, None)
             yield {

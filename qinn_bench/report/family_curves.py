@@ -8,22 +8,26 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from qinn_bench.capacity.equivalence import Curve, Equivalence, capacity, ratio
+from qinn_bench.capacity.equivalence import Curve, Equivalence, bounds_of, capacity, ratio
 from qinn_bench.labels import joined
 from qinn_bench.records import known
 from qinn_bench.report.capacity_table import capacity_table
 from qinn_bench.report.table_value import Table
-from qinn_bench.values import Control, Record
+from qinn_bench.values import Control, Estimate, Record
 
 
 @dataclass(frozen=True)
 class Families:
-    """The families of a study on one data set, in its order, with the ratio of each quantum to each classical one."""
+    """The families of a study on one data set, in its order, with the ratio of each quantum to each classical one.
+
+    `data` is the data set as it was asked for, empty where the study has one.
+    """
 
     curves: list[Curve]
     ratios: list[Equivalence]
     metric: str
     axis: str
+    data: str
     records: list[Record]
     notes: list[str]
 
@@ -31,6 +35,11 @@ class Families:
     def unit(self) -> str:
         """The unit of the metric."""
         return next((one.metrics[self.metric].unit for one in self.records if self.metric in one.metrics), "")
+
+    @property
+    def bounds(self) -> dict[str, Estimate]:
+        """Floors and ceilings by name."""
+        return bounds_of(self.records, self.metric, self.data)
 
     @property
     def table(self) -> Table:
@@ -50,7 +59,7 @@ def families_of(
     """
     studied, notes = known.some_of_study(str(study["name"]), results, records)
     curves = _in_order(study, capacity(studied, metric, axis, data))
-    return Families(curves, _ratios(curves), metric, axis, studied, notes + _absent(study, curves))
+    return Families(curves, _ratios(curves), metric, axis, data, studied, notes + _absent(study, curves))
 
 
 def _in_order(study: Mapping[str, Any], families: Sequence[Curve]) -> list[Curve]:

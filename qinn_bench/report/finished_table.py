@@ -13,7 +13,7 @@ from qinn_bench.report.table_value import Table
 from qinn_bench.study import progress
 from qinn_bench.study.progress import Standing
 from qinn_bench.study.selection import Selection
-from qinn_bench.values import Record, Refused
+from qinn_bench.values import Record, Refused, Study
 
 
 def finished_table(
@@ -32,6 +32,15 @@ def finished_table(
     shown, notes = _published(records, study.name, cells) if records else own
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
     return replace(made, footnotes=(*made.footnotes, *notes))
+
+
+def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:
+    """The table of what a run has left, in the order of its plan.
+
+    Raises:
+        Refused: it has left nothing.
+    """
+    return licensed(table(records, study.columns or None, study.title), records, results)
 
 
 def _published(path: Path, study: str, cells: Sequence[Standing]) -> tuple[list[Record], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,9 @@ MISSING = "–"
 INDENT = "  "
 """What the label of a control starts with."""
 FLAGGED = "‼"
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+"""How a text starts that spreadsheets take for a formula, and the numbers that start so too."""
 VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
 
 
@@ -104,20 +108,27 @@ class Table:
         notes = "\n".join(f"- {_plain(note)}" for note in self.footnotes)
         return f"### {_plain(self.title)}\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
 
-    def csv(self) -> str:
-        """Model, data set, role, the numbers of each column in full precision, a cell each, certificate, remarks."""
+    def cells(self) -> tuple[list[str], list[list[str | float]]]:
+        """Names, and for each row its model, data set, role, the numbers of each column in full precision, a cell each,
+        certificate and remarks; what does not exist is empty."""
         first = list(self.rows[0].entries[0].plain) if self.rows else []
         suffixes = [_suffixes([row.entries[i] for row in self.rows]) for i in range(1, len(self.header))]
-        out = io.StringIO()
-        writer = csv.writer(_Lines(out))
         named = zip(self.header[1:], suffixes, strict=True)
         names = [heading.name + suffix for heading, own in named for suffix in own]
-        writer.writerow(["model", *first, "data", "role", *names, "certificate", "remarks"])
+        lines = []
         for row in self.rows:
-            told = (row.entries[0].plain[name] for name in first)
+            told = ("" if (x := row.entries[0].plain[name]) is None else x for name in first)
             entries = zip(row.entries[1:], suffixes, strict=True)
             cells = [_csv_cells(entry).get(suffix, "") for entry, own in entries for suffix in own]
-            writer.writerow([row.model, *told, row.data, row.role, *cells, row.verdict, "; ".join(row.remarks)])
+            lines.append([row.model, *told, row.data, row.role, *cells, row.verdict, "; ".join(row.remarks)])
+        return ["model", *first, "data", "role", *names, "certificate", "remarks"], lines
+
+    def csv(self) -> str:
+        """The `cells` in CSV; a text that a spreadsheet would take for a formula is made `harmless`."""
+        out = io.StringIO()
+        writer = csv.writer(LineFeeds(out))
+        names, lines = self.cells()
+        writer.writerows([map(harmless, names), *(map(harmless, line) for line in lines)])
         return out.getvalue()
 
     def json(self) -> str:
@@ -160,14 +171,24 @@ def _pipes(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-class _Lines:
+class LineFeeds:
     r"""Takes rows that end with ``\r\n``, by which a writer knows which cells to quote, and ends them with ``\n``."""
 
     def __init__(self, out: IO[str]) -> None:
         self.out = out
 
     def write(self, row: str) -> int:
+        """Write one row."""
         return self.out.write(row.removesuffix("\r\n") + "\n")
+
+
+def harmless(cell: Any) -> Any:
+    """A cell of CSV that no spreadsheet takes for a formula: such a text gets an apostrophe in front.
+
+    >>> harmless("=HYPERLINK(0)"), harmless("-1.5"), harmless(-1.5), harmless("a-b")
+    ("'=HYPERLINK(0)", '-1.5', -1.5, 'a-b')
+    """
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
 
 
 def _suffixes(column: Sequence[Entry]) -> list[str]:

@@ -41,6 +41,11 @@ class Ran:
         return not self.problems and not any(progress.failed(record) for record in self.records)
 
 
+def console(*, quiet: bool = False) -> Console:
+    """Where a run tells what happens: the standard error output, or nowhere."""
+    return Console(stderr=True, quiet=quiet)
+
+
 def run_study(
     study: Study,
     results: Path,
@@ -60,7 +65,7 @@ def run_study(
         Refused: limits that make no sense here, no cells, or a folder of results that cannot be written.
         Stopped: the user has interrupted it.
     """
-    log = log or Console(stderr=True)
+    log = log or console()
     use = limits.checked(use)
     planned = planning.plan(study, results, use)
     orders = selection.chosen(study, planned, filters)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from qinn_bench import registry
+from qinn_bench import catalogue, registry
+from qinn_bench.labels import is_of
 from qinn_bench.records import published, store
-from qinn_bench.study import grid, matched, progress
+from qinn_bench.study import grid, matched, progress, study_files
 from qinn_bench.study.grid import Drawn
 from qinn_bench.study.order import Order
 from qinn_bench.study.progress import Standing
@@ -54,12 +55,39 @@ class Selection:
         return [one for one in self.cells if one.slot.cell.varies == "all"]
 
 
+def check_filters(study: Study, filters: Filters) -> None:
+    """Let filters pass whose every model is a row of the study, or the start of one, or a model of it, and whose every
+    data set is one of it.
+
+    Raises:
+        Refused: one is not.
+    """
+    rows = [study_files.label_of(row) for row in study.models]
+    bounds = [name for name, role in catalogue.roles().items() if role in ("floor", "ceiling")] if study.floors else []
+    for text in filters.models:
+        if not any(is_of(text, row) for row in [*rows, *bounds]):
+            _check_use("row", text, [row.model for row in study.models] + bounds, [*rows, *bounds], study)
+    for text in filters.data:
+        names = [registry.parse_use(data).name for data in study.data]
+        _check_use("data set", text, names, study.data, study)
+
+
+def _check_use(what: str, text: str, names: Sequence[str], shown: Sequence[str], study: Study) -> None:
+    try:
+        known = registry.parse_use(text).name in names
+    except Refused:
+        known = False
+    if not known:
+        raise Refused(f"'{study.name}' has no {what} '{text}'; there are: {', '.join(dict.fromkeys(shown))}")
+
+
 def select(study: Study, results: Path, filters: Filters = EVERY, records: Path | None = None) -> Selection:
     """The cells of a study with their records, published ones (`records`) or those of the folder of results.
 
     Raises:
-        Refused: the filters keep nothing, or the file of published records is none of this study.
+        Refused: the filters keep nothing or name what the study has not; the published records are of another study.
     """
+    check_filters(study, filters)
     drawn = grid.draw(study)
     if records:
         known, odd = published.read(records, study.name), list[store.Unreadable]()

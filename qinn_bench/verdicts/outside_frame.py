@@ -10,13 +10,12 @@ from qinn_bench.files import short
 from qinn_bench.values import Refused
 from qinn_bench.verdicts.outside_results import Cells, Columns, Results, check_roles, read_cells
 
+NAME = "the frame"
 FIRST_LINE = 2
 """Lines are counted as in the CSV file that the frame would make, whose first line has the names."""
 
 
-def read_frame(
-    frame: pd.DataFrame, columns: Columns, drop: bool = False, rows: Sequence[str] = (), name: str = "the frame"
-) -> Results:
+def read_frame(frame: pd.DataFrame, columns: Columns, drop: bool = False, rows: Sequence[str] = ()) -> Results:
     """Read a table whose cells are those of a frame; what is missing in it (NaN, None, NA) is a hole.
 
     Raises:
@@ -30,17 +29,17 @@ def read_frame(
     if not isinstance(frame, pd.DataFrame):
         raise Refused(f"a {type(frame).__name__} was given to be compared; a pandas DataFrame was expected")
     check_roles(columns)
-    _check_there(frame, [column for column in columns if column], name)
-    return read_cells(_lines(frame, columns), name, columns, drop, rows)
+    _check_there(frame, [column for column in columns if column])
+    return read_cells(_lines(frame, columns), NAME, columns, drop, rows)
 
 
-def _check_there(frame: pd.DataFrame, wanted: Sequence[str], name: str) -> None:
+def _check_there(frame: pd.DataFrame, wanted: Sequence[str]) -> None:
     known = list(map(str, frame.columns))
     for column in wanted:
         if column not in known:
-            raise Refused(f"{name} has no column '{column}'; it has: {short(', '.join(known)) if known else 'none'}")
+            raise Refused(f"{NAME} has no column '{column}'; it has: {short(', '.join(known)) if known else 'none'}")
         if known.count(column) > 1:
-            raise Refused(f"{name} has {known.count(column)} columns '{column}'; which one is meant cannot be told")
+            raise Refused(f"{NAME} has {known.count(column)} columns '{column}'; which one is meant cannot be told")
 
 
 def _lines(frame: pd.DataFrame, columns: Columns) -> Iterator[tuple[int, Cells]]:
