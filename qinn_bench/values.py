@@ -32,11 +32,26 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+\[\]-]*$", max_l
 
 
 class Refused(ValueError):
-    """What was asked for cannot be had; the message is one sentence: what was given, what was expected, what exists."""
+    """What was asked for cannot be had; the message is one sentence: what was given, what was expected, what exists.
+
+    Example:
+        >>> try:
+        ...     raise Refused("no model is called 'splin'; there are: spline_inn")
+        ... except ValueError as refusal:
+        ...     print(refusal)
+        no model is called 'splin'; there are: spline_inn
+    """
 
 
 class Value(BaseModel):
-    """A frozen, strictly typed value; unknown keys and non-finite numbers are refused."""
+    """A frozen, strictly typed value; unknown keys and non-finite numbers are refused.
+
+    Example:
+        >>> class Point(Value):
+        ...     x: float
+        >>> Point(x=1.0).model_copy(update={"x": 2.0})
+        Point(x=2.0)
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -66,6 +81,12 @@ class Estimate(Value):
     """A number with its error (one standard deviation), its unit, the direction that is better, and its sample size.
 
     `value` is None where the number does not exist; `note` then says why.
+
+    Example:
+        >>> Estimate(value=0.036, error=0.003, n=10_000, unit="sd", better="lower").error
+        0.003
+        >>> Estimate(value=None, note="no row lies in the window").value is None
+        True
     """
 
     value: float | None
@@ -82,6 +103,10 @@ class Budget(Value):
     Every `check_every` steps the loss of the first `check_rows` validation rows is taken, and the weights of the best
     check are kept; `patience` counts checks without improvement before training stops (0: never); `clip` is the
     largest allowed norm of the gradient.
+
+    Example:
+        >>> Budget(steps=500, batch=64).schedule
+        'cosine'
     """
 
     steps: Positive = 1000
@@ -96,7 +121,12 @@ class Budget(Value):
 
 
 class Use(Value):
-    """A model or a data set by name, with all its knobs spelled out."""
+    """A model or a data set by name, with all its knobs spelled out.
+
+    Example:
+        >>> str(Use(name="spline_inn", knobs={"blocks": 2, "bins": 4}))
+        'spline_inn[bins=4,blocks=2]'
+    """
 
     name: str
     knobs: Knobs = {}
@@ -113,6 +143,12 @@ class Cell(Value):
     `control` the circuits of the model are replaced before training. The seed moves every source of randomness, or
     only the one that `varies`; the others then stay at seed 0. The split into train, valid and test rows is moved by
     itself alone, so that all models and seeds are judged on the same rows.
+
+    Example:
+        >>> cell = Cell(model=Use(name="qinn"), data=Use(name="moons"), budget=Budget(), backend="native", device="cpu",
+        ...             seed=3, samples=1000, mass_draws=10_000, varies="batches")
+        >>> cell.stream("batches"), cell.stream("initialisation"), cell.stream("split")
+        (3, 0, 0)
     """
 
     model: Use
@@ -137,6 +173,10 @@ class Row(Value):
 
     With `shape`, the matcher sets the knobs that are left open so that the study's `match` is met; with a `ladder`,
     each of the study's sizes takes the rung (more knobs) that comes nearest to it.
+
+    Example:
+        >>> Row(model="qinn", label="trimmed", knobs={"uploads": 4}, shape="deep").label
+        'trimmed'
     """
 
     model: str
@@ -153,6 +193,13 @@ class Match(Value):
     step of `batch` rows; `rank` is that of the Jacobian of the parameters near the start of training. An axis of 0 is
     not asked for; with none, a study's sizes are its parameters. Weights that no readout sees do not count, unless
     `blind` says so.
+
+    Example:
+        >>> match = Match(parameters=370, tolerance=0.03)
+        >>> match.axis, match.target, match.allowed
+        ('parameters', 370, 'within 3.0%')
+        >>> match.counted(Parameters(total=372, quantum=320, classical=52, frozen=0, blind=16))
+        356
     """
 
     parameters: NotNegative = 0
@@ -195,7 +242,12 @@ class Match(Value):
 
 
 class Plugins(Value):
-    """Folders whose files join what exists, relative to the study file; their code is run because they are named."""
+    """Folders whose files join what exists, relative to the study file; their code is run because they are named.
+
+    Example:
+        >>> Plugins(models="my_models/").data_sets
+        ''
+    """
 
     models: str = ""
     data_sets: str = ""
@@ -209,6 +261,12 @@ class Study(Value):
     named; with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
     `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is
     for the data, and is no row yet, becomes one. `plugins` are folders of models, data sets and metrics of the user's.
+
+    Example:
+        >>> study = Study(name="mine", data=("moons",), models=(Row(model="spline_inn"),),
+        ...     budgets={"short": Budget(steps=500)})
+        >>> study.seeds, study.samples
+        (3, 10000)
     """
 
     name: StudyName
@@ -239,6 +297,10 @@ class Parameters(Value):
     were not counted.
     `buffers` are fitted numbers outside of its parameters that its density depends on, such as the rows of a kernel
     density estimate; None where they were not counted.
+
+    Example:
+        >>> Parameters(total=372, quantum=320, classical=52, frozen=0, blind=16).live
+        356
     """
 
     total: int
@@ -263,6 +325,13 @@ class Certificate(Value):
     `inversion_failures` is the share of latent draws without a pre-image; `logdet_error` the largest difference between
     the claimed log-det and autodiff; `sign_changes` the share of rows whose det J has the minority sign;
     `support_leak` the share of generated rows outside the data's support.
+
+    Example:
+        >>> certificate = Certificate(verdict="fail", reasons=("the density integrates to 12.3",),
+        ...     mass=Estimate(value=12.3),
+        ...                           interval=(8.6, 16.0), effective_share=0.01, draws=200_000)
+        >>> certificate.verdict, certificate.mass.value
+        ('fail', 12.3)
     """
 
     verdict: Verdict
@@ -281,7 +350,12 @@ class Certificate(Value):
 
 
 class Training(Value):
-    """How a training ended: steps taken, the step and validation loss of the kept weights, and why it stopped."""
+    """How a training ended: steps taken, the step and validation loss of the kept weights, and why it stopped.
+
+    Example:
+        >>> Training(steps=2000, best_step=1900, best_loss=7.48, stopped="budget used up").best_step
+        1900
+    """
 
     steps: int
     best_step: int
@@ -298,6 +372,10 @@ class Resources(Value):
     of the model's outputs with respect to its trained parameters at `rank_rows` test rows; `rank_is_bound` says that
     all outputs at these rows were independent, so that more rows would show more. `without_effect` counts the trained
     numbers on which neither latents nor log-determinants depend there.
+
+    Example:
+        >>> Resources(circuit_evaluations=0, step_flops=404_354, cpu_to_best_s=4.9, peak_memory_mb=344.4, rank=352).rank
+        352
     """
 
     circuit_evaluations: int
@@ -317,6 +395,11 @@ class Comparison(Value):
     is its 95 % confidence interval. The p-values are those of "first is better", "first is worse" and, with a
     `margin`, "the two differ by less than the margin"; `p_wilcoxon` is a second opinion on "first is better".
     `remarks` are what of the `reason` holds whatever the outcome is, such as the replicates that were left out.
+
+    Example:
+        >>> Comparison(outcome="better", reason="", effect=Estimate(value=0.12, error=0.02), interval=(0.07,
+        ...     0.17)).outcome
+        'better'
     """
 
     outcome: Outcome
@@ -334,7 +417,12 @@ class Comparison(Value):
 
 
 class Flag(Value):
-    """Why a number is too good to be believed: the kind of suspicion, and one sentence with its figures."""
+    """Why a number is too good to be believed: the kind of suspicion, and one sentence with its figures.
+
+    Example:
+        >>> str(Flag(kind="memoriser", said="98 % of the rows lie nearer to training rows than chance"))
+        'memoriser: 98 % of the rows lie nearer to training rows than chance'
+    """
 
     kind: Suspicion
     said: str
@@ -354,6 +442,14 @@ class Record(Value):
     `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
     it, so that a new or changed metric is taken again without training. `inputs` names all that made the numbers, part
     by part, each with the fingerprint of its content (`keys.inputs_of`).
+
+    Example:
+        >>> cell = Cell(model=Use(name="qinn"), data=Use(name="moons"), budget=Budget(), backend="native", device="cpu",
+        ...             seed=0, samples=1000, mass_draws=10_000)
+        >>> record = Record(key="0a1b", study="mine", row="qinn", role="model", cell=cell, status="diverged",
+        ...     reason="NaN loss")
+        >>> record.status, record.metrics
+        ('diverged', {})
     """
 
     schema_version: Literal[1] = 1

@@ -24,6 +24,10 @@ class Tally:
     A circuit on one row is one evaluation, its Jacobian along n inputs is n more (n tangent states), and the reverse
     sweep of a gradient is none. `kernel_flops` are the operations of the compiled kernel in both sweeps; `hidden` names
     a simulator whose operations nobody counts.
+
+    Example:
+        >>> Tally(evaluations=128).kernel_flops
+        0.0
     """
 
     evaluations: int = 0

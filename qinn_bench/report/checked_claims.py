@@ -20,7 +20,14 @@ FOLDER = "benchmarks/claims"
 
 @dataclass(frozen=True)
 class CheckedClaims:
-    """A file of claims, a ruling for each, whether the file was frozen before the run, and notes on the records."""
+    """A file of claims, a ruling for each, whether the file was frozen before the run, and notes on the records.
+
+    Example:
+        >>> checked = check_file(Path("rousselot2024"), Path("results"),
+        ...     Path("results/published/capacity_zjets.jsonl.gz"))
+        >>> [ruling.decision for ruling in checked.rulings][:2], checked.standing
+        (['refuted', 'refuted'], 'frozen')
+    """
 
     file: Claims
     rulings: tuple[Ruling, ...]

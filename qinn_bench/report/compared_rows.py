@@ -13,7 +13,17 @@ from qinn_bench.statistics.findings import Findings
 
 @dataclass(frozen=True)
 class ComparedRows:
-    """What was found, the name of the table it was found in, and whether pairs on single data sets are left out."""
+    """What was found, the name of the table it was found in, and whether pairs on single data sets are left out.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from qinn_bench.verdicts import all_against_all, outside_results
+        >>> columns = outside_results.Columns("classifier", "auc", "dataset")
+        >>> results = outside_results.read(Path("docs/examples/demsar2006.csv"), columns)
+        >>> shown = ComparedRows(all_against_all.compared(results, all_against_all.terms_of()), "demsar2006.csv")
+        >>> len(shown.tables), len(list(shown.rows()))
+        (3, 6)
+    """
 
     findings: Findings
     name: str

@@ -21,6 +21,13 @@ class Families:
     """The families of a study on one data set, in its order, with the ratio of each quantum to each classical one.
 
     `data` is the data set as it was asked for, empty where the study has one.
+
+    Example:
+        >>> from qinn_bench.study.study_files import read_plain
+        >>> path = Path("results/published/capacity_zjets.jsonl.gz")
+        >>> families = families_of(read_plain(Path("capacity_zjets")), Path("results"), path, "nll", "parameters")
+        >>> families.unit, [curve.family for curve in families.curves if not curve.control_of][:2]
+        ('nats', ['affine_inn', 'spline_inn'])
     """
 
     curves: list[Curve]

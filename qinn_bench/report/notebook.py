@@ -16,7 +16,16 @@ from qinn_bench.report.table_value import Table
 
 
 class Shown(ABC):
-    """An answer that shows itself: `str` is what its verb prints, notebooks take the rich forms."""
+    """An answer that shows itself: `str` is what its verb prints, notebooks take the rich forms.
+
+    Example:
+        >>> class Answer(Shown):
+        ...     tables = ()
+        ...     def rows(self):
+        ...         return [{"row": "a", "n": 1}, {"row": "b", "n": None}]
+        >>> Answer().frame().dtypes.astype(str).to_dict()
+        {'row': 'object', 'n': 'Int64'}
+    """
 
     @property
     @abstractmethod
@@ -53,6 +62,12 @@ class ShownTable(Shown):
 
     `table` is the table as a value; `complete` says of a run whether every cell gave a result, and `problems` name the
     cells that could not be run.
+
+    Example:
+        >>> from qinn_bench import api
+        >>> shown = api.table("quick", records="results/published/quick.jsonl.gz", columns="swd", model="spline_inn")
+        >>> print(shown._repr_markdown_().splitlines()[2])
+        | model | sliced W₁ [sd] |
     """
 
     def __init__(self, table: Table, problems: tuple[str, ...] = (), *, complete: bool = True) -> None:
@@ -70,7 +85,14 @@ class ShownTable(Shown):
 
 
 class ShownClaims(Shown):
-    """A file of claims with what the records say of each, as `qinn_bench.claims` gives it: `checked` is the value."""
+    """A file of claims with what the records say of each, as `qinn_bench.claims` gives it: `checked` is the value.
+
+    Example:
+        >>> from qinn_bench import api
+        >>> ruled = api.claims("rousselot2024", records="results/published/capacity_zjets.jsonl.gz")
+        >>> ruled.checked.standing, len(ruled.frame())
+        ('frozen', 5)
+    """
 
     def __init__(self, checked: CheckedClaims) -> None:
         self.checked = checked
@@ -86,7 +108,14 @@ class ShownClaims(Shown):
 
 
 class ShownComparison(Shown):
-    """Rows of a table of results against each other, as `qinn_bench.compare` gives it: `compared` is the value."""
+    """Rows of a table of results against each other, as `qinn_bench.compare` gives it: `compared` is the value.
+
+    Example:
+        >>> from qinn_bench import api
+        >>> shown = api.compare("docs/examples/demsar2006.csv", row="classifier", column="dataset", value="auc")
+        >>> [table.title for table in shown.tables]
+        ['Rows of demsar2006.csv', 'Verdicts of demsar2006.csv', 'Pairs of rows of demsar2006.csv']
+    """
 
     def __init__(self, compared: ComparedRows) -> None:
         self.compared = compared

@@ -67,7 +67,12 @@ def _rows(record: Record, data: str, stale: str) -> Iterator[dict[str, Any]]:
         **{"model": cell.model.name, "model_knobs": _knobs(str(cell.model)), "data": data},
         **{"data_knobs": _knobs(str(cell.data)), "seed": cell.seed, "varies": cell.varies, "control": cell.control},
         **{"control_of": record.control_of, "role": record.role, "backend": cell.backend, "device": cell.device},
-        **{"status": record.status, "reason": record.reason, "flags": "; ".join(record.flags), "key": record.key},
+        **{
+            "status": record.status,
+            "reason": record.reason,
+            "flags": "; ".join(map(str, record.flags)),
+            "key": record.key,
+        },
         **{"current": not stale, "stale": stale},
         **_certificate(record),
         **_spent(record),

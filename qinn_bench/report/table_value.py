@@ -29,7 +29,12 @@ VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
 
 @dataclass(frozen=True)
 class Heading:
-    """A column: the name to ask for it by, its title, and the unit of its numbers."""
+    """A column: the name to ask for it by, its title, and the unit of its numbers.
+
+    Example:
+        >>> str(Heading("swd", "sliced W₁", "sd"))
+        'sliced W₁ [sd]'
+    """
 
     name: str
     title: str
@@ -46,6 +51,10 @@ class Entry:
     `plain` are the numbers that a text tells, by what is added to the name of the column: ``{"_low": 1.2, "_high": 3}``
     of an interval, ``{"": 5, "_of": 5}`` of "5/5". In CSV they stand in cells of their own; those of the first column
     have their names alone.
+
+    Example:
+        >>> str(Entry(Estimate(value=6.4949, error=0.012), "✓"))
+        '6.495(12)✓'
     """
 
     content: Estimate | str
@@ -66,6 +75,10 @@ class Line:
     """A row of a table: its data set, model, role, worst certificate, one entry a column, and remarks that go below.
 
     A row that is `flagged` is too good to be believed and is never the best.
+
+    Example:
+        >>> Line("moons", "a", "model", "pass", (Entry("a"), Entry(Estimate(value=0.036)))).flagged
+        False
     """
 
     data: str
@@ -79,7 +92,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of entries under headings, and the notes that explain them; the first column names the model."""
+    """Rows of entries under headings, and the notes that explain them; the first column names the model.
+
+    Example:
+        >>> line = Line("", "a", "model", "", (Entry("a"), Entry(Estimate(value=0.036, error=0.003), best=True)))
+        >>> table = Table("Rows", (Heading("model", "model"), Heading("swd", "sliced W₁", "sd")), (line,), ())
+        >>> table.cells()[1]
+        [['a', '', 'model', 0.036, 0.003, '', '']]
+        >>> print(table.csv(), end="")
+        model,data,role,swd,swd_error,certificate,remarks
+        a,,model,0.036,0.003,,
+    """
 
     title: str
     header: tuple[Heading, ...]
@@ -172,7 +195,15 @@ def _pipes(cells: Sequence[str]) -> str:
 
 
 class LineFeeds:
-    r"""Takes rows that end with ``\r\n``, by which a writer knows which cells to quote, and ends them with ``\n``."""
+    r"""Takes rows that end with ``\r\n``, by which a writer knows which cells to quote, and ends them with ``\n``.
+
+    Example:
+        >>> out = io.StringIO()
+        >>> csv.writer(LineFeeds(out)).writerow(["a", "b"])
+        4
+        >>> out.getvalue()
+        'a,b\n'
+    """
 
     def __init__(self, out: IO[str]) -> None:
         self.out = out

@@ -20,12 +20,22 @@ ONE_AT_A_TIME = Limits()
 
 
 class Stopped(KeyboardInterrupt):
-    """The user has stopped a run; what is true of its cells was said."""
+    """The user has stopped a run; what is true of its cells was said.
+
+    Example:
+        >>> issubclass(Stopped, Exception)
+        False
+    """
 
 
 @dataclass(frozen=True)
 class Ran:
-    """The records of the cells that were asked for, and a sentence for each that could not be run or read."""
+    """The records of the cells that were asked for, and a sentence for each that could not be run or read.
+
+    Example:
+        >>> Ran(records=[], problems=("moons qinn seed 0: no memory",)).complete
+        False
+    """
 
     records: list[Record]
     problems: tuple[str, ...]

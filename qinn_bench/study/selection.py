@@ -37,7 +37,16 @@ EVERY = Filters()
 
 @dataclass(frozen=True)
 class Selection:
-    """A study, its data sets, those of its cells that the filters keep, and files that are no records."""
+    """A study, its data sets, those of its cells that the filters keep, and files that are no records.
+
+    Example:
+        >>> from qinn_bench.study.study_files import load_study
+        >>> path = Path("results/published/quick.jsonl.gz")
+        >>> selection = select(load_study(Path("quick")), Path("results"), Filters(models=("qinn",), seeds=(0, 1)),
+        ...     path)
+        >>> [(one.slot.row, one.slot.cell.seed) for one in selection.cells]
+        [('qinn', 0), ('qinn', 1)]
+    """
 
     study: Study
     drawn: list[Drawn]

@@ -26,6 +26,10 @@ class Watch(Value):
     """What is watched: a study, the first seeds that are enough while nothing moves, and a margin for each metric.
 
     A margin is the largest change of a metric, in its unit, that counts as none.
+
+    Example:
+        >>> Watch(study="nightly", margins={"nll": 0.05}).first_seeds
+        5
     """
 
     study: str
@@ -35,7 +39,12 @@ class Watch(Value):
 
 
 class Series(Value):
-    """The golden numbers of one row, data set and metric: one for each seed from 0 on, None where there was none."""
+    """The golden numbers of one row, data set and metric: one for each seed from 0 on, None where there was none.
+
+    Example:
+        >>> Series(row="qinn", data="moons", metric="nll", values=(1.55, None, 1.56)).values[0]
+        1.55
+    """
 
     row: str
     data: str
@@ -48,6 +57,10 @@ class Golden(Value):
 
     `inputs` has for each row (`row_of`) the content of all that made its numbers but the seed (`keys.inputs_of`), and
     `measured` for each metric that of the code that took it.
+
+    Example:
+        >>> Golden(study="nightly", commit="0a1b2c3", environment="", series=()).schema_version
+        1
     """
 
     schema_version: Literal[1] = 1
@@ -60,7 +73,13 @@ class Golden(Value):
 
 
 class Finding(Value):
-    """What became of one golden series; `comparison` is of the numbers now against then, where they moved."""
+    """What became of one golden series; `comparison` is of the numbers now against then, where they moved.
+
+    Example:
+        >>> Finding(row="qinn", data="moons", metric="nll", outcome="equal", reason="within the margin",
+        ...     seeds=5).outcome
+        'equal'
+    """
 
     row: str
     data: str

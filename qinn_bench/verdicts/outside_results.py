@@ -34,6 +34,10 @@ class Columns(NamedTuple):
     """The names of a file's columns: what is compared, on what (empty: one data set), and its scores.
 
     With `sd` and `n` the value is a mean over n runs of that standard deviation; with `seed` there is a line a run.
+
+    Example:
+        >>> Columns(row="model", value="auc", column="data", seed="seed")
+        Columns(row='model', value='auc', column='data', seed='seed', sd='', n='')
     """
 
     row: str
@@ -51,6 +55,11 @@ class Results(NamedTuple):
     the runs of a score) are None where scores are runs themselves. `dropped` are the replicates left out because a
     row has no score there; `costs` says of rows how many more replicates were complete without that row alone, the most
     first.
+
+    Example:
+        >>> results = Results(("a", "b"), (("x", "0"), ("x", "1"), ("y", "0")), np.array([[1.0, 2, 3], [4, 5, 6]]))
+        >>> results.columns, [block.tolist() for block in results.by_column()]
+        (('x', 'y'), [[[1.0, 2.0], [4.0, 5.0]], [[3.0], [6.0]]])
     """
 
     rows: tuple[str, ...]
