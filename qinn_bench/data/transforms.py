@@ -144,7 +144,13 @@ class Probit:
 
 @dataclass(frozen=True)
 class Arcsinh:
-    """y = arcsinh(x): x near zero, and the logarithm of 2 |x| with the sign of x far from it."""
+    """y = arcsinh(x): x near zero, and the logarithm of 2 |x| with the sign of x far from it.
+
+    Example:
+        >>> x = np.array([0.25, 0.5])
+        >>> Arcsinh().inverse(Arcsinh().forward(x)[0]).round(6).tolist()
+        [0.25, 0.5]
+    """
 
     def forward(self, x: Array) -> tuple[Array, Array]:
         """``(n,) -> (n,), (n,)``: y and -log(1 + x^2) / 2."""
