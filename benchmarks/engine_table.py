@@ -13,7 +13,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "JAX_PLATFO
 
 from qinn_bench.performance import engine
 from qinn_bench.performance.scaling.scan import environment, scan
-from qinn_bench.performance.scaling.scan_values import Request, Row
+from qinn_bench.performance.scaling.scan_values import ScanRequest, ScanRow
 from qinn_bench.performance.scaling.share_of_peak import arithmetic
 from qinn_bench.performance.scaling.speed_page import COLUMNS, GRADIENT, NLL, markdown
 from qinn_bench.quantum.simulators import native
@@ -35,9 +35,9 @@ def main() -> int:
     known = {*engine.candidates()}
     names = tuple(name for name in COLUMNS if engine.candidate(name).simulator in known)
     points = sorted(POINTS, key=lambda point: (point[1], point[2]))[: options.points]
-    load, rows = os.getloadavg()[0], list[Row]()
+    load, rows = os.getloadavg()[0], list[ScanRow]()
     for mode, n_qubits, batch in points:
-        request = Request(backends=names, qubits=(n_qubits,), batch=batch, modes=(mode,), budget=options.budget)
+        request = ScanRequest(backends=names, qubits=(n_qubits,), batch=batch, modes=(mode,), budget=options.budget)
         rows += scan(request, _say).rows
     sizes = [(n, batch, kind) for n, batch in ARITHMETIC for kind in ("complex64", "complex128")]
     reached = [arithmetic(*size, options.budget) for size in sizes] if native.AVAILABLE else []
@@ -58,7 +58,7 @@ def main() -> int:
     return 0
 
 
-def _say(row: Row) -> None:
+def _say(row: ScanRow) -> None:
     said = f"{1e3 * row.seconds:.3g} ms" if row.seconds else f"{row.status}: {row.reason}"
     sys.stderr.write(f"{row.mode} at {row.n_qubits} / {row.batch}, {row.backend}: {said}\n")
 

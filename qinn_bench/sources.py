@@ -20,7 +20,7 @@ from qinn_bench.values import Refused
 DIGITS = 16
 Definition = tuple[str, str]
 """A dotted module and the name of something defined at its top level."""
-Chain = tuple[str, ...]
+NameChain = tuple[str, ...]
 """Names joined by dots in a text: ``("np", "random", "default_rng")``."""
 
 
@@ -34,9 +34,9 @@ class Module:
     name: str
     names: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, Definition] = field(default_factory=dict)
-    _spelled: dict[str, tuple[str, tuple[Chain, ...]]] = field(default_factory=dict)
+    _spelled: dict[str, tuple[str, tuple[NameChain, ...]]] = field(default_factory=dict)
 
-    def spelled(self, name: str) -> tuple[str, tuple[Chain, ...]]:
+    def spelled(self, name: str) -> tuple[str, tuple[NameChain, ...]]:
         """The text of a definition, and the chains of names that it uses; worked out once."""
         if name not in self._spelled:
             statements = self.names[name]
@@ -184,7 +184,7 @@ def _imported(node: ast.AST, package: str) -> Iterator[tuple[str, Definition]]:
             yield alias.asname or alias.name, (module, alias.name)
 
 
-def _used(statement: ast.AST) -> Iterator[Chain]:
+def _used(statement: ast.AST) -> Iterator[NameChain]:
     """The names and dotted chains of names that a statement mentions, but for annotations."""
     for name, value in ast.iter_fields(statement):
         if name == "returns" or (name == "annotation" and not _is_field(statement)):
@@ -194,7 +194,7 @@ def _used(statement: ast.AST) -> Iterator[Chain]:
                 yield from _chains(node)
 
 
-def _chains(node: ast.AST) -> Iterator[Chain]:
+def _chains(node: ast.AST) -> Iterator[NameChain]:
     chain, inner = [], node
     while isinstance(inner, ast.Attribute):
         chain.append(inner.attr)
@@ -205,7 +205,7 @@ def _chains(node: ast.AST) -> Iterator[Chain]:
         yield from _used(inner)
 
 
-def _target(module: Module, chain: Chain, homes: Collection[str]) -> tuple[Definition, bool]:
+def _target(module: Module, chain: NameChain, homes: Collection[str]) -> tuple[Definition, bool]:
     """What a chain of names stands for, and whether it is one of ours; ("", "") for a local or built-in name."""
     first, *rest = chain
     if first in module.names:

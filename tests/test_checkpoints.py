@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from qinn_bench.contracts import Batch, Player, Sampler
+from qinn_bench.records import store
+from qinn_bench.study import planning, run_cell, study_files
 from qinn_bench.training.batches import Batches
 from qinn_bench.training.checkpoints import Checkpoint
 from qinn_bench.training.loop import fit
@@ -142,6 +144,52 @@ def test_a_checkpoint_that_is_no_good_is_begun_anew(tmp_path, damage):
         with path.open("wb") as file:
             np.savez(file, **arrays)
     same(trained("adam", "cosine", Checkpoint(path, every=0)), trained("adam", "cosine"))
+
+
+STUDY = """
+name = "killed"
+data = ["moons[events=400]"]
+seeds = 1
+samples = 100
+metrics = ["nll", "swd"]
+
+[budgets.short]
+steps = 40
+check_every = 10
+
+[[models]]
+model = "spline_inn"
+knobs = { blocks = 2, hidden = 2 }
+
+[[models]]
+model = "qinn"
+knobs = { uploads = 2 }
+"""
+
+
+def test_a_cell_that_is_killed_in_its_training_goes_on_and_has_the_same_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_cell, "Checkpoint", lambda path: Checkpoint(path, every=0.0))
+    path = tmp_path / "killed.toml"
+    path.write_text(STUDY)
+
+    def until(stop_at):
+        def on_step(step):
+            if step == stop_at:
+                raise Stopped
+
+        return on_step
+
+    for whole, broken in zip(*(planning.plan(study_files.load_study(path), tmp_path / n) for n in "ab"), strict=True):
+        for stop_at in (3, 17, 33):
+            with pytest.raises(Stopped):
+                run_cell.run_cell(broken, until(stop_at))
+            kept = store.checkpoint_path(broken.results, broken.study, broken.key)
+            assert kept.exists() and store.load(broken.results, broken.study, broken.key) is None
+        one, other = run_cell.run_cell(whole), run_cell.run_cell(broken)
+        assert not kept.exists() and one.status == other.status == "ok"
+        assert one.metrics == other.metrics and one.training == other.training and one.certificate == other.certificate
+        first, second = store.load_arrays(whole.results, one), store.load_arrays(broken.results, other)
+        assert first.keys() == second.keys() and all(np.array_equal(first[n], second[n], equal_nan=True) for n in first)
 
 
 def test_a_full_disk_does_not_end_a_training(tmp_path):

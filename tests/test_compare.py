@@ -17,7 +17,7 @@ from qinn_bench.cli.main import main
 from qinn_bench.report import comparison_tables as report
 from qinn_bench.report.critical_figure import _lanes, critical_figure
 from qinn_bench.report.latex import latex
-from qinn_bench.statistics.findings import OVERALL, Terms
+from qinn_bench.statistics.findings import OVERALL, CompareTerms
 from qinn_bench.statistics.sign_flips import sign_flip_p
 from qinn_bench.statistics.welch import welch
 from qinn_bench.verdicts.all_against_all import compared
@@ -58,7 +58,7 @@ def verb(table, capsys):
 @pytest.mark.parametrize("better", ["higher", "lower"])
 def test_welch_agrees_with_scipy(better):
     m, s, n = np.array([[0.8], [0.7]]), np.array([[0.1], [0.03]]), np.array([[9.0], [5.0]])
-    found = welch(m, s, n, Terms(better))
+    found = welch(m, s, n, CompareTerms(better))
     side = "greater" if better == "higher" else "less"
     known = ttest_ind_from_stats(0.8, 0.1, 9, 0.7, 0.03, 5, equal_var=False, alternative=side)
     assert found.p_better == pytest.approx(known.pvalue) and found.p_worse == pytest.approx(1 - known.pvalue)
@@ -69,25 +69,25 @@ def test_welch_agrees_with_scipy(better):
 
 def test_welch_shows_equality_and_needs_five_runs():
     close = np.array([[0.500], [0.501]])
-    assert welch(close, np.full((2, 1), 0.01), SIZES, Terms(margin=0.05)).outcome == "equal"
-    few = welch(close * [[9.0], [1.0]], np.full((2, 1), 0.01), SIZES / 2, Terms())
+    assert welch(close, np.full((2, 1), 0.01), SIZES, CompareTerms(margin=0.05)).outcome == "equal"
+    few = welch(close * [[9.0], [1.0]], np.full((2, 1), 0.01), SIZES / 2, CompareTerms())
     assert few.outcome == "undecided" and "at least 5" in few.reason and few.p_better is None
 
 
 @pytest.mark.parametrize("apart", [0.0, 1e-16, 0.1])
 @pytest.mark.parametrize("margin", [None, 0.05])
 def test_no_spread_is_no_evidence(apart, margin):
-    found = welch(np.array([[0.5], [0.5 + apart]]), np.zeros((2, 1)), SIZES, Terms(margin=margin))
+    found = welch(np.array([[0.5], [0.5 + apart]]), np.zeros((2, 1)), SIZES, CompareTerms(margin=margin))
     assert found.outcome == "undecided" and found.p_better is None and "neither mean has a spread" in found.reason
-    rounding = welch(np.array([[0.5], [0.6]]), np.full((2, 1), 1e-17), SIZES, Terms())
+    rounding = welch(np.array([[0.5], [0.6]]), np.full((2, 1), 1e-17), SIZES, CompareTerms())
     assert rounding.outcome == "undecided"
-    one_side = welch(np.array([[0.5], [0.6]]), np.array([[0.0], [0.01]]), SIZES, Terms())
+    one_side = welch(np.array([[0.5], [0.6]]), np.array([[0.0], [0.01]]), SIZES, CompareTerms())
     assert one_side.outcome == "worse"
 
 
 def test_data_sets_without_spread_are_left_out_of_an_average():
     scores, sds = np.array([[0.5, 0.5, 9.0], [0.4, 0.41, 1.0]]), np.array([[0.01, 0.01, 0.0]] * 2)
-    found, known = (welch(scores[:, :n], sds[:, :n], np.full((2, n), 8.0), Terms()) for n in (3, 2))
+    found, known = (welch(scores[:, :n], sds[:, :n], np.full((2, n), 8.0), CompareTerms()) for n in (3, 2))
     assert found.effect == known.effect and found.p_better == known.p_better
     assert "left out 1 of 3 data sets" in found.reason
 
@@ -95,7 +95,9 @@ def test_data_sets_without_spread_are_left_out_of_an_average():
 @pytest.mark.parametrize("unit", [1e-150, 1.0, 1e99])
 def test_welch_at_any_scale(unit):
     m, s, n = np.array([[0.8], [0.7]]), np.array([[0.1], [0.03]]), np.array([[9.0], [5.0]])
-    assert welch(m * unit, s * unit, n, Terms()).p_better == pytest.approx(welch(m, s, n, Terms()).p_better)
+    assert welch(m * unit, s * unit, n, CompareTerms()).p_better == pytest.approx(
+        welch(m, s, n, CompareTerms()).p_better
+    )
 
 
 def test_welch_over_data_sets_keeps_its_level():
@@ -103,19 +105,21 @@ def test_welch_over_data_sets_keeps_its_level():
     rng, scale, wrong = np.random.default_rng(3), np.array([0.3, 1.0, 4.0]), 0
     for _ in range(2000):
         runs = rng.normal(size=(2, 3, 5)) * scale[:, None]
-        found = welch(runs.mean(2), runs.std(2, ddof=1), np.full((2, 3), 5.0), Terms())
+        found = welch(runs.mean(2), runs.std(2, ddof=1), np.full((2, 3), 5.0), CompareTerms())
         wrong += found.p_better <= 0.05
     assert abs(wrong / 2000 - 0.05) < 3.5 * np.sqrt(0.05 * 0.95 / 2000)
 
 
 def test_many_data_sets_are_the_replicates_and_few_are_not():
     scores = np.random.default_rng(0).normal(size=(2, 12))
-    many, few = (compared(results(scores, columns, seeds), Terms()) for columns, seeds in (("uvwxyz", 2), ("uvw", 4)))
+    many, few = (
+        compared(results(scores, columns, seeds), CompareTerms()) for columns, seeds in (("uvwxyz", 2), ("uvw", 4))
+    )
     assert many.pairs[0].comparison.replicates == 6 and "6 data sets" in many.replicates
     assert few.pairs[0].comparison.replicates == 12 and "12 pairs" in few.replicates
     differences = scores.reshape(2, 6, 2).mean(2)
     assert many.pairs[0].p == pytest.approx(2 * min(sign_flip_p(differences[0] - differences[1])))
-    asked = compared(results(scores, "uvwxyz", 2), Terms(over="pairs"))
+    asked = compared(results(scores, "uvwxyz", 2), CompareTerms(over="pairs"))
     assert asked.pairs[0].comparison.replicates == 12
     assert asked.pairs[0].comparison.interval == pytest.approx(ttest_rel(*scores).confidence_interval(), rel=1e-9)
 
@@ -124,43 +128,43 @@ def test_verdicts_are_two_sided_and_corrected():
     """Of five replicates the smallest two-sided p is 1/16; of eight, six pairs can be told apart."""
     steps = np.arange(4.0)[:, None]
     noise = 0.01 * np.random.default_rng(1).normal(size=(4, 8))
-    five = compared(results((steps + noise)[:2, :5], "x", 5), Terms()).pairs[0]
+    five = compared(results((steps + noise)[:2, :5], "x", 5), CompareTerms()).pairs[0]
     assert five.comparison.outcome == "undecided" and five.p == five.p_wilcoxon == 1 / 16
     assert "of 5 replicates no p is below 0.062, so that to correct 1 p-value takes 6" in five.comparison.reason
-    eight = compared(results(steps + noise, "x", 8), Terms())
+    eight = compared(results(steps + noise, "x", 8), CompareTerms())
     assert {pair.comparison.outcome for pair in eight.pairs} == {"better"}, "the row that ranks better is the first"
     assert (
         {pair.p_corrected for pair in eight.pairs} == {pair.p_wilcoxon_corrected for pair in eight.pairs} == {6 / 128}
     )
-    lower = compared(results(steps + noise, "x", 8), Terms("lower"))
+    lower = compared(results(steps + noise, "x", 8), CompareTerms("lower"))
     assert {pair.comparison.outcome for pair in lower.pairs} == {"better"}
     assert [one.rank for one in lower.standings] == [1, 2, 3, 4]
     assert [one.row for one in lower.standings] == ["a", "b", "c", "d"] == [one.row for one in eight.standings][::-1]
 
 
 def test_few_replicates_are_undecided():
-    found = compared(results([[9.0, 9.1, 9.2], [1.0, 1.1, 1.2]], "x", 3), Terms())
+    found = compared(results([[9.0, 9.1, 9.2], [1.0, 1.1, 1.2]], "x", 3), CompareTerms())
     assert found.pairs[0].comparison.outcome == "undecided" and found.pairs[0].p is None
     assert found.standings[0].interval is None and found.alike is None
 
 
 def test_means_are_compared_on_each_data_set_and_over_all():
     block = np.array([[0.9, 0.8, 0.7], [0.5, 0.4, 0.3], [0.5, 0.41, 0.29]])
-    found = compared(means(block, 0.02, 6), Terms())
+    found = compared(means(block, 0.02, 6), CompareTerms())
     assert [pair.scope for pair in found.pairs] == [OVERALL] * 3 + ["d0"] * 3 + ["d1"] * 3 + ["d2"] * 3
     assert [pair.comparison.outcome for pair in found.pairs[:3]] == ["better", "better", "undecided"]
     assert "Welch" in found.pairs[0].comparison.method
     raw = ttest_ind_from_stats(0.9, 0.02, 6, 0.5, 0.02, 6, equal_var=False).pvalue
     assert found.pairs[3].p == pytest.approx(raw) and found.pairs[3].p_corrected > 5 * raw
-    many = compared(means(np.tile(block, (1, 2)) + 0.01 * np.arange(6), 0.02, 2), Terms())
+    many = compared(means(np.tile(block, (1, 2)) + 0.01 * np.arange(6), 0.02, 2), CompareTerms())
     assert "sign flips over data sets" in many.pairs[0].comparison.method and many.pairs[0].p == 2 / 64
     assert "means of 2 runs" in many.pairs[-1].comparison.reason
-    alone = compared(means(block[:, :1], 0.02, 6), Terms())
+    alone = compared(means(block[:, :1], 0.02, 6), CompareTerms())
     assert [pair.scope for pair in alone.pairs] == ["d0"] * 3
 
 
 def test_rows_that_never_differ():
-    found = compared(results(np.ones((2, 6)) * np.arange(6), "uvwxyz", 1), Terms(margin=0.1)).pairs[0]
+    found = compared(results(np.ones((2, 6)) * np.arange(6), "uvwxyz", 1), CompareTerms(margin=0.1)).pairs[0]
     assert (found.comparison.outcome, found.p, found.p_wilcoxon) == ("equal", 1.0, None)
 
 
@@ -168,7 +172,7 @@ def test_any_false_verdict_among_equal_rows_is_rare():
     """Four equal rows on eight data sets, means over seeds: any better or worse among the six pairs."""
     rng, wrong = np.random.default_rng(11), 0
     for _ in range(300):
-        found = compared(results(rng.normal(size=(4, 8)), "abcdefgh", 1), Terms())
+        found = compared(results(rng.normal(size=(4, 8)), "abcdefgh", 1), CompareTerms())
         wrong += any(pair.comparison.outcome != "undecided" for pair in found.pairs)
     assert wrong / 300 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
 
@@ -305,7 +309,7 @@ def test_seeds_in_another_order_make_no_rank(table):
         for data in "uvwxyz"
         for seed, digit in enumerate(order)
     ]
-    found = compared(read(table("model,data,seed,score", *lines), RUNS), Terms())
+    found = compared(read(table("model,data,seed,score", *lines), RUNS), CompareTerms())
     assert found.alike.chi2 == 0 and found.alike.p_chi2 == found.alike.p_f == 1.0
     assert {one.rank for one in found.standings} == {2.5} and {pair.p for pair in found.pairs} == {1.0}
 
@@ -313,7 +317,7 @@ def test_seeds_in_another_order_make_no_rank(table):
 def test_forty_rows_far_apart_are_all_decided():
     scores = np.arange(40)[:, None] + np.random.default_rng(2).normal(0, 0.0177, (40, 50))
     columns = tuple((f"d{at}", "") for at in range(50))
-    found = compared(Results(tuple(map(str, range(40))), columns, scores), Terms())
+    found = compared(Results(tuple(map(str, range(40))), columns, scores), CompareTerms())
     assert len(found.pairs) == 780 and {pair.comparison.outcome for pair in found.pairs} == {"better"}
     assert max(pair.p_corrected for pair in found.pairs) < 1e-10
 
@@ -345,11 +349,11 @@ def test_no_digit_depends_on_names_or_order(kind):
         single = sorted((p.p, p.p_corrected, p.comparison.effect.value) for p in found.single)
         return pairs, single, {name_of[s.row]: s.model_dump(exclude={"row"}) for s in found.standings}, found.alike.p_f
 
-    first = compared(Results(("a", "b", "c", "d"), tuple(replicates), scores, *spread), Terms(margin=0.2))
+    first = compared(Results(("a", "b", "c", "d"), tuple(replicates), scores, *spread), CompareTerms(margin=0.2))
     renamed = tuple(f"{['z', 'y', 'x', 'w'][at]}" for at in rows)
     moved = tuple((f"other {replicates[at][0]}", replicates[at][1]) for at in cells)
     shuffled = [None if block is None else block[rows][:, cells] for block in (scores, *spread)]
-    second = compared(Results(renamed, moved, *shuffled), Terms(margin=0.2))
+    second = compared(Results(renamed, moved, *shuffled), CompareTerms(margin=0.2))
     names = dict(zip("zyxw", "abcd", strict=True))
     assert numbers(first, {name: name for name in "abcd"}) == numbers(second, names)
 
@@ -370,7 +374,7 @@ def test_any_finite_scores_end_in_findings(scores, margin, kind, control):
     n = block.shape[1]
     replicates = tuple((f"d{at % 3}", str(at)) if kind == "seeds" else (f"d{at}", "") for at in range(n))
     spread = (np.abs(block[::-1]), np.full(block.shape, 6.0)) if kind == "means" else (None, None)
-    found = compared(Results(("a", "b", "c"), replicates, block, *spread), Terms(margin=margin, control=control))
+    found = compared(Results(("a", "b", "c"), replicates, block, *spread), CompareTerms(margin=margin, control=control))
     assert all(pair.p is None or 0 < pair.p <= 1 for pair in found.pairs)
     for made in (report.standings(found, "t"), report.matrix(found, "t"), report.pairs(found, "t")):
         for form in (made.text, made.markdown, partial(latex, made), made.csv) if made else ():
@@ -391,7 +395,7 @@ def test_one_absurd_score_decides_nothing_and_is_named(verb):
 
 def test_seeds_that_move_nothing_are_said_to(table):
     lines = [f"{row},x,{seed},{value}" for row, value in (("a", 0.9), ("b", 0.8)) for seed in range(6)]
-    found = compared(read(table("model,data,seed,score", *lines), RUNS), Terms())
+    found = compared(read(table("model,data,seed,score", *lines), RUNS), CompareTerms())
     assert found.pairs[0].comparison.outcome == "undecided"
     assert "5 repetitions over which neither row varies" in found.pairs[0].comparison.reason
     assert "No spread over the runs of 2 of 2 cells: 'a' on 'x', 'b' on 'x'." in found.remarks[0]
@@ -399,10 +403,10 @@ def test_seeds_that_move_nothing_are_said_to(table):
 
 def test_ceilings_and_cells_without_spread_are_told():
     block = np.array([[1.0, 1.0, 0.7], [1.0, 0.9, 0.6], [0.8, 1.0, 0.5]])
-    many = compared(means(block, 0.0, 6), Terms())
+    many = compared(means(block, 0.0, 6), CompareTerms())
     assert any("On 2 of 3 data sets several rows share the best score of the table, 1:" in one for one in many.remarks)
     assert any("No spread over the runs of 9 of 9 cells" in one for one in many.remarks)
-    assert compared(means(block * [1, 0.99, 1], 0.1, 6), Terms("lower")).remarks == ()
+    assert compared(means(block * [1, 0.99, 1], 0.1, 6), CompareTerms("lower")).remarks == ()
 
 
 def test_a_control_is_compared_with_every_other_row_only(capsys):
@@ -463,12 +467,12 @@ def test_a_summary_leaves_out_the_single_data_sets(capsys, table):
 def test_the_matrix_of_verdicts_mirrors():
     steps = np.arange(4.0)[:, None] + 0.01 * np.random.default_rng(1).normal(size=(4, 12))
     steps[2] = steps[1] + 0.001 * np.random.default_rng(2).normal(size=12)
-    found = compared(results(steps, "abcdefghijkl", 1), Terms(margin=0.1))
+    found = compared(results(steps, "abcdefghijkl", 1), CompareTerms(margin=0.1))
     made = report.matrix(found, "t")
     signs = [[str(entry) for entry in row.entries[1:]] for row in made.rows]
     assert signs == [["", "+", "+", "+"], ["-", "", "=", "+"], ["-", "=", "", "+"], ["-", "-", "-", ""]]
     assert [str(row.entries[0])[:2] for row in made.rows] == ["1 ", "2 ", "3 ", "4 "]
-    assert report.matrix(compared(results(steps[:2], "abcdefghijkl", 1), Terms()), "t") is None
+    assert report.matrix(compared(results(steps[:2], "abcdefghijkl", 1), CompareTerms()), "t") is None
 
 
 @pytest.mark.parametrize("ending", [".png", ".pdf"])
@@ -480,7 +484,7 @@ def test_the_figure_is_drawn_to_the_file_that_is_named(tmp_path, capsys, ending)
 
 def test_the_figure_shows_ranks_groups_and_the_difference():
     scores = np.random.default_rng(3).normal(size=(7, 30)) + np.array([0, 0.2, 1.5, 1.7, 3.5, 3.6, 3.7])[:, None]
-    found = compared(Results(tuple("abcdef$"), tuple((str(at), "") for at in range(30)), scores), Terms())
+    found = compared(Results(tuple("abcdef$"), tuple((str(at), "") for at in range(30)), scores), CompareTerms())
     axes = critical_figure(found).axes[0]
     shown = {text.get_text() for text in axes.texts}
     assert {f"{one.row}  {one.rank:.2f}" for one in found.standings[:4]} <= shown
@@ -490,7 +494,7 @@ def test_the_figure_shows_ranks_groups_and_the_difference():
     rank_of = {one.row: one.rank for one in found.standings}
     assert sorted(map(tuple, bars)) == sorted((rank_of[g[0]], rank_of[g[-1]]) for g in found.alike.groups)
     with_control = compared(
-        Results(tuple("abcdef$"), tuple((str(at), "") for at in range(30)), scores), Terms(control="c")
+        Results(tuple("abcdef$"), tuple((str(at), "") for at in range(30)), scores), CompareTerms(control="c")
     )
     axes = critical_figure(with_control).axes[0]
     (bar,) = [line.get_xdata() for line in axes.lines if line.get_linewidth() > 2]

@@ -226,12 +226,12 @@ def test_the_density_of_the_peak_integrates_to_one_and_to_the_entropy():
     mass = np.linspace(66.0, 116.0, 200_001)
     mass = 0.5 * (mass[1:] + mass[:-1])
     edge = np.full_like(mass, 20.0 + 1e-9)
-    log_p = bwexp.Peak().log_density(np.column_stack([mass, edge])) + np.log(25.0)
+    log_p = bwexp.CauchyMass().log_density(np.column_stack([mass, edge])) + np.log(25.0)
     p = np.exp(log_p) * (mass[1] - mass[0])
     assert abs(p.sum() - 1) < 1e-8
-    assert abs(-(p * log_p).sum() + 1 + np.log(25.0) - bwexp.Peak.entropy) < 1e-5
+    assert abs(-(p * log_p).sum() + 1 + np.log(25.0) - bwexp.CauchyMass.entropy) < 1e-5
     outside = np.array([[60.0, 30.0], [91.0, 19.0], [120.0, 30.0]])
-    assert (bwexp.Peak().log_density(outside) == -np.inf).all()
+    assert (bwexp.CauchyMass().log_density(outside) == -np.inf).all()
 
 
 def test_the_density_of_the_moons_does_not_depend_on_its_nodes(monkeypatch):
@@ -486,12 +486,13 @@ def test_the_command_line_lists_describes_and_verifies(cached, capsys):
 
 def test_keys_name_the_content():
     pytest.importorskip("pythia8mc", reason="needs the extra [hep]", exc_type=ImportError)
-    one = sample_files.Request(events=1000)
-    assert sample_files.key(one) == sample_files.key(sample_files.Request(events=1000))
+    one = sample_files.SampleRequest(events=1000)
+    assert sample_files.key(one) == sample_files.key(sample_files.SampleRequest(events=1000))
     others = [{"seed": 2}, {"quality": "full"}, {"cuts": "paper"}, {"min_ptz": 30.0}]
     assert (
         len(
-            {sample_files.key(sample_files.Request(events=1000, **other)) for other in others} | {sample_files.key(one)}
+            {sample_files.key(sample_files.SampleRequest(events=1000, **other)) for other in others}
+            | {sample_files.key(one)}
         )
         == 5
     )
@@ -502,4 +503,4 @@ def test_without_the_extra_generating_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(sample_files, "version", lambda name: "1")
     monkeypatch.setattr(sample_files, "GENERATOR", "qinn_bench.data.generators.absent")
     with pytest.raises(Refused, match=r"pip install 'qinn-bench\[hep\]'"):
-        sample_files.make(sample_files.Request(events=10), 1, lambda done: None)
+        sample_files.make(sample_files.SampleRequest(events=10), 1, lambda done: None)

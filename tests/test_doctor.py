@@ -61,7 +61,7 @@ def test_a_device_that_gives_wrong_numbers_is_a_verdict(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "conformance", lambda name, wires: right)
     assert main(["doctor", "--device", "qinn.native"]) == 0
     assert "no wrong number" in capsys.readouterr().out
-    bad = conformance.Check("torch", "adjoint", "HVP", "failed", 2.5)
+    bad = conformance.DeviceCheck("torch", "adjoint", "HVP", "failed", 2.5)
     monkeypatch.setattr(doctor, "conformance", lambda name, wires: (*right, bad))
     assert main(["doctor", "--device", "qinn.native"]) == 1
     printed = capsys.readouterr().out

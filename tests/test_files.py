@@ -25,14 +25,14 @@ from qinn_bench.performance.counters import golden
 from qinn_bench.performance.machine import Machine
 from qinn_bench.performance.nightly import anchor, run_files
 from qinn_bench.performance.nightly.anchor import Anchor
-from qinn_bench.performance.nightly.run_files import Row
+from qinn_bench.performance.nightly.run_files import RunRow
 from qinn_bench.records import published, store
 from qinn_bench.sensitivity import licence
 from qinn_bench.sensitivity.licence import Licence, Sight
 from qinn_bench.study import study_files
 from qinn_bench.values import Refused, Use
 from qinn_bench.verdicts import claim_file, claim_locks, golden_numbers
-from qinn_bench.verdicts.golden_numbers import Watch
+from qinn_bench.verdicts.golden_numbers import WatchedStudy
 
 ROOT = Path(__file__).parents[1]
 HEAD = 'name = "toy"\ndata = ["moons"]\n[budgets.a]\n[[models]]\nmodel = "truth"\n'
@@ -207,7 +207,7 @@ def test_runs_are_read_back_whatever_they_hold(tmp_path, label, knob):
     common = {"run": "0123abcd", "utc": "2026-03-04T05:06:07+00:00", "commit": "c" * 40, "dirty": False, "clock": "cpu"}
     machine = Machine(processor="x", architecture="y", cores=1, memory_gib=1, system="z", blas="b")
     common |= {"machine": machine.name, "environment": label, "version": label, "quantity": label, "unit": label}
-    made = [Row(workload=label, knobs={knob: label}, reason=label, **common) for _ in range(2)]
+    made = [RunRow(workload=label, knobs={knob: label}, reason=label, **common) for _ in range(2)]
     path = run_files.save(tmp_path, made, machine)
     assert run_files.read(path) == made
 
@@ -222,7 +222,7 @@ def test_what_is_accepted_is_read_back_whatever_it_is_called(tmp_path, label):
     given_ = Licence(data=label, fingerprint=label, sights=(Sight(**sight, repeats=9, null=9),))
     licence.write(tmp_path / "licence.json", given_)
     assert licence.read(tmp_path / "licence.json") == given_
-    watch = Watch(study="toy.toml", margins={"swd": 0.1})
+    watch = WatchedStudy(study="toy.toml", margins={"swd": 0.1})
     numbers = golden_numbers.golden_of(
         watch, "toy", [called(one, label, one.key) for one in row("a", [0.1] * 5)], label, label
     )

@@ -18,7 +18,7 @@ from qinn_bench.limits import Limits
 from qinn_bench.metrics import _collect
 from qinn_bench.records import store
 from qinn_bench.study import campaign, planning, run_cell, study_files
-from qinn_bench.study.endings import Event
+from qinn_bench.study.endings import CellEvent
 from qinn_bench.study.schedulers import local
 from qinn_bench.values import Refused
 
@@ -238,7 +238,7 @@ def test_two_campaigns_at_once_train_every_cell_once(tmp_path):
         one.start()
     for one in both:
         one.join(300)
-    begun = [event.order.row for event in started if event == Event(event.order)]
+    begun = [event.order.row for event in started if event == CellEvent(event.order)]
     assert sorted(begun) == sorted(order.row for order in orders)
     assert len(campaign.finished(orders)) == 3
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from qinn_bench import registry
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.study.schedulers import local
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +135,7 @@ def test_what_ends_its_process_twice_is_left_out(planned):
     lost = places.Tried("crashed", "its process ended")
     for k in range(2):
         assert planned._held_back(GPU, places.Place("gradient", 4, 64)) is None
-        planned.found.rows.append(check._row(GPU, places.Place("nll", 4 + k, 64), lost))
+        planned.found.rows.append(check.row_of(GPU, places.Place("nll", 4 + k, 64), lost))
     assert planned._held_back(GPU, places.Place("gradient", 4, 64)).reason == (
         "it ended badly 2 times before: its process ended"
     )
@@ -148,7 +148,7 @@ def test_a_point_that_the_end_of_the_run_cuts_off_is_no_fault_of_its_simulator(p
     planned.options.budget_total = 23.0
     cut = planned._tried(GPU, place)
     assert (cut.status, cut.reason) == ("skipped", "the 23 s of the whole run left 20 s for it")
-    assert list(notes.gaps([row(GPU.name, 8, 64, 1.0), check._row(GPU, place, cut)])) == [
+    assert list(notes.gaps([row(GPU.name, 8, 64, 1.0), check.row_of(GPU, place, cut)])) == [
         "Time was not left for: `torch:cuda` gradient at 4 / 64."
     ]
 
@@ -289,7 +289,7 @@ def test_the_page_has_a_line_for_each_kind_and_each_law_that_does_not_hold():
 
 def row(name, n, batch, seconds, error=0.0):
     facts = {"backend": name, "precision": "complex64", "n_qubits": n, "batch": batch, "mode": "gradient", "layers": 4}
-    return Row(**facts, threads=1, status="ok", seconds=seconds, error=error, rounds=5)
+    return ScanRow(**facts, threads=1, status="ok", seconds=seconds, error=error, rounds=5)
 
 
 def test_the_sentence_says_from_where_the_gpu_is_faster():
@@ -307,7 +307,7 @@ def test_the_sentence_says_from_where_the_gpu_is_faster():
 
 def lost(name, mode, n, batch, reason, status="skipped"):
     facts = {"backend": name, "precision": "complex64", "n_qubits": n, "batch": batch, "mode": mode, "layers": 4}
-    return Row(**facts, threads=1, status=status, reason=reason)
+    return ScanRow(**facts, threads=1, status=status, reason=reason)
 
 
 def test_gaps_are_one_line_for_each_kind_of_reason():

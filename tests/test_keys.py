@@ -75,8 +75,8 @@ def test_wording_and_places_change_no_content(copied):
     )
     edit(
         models / "_parts" / "flow.py",
-        "def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:",
-        "def forward(self, x):",
+        "def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:",
+        "def forward(self, x, condition=None):",
         0,
     )
     edit(
@@ -118,7 +118,7 @@ def test_wording_and_places_change_no_content(copied):
             {"transforms"},
         ),
         ("qinn_bench/quantum/simulators/statevector.py", "def ", "# fast\ndef ", set()),
-        ("qinn_bench/values.py", "class Record(Value):", "class Record(Value):\n    extra: int = 0", set()),
+        ("qinn_bench/nouns/record.py", "class Record(Value):", "class Record(Value):\n    extra: int = 0", set()),
     ],
 )
 def test_what_makes_a_number_changes_the_content(copied, file, old, new, moved):

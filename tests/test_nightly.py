@@ -20,7 +20,7 @@ from qinn_bench.performance.gate import decide
 from qinn_bench.performance.gate.bisection import Culprit
 from qinn_bench.performance.gate.compare_versions import GateReport
 from qinn_bench.performance.gate.decide import SPENT, Decision
-from qinn_bench.performance.gate.growth_terms import Growth
+from qinn_bench.performance.gate.growth_terms import GrowthTerm
 from qinn_bench.performance.gate.launches import NoVerdict
 from qinn_bench.performance.machine import Machine
 from qinn_bench.performance.nightly import anchor, findings, history, night, preflight, run_files, tiers, trends
@@ -81,7 +81,7 @@ def tools(**others):
 
 
 def moved(outcome, reason=""):
-    return golden_numbers.Finding(row="qinn", data="moons", metric="nll", outcome=outcome, reason=reason, seeds=5)
+    return golden_numbers.SeriesVerdict(row="qinn", data="moons", metric="nll", outcome=outcome, reason=reason, seeds=5)
 
 
 def gating(*decisions, **others):
@@ -163,7 +163,7 @@ def test_a_machine_on_which_equal_versions_differ_is_unfit():
 
 def test_a_regression_names_its_term_and_its_commit():
     slower = decision(EIGHT, "regression", 0.2)
-    growth = Growth(
+    growth = GrowthTerm(
         workload=Use(name="engine", knobs={"backend": "native"}),
         qubits=(2, 8),
         seconds=(1.0, 2.0),
@@ -187,7 +187,7 @@ def test_a_regression_names_its_term_and_its_commit():
 
 def test_tiers_share_the_budget_and_what_they_leave():
     moment = [0.0]
-    budget = night.Budget(100.0, ["counters", "anchor", "quality"], now=lambda: moment[0])
+    budget = night.NightBudget(100.0, ["counters", "anchor", "quality"], now=lambda: moment[0])
     spent = budget.begin("counters")
     for at, over in ((0, False), (5, False), (10, False), (20, False), (24, True)):
         moment[0] = at
@@ -260,7 +260,7 @@ seeds = 6
 budgets.short = {steps = 1}
 models = [{model = "gaussian"}, {model = "elementwise"}]
 """
-WATCH = golden_numbers.Watch(study="watched.toml", first_seeds=2, margins={"nll": 0.02})
+WATCH = golden_numbers.WatchedStudy(study="watched.toml", first_seeds=2, margins={"nll": 0.02})
 
 
 @pytest.fixture

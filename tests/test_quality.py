@@ -9,9 +9,9 @@ from qinn_bench.cli.main import main
 from qinn_bench.records import store
 from qinn_bench.values import Budget, Cell, Estimate, Record, Refused, Use
 from qinn_bench.verdicts import golden_numbers
-from qinn_bench.verdicts.golden_numbers import Watch
+from qinn_bench.verdicts.golden_numbers import WatchedStudy
 
-WATCH = Watch(study="benchmarks/studies/nightly.toml", first_seeds=3, margins={"nll": 0.02})
+WATCH = WatchedStudy(study="benchmarks/studies/nightly.toml", first_seeds=3, margins={"nll": 0.02})
 SEEDS, SD = 20, 0.05
 
 
@@ -58,7 +58,7 @@ def outcome(golden, values, **changes):
 
 
 def test_a_golden_metric_that_is_watched_no_more_is_no_pass(golden):
-    watch = Watch(study="benchmarks/studies/nightly.toml", first_seeds=3, margins={"swd": 0.02})
+    watch = WatchedStudy(study="benchmarks/studies/nightly.toml", first_seeds=3, margins={"swd": 0.02})
     found = golden_numbers.check(golden, watch, [record(seed, 9.0) for seed in range(SEEDS)])
     assert found[0].outcome == "inconclusive" and "watched no more" in found[0].reason
 

@@ -6,7 +6,7 @@ import zoo
 from torch import Tensor, nn
 
 from qinn_bench.capacity import cost
-from qinn_bench.capacity.cost import Step, jacobian_rank, numerical_rank, step_cost
+from qinn_bench.capacity.cost import StepCost, jacobian_rank, numerical_rank, step_cost
 from qinn_bench.contracts import Batch, DensityModel, count_parameters
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.compiler.lowering import simulator_of
@@ -71,7 +71,7 @@ def by_passes(model, rows):
 
 def test_redundant_and_unused_parameters_do_not_count():
     model = Redundant(DIM)
-    found = jacobian_rank(model, Batch(zoo.features(DIM)[:ROWS]), Step(0, 1), 1)
+    found = jacobian_rank(model, Batch(zoo.features(DIM)[:ROWS]), StepCost(0, 1), 1)
     assert found.rank == 2 * DIM and 0 < found.rows <= ROWS
     assert found.without_effect == model.unused.numel()
 
@@ -79,7 +79,7 @@ def test_redundant_and_unused_parameters_do_not_count():
 @pytest.mark.parametrize("name", ["qinn", "hybrid_qinn"])
 def test_weights_that_no_readout_sees_are_found_by_the_jacobian_too(name):
     model = zoo.tiny(name, DIM, jolt=0.1, knobs={"fidelity": 0.0, "mmd": 0.0, "trim": False})
-    found = jacobian_rank(model, Batch(zoo.features(DIM)[:ROWS]), Step(0, 1), 1)
+    found = jacobian_rank(model, Batch(zoo.features(DIM)[:ROWS]), StepCost(0, 1), 1)
     assert found.without_effect == count_parameters(model).blind > 0
 
 

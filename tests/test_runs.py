@@ -32,7 +32,7 @@ ROW = {
 
 
 def row(**changes):
-    return run_files.Row(**(ROW | changes))
+    return run_files.RunRow(**(ROW | changes))
 
 
 def test_a_run_comes_back_as_it_was(tmp_path):

@@ -20,11 +20,12 @@ from qinn_bench.cli.main import main
 from qinn_bench.cli.scale import parse_qubits
 from qinn_bench.performance import timing as measure
 from qinn_bench.performance import workloads
+from qinn_bench.performance.answering import serve_from_forks
 from qinn_bench.performance.scaling import scan
 from qinn_bench.performance.scaling.figure import scaling_figure
-from qinn_bench.performance.scaling.memory_probe import Scouted, Scouts, serve
+from qinn_bench.performance.scaling.memory_probe import Scouted, Scouts, answered, died
 from qinn_bench.performance.scaling.scan import growths
-from qinn_bench.performance.scaling.scan_values import Request, Row, Scan
+from qinn_bench.performance.scaling.scan_values import Scan, ScanRequest, ScanRow
 from qinn_bench.performance.scaling.tables import digits, notes, tables
 from qinn_bench.performance.timing import interleaved
 from qinn_bench.performance.workloads import WORKLOADS
@@ -84,7 +85,7 @@ def hungry(monkeypatch):
 def served(order):
     """What a fork of this process answers to one order."""
     reading, writing = os.pipe()
-    serve([order], writing)
+    serve_from_forks([order], writing, answered, died)
     os.close(writing)
     with os.fdopen(reading) as answers:
         return answers.read()
@@ -125,7 +126,7 @@ def fake_scan(monkeypatch, seconds, backends=("torch", "native"), qubits=tuple(r
     monkeypatch.setattr(scan, "_allowed", lambda request: 2**40)
     monkeypatch.setattr(workloads, "make", lambda use: seconds(use.knobs["backend"], use.knobs["n_qubits"]))
     seen = []
-    found = scan.scan(Request(backends=backends, qubits=qubits, **more), seen.append)
+    found = scan.scan(ScanRequest(backends=backends, qubits=qubits, **more), seen.append)
     assert sorted(map(str, seen)) == sorted(map(str, found.rows)), "every row is told while it runs"
     return found
 
@@ -167,14 +168,14 @@ def test_an_interrupted_scan_keeps_what_is_finished(monkeypatch):
 
 def test_what_cannot_fit_is_not_tried(monkeypatch):
     monkeypatch.setattr(scan, "_allowed", lambda request: 2**25)
-    request = Request(backends=("torch",), qubits=(6,))
+    request = ScanRequest(backends=("torch",), qubits=(6,))
     expected = scan._expected(request, "torch", "gradient", 6, [row(n, 2**20 * 2**n) for n in (3, 4)])
     held = scan._held_back(request, expected)
     assert (held.status, held.reason) == ("skipped", "predicted 64 MiB, more than the allowed 32 MiB")
 
 
 def test_the_first_size_of_a_simulator_is_forecast():
-    request = Request(backends=("default.qubit",), qubits=(24,))
+    request = ScanRequest(backends=("default.qubit",), qubits=(24,))
     seconds, size = scan._expected(request, "default.qubit", "gradient", 24, [])
     assert seconds > 10 and size > 64 * 2**24 * 16
     found = scan.scan(request)
@@ -183,7 +184,7 @@ def test_the_first_size_of_a_simulator_is_forecast():
 
 def row(n, peak=0, **more):
     facts = {"backend": "torch", "precision": "complex64", "n_qubits": n, "batch": 64, "mode": "gradient"}
-    return Row.model_validate(
+    return ScanRow.model_validate(
         facts | {"layers": 4, "threads": 1, "status": "ok", "seconds": 1e-3, "peak_bytes": peak} | more
     )
 

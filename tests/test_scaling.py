@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qinn_bench.performance.scaling.fit import Curve, allowance, fit
+from qinn_bench.performance.scaling.fit import FittedShape, allowance, fit
 from qinn_bench.seeds import numpy_rng
 
 QUBITS = np.arange(4.0, 17.0)
@@ -33,7 +33,7 @@ def test_exact_curves_are_recovered(numbers):
 
 def test_an_interval_ends_where_the_profile_leaves_the_allowance():
     t = noisy(numpy_rng("ends"), **TRUE)
-    found, points = fit(QUBITS, t), Curve(QUBITS, t)
+    found, points = fit(QUBITS, t), FittedShape(QUBITS, t)
     best = points.best()
     allowed = allowance(points.misfit(best), len(QUBITS))
     scaled = {"a": lambda v: v / points.scale, "b": lambda v: np.log(v / points.scale), "c": lambda v: v}
@@ -68,7 +68,7 @@ def coverage(replicates, numbers):
     """The share of 95 % intervals that hold each true number; a number is inside where its profile is allowed."""
     inside = dict.fromkeys(numbers, 0)
     for replicate in range(replicates):
-        points = Curve(QUBITS, noisy(numpy_rng("coverage", replicate), **numbers))
+        points = FittedShape(QUBITS, noisy(numpy_rng("coverage", replicate), **numbers))
         best = points.best()
         allowed = allowance(points.misfit(best), len(QUBITS))
         profiled = {"a": numbers["a"] / points.scale, "b": np.log(numbers["b"] / points.scale), "c": numbers["c"]}

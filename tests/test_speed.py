@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.performance.scaling.share_of_peak import Arithmetic, arithmetic
 from qinn_bench.performance.scaling.speed_page import COLUMNS, GRADIENT, NLL, markdown
 from qinn_bench.quantum.simulators import native
@@ -21,7 +21,7 @@ def row(backend, place=(4, 64), mode="gradient", **more):
     facts = {"backend": backend, "precision": "complex128", "n_qubits": n, "batch": batch, "mode": mode, "layers": 4}
     seconds = SECONDS[backend]
     timed = {"seconds": seconds, "error": 0.01 * seconds, "rounds": 9, "first_seconds": 1.5, "peak_bytes": 10 * 2**20}
-    return Row.model_validate(facts | {"threads": 1, "status": "ok"} | timed | more)
+    return ScanRow.model_validate(facts | {"threads": 1, "status": "ok"} | timed | more)
 
 
 def everything(**more):

@@ -43,7 +43,7 @@ from _places import (
 from qinn_bench import limits
 from qinn_bench.performance.order_server import Ended, Server
 from qinn_bench.performance.scaling.scan import environment
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.performance.timing import Timing
 from qinn_bench.values import Refused
 
@@ -179,7 +179,7 @@ class Check:
             self.worker.end()
             self.jax_holds = False
 
-    def _past(self, rival: Rival, place: Place) -> list[Row]:
+    def _past(self, rival: Rival, place: Place) -> list[ScanRow]:
         """The rows of a simulator in the mode of a place."""
         return [row for row in self.found.rows if (row.backend, row.mode) == (rival.name, place.mode)]
 
@@ -202,7 +202,7 @@ class Check:
             self.losses.setdefault(place, {})[rival.name] = tried.loss
         return tried
 
-    def _timed(self, place: Place, tried: Sequence[tuple[Rival, Tried]]) -> Iterator[Row]:
+    def _timed(self, place: Place, tried: Sequence[tuple[Rival, Tried]]) -> Iterator[ScanRow]:
         """The rows of those that ran: sampled in turns where a step is short enough, else as they were tried."""
         short = [rival for rival, one in tried if one.seconds <= self.options.step / 10]
         order = {"time": [vars(rival) for rival in short], "place": place, "seconds": self.options.sample}
@@ -216,7 +216,7 @@ class Check:
             timing = Timing(**found[rival.name]) if rival.name in found else None
             yield row_of(rival, place, one, timing)
 
-    def _keep(self, row: Row) -> None:
+    def _keep(self, row: ScanRow) -> None:
         self.found.rows.append(row)
         said = f"{1e3 * row.seconds:.3g} ms" if row.seconds else f"{row.status}: {row.reason}"
         _say(f"{self.left:4.0f} s left; {row.mode} at {row.n_qubits} / {row.batch}, {row.backend}: {said}")

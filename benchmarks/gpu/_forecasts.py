@@ -9,7 +9,7 @@ import torch
 from _places import Place, Rival
 
 from qinn_bench.performance import engine
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.quantum.simulators.forecast import RATES, forecast
 
 SATURATED = 0.02
@@ -22,7 +22,7 @@ NOTICED = 2**28
 """Bytes from which on the measured memory of a step is that of its states, not of libraries."""
 
 
-def seconds_of_step(known: Sequence[Row], rival: Rival, place: Place) -> float:
+def seconds_of_step(known: Sequence[ScanRow], rival: Rival, place: Place) -> float:
     """Seconds of a step, from the point nearest in work; of a GPU that is not yet busy nothing is predicted."""
     near = _nearest(known, place)
     if near is None or (rival.gpu and (near.seconds or 0) < SATURATED):
@@ -30,7 +30,7 @@ def seconds_of_step(known: Sequence[Row], rival: Rival, place: Place) -> float:
     return (near.seconds or 0) * max(place.work / _place(near).work, 1e-3)
 
 
-def bytes_of_step(known: Sequence[Row], rival: Rival, place: Place) -> float:
+def bytes_of_step(known: Sequence[ScanRow], rival: Rival, place: Place) -> float:
     """The bytes of a step: what is forecast, in the ratio of what was measured nearest by to the forecast of that."""
     expected = _expected(rival, place)
     near = _nearest([row for row in known if (row.peak_bytes or 0) > NOTICED], place)
@@ -52,9 +52,9 @@ def _expected(rival: Rival, place: Place) -> float:
     return JAX_COPIES * place.amplitudes * real.to_complex().itemsize if rival.on_jax else 0.0
 
 
-def _nearest(known: Sequence[Row], place: Place) -> Row | None:
+def _nearest(known: Sequence[ScanRow], place: Place) -> ScanRow | None:
     return min(known, key=lambda row: abs(log(_place(row).work / place.work)), default=None)
 
 
-def _place(row: Row) -> Place:
+def _place(row: ScanRow) -> Place:
     return Place(row.mode, row.n_qubits, row.batch)

@@ -10,7 +10,7 @@ from typing import Any
 from _laws import Law
 from pydantic import ValidationError
 
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.values import Refused
 from qinn_bench.writing import write_text
 
@@ -25,13 +25,13 @@ class Found:
     """
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[ScanRow] = []
         self.laws: list[Law] = []
         self.runs: list[dict[str, Any]] = []
         self.kept_rows: list[int] = []
         self.kept_laws: list[int] = []
 
-    def run_of(self, row: Row) -> int:
+    def run_of(self, row: ScanRow) -> int:
         """The number of the run that measured a row."""
         at = next(k for k, one in enumerate(self.rows) if one is row)
         return self.kept_rows[at] if at < len(self.kept_rows) else len(self.runs) - 1
@@ -73,7 +73,7 @@ def read(path: Path) -> Found:
     try:
         document = json.loads(path.read_text(encoding="utf8"))
         found.runs = document["runs"] if "runs" in document else [document["provenance"]]
-        found.rows, found.kept_rows = _numbered(document["rows"], Row.model_validate)
+        found.rows, found.kept_rows = _numbered(document["rows"], ScanRow.model_validate)
         found.laws, found.kept_laws = _numbered(document["laws"], lambda law: Law(**law))
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}; a gpu.json of this check was expected") from None

@@ -10,7 +10,7 @@ from _found import Found
 from _laws import Law
 from _places import BATCHES, MODES, QUBITS, Place
 
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 
 NOT_REACHED = "of the whole run"
 """What the reason of a point says that time was not left for."""
@@ -22,7 +22,7 @@ GRID = tuple(sorted(batch for group in BATCHES for batch in group))
 LIBRARIES = ("python", "torch", "jax", "pennylane", "numpy")
 
 
-def gaps(rows: Sequence[Row]) -> Iterator[str]:
+def gaps(rows: Sequence[ScanRow]) -> Iterator[str]:
     """A sentence on what was never measured, one on what was not reached, and one for each other kind of reason."""
     timed = {row.backend for row in rows if row.seconds}
     if nowhere := list(dict.fromkeys(row.backend for row in rows if row.backend not in timed)):
@@ -35,7 +35,7 @@ def gaps(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{_capital(kind)}: {_places_of(held)}."
 
 
-def _kind(row: Row) -> str:
+def _kind(row: ScanRow) -> str:
     """Why a point has no time, or one only, without the numbers of that point; nothing if there is no more to say."""
     if row.status == "ok":
         return ONCE if row.rounds == 1 else ""
@@ -44,7 +44,7 @@ def _kind(row: Row) -> str:
     return f"{row.status}: {row.reason}" if row.reason else row.status
 
 
-def _places_of(rows: Iterable[Row]) -> str:
+def _places_of(rows: Iterable[ScanRow]) -> str:
     """The sizes (n / batch) of all rows as ranges, once for all simulators that have the same."""
     by_name = _grouped((Place(row.mode, row.n_qubits, row.batch), row.backend) for row in rows)
     by_places = _grouped((name, frozenset(places)) for name, places in by_name.items())

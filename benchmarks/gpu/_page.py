@@ -12,7 +12,7 @@ from _laws import Law
 from _notes import gaps, how, notes_of_laws
 from _places import JAX_GPU, NATIVE, NATIVE_ALL, TORCH_GPU
 
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.performance.scaling.tables import digits
 from qinn_bench.report.numbers import number
 from qinn_bench.report.table_value import MISSING
@@ -66,22 +66,22 @@ def markdown(found: Found) -> str:
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _measured(rows: Iterable[Row]) -> dict[Size, dict[str, Row]]:
+def _measured(rows: Iterable[ScanRow]) -> dict[Size, dict[str, ScanRow]]:
     """Size -> rival -> row of those that have a time, smallest first."""
-    found: dict[Size, dict[str, Row]] = {}
+    found: dict[Size, dict[str, ScanRow]] = {}
     for row in rows:
         if row.seconds:
             found.setdefault((row.n_qubits, row.batch), {})[row.backend] = row
     return dict(sorted(found.items()))
 
 
-def _names(found: Mapping[Size, Mapping[str, Row]], rows: Sequence[Row]) -> list[str]:
+def _names(found: Mapping[Size, Mapping[str, ScanRow]], rows: Sequence[ScanRow]) -> list[str]:
     """The rivals that have a time somewhere, in the order of the rows."""
     timed = {name for at in found.values() for name in at}
     return [name for name in dict.fromkeys(row.backend for row in rows) if name in timed]
 
 
-def _times(rows: Sequence[Row]) -> str:
+def _times(rows: Sequence[ScanRow]) -> str:
     found = _measured(rows)
     names = _names(found, rows)
     lines = [["n / batch", *(f"{name} [ms]" for name in names)]]
@@ -90,7 +90,7 @@ def _times(rows: Sequence[Row]) -> str:
     return _table(lines)
 
 
-def _time(row: Row) -> str:
+def _time(row: ScanRow) -> str:
     return number(1e3 * (row.seconds or 0), 1e3 * row.error if row.error else None)
 
 
@@ -98,13 +98,13 @@ def _named(size: Size) -> str:
     return "{} / {}".format(*size)
 
 
-def ratio(slow: Row, fast: Row) -> Ratio:
+def ratio(slow: ScanRow, fast: ScanRow) -> Ratio:
     """How many times faster the second row is."""
     value = (slow.seconds or 0) / (fast.seconds or 1)
     return Ratio(value, value * hypot((slow.error or 0) / (slow.seconds or 1), (fast.error or 0) / (fast.seconds or 1)))
 
 
-def _compared(rows: Sequence[Row]) -> dict[tuple[str, str], dict[Size, Ratio]]:
+def _compared(rows: Sequence[ScanRow]) -> dict[tuple[str, str], dict[Size, Ratio]]:
     """(on the GPU, native) -> size -> ratio, all in complex64."""
     found = _measured(rows)
     pairs = [(gpu, base) for gpu in (TORCH_GPU, JAX_GPU) for base in (NATIVE, NATIVE_ALL)]
@@ -115,7 +115,7 @@ def _compared(rows: Sequence[Row]) -> dict[tuple[str, str], dict[Size, Ratio]]:
     return {pair: ratios for pair, ratios in compared.items() if ratios}
 
 
-def _ratios(rows: Sequence[Row]) -> str:
+def _ratios(rows: Sequence[ScanRow]) -> str:
     compared = _compared(rows)
     if not compared:
         return ""
@@ -126,7 +126,7 @@ def _ratios(rows: Sequence[Row]) -> str:
     return _table(lines)
 
 
-def sentences(rows: Sequence[Row]) -> Iterator[str]:
+def sentences(rows: Sequence[ScanRow]) -> Iterator[str]:
     """For each form on the GPU and each of native: from how many qubits on, up to the largest, it is faster."""
     for (gpu, base), ratios in _compared(rows).items():
         best = max(ratios, key=lambda size: ratios[size].value)
@@ -151,7 +151,7 @@ def onsets(faster: Mapping[Size, bool]) -> dict[int, int | None]:
     return found
 
 
-def _first(rows: Sequence[Row]) -> str:
+def _first(rows: Sequence[ScanRow]) -> str:
     found = _measured(rows)
     names = _names(found, rows)
     lines = [["very first step [s]", *names]]
@@ -162,7 +162,7 @@ def _first(rows: Sequence[Row]) -> str:
     return _table(lines)
 
 
-def _memory(rows: Sequence[Row]) -> Iterator[str]:
+def _memory(rows: Sequence[ScanRow]) -> Iterator[str]:
     known = [row for row in rows if row.peak_bytes]
     if not known:
         return

@@ -16,7 +16,7 @@ import torch
 from qinn_bench import limits
 from qinn_bench.performance import engine, peers
 from qinn_bench.performance.engine import Mode, Step
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.performance.timing import Clock, Timing, interleaved, seconds_of
 from qinn_bench.values import Refused
 
@@ -257,7 +257,7 @@ def wished_first(points: Sequence[Point]) -> list[Point]:
     return sorted(points, key=lambda point: rank.get((point[0], point[1].name), len(rank)))
 
 
-def row_of(rival: Rival, place: Place, tried: Tried, timing: Timing | None = None) -> Row:
+def row_of(rival: Rival, place: Place, tried: Tried, timing: Timing | None = None) -> ScanRow:
     """What was found of a simulator at a place, as a row of a scan."""
     facts: dict[str, Any] = {"backend": rival.name, "precision": rival.precision, "threads": rival.threads}
     facts |= place._asdict() | {"layers": engine.LAYERS, "status": tried.status, "reason": tried.reason}
@@ -268,4 +268,4 @@ def row_of(rival: Rival, place: Place, tried: Tried, timing: Timing | None = Non
     if timing:
         facts |= {"seconds": timing.median, "error": timing.error, "low": timing.low, "high": timing.high}
         facts |= {"rounds": timing.rounds}
-    return Row.model_validate(facts)
+    return ScanRow.model_validate(facts)

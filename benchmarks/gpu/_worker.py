@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from _laws import LAWS, Law
 from _places import Bench, Device, Place, Rival, card_bytes
 
 from qinn_bench import limits
+from qinn_bench.performance import answering
 
 
 def serve(device: Device, log: Path) -> None:
@@ -23,10 +23,7 @@ def serve(device: Device, log: Path) -> None:
         for printed in (1, 2):
             os.dup2(file.fileno(), printed)
     bench = Bench(device)
-    for line in sys.stdin:
-        text = json.dumps(answer(json.loads(line), device, bench)) + "\n"
-        while text:
-            text = text[os.write(answers, text.encode()) :]
+    answering.serve(sys.stdin, answers, lambda order: answer(order, device, bench))
 
 
 def answer(order: dict[str, Any], device: Device, bench: Bench) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from qinn_bench.performance.counters.golden import Known
 from qinn_bench.performance.machine import this_machine
 from qinn_bench.performance.nightly import anchor, run_files
 from qinn_bench.performance.nightly.anchor import Anchor
-from qinn_bench.performance.nightly.run_files import Row
+from qinn_bench.performance.nightly.run_files import RunRow
 from qinn_bench.records import published
 from qinn_bench.records.provenance import commit
 from qinn_bench.sensitivity import licence
@@ -168,8 +168,8 @@ def _night(results: Path) -> Path:
     machine = this_machine()
     common = {"run": "0123abcd", "utc": "2026-03-04T05:06:07+00:00", "commit": "c" * 40, "dirty": False}
     common |= {"machine": machine.name, "environment": "e", "version": "v", "clock": "none", "unit": ""}
-    night = Row(workload="nightly", quantity="exit code", knobs={}, value=0.0, **common)
-    step = Row(
+    night = RunRow(workload="nightly", quantity="exit code", knobs={}, value=0.0, **common)
+    step = RunRow(
         workload="plan", quantity="step", knobs={"n_qubits": 4}, value=1e-3, ratio=1.01, launches=(0.99, 1.02), **common
     )
     return run_files.save(results, [night, step], machine)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
+from qinn_bench.report.table_value import markdown_row
 from qinn_bench.statistics.corrections import holm
 from qinn_bench.statistics.paired import compare, sign_flip_p
 from qinn_bench.statistics.rankings import friedman, interquartile_mean
@@ -148,7 +149,7 @@ def power_lines(draws: int) -> Iterator[str]:
         noise = _rng("power", n).normal(size=(draws, n))
         tests = ((better, LEVEL), (better, LEVEL / 2), (equal, LEVEL))
         cells = [_smallest(partial(test, noise), level, power) for test, level in tests for power in POWERS]
-        yield "| " + " | ".join([str(n), *("–" if cell is None else f"{cell:.2f}" for cell in cells)]) + " |"
+        yield markdown_row([str(n), *("–" if cell is None else f"{cell:.2f}" for cell in cells)])
 
 
 def flips(differences: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.values import Array, Source
-from qinn_bench.verdicts.variance_sources import Budget, budget
+from qinn_bench.verdicts.variance_sources import VarianceBudget, budget
 
 DEMANDED = (0.93, 0.97)
 SIMULATIONS, SEEDS = 2000, (5, 8, 20)
@@ -73,7 +73,7 @@ class Run:
         return self.drawn[names]
 
 
-def simulated(n: int, law: str, together: float, rng: np.random.Generator) -> Budget:
+def simulated(n: int, law: str, together: float, rng: np.random.Generator) -> VarianceBudget:
     """The budget of n seeds of such a number."""
     run = Run(rng, LAWS[law], together)
     within = [source for source in STRENGTHS if source != "split"]
@@ -113,7 +113,7 @@ def coverages(simulations: int) -> Iterator[Coverage]:
                     yield Coverage(name, law, together, n, count / simulations)
 
 
-def _intervals(found: Budget) -> dict[str, tuple[float, float]]:
+def _intervals(found: VarianceBudget) -> dict[str, tuple[float, float]]:
     shares = {f"share of {part.source}": part.share_interval for part in found.parts}
     asked = shares | {
         "deviation over seeds": found.seeds.interval,

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from qinn_bench.capacity.torch_calls import TorchCalls, tensors_of
 from qinn_bench.contracts import Batch, DensityModel, Model, given
 from qinn_bench.quantum.tally import tallied
 from qinn_bench.values import Resources
@@ -46,11 +46,11 @@ class Rank(NamedTuple):
     without_effect: int | None
 
 
-class Step(NamedTuple):
+class StepCost(NamedTuple):
     """One training step: evaluations of circuits, and floating-point operations where they can be counted.
 
     Example:
-        >>> Step(circuits=128, flops=None).circuits
+        >>> StepCost(circuits=128, flops=None).circuits
         128
     """
 
@@ -77,7 +77,7 @@ def measure(model: Model, rows: Batch, batch: Batch, rng: torch.Generator) -> Re
     )
 
 
-def step_cost(model: Model, batch: Batch, rng: torch.Generator) -> Step:
+def step_cost(model: Model, batch: Batch, rng: torch.Generator) -> StepCost:
     """What the losses of a batch and their gradients cost, each player in its turn; the optimiser is not counted.
 
     Counted are: matrix products and convolutions as `torch.utils.flop_counter` has them; one operation for each number
@@ -86,33 +86,24 @@ def step_cost(model: Model, batch: Batch, rng: torch.Generator) -> Step:
     simulators are not known, and the flops are then None. A model without trained parameters takes no steps.
     """
     if not any(p.requires_grad for p in model.parameters()):
-        return Step(0, 0)
-    with tallied(model) as tally, _Operations() as operations:
+        return StepCost(0, 0)
+    flops = 0.0
+
+    def see(*call: Any) -> None:
+        nonlocal flops
+        flops += flops_of(*call)
+
+    with tallied(model) as tally, TorchCalls(see):
         for player in model.players():
             for _ in range(player.updates):
                 torch.autograd.grad(player.loss(batch, 0.0, rng), list(player.parameters), allow_unused=True)
-    return Step(tally.evaluations, None if tally.hidden else round(operations.total + tally.kernel_flops))
+    return StepCost(tally.evaluations, None if tally.hidden else round(flops + tally.kernel_flops))
 
 
-class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the floating-point operations of all that torch executes."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.total = 0.0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **kwargs or {})
-        self.total += _operations(func, args, kwargs or {}, result)
-        return result
-
-
-def _operations(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> float:
-    """The operations of one call of torch."""
+def flops_of(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> float:
+    """The floating-point operations of one call of torch, as `step_cost` counts them."""
     packet = func.overloadpacket
-    written = [r for r in (result if isinstance(result, (tuple, list)) else (result,)) if isinstance(r, Tensor)]
+    written = tensors_of(result)
     if not written or not args:
         return 0.0
     if packet in flop_registry:
@@ -155,7 +146,7 @@ FACTORISATIONS: dict[str, Callable[..., float]] = {
 SUMS = frozenset({"sum", "mean", "cumsum", "cumprod", "prod", "logsumexp", "_softmax", "_log_softmax", "amax", "amin"})
 
 
-def jacobian_rank(model: Model, rows: Batch, step: Step, batch: int) -> Rank:
+def jacobian_rank(model: Model, rows: Batch, step: StepCost, batch: int) -> Rank:
     """The numerical rank of d(z, log-det) / d(parameters) at some rows, and the parameters without effect.
 
     The rows are as many as `OUTPUTS`, `SPARE`, `NUMBERS` and, from the cost of a training step on `batch` rows,

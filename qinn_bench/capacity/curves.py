@@ -10,6 +10,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression, least_squares
 from scipy.stats import t as student
 
+from qinn_bench.statistics.estimates import jackknife_variance
 from qinn_bench.values import Array
 
 STEEPEST = 5.0
@@ -99,7 +100,7 @@ def jackknife(sizes: Array, losses: Array) -> PowerLaw:
     """
     n = losses.shape[1]
     fits = np.array([power_law(sizes, np.delete(losses, k, axis=1))[:3] for k in range(n)])
-    errors = np.sqrt((n - 1) * fits.var(0))
+    errors = np.sqrt(jackknife_variance(fits))
     floor, amplitude, exponent = (float(x) for x in errors)
     return PowerLaw(floor, amplitude, exponent, 0.0, 0.0)
 

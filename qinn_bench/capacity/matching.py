@@ -11,7 +11,7 @@ import torch
 from qinn_bench import registry
 from qinn_bench.building import batch_of, make_model
 from qinn_bench.capacity import cost
-from qinn_bench.capacity.cost import Step
+from qinn_bench.capacity.cost import StepCost
 from qinn_bench.contracts import Model, count_parameters
 from qinn_bench.dataset import Dataset
 from qinn_bench.seeds import seed_of
@@ -175,7 +175,7 @@ def _count(use: Use, data: Dataset) -> Parameters:
     return COUNTED[key]
 
 
-def measure(use: Use, data: Dataset, batch: int, *, rank: bool) -> tuple[Step, int | None]:
+def measure(use: Use, data: Dataset, batch: int, *, rank: bool) -> tuple[StepCost, int | None]:
     """One training step of an untrained model on `batch` rows and, if asked for, the rank of its Jacobian."""
     use = registry.spell_out("model", use)
     rows = batch_of(use.name, data, 0, data.train[:ROWS])

@@ -12,7 +12,7 @@ from qinn_bench import registry
 from qinn_bench.performance import workloads
 from qinn_bench.performance.counters import count, golden
 from qinn_bench.performance.counters.count import Counted
-from qinn_bench.performance.counters.golden import Change
+from qinn_bench.performance.counters.golden import CounterChange
 from qinn_bench.study.time_left import Pace
 from qinn_bench.values import Use
 
@@ -54,7 +54,7 @@ def _chosen(text: str) -> list[Use]:
     return [use] if use.knobs else list(workloads.workload_of(use).uses())
 
 
-def _print_json(counted: list[Counted], changes: list[Change], compared: bool) -> None:
+def _print_json(counted: list[Counted], changes: list[CounterChange], compared: bool) -> None:
     found = {
         "environment": golden.environment(),
         "compared": compared,
@@ -64,7 +64,7 @@ def _print_json(counted: list[Counted], changes: list[Change], compared: bool) -
     print(json.dumps(found, indent=1))
 
 
-def _print(options: argparse.Namespace, counted: list[Counted], changes: list[Change], compared: bool) -> None:
+def _print(options: argparse.Namespace, counted: list[Counted], changes: list[CounterChange], compared: bool) -> None:
     console = Console(soft_wrap=True, markup=False, highlight=False)
     for one in [] if options.check or options.accept else counted:
         said = one.reason or ", ".join(f"{name} {number}" for name, number in one.counters.items())

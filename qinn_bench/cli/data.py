@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from qinn_bench import catalogue, registry
 from qinn_bench.cli import _tables
 from qinn_bench.data import sample_files
-from qinn_bench.data.sample_files import Request
+from qinn_bench.data.sample_files import SampleRequest
 from qinn_bench.dataset import Dataset
 from qinn_bench.limits import check_count
 from qinn_bench.values import Refused, Use
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _make(options: argparse.Namespace) -> int:
     check_count("--jobs", options.jobs)
-    request = Request(options.events, options.seed, options.quality, options.cuts, options.min_ptz)
+    request = SampleRequest(options.events, options.seed, options.quality, options.cuts, options.min_ptz)
     with _progress(options.events) as progress:
         name = sample_files.make(request, options.jobs, progress)
     print(name)

@@ -13,7 +13,7 @@ from rich.console import Console
 from qinn_bench import registry
 from qinn_bench.contracts import Batch, Model
 from qinn_bench.dataset import Dataset
-from qinn_bench.diagnostics.diagnose import DIAGNOSTICS, Finding, Subject, diagnose
+from qinn_bench.diagnostics.diagnose import DIAGNOSTICS, Diagnosis, Subject, diagnose
 from qinn_bench.files import short
 from qinn_bench.records import store
 from qinn_bench.report import forms
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure one model after the other and print one table."""
     what = _chosen(options)
     subjects = _of_record(options) if options.study else _of_names(options)
-    log, found = Console(stderr=True), dict[str, list[Finding]]()
+    log, found = Console(stderr=True), dict[str, list[Diagnosis]]()
     for name, subject in subjects.items():
         for diagnostic in what:
             log.print(f"{name}: {diagnostic}", highlight=False, markup=False)

@@ -12,14 +12,14 @@ import torch
 
 from qinn_bench.cli import _tables
 from qinn_bench.quantum import backends
-from qinn_bench.quantum.agreement import SHOTS, TOLERANCE, Finding, checkup
-from qinn_bench.quantum.pennylane.conformance import DOUBLE, Check, conformance, installed
+from qinn_bench.quantum.agreement import SHOTS, TOLERANCE, BackendAgreement, checkup
+from qinn_bench.quantum.pennylane.conformance import DOUBLE, DeviceCheck, conformance, installed
 from qinn_bench.quantum.pennylane.conformance import QUANTITIES as CONFORMANCE
 from qinn_bench.quantum.simulators import native
 from qinn_bench.quantum.simulators.forecast import free_bytes
 from qinn_bench.records.provenance import provenance
 from qinn_bench.report import forms
-from qinn_bench.report.table_value import Entry, Heading, Line, Table
+from qinn_bench.report.table_value import Entry, Heading, Line, Table, markdown_row
 from qinn_bench.values import Knob, Refused
 
 QUANTITIES = ("values", "gradients", "jacobian", "nll")
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _examine_devices(options: argparse.Namespace) -> int:
-    found: dict[str, tuple[Check, ...]] = {}
+    found: dict[str, tuple[DeviceCheck, ...]] = {}
     for name in installed() if options.device == "all" else [options.device]:
         try:
             found[name] = conformance(name, options.wires)
@@ -81,29 +81,29 @@ def _examine_devices(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def _told(device: str, check: Check) -> str:
+def _told(device: str, check: DeviceCheck) -> str:
     number = "" if check.difference is None else f" {check.difference:.1e}"
     reason = f" ({check.reason})" if check.reason else ""
     return f"{device} {check.interface:<8} {check.method:<15} {check.quantity:<32} {check.status}{number}{reason}"
 
 
-def _rows(found: dict[str, tuple[Check, ...]]) -> list[str]:
+def _rows(found: dict[str, tuple[DeviceCheck, ...]]) -> list[str]:
     """A line of Markdown for each device, interface and method that is supported at all."""
     columns = (*CONFORMANCE, "seeds")
-    lines = ["| device | interface | method | " + " | ".join(columns) + " |", "|---|---|---|" + "---:|" * len(columns)]
+    lines = [markdown_row(("device", "interface", "method", *columns)), "|---|---|---|" + "---:|" * len(columns)]
     for name, checks in found.items():
         seeds = next(check for check in checks if check.quantity == "seeds")
-        by_row: dict[tuple[str, str], dict[str, Check]] = {}
+        by_row: dict[tuple[str, str], dict[str, DeviceCheck]] = {}
         for check in checks:
             by_row.setdefault((check.interface, check.method), {})[check.quantity] = check
         for (interface, method), row in by_row.items():
             if row.get("values", seeds).status != "not supported" and "values" in row:
                 cells = [_cell(row.get(quantity)) for quantity in CONFORMANCE]
-                lines.append(f"| `{name}` | {interface} | {method} | " + " | ".join((*cells, _cell(seeds))) + " |")
+                lines.append(markdown_row((f"`{name}`", interface, method, *cells, _cell(seeds))))
     return lines
 
 
-def _cell(check: Check | None) -> str:
+def _cell(check: DeviceCheck | None) -> str:
     if check is None or check.status == "not supported":
         return "–"
     if check.status == "passed":
@@ -125,7 +125,7 @@ def _machine() -> dict[str, Knob]:
     return made | here | {name: os.environ.get(name, "not set") for name in VARIABLES}
 
 
-def _table(found: tuple[Finding, ...]) -> Table:
+def _table(found: tuple[BackendAgreement, ...]) -> Table:
     """A line for each simulator that is here, and below it why the others are not."""
     header = [Heading(name, name) for name in ("backend", *QUANTITIES, "seeds", "right")]
     lines = []

@@ -25,14 +25,14 @@ from qinn_bench.performance.nightly.anchor import Anchor
 from qinn_bench.performance.nightly.findings import Tier
 from qinn_bench.performance.nightly.night import CODES, Absent, Night, Spent, Tonight, Tools, night, unfit
 from qinn_bench.performance.nightly.page import page
-from qinn_bench.performance.nightly.run_files import Row
+from qinn_bench.performance.nightly.run_files import RunRow
 from qinn_bench.performance.nightly.summary import left_out, markdown, title
 from qinn_bench.records.provenance import commit
 from qinn_bench.repository import git
 from qinn_bench.study import study_files
 from qinn_bench.values import Record, Refused, Use
 from qinn_bench.verdicts import golden_numbers
-from qinn_bench.verdicts.golden_numbers import Finding, Golden, Watch
+from qinn_bench.verdicts.golden_numbers import Golden, SeriesVerdict, WatchedStudy
 from qinn_bench.writing import write_text
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -96,7 +96,7 @@ def _seconds(text: str) -> float:
     return float(found[1]) * SECONDS[found[2]]
 
 
-def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence[Row], seconds: float) -> Tonight:
+def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence[RunRow], seconds: float) -> Tonight:
     """What is compared with what."""
     here, (name, utc) = commit(), run_files.new_run()
     head, dirty = str(here["commit"]), bool(here["dirty"])
@@ -131,7 +131,7 @@ def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence
     )
 
 
-def _watched(options: argparse.Namespace) -> tuple[Golden, Watch, Path]:
+def _watched(options: argparse.Namespace) -> tuple[Golden, WatchedStudy, Path]:
     """The golden numbers, what is watched, and its study."""
     watched = golden_numbers.load_watch(options.watch)
     study = Path(watched.study)
@@ -144,7 +144,7 @@ def _is_before(first: str, last: str, root: Path) -> bool:
 
 
 def _tools(
-    options: argparse.Namespace, checkouts: Checkouts, tonight: Tonight, before: Sequence[Row], log: Log
+    options: argparse.Namespace, checkouts: Checkouts, tonight: Tonight, before: Sequence[RunRow], log: Log
 ) -> Tools:
     """The real measurements; each says what it does."""
     head = DIRTY if tonight.dirty else tonight.commit
@@ -180,7 +180,7 @@ def _tools(
         untraced = [f"the commit of {use}" for use in report.untraced]
         return report, [Absent(tier="trace", what=what, why=why, late=late) for what in untraced]
 
-    def check(spent: Spent) -> tuple[list[Finding], list[Record], list[str]]:
+    def check(spent: Spent) -> tuple[list[SeriesVerdict], list[Record], list[str]]:
         numbers, watched, study = _watched(options)
         return tiers.check(numbers, watched, study, spent, trained_one, max(1, options.jobs))
 
@@ -203,7 +203,7 @@ def _too_late(tonight: Tonight, base: str, uses: Sequence[Use]) -> GateReport:
     )
 
 
-def _keep(options: argparse.Namespace, found: Night, before: Sequence[Row], log: Log) -> None:
+def _keep(options: argparse.Namespace, found: Night, before: Sequence[RunRow], log: Log) -> None:
     """Write the run and its report, and say where."""
     rows = history.rows(found)
     path = run_files.save(options.results, rows, this_machine())

@@ -15,7 +15,7 @@ from qinn_bench.report.golden_table import quality_table
 from qinn_bench.study import study_files
 from qinn_bench.values import Refused
 from qinn_bench.verdicts import golden_numbers
-from qinn_bench.verdicts.golden_numbers import Finding
+from qinn_bench.verdicts.golden_numbers import SeriesVerdict
 
 PASSED = frozenset({"same", "equal", "better"})
 
@@ -50,6 +50,6 @@ def run(options: argparse.Namespace) -> int:
     return _code(found)
 
 
-def _code(found: Sequence[Finding]) -> int:
+def _code(found: Sequence[SeriesVerdict]) -> int:
     outcomes = {one.outcome for one in found}
     return 1 if "worse" in outcomes else 0 if outcomes <= PASSED else 5

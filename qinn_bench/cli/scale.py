@@ -15,7 +15,7 @@ from qinn_bench.bounds import DEPTH, SAMPLES
 from qinn_bench.performance import engine
 from qinn_bench.performance.scaling.figure import scaling_figure
 from qinn_bench.performance.scaling.scan import scan
-from qinn_bench.performance.scaling.scan_values import Request, Row, Scan
+from qinn_bench.performance.scaling.scan_values import Scan, ScanRequest, ScanRow
 from qinn_bench.performance.scaling.tables import digits, notes, tables
 from qinn_bench.report import figure_style, forms
 from qinn_bench.report.table_value import filled
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     return 3 if any(row.status == "crashed" for row in found.rows) else 0
 
 
-def _request(options: argparse.Namespace) -> Request:
+def _request(options: argparse.Namespace) -> ScanRequest:
     """The arguments as a request.
 
     Raises:
@@ -84,7 +84,7 @@ def _request(options: argparse.Namespace) -> Request:
             f"--layers is {options.layers} and --batch {options.batch}; at most {DEPTH} and {SAMPLES} were expected"
         )
     try:
-        return Request(backends=backends, qubits=parse_qubits(options.qubits), modes=modes, **numbers)
+        return ScanRequest(backends=backends, qubits=parse_qubits(options.qubits), modes=modes, **numbers)
     except ValidationError as error:
         name = error.errors()[0]["loc"][0]
         raise Refused(f"--{name} is {numbers[str(name)]}; expected a positive number") from None
@@ -120,7 +120,7 @@ class _Watch:
     def __init__(self, log: Console, total: int) -> None:
         self.log, self.total, self.done = log, total, 0
 
-    def __call__(self, row: Row) -> None:
+    def __call__(self, row: ScanRow) -> None:
         self.done += 1
         said = f"{digits(row.seconds * 1e3)} ms" if row.seconds is not None else f"{row.status}: {row.reason}"
         name = f"{row.mode}, {row.n_qubits} qubits, {row.backend}"

@@ -15,7 +15,7 @@ from qinn_bench.report.forms import FORMS
 from qinn_bench.report.variance_table import variance_table
 from qinn_bench.study import study_files
 from qinn_bench.values import Record, Refused
-from qinn_bench.verdicts.variance_sources import Budget, budgets
+from qinn_bench.verdicts.variance_sources import VarianceBudget, budgets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _left_out(records: Sequence[Record], found: Sequence[Budget], metrics: Sequence[str]) -> list[str]:
+def _left_out(records: Sequence[Record], found: Sequence[VarianceBudget], metrics: Sequence[str]) -> list[str]:
     """Each row that moved sources alone and has no budget for a metric, with what its records say."""
     have = {(one.data, one.row, one.metric) for one in found} | {(one.data, one.against, one.metric) for one in found}
     reasons: dict[tuple[str, str, str], Counter[str]] = {}

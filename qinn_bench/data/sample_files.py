@@ -42,11 +42,11 @@ Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Request:
+class SampleRequest:
     """What a sample is made of: all arguments of the generator that change its rows.
 
     Example:
-        >>> Request(events=1000, seed=7).quality
+        >>> SampleRequest(events=1000, seed=7).quality
         'fast'
     """
 
@@ -62,7 +62,7 @@ def folder() -> Path:
     return Path(os.environ.get("QINN_BENCH_DATA") or Path.home() / ".cache" / "qinn-bench")
 
 
-def key(request: Request) -> str:
+def key(request: SampleRequest) -> str:
     """The name of a sample: a hash of the request, the versions of the generators and the schema.
 
     Raises:
@@ -76,7 +76,7 @@ def key(request: Request) -> str:
     return f"zjets-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def make(request: Request, workers: int, progress: Callable[[int], None]) -> str:
+def make(request: SampleRequest, workers: int, progress: Callable[[int], None]) -> str:
     """Generate a sample unless it is there and whole, and return its name.
 
     Raises:

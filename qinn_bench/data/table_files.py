@@ -21,13 +21,13 @@ EXACT: dict[str, Any] = {} if int(pd.__version__.partition(".")[0]) >= 3 else {"
 
 
 @dataclass(frozen=True)
-class Table:
+class FileTable:
     """The columns of a file.
 
     `rows` ``(n, dim)`` are NaN in a column that does not hold numbers; `odd` says of each column what it holds then.
 
     Example:
-        >>> Table(("pt", "name"), np.array([[50.0, np.nan]]), ("", "text")).names
+        >>> FileTable(("pt", "name"), np.array([[50.0, np.nan]]), ("", "text")).names
         ('pt', 'name')
     """
 
@@ -36,7 +36,7 @@ class Table:
     odd: tuple[str, ...]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> FileTable:
     """The table in a file, whose ending says what it is; refusals know the file by its name.
 
     Raises:
@@ -55,7 +55,7 @@ def _absent(path: Path) -> str:
     return f"there is no table '{path.name}'; it is looked for from the study file, or else from the working folder"
 
 
-def _read_text(path: Path) -> Table:
+def _read_text(path: Path) -> FileTable:
     content = read_bytes(path, _absent(path))
     try:
         head = content.partition(b"\n")[0].decode("utf-8-sig")
@@ -90,7 +90,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path) -> FileTable:
     content = read_bytes(path, _absent(path))
     try:
         frame = pd.read_parquet(io.BytesIO(content))
@@ -99,7 +99,7 @@ def _read_parquet(path: Path) -> Table:
     return _of_frame(tuple(map(str, frame.columns)), frame)
 
 
-def _of_frame(names: tuple[str, ...], frame: pd.DataFrame) -> Table:
+def _of_frame(names: tuple[str, ...], frame: pd.DataFrame) -> FileTable:
     columns, odd = [], []
     for i in range(frame.shape[1]):
         column = frame.iloc[:, i]
@@ -109,7 +109,7 @@ def _of_frame(names: tuple[str, ...], frame: pd.DataFrame) -> Table:
         number = number or not len(column)
         columns.append(column.to_numpy(np.float64, na_value=np.nan) if number else np.full(len(column), np.nan))
         odd.append("" if number else f"holds {_what(column)}, no numbers")
-    return Table(names, np.column_stack(columns) if columns else np.zeros((len(frame), 0)), tuple(odd))
+    return FileTable(names, np.column_stack(columns) if columns else np.zeros((len(frame), 0)), tuple(odd))
 
 
 def _what(column: pd.Series) -> str:
@@ -120,7 +120,7 @@ def _what(column: pd.Series) -> str:
     return short(repr(next((text for text in texts if not _is_number(text)), "nothing")))[:40]
 
 
-def _read_npz(path: Path) -> Table:
+def _read_npz(path: Path) -> FileTable:
     arrays = read_arrays(path, _absent(path))
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu":
@@ -134,11 +134,11 @@ def _read_npz(path: Path) -> Table:
     return _of_array(tuple(arrays), np.column_stack(list(arrays.values())))
 
 
-def _of_array(names: tuple[str, ...], rows: NDArray[np.generic]) -> Table:
-    return Table(names, np.ascontiguousarray(rows, dtype=np.float64), ("",) * len(names))
+def _of_array(names: tuple[str, ...], rows: NDArray[np.generic]) -> FileTable:
+    return FileTable(names, np.ascontiguousarray(rows, dtype=np.float64), ("",) * len(names))
 
 
-ENDINGS: dict[str, Callable[[Path], Table]] = {
+ENDINGS: dict[str, Callable[[Path], FileTable]] = {
     ".csv": _read_text,
     ".tsv": _read_text,
     ".parquet": _read_parquet,

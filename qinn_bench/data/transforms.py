@@ -184,6 +184,24 @@ class Columnwise:
 
 
 @dataclass(frozen=True)
+class AsTheyAre:
+    """Features are the rows, whatever their shape.
+
+    Example:
+        >>> AsTheyAre().forward(np.ones((2, 1, 3, 3)))[1].tolist()
+        [0.0, 0.0]
+    """
+
+    def forward(self, rows: Array) -> tuple[Array, Array]:
+        """``(n, *shape) -> (n, *shape), (n,)``: the rows and zeros."""
+        return rows, np.zeros(len(rows))
+
+    def inverse(self, features: Array) -> Array:
+        """``(n, *shape) -> (n, *shape)``: the features."""
+        return features
+
+
+@dataclass(frozen=True)
 class Chain:
     """Transforms one after the other, the first one first.
 

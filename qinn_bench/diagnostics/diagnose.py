@@ -19,7 +19,7 @@ from qinn_bench.diagnostics import (
 )
 from qinn_bench.diagnostics.gradient_variance import Cost
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.quantum.layer import CircuitLayer, circuit_layers
 from qinn_bench.quantum.simulators.jacobian import by_backward_passes
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.torch_seeds import torch_rng
@@ -30,13 +30,13 @@ NO_CIRCUIT = "no circuit"
 FEWEST_WIRES = 2
 
 
-class Finding(Value):
+class Diagnosis(Value):
     """One number about a model: which diagnostic it belongs to, which of its circuits, and what it is.
 
     `reference` is what the number is to be held against, such as its finite-sample floor; `of` says what that is.
 
     Example:
-        >>> Finding(what="entanglement", part="circuit", quantity="Meyer-Wallach",
+        >>> Diagnosis(what="entanglement", part="circuit", quantity="Meyer-Wallach",
         ...     found=Estimate(value=0.68)).found.value
         0.68
     """
@@ -79,19 +79,19 @@ class Subject:
 
 def circuits(model: Model) -> dict[str, CircuitLayer]:
     """The circuits of a model by the name of their module; equal circuits are named once."""
-    found: dict[Circuit, str] = {}
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, CircuitLayer)}
+    layers = circuit_layers(model)
+    first: dict[Circuit, str] = {}
     for name, layer in layers.items():
-        found.setdefault(layer.circuit, name)
-    return {name: layers[name] for name in found.values()}
+        first.setdefault(layer.circuit, name)
+    return {name: layers[name] for name in first.values()}
 
 
-def expressibilities(subject: Subject) -> Iterator[Finding]:
+def expressibilities(subject: Subject) -> Iterator[Diagnosis]:
     """Of each circuit: over uniform weights, and at the model's own weights over inputs alone."""
     for part, circuit, kind, states in _ensembles(subject):
         rng = numpy_rng("expressibility", part, kind)
         half = len(states) // 2
-        yield Finding(
+        yield Diagnosis(
             what="expressibility",
             part=part,
             quantity=f"expressibility, {kind}",
@@ -101,10 +101,10 @@ def expressibilities(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def entanglements(subject: Subject) -> Iterator[Finding]:
+def entanglements(subject: Subject) -> Iterator[Diagnosis]:
     """The Meyer-Wallach entanglement of each circuit over the same states."""
     for part, circuit, kind, states in _ensembles(subject):
-        yield Finding(
+        yield Diagnosis(
             what="entanglement",
             part=part,
             quantity=f"Meyer-Wallach, {kind}",
@@ -132,7 +132,7 @@ def _ensembles(subject: Subject) -> Iterator[tuple[str, Circuit, str, Tensor]]:
         yield part, circuit, "own weights", weight_ensembles.states(circuit, x, own)
 
 
-def spectra(subject: Subject, sets: int = 100) -> Iterator[Finding]:
+def spectra(subject: Subject, sets: int = 100) -> Iterator[Diagnosis]:
     """The Fourier spectrum of each circuit along its first input, scales at one, and its reach at the own weights."""
     for part, layer in circuits(subject.model).items():
         if not layer.circuit.n_inputs:
@@ -153,10 +153,10 @@ def spectra(subject: Subject, sets: int = 100) -> Iterator[Finding]:
             ),
         }  # fmt: skip
         for quantity, (found, reference, of) in facts.items():
-            yield Finding(what="spectrum", part=part, quantity=quantity, found=found, reference=reference, of=of)
+            yield Diagnosis(what="spectrum", part=part, quantity=quantity, found=found, reference=reference, of=of)
 
 
-def gradients(subject: Subject, sets: int = gradient_variance.SETS) -> Iterator[Finding]:
+def gradients(subject: Subject, sets: int = gradient_variance.SETS) -> Iterator[Diagnosis]:
     """The slope of log2 Var(d cost / d weight) against qubits, for uniform weights and for the model's own start.
 
     The model is built anew with 2 to 10 features; its first circuit is looked at.
@@ -181,7 +181,7 @@ def gradients(subject: Subject, sets: int = gradient_variance.SETS) -> Iterator[
         if len(variances) < FEWEST_WIRES + 1:
             continue
         line = gradient_variance.slope(variances)
-        yield Finding(
+        yield Diagnosis(
             what="gradients",
             part=part,
             quantity=f"log2 gradient variance a qubit, {cost} cost, {kind}",
@@ -191,7 +191,7 @@ def gradients(subject: Subject, sets: int = gradient_variance.SETS) -> Iterator[
         )
 
 
-def effective_dimensions(subject: Subject) -> Iterator[Finding]:
+def effective_dimensions(subject: Subject) -> Iterator[Diagnosis]:
     """The normalised effective dimension: global over sets of parameters, or local at the model's own weights."""
     model = subject.model
     if not isinstance(model, DensityModel):
@@ -201,7 +201,7 @@ def effective_dimensions(subject: Subject) -> Iterator[Finding]:
     sets = [effective_dimension.trained_parameters(model)] if subject.sets == 1 else _parameter_sets(subject)
     found = effective_dimension.effective_dimension(model, sets, subject.rows, subject.n, rng)
     said = f"{found.sets} sets, {found.rows} rows" + (f", {found.dropped} not finite" if found.dropped else "")
-    yield Finding(
+    yield Diagnosis(
         what="effective-dimension",
         part="model",
         quantity=f"d_eff / d, {kind}",
@@ -227,7 +227,7 @@ def _density(model: Model) -> DensityModel:
     return model
 
 
-def directions(subject: Subject) -> Iterator[Finding]:
+def directions(subject: Subject) -> Iterator[Diagnosis]:
     """The singular values of dz/dx over test rows: largest, median, smallest, and which feature each points along."""
     model = _density(subject.model)
     values, shares = principal_directions(model, subject.rows)
@@ -236,7 +236,7 @@ def directions(subject: Subject) -> Iterator[Finding]:
         column = values[:, place]
         low, high = np.quantile(column, [0.16, 0.84])
         leading = int(shares[place].argmax())
-        yield Finding(
+        yield Diagnosis(
             what="directions",
             part="model",
             quantity=f"singular value {place + 1} of {dim} of dz/dx",
@@ -258,7 +258,7 @@ def principal_directions(model: DensityModel, rows: Tensor) -> tuple[np.ndarray,
     return values.numpy(), right.square().mean(0).numpy()
 
 
-DIAGNOSTICS: dict[str, Callable[[Subject], Iterator[Finding]]] = {
+DIAGNOSTICS: dict[str, Callable[[Subject], Iterator[Diagnosis]]] = {
     "effective-dimension": effective_dimensions,
     "expressibility": expressibilities,
     "entanglement": entanglements,
@@ -269,12 +269,12 @@ DIAGNOSTICS: dict[str, Callable[[Subject], Iterator[Finding]]] = {
 OF_CIRCUITS = ("expressibility", "entanglement", "spectrum", "gradients")
 
 
-def diagnose(subject: Subject, what: str) -> list[Finding]:
+def diagnose(subject: Subject, what: str) -> list[Diagnosis]:
     """One diagnostic of a model; a classical one has no findings about circuits but that it has none.
 
     Raises:
         Refused: the model states no density where one is needed.
     """
     if what in OF_CIRCUITS and not circuits(subject.model):
-        return [Finding(what=what, part="model", quantity=what, found=Estimate(value=None, note=NO_CIRCUIT))]
+        return [Diagnosis(what=what, part="model", quantity=what, found=Estimate(value=None, note=NO_CIRCUIT))]
     return list(DIAGNOSTICS[what](subject))

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from qinn_bench.contracts import DensityModel
-from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.quantum.layer import circuit_layers
 from qinn_bench.statistics.estimates import spread
 from qinn_bench.values import Array, Refused
 
@@ -60,7 +60,7 @@ def scores(model: DensityModel, parameters: dict[str, Tensor], rows: Tensor) -> 
         value: Tensor = (logdet - 0.5 * z.square().sum(1))[0]
         return value
 
-    if any(isinstance(module, CircuitLayer) for module in model.modules()):
+    if circuit_layers(model):
         return row_by_row(model, parameters, rows)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop")

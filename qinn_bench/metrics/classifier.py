@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics._columns import features, missing, observables, undefined
-from qinn_bench.statistics.estimates import ONE_SIGMA
+from qinn_bench.metrics.roc import auc
 from qinn_bench.values import Array, Estimate
 
 LEAF = 20
 """Rows in the smallest leaf of a tree. With fewer than this in each half of each sample no tree has a branch."""
-NO_SCATTER = 1e-12
 
 
 def c2st(evidence: Evidence) -> dict[str, Estimate]:
@@ -35,24 +33,6 @@ def c2st(evidence: Evidence) -> dict[str, Estimate]:
     value = np.mean([fold.value for fold in folds if fold.value is not None])
     error = np.mean([fold.error for fold in folds if fold.error is not None])
     return {"c2st": Estimate(value=float(value), error=float(error), n=n, unit="AUC", better="lower")}
-
-
-def auc(signal: Array, background: Array) -> Estimate:
-    """Area under the ROC curve, P(signal > background) + P(tie) / 2, of scores ``(n,)`` and ``(m,)``.
-
-    The error is that of DeLong, DeLong and Clarke-Pearson, Biometrics 44, 837 (1988), from mid-ranks. It is zero where
-    all pairs are ordered alike, which says nothing of pairs that were not drawn; the error is then the length of the
-    68 % interval of Clopper and Pearson, Biometrika 26, 404 (1934), after min(n, m) independent pairs without an
-    exception: 1 - 0.16^(1 / min(n, m)), or 1.84 / min(n, m).
-    """
-    n, m = len(signal), len(background)
-    pooled = rankdata(np.concatenate([signal, background]))
-    above = (pooled[:n] - rankdata(signal)) / m
-    below = 1 - (pooled[n:] - rankdata(background)) / n
-    error = float(np.sqrt(np.var(above, ddof=1) / n + np.var(below, ddof=1) / m))
-    if error < NO_SCATTER:
-        error = float(1 - ((1 - ONE_SIGMA) / 2) ** (1 / min(n, m)))
-    return Estimate(value=float(above.mean()), error=error, n=min(n, m), unit="AUC", better="higher")
 
 
 def _halves(rows: Array, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist, pdist
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import estimate, features, missing, observables, undefined
 from qinn_bench.metrics._scales import exponent, shifted
-from qinn_bench.statistics.estimates import degenerate_error, permutation_p
+from qinn_bench.statistics.estimates import degenerate_error, jackknife_variance, permutation_p
 from qinn_bench.statistics.ties import tied_to
 from qinn_bench.values import Array, Estimate
 
@@ -140,7 +140,7 @@ def _jackknife(gram: Array, n: int) -> tuple[float, float]:
     value = (xx.sum() + yy.sum()) / (n * (n - 1)) - 2 * xy.sum() / n**2
     inside = (xx.sum() + yy.sum() - 2 * (xx + yy)) / ((n - 1) * (n - 2))
     without = inside - 2 * (xy.sum() - cross + np.diag(xy)) / (n - 1) ** 2
-    return float(value), float((n - 1) ** 2 / n * np.var(without, ddof=1))
+    return float(value), float(jackknife_variance(without))
 
 
 def _estimate(found: Discrepancy, n: int) -> Estimate:

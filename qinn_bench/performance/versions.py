@@ -52,7 +52,7 @@ def _constant(value: Any) -> bool:
         return all(map(_constant, value))
     if isinstance(value, dict):
         return all(map(_constant, [*value, *value.values()]))
-    return isinstance(value, bool | int | float | str) or type(value).__module__ == "qinn_bench.values"
+    return isinstance(value, bool | int | float | str) or type(value).__module__.startswith("qinn_bench.nouns.")
 
 
 def _used(one: Any) -> Iterator[tuple[str, Any]]:

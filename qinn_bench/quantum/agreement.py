@@ -37,13 +37,13 @@ ASKED = (f"shots:{SHOTS}", "noisy:depolarizing=0.0")
 
 
 @dataclass(frozen=True)
-class Finding:
+class BackendAgreement:
     """What is found of one backend; differences are the largest absolute ones to the reference in complex128.
 
     A difference is None where the backend cannot give the quantity. Of sampled readouts `values` is in standard errors.
 
     Example:
-        >>> Finding("native", "", values=1e-15, gradients=1e-14).sound
+        >>> BackendAgreement("native", "", values=1e-15, gradients=1e-14).sound
         True
     """
 
@@ -64,32 +64,32 @@ class Finding:
         return all(value is None or value <= limit for value in found) and self.seeds != "not at all"
 
 
-def checkup() -> tuple[Finding, ...]:
+def checkup() -> tuple[BackendAgreement, ...]:
     """Every backend in turn, on a circuit of four wires that holds every gate and every kind of readout."""
     circuit, inputs, weights = _case()
     reference = _answers(REFERENCE, circuit, inputs, weights)
     return tuple(_examine(name, circuit, inputs, weights, reference) for name in (*backends.names()[1:], *ASKED))
 
 
-Answers = dict[str, Tensor | None]
+Quantities = dict[str, Tensor | None]
 
 
-def _examine(name: str, circuit: Circuit, inputs: Tensor, weights: Tensor, reference: Answers) -> Finding:
+def _examine(name: str, circuit: Circuit, inputs: Tensor, weights: Tensor, reference: Quantities) -> BackendAgreement:
     if reason := backends.why_not(name):
-        return Finding(name, reason)
+        return BackendAgreement(name, reason)
     seeds = _seeds(name, circuit, inputs, weights)
     if name.startswith("shots"):
-        return Finding(name, "", _standard_errors(name, circuit, inputs, weights), seeds=seeds, exact=False)
+        return BackendAgreement(name, "", _standard_errors(name, circuit, inputs, weights), seeds=seeds, exact=False)
     found = _answers(name, circuit, inputs, weights)
     values, gradients, jacobian, nll = (_difference(found[what], reference[what]) for what in reference)
-    return Finding(name, "", values, gradients, jacobian, nll, seeds)
+    return BackendAgreement(name, "", values, gradients, jacobian, nll, seeds)
 
 
 def _difference(a: Tensor | None, b: Tensor | None) -> float | None:
     return None if a is None or b is None else (a - b).abs().max().item()
 
 
-def _answers(name: str, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Answers:
+def _answers(name: str, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Quantities:
     """Values, gradients of inputs and weights, Jacobian, and gradients of a log-determinant of it."""
     simulator = backends.get(name, seed=1)
     x, w = inputs.clone().requires_grad_(), weights.clone().requires_grad_()

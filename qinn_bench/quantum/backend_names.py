@@ -47,7 +47,7 @@ NOISELESS = Noise()
 
 
 @dataclass(frozen=True)
-class Request:
+class BackendRequest:
     """A name that was understood: the simulator, and what its options say.
 
     Example:
@@ -73,23 +73,23 @@ def names() -> tuple[str, ...]:
     return tuple(NAMES)
 
 
-def parse(name: str) -> Request:
+def parse(name: str) -> BackendRequest:
     """Read a name.
 
     Raises:
         Refused: no simulator has that name, or its options are wrong.
     """
     if name in NAMES:
-        return Request(name)
+        return BackendRequest(name)
     family, colon, options = name.partition(":")
     if family == "shots" and colon:
-        return Request("shots", shots=_count(options, name))
+        return BackendRequest("shots", shots=_count(options, name))
     if family == "noisy" and colon:
         return _noisy(name, options)
     raise Refused(f"no backend is called '{name}'; there are: {', '.join([*NAMES, *FAMILIES])}")
 
 
-def _noisy(name: str, options: str) -> Request:
+def _noisy(name: str, options: str) -> BackendRequest:
     found: dict[str, str] = {}
     for option in options.split(","):
         key, equals, value = (piece.strip() for piece in option.partition("="))
@@ -102,7 +102,7 @@ def _noisy(name: str, options: str) -> Request:
     shots = _count(found.pop("shots"), name) if "shots" in found else 0
     if not found:
         raise Refused(f"backend '{name}' says no error; expected such as noisy:depolarizing=0.01, or shots:{shots}")
-    return Request("noisy", Noise(**{key: _probability(value, name) for key, value in found.items()}), shots)
+    return BackendRequest("noisy", Noise(**{key: _probability(value, name) for key, value in found.items()}), shots)
 
 
 def _count(text: str, name: str) -> int:

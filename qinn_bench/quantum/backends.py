@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from qinn_bench.quantum.backend_names import NAMES as NAMES
-from qinn_bench.quantum.backend_names import Request as Request
+from qinn_bench.quantum.backend_names import BackendRequest as BackendRequest
 from qinn_bench.quantum.backend_names import names as names
 from qinn_bench.quantum.backend_names import parse as parse
 from qinn_bench.quantum.backend_names import resolve as resolve

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from qinn_bench.contracts import Model
 from qinn_bench.quantum import stand_ins
 from qinn_bench.quantum.circuit import Circuit, Observable, WeightedSum
-from qinn_bench.quantum.layer import CircuitLayer
+from qinn_bench.quantum.layer import CircuitLayer, circuit_layers
 from qinn_bench.quantum.simulators import statevector
 from qinn_bench.quantum.visibility import blind_weights, trimmed, with_gates
 from qinn_bench.values import Control, Refused
@@ -34,7 +34,7 @@ def apply(model: Model, control: Control, rng: torch.Generator) -> None:
     """
     if control in ("", "untrained"):
         return
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, CircuitLayer)}
+    layers = circuit_layers(model)
     if not layers:
         raise Refused(f"control '{control}' is for models with circuits, but {type(model).__name__} has none")
     if control == "frozen":

@@ -60,6 +60,11 @@ class CircuitLayer(nn.Module):
         return self.backend.state(self.circuit, x, self.weights)
 
 
+def circuit_layers(model: nn.Module) -> dict[str, CircuitLayer]:
+    """The circuits of a model by the name of their module, in the order of the model."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, CircuitLayer)}
+
+
 def fidelity(psi: Tensor, phi: Tensor) -> Tensor:
     """``|<psi|phi>|^2`` of states ``(B, 2^n)``: ``(B,)``, between 0 and 1."""
     overlap: Tensor = (psi.conj() * phi).sum(-1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 
 from qinn_bench.quantum.backends import Backend
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.compiler.lowering import simulator_of
+from qinn_bench.quantum.wrapped_backends import Wrapper, wrapped
 
 VISIBLE = ("torch", "native")
 """Simulators whose arithmetic is known: that of `torch` is seen by torch, that of the kernel is stated by it."""
@@ -39,36 +39,42 @@ class Tally:
 def tallied(model: nn.Module) -> Iterator[Tally]:
     """Count all that the circuits of a model are asked for inside the block, by whatever way the model asks."""
     tally = Tally()
-    layers = [module for module in model.modules() if getattr(module, "is_quantum", False)]
-    with_backend: list[Any] = [layer for layer in layers if hasattr(layer, "backend")]
-    before = [layer.backend for layer in with_backend]
-    try:
-        for layer in with_backend:
-            layer.backend = _Counting(layer.backend, tally)
+    with wrapped(model, lambda backend: Counting(backend, tally)):
         yield tally
-    finally:
-        for layer, backend in zip(with_backend, before, strict=True):
-            layer.backend = backend
 
 
-class _Counting:
-    """A backend that counts what it passes on to another."""
+class Counting(Wrapper):
+    """A backend that counts what it passes on to another.
+
+    Example:
+        >>> import torch
+        >>> from qinn_bench.quantum.ansatz import reuploading
+        >>> from qinn_bench.quantum.backends import Torch
+        >>> circuit, tally = reuploading(2, uploads=1), Tally()
+        >>> values = Counting(Torch(), tally).run(circuit, torch.zeros(3, 2), torch.zeros(circuit.n_weights))
+        >>> tally.evaluations
+        3
+    """
 
     def __init__(self, backend: Backend, tally: Tally) -> None:
-        self.backend, self.tally, self.name = backend, tally, backend.name
+        super().__init__(backend)
+        self.tally = tally
 
     def run(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
-        values = self.backend.run(circuit, inputs, weights)
+        """Values ``(B, n_outputs)``."""
+        values = super().run(circuit, inputs, weights)
         self._count(circuit, values, len(inputs))
         return values
 
     def run_with_jacobian(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        values, jacobian = self.backend.run_with_jacobian(circuit, inputs, weights)
+        """Values, and their derivatives along the inputs."""
+        values, jacobian = super().run_with_jacobian(circuit, inputs, weights)
         self._count(circuit, values, len(inputs), tangents=True)
         return values, jacobian
 
     def state(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
-        amplitudes = self.backend.state(circuit, inputs, weights)
+        """The amplitudes."""
+        amplitudes = super().state(circuit, inputs, weights)
         self._count(circuit, amplitudes, len(inputs), state=True)
         return amplitudes
 

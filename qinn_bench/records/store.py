@@ -37,7 +37,7 @@ _STUDY: TypeAdapter[str] = TypeAdapter(StudyName)
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadableRecord:
     """A file that stands where a record should be; it is named and left alone."""
 
     path: Path
@@ -100,7 +100,7 @@ def save(results: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | Non
     path = record_path(results, record.study, record.key)
     if record.status != "ok":
         there = look(results, record.study, record.key)
-        if isinstance(there, Unreadable) or (there and there.status == "ok"):
+        if isinstance(there, UnreadableRecord) or (there and there.status == "ok"):
             return False
     text = record.model_dump_json(indent=1).encode()
     files: list[tuple[Path, Write]] = [(path, lambda file: file.write(text))]
@@ -131,12 +131,12 @@ def sweep(results: Path, study: str) -> None:
     locks.sweep(results / "nulls", (".*.part",))
 
 
-def look(results: Path, study: str, key: str) -> Record | Unreadable | None:
+def look(results: Path, study: str, key: str) -> Record | UnreadableRecord | None:
     """The record of a cell, None if it was never finished, or why the file that is there is no such record."""
     path = record_path(results, study, key)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return Unreadable(path, "it is no regular file")
+            return UnreadableRecord(path, "it is no regular file")
         with path.open("rb") as file:
             text = at_most(file, LARGEST_RECORD + 1)
     except FileNotFoundError:
@@ -144,17 +144,17 @@ def look(results: Path, study: str, key: str) -> Record | Unreadable | None:
     except NotADirectoryError:
         raise Refused(f"{results} can hold no records: a folder of results was expected") from None
     except OSError as error:
-        return Unreadable(path, f"it cannot be read ({error.strerror})")
+        return UnreadableRecord(path, f"it cannot be read ({error.strerror})")
     if len(text) > LARGEST_RECORD:
-        return Unreadable(path, f"it is no record, but longer than {LARGEST_RECORD >> 20} MiB")
+        return UnreadableRecord(path, f"it is no record, but longer than {LARGEST_RECORD >> 20} MiB")
     try:
         record = older.record_of(text)
     except ValidationError as error:
-        return Unreadable(path, _why_not(error))
+        return UnreadableRecord(path, _why_not(error))
     if (record.study, record.key) != (study, key):
-        return Unreadable(path, f"it holds the record '{record.study}/{record.key}'")
+        return UnreadableRecord(path, f"it holds the record '{record.study}/{record.key}'")
     if not keys.belongs(record):
-        return Unreadable(path, "its settings are not those that its name was made of")
+        return UnreadableRecord(path, "its settings are not those that its name was made of")
     return record
 
 
@@ -182,7 +182,7 @@ def load(results: Path, study: str, key: str) -> Record | None:
         Refused: the file is there but is no record of this cell.
     """
     found = look(results, study, key)
-    if isinstance(found, Unreadable):
+    if isinstance(found, UnreadableRecord):
         raise Refused(str(found))
     return found
 
@@ -205,16 +205,16 @@ def left_out(results: Path, study: str) -> list[str]:
     return list(map(str, look_at_all(results, study)[1]))
 
 
-def look_at_all(results: Path, study: str) -> tuple[list[Record], list[Unreadable]]:
+def look_at_all(results: Path, study: str) -> tuple[list[Record], list[UnreadableRecord]]:
     """All records among the files of a study, those that newer ones replace included, and the files that are none of
     this version."""
     found: list[Record] = []
-    odd: list[Unreadable] = []
+    odd: list[UnreadableRecord] = []
     for path in sorted((results / "records" / study).glob("[!.]*.json")):
         try:
             one = look(results, study, path.stem)
         except Refused:
-            one = Unreadable(path, "its name is no key")
+            one = UnreadableRecord(path, "its name is no key")
         if isinstance(one, Record):
             found.append(one)
         elif one:

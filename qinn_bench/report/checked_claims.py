@@ -31,7 +31,7 @@ class CheckedClaims:
 
     file: Claims
     rulings: tuple[Ruling, ...]
-    standing: claim_locks.Standing
+    standing: claim_locks.LockStanding
     notes: tuple[str, ...]
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from qinn_bench.report.cells import count, interval, p_text, p_value
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
-from qinn_bench.statistics.findings import Alike, Findings, Pair, Standing
+from qinn_bench.statistics.findings import Alike, Findings, RowPair, RowStanding
 from qinn_bench.values import Estimate, Outcome
 from qinn_bench.verdicts.outside_results import SHOWN, said_costs
 
@@ -60,7 +60,7 @@ def matrix(findings: Findings, name: str) -> Table | None:
     return Table(f"Verdicts of {name}", header, tuple(lines), (meaning,))
 
 
-def pairs(findings: Findings, name: str, chosen: Sequence[Pair] | None = None) -> Table:
+def pairs(findings: Findings, name: str, chosen: Sequence[RowPair] | None = None) -> Table:
     """One line for each of the chosen pairs of rows, all if None; over all data sets what is decided comes first."""
     chosen = findings.pairs if chosen is None else chosen
     header = [
@@ -83,7 +83,7 @@ def pairs(findings: Findings, name: str, chosen: Sequence[Pair] | None = None) -
     return Table(f"Pairs of rows of {name}", tuple(header[at] for at in shown), lines, _notes(findings, chosen))
 
 
-def _notes(findings: Findings, chosen: Sequence[Pair]) -> tuple[str, ...]:
+def _notes(findings: Findings, chosen: Sequence[RowPair]) -> tuple[str, ...]:
     counts = Counter(pair.comparison.outcome for pair in sorted(chosen, key=decided_first))
     methods = dict.fromkeys(pair.comparison.method for pair in chosen if pair.comparison.method)
     robust = (
@@ -104,21 +104,21 @@ def _notes(findings: Findings, chosen: Sequence[Pair]) -> tuple[str, ...]:
     )
 
 
-def _empty(chosen: Sequence[Pair]) -> set[str]:
+def _empty(chosen: Sequence[RowPair]) -> set[str]:
     """Columns that no pair has anything in."""
     robust = {"record", "median"} if all(pair.wins is None for pair in chosen) else set()
     tested = {"p_wilcoxon", "p_wilcoxon_corrected"} if all(pair.p_wilcoxon is None for pair in chosen) else set()
     return robust | tested
 
 
-def decided_first(pair: Pair) -> tuple[bool, bool, float]:
+def decided_first(pair: RowPair) -> tuple[bool, bool, float]:
     """Over all data sets by p, the decided ones first; on single data sets as they come."""
     if pair.wins is None:
         return True, True, 0.0
     return False, pair.comparison.outcome == "undecided", 1.0 if pair.p is None else pair.p
 
 
-def _outcomes(pairs: Sequence[Pair]) -> dict[tuple[str, str], Outcome]:
+def _outcomes(pairs: Sequence[RowPair]) -> dict[tuple[str, str], Outcome]:
     """The verdicts by first and second row, in both directions."""
     found = {(pair.first, pair.second): pair.comparison.outcome for pair in pairs}
     return found | {(second, first): TURNED.get(said, said) for (first, second), said in found.items()}
@@ -161,13 +161,13 @@ def _dropped(findings: Findings) -> list[str]:
     return [said, *([f"Of these, {said_costs(findings.costs)}."] if findings.costs else [])]
 
 
-def _reasons(chosen: Sequence[Pair], level: float) -> list[str]:
+def _reasons(chosen: Sequence[RowPair], level: float) -> list[str]:
     """What there is to say about verdicts beyond their word, once for all pairs that it holds for."""
     found = Counter((p.comparison.outcome, p.comparison.reason) for p in chosen if _says_more(p, level))
     return [f"{outcome} ({n}): {why}." for (outcome, why), n in found.items() if why]
 
 
-def _says_more(pair: Pair, level: float) -> bool:
+def _says_more(pair: RowPair, level: float) -> bool:
     """Whether the reason of a verdict says more than that: no test, a remark, or what a margin has to do with it."""
     if pair.p_corrected is None or pair.comparison.remarks:
         return True
@@ -179,7 +179,7 @@ def _counted(n: int, noun: str) -> str:
     return f"{n} {noun}" + ("" if n == 1 else "s")
 
 
-def _standing(one: Standing, scope: str, outcomes: dict[tuple[str, str], Outcome]) -> Line:
+def _standing(one: RowStanding, scope: str, outcomes: dict[tuple[str, str], Outcome]) -> Line:
     said = Counter(outcome for (first, _), outcome in outcomes.items() if first == one.row)
     entries = (
         Entry(one.row),
@@ -193,7 +193,7 @@ def _standing(one: Standing, scope: str, outcomes: dict[tuple[str, str], Outcome
     return Line(scope, one.row, "model", "", entries)
 
 
-def _pair(pair: Pair, findings: Findings, shown: Sequence[int]) -> Line:
+def _pair(pair: RowPair, findings: Findings, shown: Sequence[int]) -> Line:
     found = pair.comparison
     name = f"{pair.first} – {pair.second}"
     entries = [
@@ -214,7 +214,7 @@ def _pair(pair: Pair, findings: Findings, shown: Sequence[int]) -> Line:
     return Line(pair.scope, name, "model", "", tuple(entries[at] for at in shown))
 
 
-def _record(pair: Pair) -> Entry:
+def _record(pair: RowPair) -> Entry:
     if pair.wins is None:
         return Entry(MISSING)
     counted = {"_wins": pair.wins, "_ties": pair.ties, "_losses": pair.losses}

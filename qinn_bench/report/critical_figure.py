@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qinn_bench.report.figure_style import PAGE, PALETTE, STYLE
-from qinn_bench.statistics.findings import Alike, Findings, Standing
+from qinn_bench.statistics.findings import Alike, Findings, RowStanding
 from qinn_bench.values import Refused
 
 STEP = 0.19
@@ -62,7 +62,7 @@ def critical_figure(findings: Findings) -> Figure:
     return figure
 
 
-def _bars(rows: Sequence[Standing], found: Alike, control: str) -> list[tuple[float, float]]:
+def _bars(rows: Sequence[RowStanding], found: Alike, control: str) -> list[tuple[float, float]]:
     """From which rank to which each bar goes."""
     rank_of = {row.row: row.rank for row in rows}
     if control:
@@ -109,7 +109,7 @@ def _critical(axes: Axes, low: int, high: int, critical: float, control: bool) -
     axes.text(high, 0.39, text, ha="right", va="bottom", fontsize=7.5)
 
 
-def _name(axes: Axes, row: Standing, at: int, places: int, first: float, bold: bool) -> None:
+def _name(axes: Axes, row: RowStanding, at: int, places: int, first: float, bold: bool) -> None:
     """A row's name at the side of its half, and the line from there to its rank."""
     here = at < ceil(places / 2)
     depth = at if here else places - 1 - at

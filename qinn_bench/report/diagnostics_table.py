@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from qinn_bench.diagnostics.diagnose import Finding
+from qinn_bench.diagnostics.diagnose import Diagnosis
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
 
 HEADER = (
@@ -23,7 +23,7 @@ NOTES = (
 )
 
 
-def table(found: Mapping[str, Sequence[Finding]]) -> Table:
+def table(found: Mapping[str, Sequence[Diagnosis]]) -> Table:
     """Findings by model as a table, grouped by quantity."""
     quantities = dict.fromkeys(finding.quantity for findings in found.values() for finding in findings)
     rows = [
@@ -36,7 +36,7 @@ def table(found: Mapping[str, Sequence[Finding]]) -> Table:
     return Table("Diagnostics", HEADER, tuple(rows), NOTES)
 
 
-def _entries(name: str, finding: Finding) -> tuple[Entry, ...]:
+def _entries(name: str, finding: Diagnosis) -> tuple[Entry, ...]:
     found = Entry(finding.found if finding.found.value is not None else finding.found.note)
     reference = Entry(finding.reference) if finding.reference else Entry(MISSING)
     return Entry(name), Entry(finding.part), found, reference, Entry(finding.of)

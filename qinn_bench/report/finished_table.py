@@ -11,7 +11,7 @@ from qinn_bench.report.sensitivity_table import licensed
 from qinn_bench.report.study_table import table
 from qinn_bench.report.table_value import Table
 from qinn_bench.study import progress
-from qinn_bench.study.progress import Standing
+from qinn_bench.study.progress import CellStanding
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Record, Refused, Study
 
@@ -43,7 +43,7 @@ def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:
     return licensed(table(records, study.columns or None, study.title), records, results)
 
 
-def _published(path: Path, study: str, cells: Sequence[Standing]) -> tuple[list[Record], list[str]]:
+def _published(path: Path, study: str, cells: Sequence[CellStanding]) -> tuple[list[Record], list[str]]:
     """The published records of these cells, and what has to be said of them."""
     records = [one.record for one in cells if one.record]
     if not records:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
-from qinn_bench.verdicts.golden_numbers import Finding
+from qinn_bench.verdicts.golden_numbers import SeriesVerdict
 
 HEADER = (
     Heading("row", "row"),
@@ -23,13 +23,13 @@ NOTES = (
 )
 
 
-def quality_table(found: Sequence[Finding]) -> Table:
+def quality_table(found: Sequence[SeriesVerdict]) -> Table:
     """Findings as a table; what moved says why below it."""
     said = [f"{one.row} on {one.data}, {one.metric}: {one.reason}." for one in found if one.reason]
     return Table("Quality against the golden numbers", HEADER, tuple(map(_line, found)), (*NOTES, *said))
 
 
-def _line(one: Finding) -> Line:
+def _line(one: SeriesVerdict) -> Line:
     c = one.comparison
     interval = f"[{c.interval[0]:.3g}, {c.interval[1]:.3g}]" if c and c.interval else MISSING
     cells = (

@@ -14,7 +14,7 @@ from qinn_bench.records import measures, store
 from qinn_bench.report.study_columns import SECONDS, SPENT
 from qinn_bench.report.table_value import LineFeeds, harmless
 from qinn_bench.study import progress
-from qinn_bench.study.progress import Standing
+from qinn_bench.study.progress import CellStanding
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Estimate, Record, Refused
 
@@ -54,7 +54,7 @@ def record_frame(selection: Selection) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(columns[name], dtype=kind) for name, kind in COLUMNS.items()})
 
 
-def _stale(one: Standing, record: Record, wanted: dict[str, str]) -> str:
+def _stale(one: CellStanding, record: Record, wanted: dict[str, str]) -> str:
     """Why this version would make another record; empty if it would not."""
     again = [REMEASURED] if not one.differs and progress.is_stale(record, wanted) else []
     return "; ".join([*one.differs, *again])

@@ -119,15 +119,15 @@ class Table:
     def markdown(self) -> str:
         """A pipe table; the best entries are bold, floors and ceilings italic."""
         width = len(self.header)
-        lines = [_pipes([_heading(h) for h in self.header]), _pipes(["---"] + ["---:"] * (width - 1))]
+        lines = [markdown_row([_heading(h) for h in self.header]), markdown_row(["---"] + ["---:"] * (width - 1))]
         for data, rows in groupby(self.rows, lambda row: row.data):
-            lines += [_pipes([f"**{_plain(data)}**"] + [""] * (width - 1))] if data else []
+            lines += [markdown_row([f"**{_plain(data)}**"] + [""] * (width - 1))] if data else []
             for row in rows:
                 cells = [f"**{_plain(str(entry))}**" if entry.best else _plain(str(entry)) for entry in row.entries]
                 cells[0] = cells[0] if row.role == "model" else f"*{cells[0]}*"
                 cells[0] = f"&emsp;{cells[0]}" if nested(row) else cells[0]
-                lines.append(_pipes(cells))
-                lines += [_pipes([f"↳ {_plain(remark)}"] + [""] * (width - 1)) for remark in row.remarks]
+                lines.append(markdown_row(cells))
+                lines += [markdown_row([f"↳ {_plain(remark)}"] + [""] * (width - 1)) for remark in row.remarks]
         notes = "\n".join(f"- {_plain(note)}" for note in self.footnotes)
         return f"### {_plain(self.title)}\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
 
@@ -190,7 +190,8 @@ def _heading(heading: Heading) -> str:
     return "".join(f"\\{char}" if char in "\\|<" else char for char in on_one_line(str(heading)))
 
 
-def _pipes(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """A line of a table in Markdown."""
     return "| " + " | ".join(cells) + " |"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qinn_bench.report.cells import count, ranged
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
-from qinn_bench.verdicts.variance_sources import SOURCES, Budget, Interval, Part
+from qinn_bench.verdicts.variance_sources import SOURCES, Part, Span, VarianceBudget
 
 NOTES = (
     "Spread: standard deviation over seeds, which move everything but the split, with its 95 % interval. Each source: "
@@ -22,7 +22,7 @@ NOTES = (
 )
 
 
-def variance_table(budgets: Sequence[Budget], study: str) -> Table:
+def variance_table(budgets: Sequence[VarianceBudget], study: str) -> Table:
     """A line for each row and metric; a column for each source that was moved."""
     moved = [source for source in SOURCES if any(p.source == source for b in budgets for p in b.parts)]
     split = ["split"] if "split" in moved else []
@@ -42,7 +42,7 @@ def variance_table(budgets: Sequence[Budget], study: str) -> Table:
     return Table(f"Variance{against} by source: {study}", header, tuple(lines), NOTES)
 
 
-def _entries(budget: Budget, within: Sequence[str], split: Sequence[str]) -> tuple[Entry, ...]:
+def _entries(budget: VarianceBudget, within: Sequence[str], split: Sequence[str]) -> tuple[Entry, ...]:
     parts = {part.source: part for part in budget.parts}
     title = f"{title_of(budget.metric)} [{budget.unit}]" if budget.unit else title_of(budget.metric)
     entries = [
@@ -65,7 +65,7 @@ def _share(part: Part | None) -> Entry:
     return _ranged(part.share, part.share_interval, 100)
 
 
-def _ranged(value: float | None, interval: Interval | None, unit: float = 1) -> Entry:
+def _ranged(value: float | None, interval: Span | None, unit: float = 1) -> Entry:
     """A number with its interval, two digits each."""
     if value is None:
         return Entry(MISSING)

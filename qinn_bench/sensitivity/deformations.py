@@ -20,7 +20,7 @@ DRAWN = 200_000
 MODES = 8
 FITTED = 20_000
 BEYOND = 0.01
-Indices = NDArray[np.intp]
+RowIndices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Draw(NamedTuple):
         (100, 0)
     """
 
-    truth: Indices
-    spare: Indices
+    truth: RowIndices
+    spare: RowIndices
 
 
 class Planted(NamedTuple):

@@ -69,6 +69,21 @@ def degenerate_error(first_order: float, null: float) -> float:
     return float(np.sqrt(max(first_order - null, null)))
 
 
+def jackknife_variance(without: Array) -> Array:
+    """The variance of a statistic from its values without each of n replicates in turn, ``(n, ...) -> (...)``.
+
+    Source: Efron and Stein, Ann. Statist. 9, 586 (1981): (n - 1)^2 / n times the variance of these values.
+
+    Example:
+        >>> values = np.array([1.0, 2.0, 4.0])
+        >>> means = np.array([3.0, 2.5, 1.5])  # of the values without each in turn
+        >>> bool(np.isclose(jackknife_variance(means), values.var(ddof=1) / 3))
+        True
+    """
+    n = len(without)
+    return np.asarray((n - 1) ** 2 / n * np.var(without, axis=0, ddof=1))
+
+
 def combine(estimates: Sequence[Estimate]) -> Estimate:
     """The mean over the seeds of a row, with the error sqrt(sd_seeds^2 / n_seeds + mean(within error)^2).
 

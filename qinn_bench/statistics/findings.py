@@ -9,7 +9,7 @@ from qinn_bench.values import Comparison, Value
 OVERALL = "all data sets"
 
 
-class Terms(NamedTuple):
+class CompareTerms(NamedTuple):
     """On what terms rows are compared.
 
     `margin` is the largest difference that counts as none, in the unit of the scores; `level` is the chance of any
@@ -18,7 +18,7 @@ class Terms(NamedTuple):
     that row alone.
 
     Example:
-        >>> Terms(better="lower", margin=0.01, control="baseline").level
+        >>> CompareTerms(better="lower", margin=0.01, control="baseline").level
         0.05
     """
 
@@ -29,11 +29,11 @@ class Terms(NamedTuple):
     control: str = ""
 
 
-class Standing(Value):
+class RowStanding(Value):
     """How a row does over all data sets: mean, mean rank (1 is best), interquartile mean and its 95 % interval.
 
     Example:
-        >>> Standing(row="a", mean=0.82, rank=1.5, middle=0.83, interval=(0.8, 0.86)).rank
+        >>> RowStanding(row="a", mean=0.82, rank=1.5, middle=0.83, interval=(0.8, 0.86)).rank
         1.5
     """
 
@@ -70,7 +70,7 @@ class Alike(Value):
     groups: tuple[tuple[str, ...], ...]
 
 
-class Pair(Value):
+class RowPair(Value):
     """What is said of two rows in a scope, which is one data set or all.
 
     `comparison` has the verdict at the corrected p-values; `p` is that of "no difference", two-sided, because nobody
@@ -82,7 +82,7 @@ class Pair(Value):
     Example:
         >>> from qinn_bench.values import Estimate
         >>> told = Comparison(outcome="better", reason="", effect=Estimate(value=0.016), replicates=14)
-        >>> Pair(scope=OVERALL, first="a", second="b", comparison=told, p=0.007, p_corrected=0.044, wins=10, ties=2,
+        >>> RowPair(scope=OVERALL, first="a", second="b", comparison=told, p=0.007, p_corrected=0.044, wins=10, ties=2,
         ...     losses=2).wins
         10
     """
@@ -116,7 +116,7 @@ class Findings(Value):
         >>> import numpy as np
         >>> results = Results(("a", "b"), tuple((f"d{at}", "") for at in range(8)), np.add.outer([1.0, 0.0],
         ...     np.arange(8.0)))
-        >>> findings = compared(results, Terms())
+        >>> findings = compared(results, CompareTerms())
         >>> findings.overall[0].comparison.outcome, findings.single, findings.replicates
         ('better', (), '8 data sets')
     """
@@ -127,20 +127,20 @@ class Findings(Value):
     control: str
     columns: int
     replicates: str
-    standings: tuple[Standing, ...]
+    standings: tuple[RowStanding, ...]
     alike: Alike | None
-    pairs: tuple[Pair, ...]
+    pairs: tuple[RowPair, ...]
     remarks: tuple[str, ...]
     dropped: tuple[str, ...]
     costs: tuple[tuple[str, int], ...]
 
     @property
-    def overall(self) -> tuple[Pair, ...]:
+    def overall(self) -> tuple[RowPair, ...]:
         """The pairs over all data sets, or those of the only one."""
         scope = self.pairs[0].scope
         return tuple(pair for pair in self.pairs if pair.scope == scope)
 
     @property
-    def single(self) -> tuple[Pair, ...]:
+    def single(self) -> tuple[RowPair, ...]:
         """The pairs on single data sets beside those over all."""
         return self.pairs[len(self.overall) :]

@@ -7,7 +7,7 @@ from scipy.special import stdtr
 
 from qinn_bench.statistics import paired
 from qinn_bench.statistics.direction import goodness
-from qinn_bench.statistics.findings import Terms
+from qinn_bench.statistics.findings import CompareTerms
 from qinn_bench.statistics.paired import half_width, ruling
 from qinn_bench.statistics.sign_flips import LEAST
 from qinn_bench.statistics.ties import TIE, mean
@@ -16,7 +16,7 @@ from qinn_bench.values import Array, Comparison, Estimate
 STILL = "neither mean has a spread, so that nothing is known of the error"
 
 
-def welch(means: Array, sds: Array, sizes: Array, terms: Terms) -> Comparison:
+def welch(means: Array, sds: Array, sizes: Array, terms: CompareTerms) -> Comparison:
     """Two rows from means, standard deviations and numbers of runs, ``(2, n_columns)`` each.
 
     The mean over the columns of the differences is a Student's t with Satterthwaite's degrees of freedom; for one

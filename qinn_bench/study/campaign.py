@@ -16,9 +16,9 @@ from qinn_bench import limits as limiting
 from qinn_bench.limits import Limits
 from qinn_bench.records import measures, store
 from qinn_bench.study import progress
-from qinn_bench.study.endings import Event, outcome_of, stamp_of
+from qinn_bench.study.endings import CellEvent, outcome_of, stamp_of
 from qinn_bench.study.order import Order
-from qinn_bench.study.schedulers.local import START_SECONDS, Server, Worker
+from qinn_bench.study.schedulers.local import START_SECONDS, Worker, WorkerServer
 from qinn_bench.values import Record, Refused
 
 POLL_SECONDS = 0.5
@@ -36,7 +36,7 @@ def finished(orders: Sequence[Order]) -> list[Record]:
 def unreadable(orders: Sequence[Order]) -> list[str]:
     """A sentence for each of these cells that has a file which is no record of this version."""
     found = (store.look(order.results, order.study, order.key) for order in orders)
-    return [str(one) for one in found if isinstance(one, store.Unreadable)]
+    return [str(one) for one in found if isinstance(one, store.UnreadableRecord)]
 
 
 def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
@@ -47,7 +47,7 @@ def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
     todo = []
     for order in orders:
         record = store.look(order.results, order.study, order.key)
-        if isinstance(record, store.Unreadable):
+        if isinstance(record, store.UnreadableRecord):
             continue
         stale = record is not None and progress.is_stale(record, measures.fingerprints(order.metrics))
         if record is None or (retry and progress.failed(record)) or stale:
@@ -60,7 +60,7 @@ def afresh(orders: Sequence[Order]) -> list[Order]:
     return [replace(order, fresh=True) for order in orders]
 
 
-def execute(orders: Sequence[Order], limits: Limits, show: Callable[[Event], None]) -> None:
+def execute(orders: Sequence[Order], limits: Limits, show: Callable[[CellEvent], None]) -> None:
     """Run cells, each in a process of its own; whatever happens to one, the others go on and a record says why.
 
     A cell that another campaign runs meanwhile is waited for, as long as a cell may take here, and not run again.
@@ -113,12 +113,12 @@ class _Task:
 class _Campaign:
     """The cells of one call of `execute`: waiting, running, and left to other campaigns."""
 
-    def __init__(self, limits: Limits, show: Callable[[Event], None], modules: list[str]) -> None:
+    def __init__(self, limits: Limits, show: Callable[[CellEvent], None], modules: list[str]) -> None:
         self.limits, self.show, self.modules = limits, show, modules
         self.waiting: deque[_Task] = deque()
         self.elsewhere: list[_Task] = []
         self.running: dict[int, Worker] = {}
-        self.server: Server | None = None
+        self.server: WorkerServer | None = None
         self.alone: set[str] = set()
         self.lost: Counter[str] = Counter()
         self.unready = self.count = 0
@@ -128,7 +128,7 @@ class _Campaign:
         """Run all of them."""
         self.waiting += (_Task(order, stamp_of(order)) for order in orders)
         while self.waiting or self.running or self.elsewhere:
-            self.server = self.server or Server(self.modules, self.limits.threads)
+            self.server = self.server or WorkerServer(self.modules, self.limits.threads)
             self._start_some(self.server)
             self._listen(self.server)
             self._settle(self.server)
@@ -144,7 +144,7 @@ class _Campaign:
             worker.kill()
             worker.close()
 
-    def _start_some(self, server: Server) -> None:
+    def _start_some(self, server: WorkerServer) -> None:
         while server.ready and self.waiting and self._has_room(self.waiting[0].order.key):
             self._start(self.waiting.popleft(), server)
 
@@ -153,13 +153,13 @@ class _Campaign:
         apart = key in self.alone or any(worker.order.key in self.alone for worker in self.running.values())
         return len(self.running) < (1 if apart else self.limits.workers)
 
-    def _start(self, task: _Task, server: Server) -> None:
+    def _start(self, task: _Task, server: WorkerServer) -> None:
         order = task.order
         path = store.lock_path(order.results, order.study, order.key)
         free, lock = self._lock(order, path)
         if not free:
             self.elsewhere.append(task)
-            self.show(Event(order, note=f"{locks.holder(path)} runs this cell; it is waited for"))
+            self.show(CellEvent(order, note=f"{locks.holder(path)} runs this cell; it is waited for"))
             return
         if stamp_of(order) != task.before:
             if lock:
@@ -170,7 +170,7 @@ class _Campaign:
         self.count += 1
         self.running[worker.number] = worker
         worker.start(server, self.limits)
-        self.show(Event(order))
+        self.show(CellEvent(order))
 
     def _lock(self, order: Order, path: Path) -> tuple[bool, locks.Lock | None]:
         """Whether the cell is free, and its lock; a disk without locks has none, which is said once."""
@@ -183,7 +183,7 @@ class _Campaign:
                 said = (
                     f"cells cannot be locked in {path.parent} ({error.strerror}); a second campaign would run them too"
                 )
-                self.show(Event(order, note=said))
+                self.show(CellEvent(order, note=said))
             return True, None
         return lock is not None, lock
 
@@ -191,9 +191,9 @@ class _Campaign:
         """End with the record that another campaign has written meanwhile."""
         record = store.look(order.results, order.study, order.key)
         if isinstance(record, Record):
-            self.show(Event(order, record=record, note="run by another campaign meanwhile"))
+            self.show(CellEvent(order, record=record, note="run by another campaign meanwhile"))
         else:
-            self.show(Event(order, problem=str(record or "its record was removed meanwhile")))
+            self.show(CellEvent(order, problem=str(record or "its record was removed meanwhile")))
 
     def _look_elsewhere(self) -> None:
         """Take back the cells that other campaigns have left."""
@@ -211,11 +211,11 @@ class _Campaign:
                     continue
             patience = None if self.limits.timeout is None else self.limits.timeout + START_SECONDS
             if patience is not None and self.looked - task.since > patience:
-                self.show(Event(order, problem=f"left to {locks.holder(path)}, waited for {patience:g} s"))
+                self.show(CellEvent(order, problem=f"left to {locks.holder(path)}, waited for {patience:g} s"))
             else:
                 self.elsewhere.append(task)
 
-    def _listen(self, server: Server) -> None:
+    def _listen(self, server: WorkerServer) -> None:
         """Wait for news, a moment at most, and take them in."""
         pipes = [server.output, *(pipe for worker in self.running.values() for pipe in (worker.steps, worker.output))]
         with selectors.DefaultSelector() as selector:
@@ -229,14 +229,14 @@ class _Campaign:
                 worker.pid, worker.code = news.get("pid", worker.pid), news.get("code")
         for worker in self.running.values():
             for step in worker.read():
-                self.show(Event(worker.order, step=step))
+                self.show(CellEvent(worker.order, step=step))
 
     def _patience(self) -> float:
         now, timeout = time.monotonic(), self.limits.timeout
         left = [w.alive + timeout - now for w in self.running.values() if w.alive and timeout is not None]
         return max(0.01, min(POLL_SECONDS, *left)) if left else POLL_SECONDS
 
-    def _settle(self, server: Server) -> None:
+    def _settle(self, server: WorkerServer) -> None:
         for number, worker in list(self.running.items()):
             if worker.code is not None:
                 del self.running[number]
@@ -253,7 +253,7 @@ class _Campaign:
             worker.close()
         self.show(event)
 
-    def _start_over(self, server: Server) -> None:
+    def _start_over(self, server: WorkerServer) -> None:
         """Give up a server that is lost: what its workers have finished counts, all others run again."""
         self.server, lost = None, list(self.running.values())
         self.running.clear()
@@ -281,7 +281,7 @@ class _Campaign:
             return
         worker.close()
         self.waiting.appendleft(_Task(worker.order, worker.before))
-        self.show(Event(worker.order, note="the server of the workers was lost; the cell runs again"))
+        self.show(CellEvent(worker.order, note="the server of the workers was lost; the cell runs again"))
 
 
 def _absolute(order: Order) -> Order:

@@ -16,7 +16,7 @@ from qinn_bench.values import Record, Refused, Status
 
 
 @dataclass(frozen=True)
-class Event:
+class CellEvent:
     """Something to show: a cell that started, took a step, has a `note`, or ended.
 
     At its end `record` is what is now known of the cell, finished work that was kept included; `problem` says why it
@@ -36,35 +36,35 @@ def stamp_of(order: Order) -> store.Stamp:
     return store.stamp(order.results, order.study, order.key)
 
 
-def outcome_of(worker: Worker, limits: Limits) -> Event:
+def outcome_of(worker: Worker, limits: Limits) -> CellEvent:
     """How a cell has ended: with what its worker wrote, or else with what it told, or else as its process did."""
     order, problem = worker.order, "; ".join(worker.problems)
     there = store.look(order.results, order.study, order.key)
     if stamp_of(order) != worker.before and isinstance(there, Record):
-        return Event(order, record=there, problem=problem)
+        return CellEvent(order, record=there, problem=problem)
     if worker.told and worker.told[0] == "ok":
         if isinstance(there, Record):
-            return Event(order, record=there, problem=problem)
+            return CellEvent(order, record=there, problem=problem)
         return _failure(worker, "crashed", "its record was gone when it ended")
     return _failure(worker, *(worker.told or _end_of(worker, limits)))
 
 
-def _failure(worker: Worker, status: Status, reason: str) -> Event:
+def _failure(worker: Worker, status: Status, reason: str) -> CellEvent:
     """Record that a cell gave no result, unless finished work is there, which is kept."""
     order = worker.order
     try:
         if worker.before is None and isinstance(
-            there := store.look(order.results, order.study, order.key), store.Unreadable
+            there := store.look(order.results, order.study, order.key), store.UnreadableRecord
         ):
             there.path.unlink()  # The worker's own rubbish: nothing was there before.
         record = run_cell.save(order, {}, status=status, reason=reason)
     except (OSError, Refused) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        return Event(order, problem=f"{status}: {reason}; and this could not be recorded ({why})")
+        return CellEvent(order, problem=f"{status}: {reason}; and this could not be recorded ({why})")
     kept = store.look(order.results, order.study, order.key)
     if isinstance(kept, Record) and kept.status == "ok":
-        return Event(order, record=kept, problem=f"{status}: {reason}")
-    return Event(order, record=record, problem=str(kept) if isinstance(kept, store.Unreadable) else "")
+        return CellEvent(order, record=kept, problem=f"{status}: {reason}")
+    return CellEvent(order, record=record, problem=str(kept) if isinstance(kept, store.UnreadableRecord) else "")
 
 
 def _end_of(worker: Worker, limits: Limits) -> tuple[Status, str]:

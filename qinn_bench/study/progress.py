@@ -25,7 +25,7 @@ OTHER_SETTINGS = f"{keys.PARTS[SETTINGS]} differ"
 
 
 @dataclass(frozen=True)
-class Standing:
+class CellStanding:
     """A cell of a study with its record, under the names of the study; `differs` says what made it otherwise."""
 
     slot: Slot
@@ -43,7 +43,7 @@ class Standing:
         return None if self.differs else self.record
 
 
-def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[Record]) -> list[Standing]:
+def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[Record]) -> list[CellStanding]:
     """The record of each cell, in the order of the tables; cells of a size that no shape meets share the one that says
     so."""
     inputs = {str(one.use): one for one in drawn}
@@ -69,15 +69,17 @@ def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[R
         if at in found and found[at].status == "skipped" and _fits(slot, found[at])
     }
     return [
-        Standing(slot, named(slot, found[at]), tuple(_differences(slot, now, found[at])))
+        CellStanding(slot, named(slot, found[at]), tuple(_differences(slot, now, found[at])))
         if at in found
-        else Standing(slot, None)
+        else CellStanding(slot, None)
         for at, (slot, now) in enumerate(made)
         if at in found or slot.group not in skipped
     ]
 
 
-def to_run(study: Study, drawn: Sequence[Drawn], found: Sequence[Standing], odd: Sequence[store.Unreadable]) -> int:
+def to_run(
+    study: Study, drawn: Sequence[Drawn], found: Sequence[CellStanding], odd: Sequence[store.UnreadableRecord]
+) -> int:
     """How many cells are still to be run: without a current record, or measured by other code than today's.
 
     A cell whose file is an `odd` one, which this version cannot read, is left alone.
@@ -99,7 +101,7 @@ def failed(record: Record) -> bool:
     return record.status not in ("ok", "skipped")
 
 
-def of_other_inputs(found: Sequence[Standing]) -> tuple[int, str]:
+def of_other_inputs(found: Sequence[CellStanding]) -> tuple[int, str]:
     """How many records are not of this version of their cell, and what differs, in words."""
     told = [one.differs for one in found if one.differs]
     return len(told), keys.counted(reason for reasons in told for reason in reasons)

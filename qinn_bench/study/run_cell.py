@@ -142,7 +142,7 @@ def _train_and_measure(
     with clock.phase("flags"):
         facts["flags"], why = _take_flags(order, model, data, arrays, facts["metrics"])
         if why:  # No row wins with a flag; the next run takes them again.
-            facts["flags"] = (f"unchecked: {why}",)
+            facts["flags"] = (Flag(kind="unchecked", said=why),)
             del measured["flags"]
     with clock.phase("resources"):
         used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": clock.seconds["train_peak_mb"]}

@@ -13,7 +13,7 @@ from qinn_bench.records import published, store
 from qinn_bench.study import grid, matched, progress, study_files
 from qinn_bench.study.grid import Drawn
 from qinn_bench.study.order import Order
-from qinn_bench.study.progress import Standing
+from qinn_bench.study.progress import CellStanding
 from qinn_bench.values import Record, Refused, Study, Use
 
 
@@ -50,8 +50,8 @@ class Selection:
 
     study: Study
     drawn: list[Drawn]
-    cells: list[Standing]
-    odd: list[store.Unreadable]
+    cells: list[CellStanding]
+    odd: list[store.UnreadableRecord]
 
     @property
     def records(self) -> list[Record]:
@@ -59,7 +59,7 @@ class Selection:
         return [one.current for one in self.cells if one.current]
 
     @property
-    def over_seeds(self) -> list[Standing]:
+    def over_seeds(self) -> list[CellStanding]:
         """The cells whose seed moves everything; those that moved one source alone answer ``variance`` only."""
         return [one for one in self.cells if one.slot.cell.varies == "all"]
 
@@ -99,7 +99,7 @@ def select(study: Study, results: Path, filters: Filters = EVERY, records: Path 
     check_filters(study, filters)
     drawn = grid.draw(study)
     if records:
-        known, odd = published.read(records, study.name), list[store.Unreadable]()
+        known, odd = published.read(records, study.name), list[store.UnreadableRecord]()
     else:
         known, odd = store.look_at_all(results, study.name)
     cells = progress.standings(grid.slots(study, drawn, matched.read(results, study.name)), drawn, known)
@@ -135,7 +135,7 @@ def _wanted(filters: Filters, one: grid.Slot | Order | Record) -> bool:
     return bool(model) and data and (not seeds or cell.seed in seeds)
 
 
-def _named(one: Standing) -> grid.Slot | Record:
+def _named(one: CellStanding) -> grid.Slot | Record:
     """What the filters are asked about: the cell as the study states it, with the knobs that are known of it."""
     if one.current or (one.record and one.slot.shape):
         return one.record or one.slot

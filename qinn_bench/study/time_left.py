@@ -10,7 +10,7 @@ from statistics import fmean
 from qinn_bench.study.order import Order
 from qinn_bench.values import Record
 
-Clock = Callable[[], float]
+Now = Callable[[], float]
 
 
 def cost_of(record: Record) -> float:
@@ -27,7 +27,7 @@ class TimeLeft:
     """
 
     def __init__(
-        self, todo: Sequence[Order], workers: int, known: Iterable[Record] = (), clock: Clock = time.monotonic
+        self, todo: Sequence[Order], workers: int, known: Iterable[Record] = (), clock: Now = time.monotonic
     ) -> None:
         self.waiting = {order.key: order for order in todo}
         self.workers, self.clock, self.begun = max(1, workers), clock, clock()
@@ -82,7 +82,7 @@ class TimeLeft:
 class Pace:
     """The time that equal pieces of work still take, at the pace of those that are done."""
 
-    def __init__(self, total: int, clock: Clock = time.monotonic) -> None:
+    def __init__(self, total: int, clock: Now = time.monotonic) -> None:
         self.total, self.done, self.clock, self.begun = total, 0, clock, clock()
 
     def step(self) -> str:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from qinn_bench.study.endings import Event
+from qinn_bench.study.endings import CellEvent
 from qinn_bench.study.order import Order
 from qinn_bench.study.time_left import TimeLeft, cost_of, said
 
@@ -35,7 +35,7 @@ class Watch(AbstractContextManager["Watch"]):
     def __exit__(self, *error: object) -> None:
         (self.bars or nullcontext()).__exit__(*error)  # type: ignore[arg-type]
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: CellEvent) -> None:
         """Tell what has happened to a cell."""
         cell = event.order.cell
         alone = "" if cell.varies == "all" else f" of the {cell.varies} alone"
@@ -57,7 +57,7 @@ class Watch(AbstractContextManager["Watch"]):
     def _say(self, line: str) -> None:
         self.log.print(line, markup=False, soft_wrap=True)
 
-    def _move(self, event: Event, name: str) -> None:
+    def _move(self, event: CellEvent, name: str) -> None:
         assert self.bars is not None
         key = event.order.key
         if key not in self.bar:
@@ -68,7 +68,7 @@ class Watch(AbstractContextManager["Watch"]):
             self.bars.update(self.bar[""], completed=self.done)
 
 
-def _ending(event: Event) -> str:
+def _ending(event: CellEvent) -> str:
     """How a cell has ended, in words."""
     if not event.record:
         return event.problem

@@ -47,7 +47,7 @@ FEW = 8
 """Rows per batch of a Jacobian are at least this many, whatever their dimension."""
 
 
-class Claim(Protocol):
+class ClaimedDensity(Protocol):
     """What is audited: anything that claims a log-density of features; a `DensityModel` is audited in full."""
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Finding:
 
 
 def certify(
-    model: Claim,
+    model: ClaimedDensity,
     data: Dataset,
     generated: Array,
     rng: np.random.Generator,

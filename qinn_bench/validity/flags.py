@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from qinn_bench.contracts import Batch, Density, Model, density_of
 from qinn_bench.dataset import Dataset, Metric
+from qinn_bench.quantum.backends import Backend
 from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.quantum.wrapped_backends import Wrapper, quantum_modules, wrapped
 from qinn_bench.validity.truth_against_truth import Nulls, better_than_truth
 from qinn_bench.values import Array, Estimate, Flag
 
@@ -134,7 +136,7 @@ def _features(data: Dataset, rows: Array) -> Array:
 
 
 def _finite(rows: Array) -> Array:
-    return rows[np.isfinite(rows.reshape(len(rows), -1)).all(1)]
+    return rows[np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))]
 
 
 @torch.no_grad()
@@ -146,12 +148,12 @@ def idle_circuit(model: Model, initial: Model, batch: Batch, n_test: int) -> Fla
     on the `n_test` rows of the test set; None if something is. A model without circuits or without a density is never
     flagged.
     """
-    layers = [module for module in model.modules() if getattr(module, "is_quantum", False)]
-    if not layers or not isinstance(model, Density):
+    if not quantum_modules(model) or not isinstance(model, Density):
         return None
     full = density_of(model, batch)
     error = float(full.std() / n_test**0.5)
-    with _constant(model, batch):
+    with wrapped(model, _Mean):
+        density_of(model, batch)
         constant = density_of(model, batch)
     with _as_it_started(model, initial):
         started = density_of(model, batch)
@@ -167,8 +169,7 @@ def idle_circuit(model: Model, initial: Model, batch: Batch, n_test: int) -> Fla
 @contextmanager
 def _as_it_started(model: nn.Module, initial: nn.Module) -> Iterator[None]:
     """Give the circuits of a model the weights of those of another."""
-    pairs = zip(model.modules(), initial.modules(), strict=True)
-    layers = [(mine, theirs) for mine, theirs in pairs if getattr(mine, "is_quantum", False)]
+    layers = list(zip(quantum_modules(model), quantum_modules(initial), strict=True))
     before = [{name: value.clone() for name, value in mine.state_dict().items()} for mine, _ in layers]
     try:
         for mine, theirs in layers:
@@ -179,31 +180,20 @@ def _as_it_started(model: nn.Module, initial: nn.Module) -> Iterator[None]:
             mine.load_state_dict(weights)
 
 
-@contextmanager
-def _constant(model: Density, batch: Batch) -> Iterator[None]:
-    """Let every circuit answer with its mean over these rows, whatever it is asked."""
-    layers: list[Any] = [module for module in model.modules() if hasattr(module, "backend")]
-    before = [layer.backend for layer in layers]
-    try:
-        for layer in layers:
-            layer.backend = _Mean(layer.backend)
-        density_of(model, batch)
-        yield
-    finally:
-        for layer, backend in zip(layers, before, strict=True):
-            layer.backend = backend
+class _Mean(Wrapper):
+    """A backend that keeps the mean over the rows of its first answer and then repeats it; derivatives are zero.
 
+    States are as they are: no density is made of them.
+    """
 
-class _Mean:
-    """A backend that keeps the mean over the rows of its first answer and then repeats it; derivatives are zero."""
-
-    def __init__(self, backend: Any) -> None:
-        self.backend, self.name, self.kept = backend, backend.name, dict[int, Tensor]()
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.kept = dict[int, Tensor]()
 
     def run(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
         """Values ``(B, n_outputs)``, all rows alike from the second call on."""
         if id(circuit) not in self.kept:
-            values: Tensor = self.backend.run(circuit, inputs, weights)
+            values = super().run(circuit, inputs, weights)
             self.kept[id(circuit)] = values.mean(0)
             return values
         return self.kept[id(circuit)].expand(len(inputs), -1)
@@ -211,16 +201,11 @@ class _Mean:
     def run_with_jacobian(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Values, and derivatives that are zero from the second call on."""
         if id(circuit) not in self.kept:
-            values, jacobian = self.backend.run_with_jacobian(circuit, inputs, weights)
+            values, jacobian = super().run_with_jacobian(circuit, inputs, weights)
             self.kept[id(circuit)] = values.mean(0)
             return values, jacobian
         values = self.run(circuit, inputs, weights)
         return values, values.new_zeros(*values.shape, circuit.n_inputs)
-
-    def state(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
-        """The amplitudes as they are: no density is made of them."""
-        amplitudes: Tensor = self.backend.state(circuit, inputs, weights)
-        return amplitudes
 
 
 def too_good(found: Mapping[str, Estimate], metrics: Mapping[str, Metric], nulls: Nulls) -> Flag | None:

@@ -23,8 +23,8 @@ ROUNDING = 1e-6
 """Nor is a relative one of this size: numbers are trained in single precision."""
 MACHINE = ("processor", "machine", "system", "python", "torch", "numpy", "scipy", "scikit-learn", "pennylane")
 """What two runs may differ in without a difference of inputs, as provenance names it."""
-Row = tuple[str, str]
-Seeds = dict[int, Record]
+RowPlace = tuple[str, str]
+BySeed = dict[int, Record]
 How = Literal["same seeds", "independent seeds", "one seed"]
 
 
@@ -131,9 +131,9 @@ def compare(first: Sequence[Record], second: Sequence[Record], columns: Sequence
     )
 
 
-def _by_row(records: Sequence[Record]) -> dict[Row, Seeds]:
+def _by_row(records: Sequence[Record]) -> dict[RowPlace, BySeed]:
     """The records over seeds that ended well, by row and data set, which is called by its name if that is enough."""
-    found: dict[Row, Seeds] = {}
+    found: dict[RowPlace, BySeed] = {}
     names = store.data_names(records)
     for record in records:
         if record.cell.varies == "all":
@@ -143,14 +143,14 @@ def _by_row(records: Sequence[Record]) -> dict[Row, Seeds]:
     return found
 
 
-def _missing(ours: Mapping[Row, Seeds], theirs: Mapping[Row, Seeds]) -> list[str]:
+def _missing(ours: Mapping[RowPlace, BySeed], theirs: Mapping[RowPlace, BySeed]) -> list[str]:
     told = []
     for these, those, where in ((ours, theirs, "second"), (theirs, ours, "first")):
         told += [f"{row} on {data}: not in the {where} run" for row, data in these if (row, data) not in those]
     return told
 
 
-def _incomparable(one: Seeds, other: Seeds) -> str:
+def _incomparable(one: BySeed, other: BySeed) -> str:
     """Why two rows of one name are not the same row; empty if they are."""
     if not one or not other:
         return f"no finished cell in the {'second' if one else 'first'} run"
@@ -165,7 +165,7 @@ def _incomparable(one: Seeds, other: Seeds) -> str:
     return ""
 
 
-def _test(place: Row, name: str, one: Seeds, other: Seeds) -> Agreement | str:
+def _test(place: RowPlace, name: str, one: BySeed, other: BySeed) -> Agreement | str:
     """The agreement of a column, or why there is none."""
     left, right = _values(name, one), _values(name, other)
     where = f"{place[0]} on {place[1]}, {name}"
@@ -209,12 +209,12 @@ def _test(place: Row, name: str, one: Seeds, other: Seeds) -> Agreement | str:
     )
 
 
-def _error_of(name: str, seeds: Seeds, values: Mapping[int, object]) -> float | None:
+def _error_of(name: str, seeds: BySeed, values: Mapping[int, object]) -> float | None:
     """The error of a mean over the seeds, from their scatter and from the finite samples."""
     return combine([seeds[seed].metrics[name] for seed in values]).error
 
 
-def _values(name: str, seeds: Seeds) -> dict[int, tuple[float, float]]:
+def _values(name: str, seeds: BySeed) -> dict[int, tuple[float, float]]:
     """The values of a column with the errors within a seed, by seed."""
     found = {seed: record.metrics[name] for seed, record in seeds.items() if name in record.metrics}
     return {seed: (one.value, one.error or 0.0) for seed, one in found.items() if one.value is not None}
@@ -239,7 +239,7 @@ def _machines(first: Sequence[Record], second: Sequence[Record]) -> list[str]:
     return told
 
 
-def _certificates(ours: Mapping[Row, Seeds], theirs: Mapping[Row, Seeds]) -> list[str]:
+def _certificates(ours: Mapping[RowPlace, BySeed], theirs: Mapping[RowPlace, BySeed]) -> list[str]:
     """The cells whose likelihood is believed in one run only."""
     told = []
     for place in (place for place in ours if place in theirs):

@@ -12,7 +12,7 @@ import numpy as np
 from qinn_bench.statistics import ties
 from qinn_bench.statistics.corrections import holm
 from qinn_bench.statistics.direction import goodness, loss
-from qinn_bench.statistics.findings import OVERALL, Findings, Pair, Terms
+from qinn_bench.statistics.findings import OVERALL, CompareTerms, Findings, RowPair
 from qinn_bench.statistics.paired import LEAST, compare, ruling
 from qinn_bench.statistics.sign_flips import wilcoxon_p
 from qinn_bench.statistics.welch import welch
@@ -21,7 +21,7 @@ from qinn_bench.verdicts.outside_results import LARGEST, Results, plain_number
 from qinn_bench.verdicts.standings import alike, remarks, standings
 
 
-def compared(results: Results, terms: Terms) -> Findings:
+def compared(results: Results, terms: CompareTerms) -> Findings:
     """Standings of all rows and verdicts on all pairs of rows, or of each row with the control.
 
     Single runs are paired by (column, seed) (`paired.compare`). Means with a standard deviation have lost their
@@ -40,7 +40,7 @@ def compared(results: Results, terms: Terms) -> Findings:
         raise Refused(f"no row is called '{terms.control}' (--control); the nearest are: {', '.join(near)}")
     results, means = _by_rank(results, terms)
     overall = _over_runs(results, means, terms) if results.sds is None else _over_means(results, terms)
-    single: list[Pair] = []
+    single: list[RowPair] = []
     if results.sds is not None:
         single = [pair for at in range(len(results.columns)) for pair in _welch_pairs(results, [at], terms)]
         overall = overall if len(results.columns) > 1 else []
@@ -66,14 +66,14 @@ def terms_of(
     level: str | float = 0.05,
     over: str = "auto",
     control: str = "",
-) -> Terms:
+) -> CompareTerms:
     """The terms of a comparison as somebody states them, numbers perhaps as text.
 
     Raises:
         Refused: a margin or a level that is none, or a word for `better` or `over` that there is not.
     """
     for name, word in (("better", better), ("over", over)):
-        known = get_args(get_type_hints(Terms)[name])
+        known = get_args(get_type_hints(CompareTerms)[name])
         if word not in known:
             raise Refused(f"{name} is '{word}', expected one of: {', '.join(known)}")
     widest = None if margin is None else plain_number(str(margin).strip())
@@ -83,15 +83,15 @@ def terms_of(
     chance = plain_number(str(level).strip())
     if chance is None or not 0 < chance < 0.5:
         raise Refused(f"the level is {level}, expected a chance between 0 and 0.5")
-    return Terms(better, widest, chance, over, control)  # type: ignore[arg-type]
+    return CompareTerms(better, widest, chance, over, control)  # type: ignore[arg-type]
 
 
-def with_control(rows: Sequence[str], terms: Terms) -> list[str]:
+def with_control(rows: Sequence[str], terms: CompareTerms) -> list[str]:
     """The rows that are compared where some are named: the control is always one of them."""
     return [*rows, *[terms.control] * bool(rows and terms.control and terms.control not in rows)]
 
 
-def _by_rank(results: Results, terms: Terms) -> tuple[Results, Array]:
+def _by_rank(results: Results, terms: CompareTerms) -> tuple[Results, Array]:
     """The same results with their rows in the order of their mean ranks, and their means on each data set."""
     means = np.stack(
         [
@@ -111,7 +111,7 @@ def _by_rank(results: Results, terms: Terms) -> tuple[Results, Array]:
     return moved, means[order]
 
 
-def _played(rows: Sequence[str], terms: Terms) -> list[tuple[int, int]]:
+def _played(rows: Sequence[str], terms: CompareTerms) -> list[tuple[int, int]]:
     """The places of the two rows of each pair: the better ranked one first, or the one compared with the control."""
     if not terms.control:
         return list(combinations(range(len(rows)), 2))
@@ -119,11 +119,11 @@ def _played(rows: Sequence[str], terms: Terms) -> list[tuple[int, int]]:
     return [(at, control) for at in range(len(rows)) if at != control]
 
 
-def _by_columns(results: Results, terms: Terms) -> bool:
+def _by_columns(results: Results, terms: CompareTerms) -> bool:
     return terms.over == "columns" or (terms.over == "auto" and len(results.columns) >= LEAST)
 
 
-def _words(results: Results, terms: Terms) -> str:
+def _words(results: Results, terms: CompareTerms) -> str:
     columns, replicates = len(results.columns), len(results.replicates)
     if _by_columns(results, terms):
         return f"{columns} data sets" + (", the seeds of each averaged" if replicates > columns else "")
@@ -136,7 +136,7 @@ def _words(results: Results, terms: Terms) -> str:
     )
 
 
-def _over_runs(results: Results, means: Array, terms: Terms) -> list[Pair]:
+def _over_runs(results: Results, means: Array, terms: CompareTerms) -> list[RowPair]:
     scope = OVERALL if len(results.columns) > 1 else results.columns[0]
     if _by_columns(results, terms):
         return _paired(results.rows, means, scope, "data sets", range(means.shape[1]), terms)
@@ -144,7 +144,7 @@ def _over_runs(results: Results, means: Array, terms: Terms) -> list[Pair]:
     return _paired(results.rows, results.scores, scope, over, [column for column, _ in results.replicates], terms)
 
 
-def _over_means(results: Results, terms: Terms) -> list[Pair]:
+def _over_means(results: Results, terms: CompareTerms) -> list[RowPair]:
     if _by_columns(results, terms):
         columns = range(len(results.columns))
         return _paired(results.rows, results.scores, OVERALL, "data sets", columns, terms)
@@ -152,20 +152,20 @@ def _over_means(results: Results, terms: Terms) -> list[Pair]:
 
 
 def _paired(
-    rows: Sequence[str], scores: Array, scope: str, over: str, groups: Sequence[Hashable], terms: Terms
-) -> list[Pair]:
+    rows: Sequence[str], scores: Array, scope: str, over: str, groups: Sequence[Hashable], terms: CompareTerms
+) -> list[RowPair]:
     """All pairs of rows over the replicates of scores ``(n_rows, n)``, each on the group (data set) of its label."""
     found = []
     for i, j in _played(rows, terms):
         one = compare(scores[i], scores[j], better=terms.better, margin=terms.margin, level=terms.level, groups=groups)
         known = one.p_better is not None
         one = one.model_copy(update={"method": f"sign flips over {over}" if known else ""})
-        pair = Pair(scope=scope, first=rows[i], second=rows[j], comparison=one, flipped=known)
+        pair = RowPair(scope=scope, first=rows[i], second=rows[j], comparison=one, flipped=known)
         found.append(pair.model_copy(update=_robust(scores[i], scores[j], terms, known)))
     return found
 
 
-def _robust(first: Array, second: Array, terms: Terms, tested: bool) -> dict[str, float | int | None]:
+def _robust(first: Array, second: Array, terms: CompareTerms, tested: bool) -> dict[str, float | int | None]:
     """What no single score decides: wins, ties, losses, the median difference, Wilcoxon's test."""
     scale = np.abs(first) + np.abs(second)
     differences = goodness(first - second, terms.better)
@@ -180,7 +180,7 @@ def _robust(first: Array, second: Array, terms: Terms, tested: bool) -> dict[str
     }
 
 
-def _welch_pairs(results: Results, columns: list[int], terms: Terms) -> list[Pair]:
+def _welch_pairs(results: Results, columns: list[int], terms: CompareTerms) -> list[RowPair]:
     """All pairs of rows by Welch's test on one data set, or by the mean of their differences on several."""
     assert results.sds is not None and results.sizes is not None
     scores, sds, sizes = (block[:, columns] for block in (results.scores, results.sds, results.sizes))
@@ -191,12 +191,12 @@ def _welch_pairs(results: Results, columns: list[int], terms: Terms) -> list[Pai
         pair = [i, j]
         comparison = welch(scores[pair], sds[pair], sizes[pair], terms)
         counted = {} if one else _robust(scores[i], scores[j], terms, tested=False)
-        made = Pair(scope=scope, first=results.rows[i], second=results.rows[j], comparison=comparison)
+        made = RowPair(scope=scope, first=results.rows[i], second=results.rows[j], comparison=comparison)
         found.append(made.model_copy(update=counted))
     return found
 
 
-def _corrected(pairs: Sequence[Pair], terms: Terms) -> tuple[Pair, ...]:
+def _corrected(pairs: Sequence[RowPair], terms: CompareTerms) -> tuple[RowPair, ...]:
     """The same pairs with their two-sided p-values, and verdicts after Holm's correction over all of them."""
     raw = [_two_sided(pair.comparison) for pair in pairs]
     adjusted = holm([1.0 if p is None else p for p in raw])
@@ -218,7 +218,7 @@ def _two_sided(found: Comparison) -> float | None:
     return min(1.0, 2 * min(found.p_better, found.p_worse))
 
 
-def _settled(pair: Pair, p: float, corrected: float, equal: float, family: int, terms: Terms) -> Pair:
+def _settled(pair: RowPair, p: float, corrected: float, equal: float, family: int, terms: CompareTerms) -> RowPair:
     found = pair.comparison
     ahead = (found.effect.value or 0.0) >= 0
     p_equal = None if found.p_equal is None else equal

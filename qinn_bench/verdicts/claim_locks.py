@@ -14,8 +14,8 @@ from qinn_bench.values import Record, Refused, Value
 from qinn_bench.verdicts.claim_file import Claims, fingerprint, load
 from qinn_bench.writing import write_text
 
-Standing = Literal["frozen", "not frozen", "post hoc", "frozen after the run"]
-MEANINGS: dict[Standing, str] = {
+LockStanding = Literal["frozen", "not frozen", "post hoc", "frozen after the run"]
+MEANINGS: dict[LockStanding, str] = {
     "frozen": "this content was frozen before any of the records was finished",
     "not frozen": "nothing shows that these claims were made before the run",
     "post hoc": "the file was edited after it was frozen",
@@ -36,11 +36,11 @@ class Freeze(Value):
     commit: str = ""
 
 
-class Lock(Value):
+class ClaimLock(Value):
     """All freezes of a file, the oldest first; to be committed with the file.
 
     Example:
-        >>> Lock(freezes=(Freeze(sha256="0" * 64, frozen_utc="2026-01-01T00:00:00+00:00"),)).freezes[-1].frozen_utc
+        >>> ClaimLock(freezes=(Freeze(sha256="0" * 64, frozen_utc="2026-01-01T00:00:00+00:00"),)).freezes[-1].frozen_utc
         '2026-01-01T00:00:00+00:00'
     """
 
@@ -52,14 +52,14 @@ def lock_path(path: Path) -> Path:
     return path.with_suffix(".frozen.json")
 
 
-def read_lock(path: Path) -> Lock:
+def read_lock(path: Path) -> ClaimLock:
     """The lock of a file of claims; without freezes where there is none.
 
     Raises:
         Refused: the lock is there and cannot be read.
     """
     lock = at_hand(lock_path(path))
-    return read_value(Lock, lock, "is no lock of a file of claims") if lock.exists() else Lock()
+    return read_value(ClaimLock, lock, "is no lock of a file of claims") if lock.exists() else ClaimLock()
 
 
 def freeze(path: Path) -> Freeze:
@@ -77,12 +77,12 @@ def freeze(path: Path) -> Freeze:
         frozen_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=str(commit().get("commit", "")),
     )
-    text = Lock(freezes=(*lock.freezes, made)).model_dump_json(indent=1) + "\n"
+    text = ClaimLock(freezes=(*lock.freezes, made)).model_dump_json(indent=1) + "\n"
     write_text(lock_path(path), text)
     return made
 
 
-def standing(path: Path, claims: Claims, records: Sequence[Record]) -> Standing:
+def standing(path: Path, claims: Claims, records: Sequence[Record]) -> LockStanding:
     """Whether the claims were made before the records that judge them; only the last freeze counts."""
     lock, sha256 = read_lock(path), fingerprint(path)
     if not lock.freezes:

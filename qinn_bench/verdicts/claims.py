@@ -18,7 +18,7 @@ from qinn_bench.verdicts.claim_file import Claim, Claims
 from qinn_bench.verdicts.judge import ABSENT, judge
 from qinn_bench.verdicts.row_pairs import on_data, row_names
 
-Decision = Literal["supported", "refuted", "undecided"]
+ClaimDecision = Literal["supported", "refuted", "undecided"]
 PROVEN = 0.025
 """The p-value of what lies beyond one end of a 95 % interval."""
 
@@ -38,7 +38,7 @@ class Ruling(Value):
     """
 
     claim: Claim
-    decision: Decision
+    decision: ClaimDecision
     reason: str
     effect: Estimate
     interval: tuple[float, float] | None
@@ -181,7 +181,9 @@ def _ruling(claims: Claims, claim: Claim, found: Comparison, p: float | None, co
     )
 
 
-def _decide(claims: Claims, claim: Claim, found: Comparison, p: float | None, corrected: float) -> tuple[Decision, str]:
+def _decide(
+    claims: Claims, claim: Claim, found: Comparison, p: float | None, corrected: float
+) -> tuple[ClaimDecision, str]:
     if why := _refuted(claim, found, claims.level):
         return "refuted", why
     if p is None:

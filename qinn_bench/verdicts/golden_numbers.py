@@ -18,17 +18,17 @@ from qinn_bench.writing import write_text
 
 TOLERANCES = {"float32": 1e-4, "float64": 1e-6}
 """The relative difference up to which a number is the same, by the precision of its training."""
-Outcome = Literal["same", "equal", "better", "worse", "inconclusive"]
+SeriesOutcome = Literal["same", "equal", "better", "worse", "inconclusive"]
 Margin = Annotated[float, Field(gt=0)]
 
 
-class Watch(Value):
+class WatchedStudy(Value):
     """What is watched: a study, the first seeds that are enough while nothing moves, and a margin for each metric.
 
     A margin is the largest change of a metric, in its unit, that counts as none.
 
     Example:
-        >>> Watch(study="nightly", margins={"nll": 0.05}).first_seeds
+        >>> WatchedStudy(study="nightly", margins={"nll": 0.05}).first_seeds
         5
     """
 
@@ -72,11 +72,11 @@ class Golden(Value):
     measured: dict[str, str] = Field(default_factory=dict)
 
 
-class Finding(Value):
+class SeriesVerdict(Value):
     """What became of one golden series; `comparison` is of the numbers now against then, where they moved.
 
     Example:
-        >>> Finding(row="qinn", data="moons", metric="nll", outcome="equal", reason="within the margin",
+        >>> SeriesVerdict(row="qinn", data="moons", metric="nll", outcome="equal", reason="within the margin",
         ...     seeds=5).outcome
         'equal'
     """
@@ -84,7 +84,7 @@ class Finding(Value):
     row: str
     data: str
     metric: str
-    outcome: Outcome
+    outcome: SeriesOutcome
     reason: str
     seeds: int
     comparison: Comparison | None = None
@@ -100,13 +100,13 @@ def made_by(record: Record) -> dict[str, str]:
     return {part: content for part, content in record.inputs.items() if part != "cell"}
 
 
-def load_watch(path: Path) -> Watch:
+def load_watch(path: Path) -> WatchedStudy:
     """Read and check a file that says what is watched.
 
     Raises:
         Refused: no such file, no TOML, or a wrong key.
     """
-    return parse(Watch, read_toml(path, f"there is no file '{path}' that says what is watched"), str(path))
+    return parse(WatchedStudy, read_toml(path, f"there is no file '{path}' that says what is watched"), str(path))
 
 
 def load_golden(path: Path) -> Golden:
@@ -119,7 +119,7 @@ def load_golden(path: Path) -> Golden:
     return read_value(Golden, path, "holds no golden numbers of this version", absent)
 
 
-def golden_of(watch: Watch, name: str, records: Sequence[Record], commit: str, environment: str) -> Golden:
+def golden_of(watch: WatchedStudy, name: str, records: Sequence[Record], commit: str, environment: str) -> Golden:
     """The numbers of these records as golden ones.
 
     Raises:
@@ -151,7 +151,7 @@ def save_golden(path: Path, golden: Golden) -> None:
     write_text(path, text)
 
 
-def check(golden: Golden, watch: Watch, records: Sequence[Record]) -> list[Finding]:
+def check(golden: Golden, watch: WatchedStudy, records: Sequence[Record]) -> list[SeriesVerdict]:
     """What became of every golden series, in its order.
 
     * ``same``: at all seeds that were run, at least the first ones, the number is the golden one within `TOLERANCES`;
@@ -174,7 +174,9 @@ def check(golden: Golden, watch: Watch, records: Sequence[Record]) -> list[Findi
     return [_explained(_ruled(one, watch.level), golden, groups) for one in found]
 
 
-def _explained(one: Finding, golden: Golden, groups: Mapping[tuple[str, str], Mapping[int, Record]]) -> Finding:
+def _explained(
+    one: SeriesVerdict, golden: Golden, groups: Mapping[tuple[str, str], Mapping[int, Record]]
+) -> SeriesVerdict:
     """A finding that is not "same", with the inputs that are others than those of the golden numbers."""
     then = golden.inputs.get(row_of(one.row, one.data))
     now = next(iter(groups.get((one.row, one.data), {}).values()), None)
@@ -185,7 +187,7 @@ def _explained(one: Finding, golden: Golden, groups: Mapping[tuple[str, str], Ma
     return one.model_copy(update={"reason": "; ".join([one.reason, *told])}) if told else one
 
 
-def _p(one: Finding, side: str) -> float:
+def _p(one: SeriesVerdict, side: str) -> float:
     found = getattr(one.comparison, side)
     return 1.0 if found is None else float(found)
 
@@ -206,11 +208,11 @@ def _value(record: Record | None, metric: str) -> float | None:
     return found.value if found else None
 
 
-def _first_tier(one: Series, watch: Watch, records: Mapping[int, Record]) -> Finding:
+def _first_tier(one: Series, watch: WatchedStudy, records: Mapping[int, Record]) -> SeriesVerdict:
     """The same, or moved and, if all seeds are there, compared."""
 
-    def finding(outcome: Outcome, reason: str, comparison: Comparison | None = None) -> Finding:
-        return Finding(
+    def finding(outcome: SeriesOutcome, reason: str, comparison: Comparison | None = None) -> SeriesVerdict:
+        return SeriesVerdict(
             row=one.row,
             data=one.data,
             metric=one.metric,
@@ -256,14 +258,14 @@ def _array(values: Sequence[float | None]) -> Array:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _ruled(one: Finding, level: float) -> Finding:
+def _ruled(one: SeriesVerdict, level: float) -> SeriesVerdict:
     if one.comparison is None:
         return one
     c = one.comparison
     if c.p_worse is None:
         return one.model_copy(update={"reason": f"{one.reason}; {c.reason}"})
     outcome, why = paired.ruling(c.p_better, c.p_worse, c.p_equal, level, subject="it")
-    ruled: Outcome = "inconclusive" if outcome == "undecided" else outcome
+    ruled: SeriesOutcome = "inconclusive" if outcome == "undecided" else outcome
     return one.model_copy(update={"outcome": ruled, "reason": f"{one.reason}; {why}"})
 
 

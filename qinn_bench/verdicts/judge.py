@@ -10,7 +10,7 @@ import numpy as np
 from qinn_bench.sensitivity import licence
 from qinn_bench.statistics import paired
 from qinn_bench.values import Comparison, Outcome, Record
-from qinn_bench.verdicts.row_pairs import Side, Terms, compare, failures, on_data, seeds_of, side_of
+from qinn_bench.verdicts.row_pairs import PairTerms, Side, compare, failures, on_data, seeds_of, side_of
 
 ABSENT = ("skipped", "unsupported")
 """What the records of a control say that its model cannot have."""
@@ -50,7 +50,7 @@ def judge(
     Raises:
         Refused: the metric has no direction that is better, or its direction or unit differs between records.
     """
-    terms = Terms(
+    terms = PairTerms(
         metric, data, margin, level, max(paired.LEAST, replicates), other_budgets, results if arrays else None
     )
     found = compare(records, first_row, second_row, terms, rng)
@@ -64,7 +64,7 @@ def judge(
     return _licensed(found, first, terms, results)
 
 
-def _licensed(found: Comparison, side: Side, terms: Terms, results: Path | None) -> Comparison:
+def _licensed(found: Comparison, side: Side, terms: PairTerms, results: Path | None) -> Comparison:
     """The same comparison; where it shows equality, its reason says how small a flaw the metric can see."""
     if results is None or found.p_equal is None or found.p_equal > terms.level:
         return found
@@ -73,7 +73,7 @@ def _licensed(found: Comparison, side: Side, terms: Terms, results: Path | None)
     return found.model_copy(update={"reason": "; ".join(filter(None, [found.reason, *said]))})
 
 
-def _without_doubtful(found: Comparison, first: Side, second: Side, terms: Terms) -> Comparison:
+def _without_doubtful(found: Comparison, first: Side, second: Side, terms: PairTerms) -> Comparison:
     """The comparison without what it says in favour of a row that is flagged or has failed seeds."""
     sides: tuple[tuple[Side, Outcome], ...] = ((first, "better"), (second, "worse"))
     for side, own in sides:
@@ -116,7 +116,7 @@ def _owes_controls(winner: Side, loser: Side) -> bool:
 
 
 def _over_controls(
-    found: Comparison, records: Sequence[Record], winner: Side, own: Outcome, terms: Terms, rng: np.random.Generator
+    found: Comparison, records: Sequence[Record], winner: Side, own: Outcome, terms: PairTerms, rng: np.random.Generator
 ) -> Comparison:
     """The comparison with the p-value of its winner raised to that against its own controls."""
     belonging = [r for r in records if r.control_of == winner.row and on_data(r, terms.data) and r.status not in ABSENT]

@@ -16,11 +16,11 @@ from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Re
 
 SEEDS_ONLY = "the uncertainty of the test rows left out for want of arrays"
 """What the method of a likelihood says where the log-densities of single rows are not there."""
-Key = tuple[str, int]
+DataSeed = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Terms:
+class PairTerms:
     """On what terms two rows are compared.
 
     `data` is a data set as ``name`` or ``name[knob=value]`` (empty: all that both rows have); `replicates` is the least
@@ -29,7 +29,7 @@ class Terms:
     likelihoods are compared seed by seed only, and the method says so.
 
     Example:
-        >>> Terms("nll", data="zjets", margin=0.1).replicates
+        >>> PairTerms("nll", data="zjets", margin=0.1).replicates
         5
     """
 
@@ -53,7 +53,7 @@ class Side:
     """
 
     row: str
-    records: dict[Key, Record]
+    records: dict[DataSeed, Record]
 
     @property
     def quantum(self) -> bool:
@@ -70,7 +70,7 @@ class Side:
         """The rows whose control it is."""
         return {record.control_of for record in self.records.values() if record.control_of}
 
-    def estimate(self, metric: str, key: Key) -> Estimate | None:
+    def estimate(self, metric: str, key: DataSeed) -> Estimate | None:
         """The number of one cell, None where it failed or has no value."""
         record = self.records.get(key)
         found = record.metrics.get(metric) if record and record.status == "ok" else None
@@ -96,7 +96,7 @@ def side_of(records: Sequence[Record], row: str, data: str) -> Side:
 
 
 def compare(
-    records: Sequence[Record], first_row: str, second_row: str, terms: Terms, rng: np.random.Generator
+    records: Sequence[Record], first_row: str, second_row: str, terms: PairTerms, rng: np.random.Generator
 ) -> Comparison:
     """The paired comparison of two rows, or why there is none; flags and controls are not looked at."""
     first, second = side_of(records, first_row, terms.data), side_of(records, second_row, terms.data)
@@ -123,17 +123,17 @@ def compare(
     return found.model_copy(update={"method": "; ".join(filter(None, [found.method, seeds_only]))})
 
 
-def _pair(first: Side, second: Side, metric: str, key: Key) -> bool:
+def _pair(first: Side, second: Side, metric: str, key: DataSeed) -> bool:
     return first.estimate(metric, key) is not None and second.estimate(metric, key) is not None
 
 
-def _value(side: Side, metric: str, key: Key) -> float:
+def _value(side: Side, metric: str, key: DataSeed) -> float:
     found = side.estimate(metric, key)
     assert found is not None and found.value is not None
     return found.value
 
 
-def _kind(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tuple[Direction, str]:
+def _kind(first: Side, second: Side, pairs: Sequence[DataSeed], terms: PairTerms) -> tuple[Direction, str]:
     found = [side.estimate(terms.metric, key) for side in (first, second) for key in pairs]
     kinds = {(estimate.better, estimate.unit) for estimate in found if estimate}
     if len(kinds) > 1:
@@ -144,7 +144,7 @@ def _kind(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tupl
     return better, unit
 
 
-def _missing(records: Sequence[Record], first: Side, second: Side, terms: Terms) -> str:
+def _missing(records: Sequence[Record], first: Side, second: Side, terms: PairTerms) -> str:
     """Whether a row has no records, or two of one seed."""
     where = f" on {terms.data}" if terms.data else ""
     for side in (first, second):
@@ -156,7 +156,7 @@ def _missing(records: Sequence[Record], first: Side, second: Side, terms: Terms)
     return ""
 
 
-def _too_few(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
+def _too_few(first: Side, second: Side, pairs: Sequence[DataSeed], terms: PairTerms) -> str:
     if len(pairs) >= terms.replicates:
         return ""
     lost = [f"{why}" for side in (first, second) if (why := failures(side, terms.metric))]
@@ -176,13 +176,13 @@ def failures(side: Side, metric: str) -> str:
     return f"{seeds_of(lost)} of '{side.row}': {why}"
 
 
-def seeds_of(keys: Sequence[Key]) -> str:
+def seeds_of(keys: Sequence[DataSeed]) -> str:
     """The seeds of some cells in words."""
     numbers = ", ".join(str(seed) for _, seed in keys)
     return f"seed {numbers}" if len(keys) == 1 else f"seeds {numbers}"
 
 
-def _unequal(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
+def _unequal(first: Side, second: Side, pairs: Sequence[DataSeed], terms: PairTerms) -> str:
     """What makes two rows incomparable: seeds of several settings, other data, other test rows, another budget."""
     for side in (first, second):
         for data in {data for data, _ in pairs}:
@@ -205,7 +205,7 @@ def _difference(a: Record, b: Record) -> str:
     return ", ".join(f"{name} {left[name]} and {right[name]}" for name in left if left[name] != right[name])
 
 
-def _uncertified(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> str:
+def _uncertified(first: Side, second: Side, pairs: Sequence[DataSeed], terms: PairTerms) -> str:
     for side in (first, second):
         doubted = [key for key in pairs if is_doubted(terms.metric, side.records[key])]
         if doubted:
@@ -219,7 +219,7 @@ def _uncertified(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) 
     return ""
 
 
-def _rows(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tuple[Array, Array] | None:
+def _rows(first: Side, second: Side, pairs: Sequence[DataSeed], terms: PairTerms) -> tuple[Array, Array] | None:
     """The losses of single test rows ``(pairs, n_rows)`` of both sides, where the arrays are there and fit."""
     if not catalogue.row_loss_of(terms.metric) or terms.arrays is None:
         return None
@@ -231,7 +231,7 @@ def _rows(first: Side, second: Side, pairs: Sequence[Key], terms: Terms) -> tupl
     return a, b
 
 
-def _losses(side: Side, key: Key, terms: Terms) -> Array | None:
+def _losses(side: Side, key: DataSeed, terms: PairTerms) -> Array | None:
     """What each test row adds to a likelihood metric, moved so that the mean is the recorded number.
 
     The move is the logarithm of the mass and, for a divergence, the mean log-density of the truth, whose part in each

@@ -9,7 +9,7 @@ import numpy as np
 
 from qinn_bench.statistics import ties
 from qinn_bench.statistics.direction import goodness, loss
-from qinn_bench.statistics.findings import Alike, Standing, Terms
+from qinn_bench.statistics.findings import Alike, CompareTerms, RowStanding
 from qinn_bench.statistics.paired import LEAST
 from qinn_bench.statistics.rankings import control_difference, critical_difference, friedman, groups, interquartile_mean
 from qinn_bench.values import Array
@@ -19,7 +19,7 @@ ALONE = 1000.0
 """How many times larger than all others together a deviation is said to make a mean by itself."""
 
 
-def standings(results: Results, means: Array, terms: Terms) -> tuple[Standing, ...]:
+def standings(results: Results, means: Array, terms: CompareTerms) -> tuple[RowStanding, ...]:
     """Each row in the order of the table; `means` are its scores ``(n_rows, n_columns)`` on the data sets."""
     oriented = loss(means, terms.better)
     ranks = ties.ranks(oriented.T).mean(0)
@@ -28,7 +28,7 @@ def standings(results: Results, means: Array, terms: Terms) -> tuple[Standing, .
     for at, row in enumerate(results.rows):
         middle, interval = _middle([block[at] for block in blocks], means[at])
         found.append(
-            Standing(row=row, mean=ties.mean(means[at]), rank=float(ranks[at]), middle=middle, interval=interval)
+            RowStanding(row=row, mean=ties.mean(means[at]), rank=float(ranks[at]), middle=middle, interval=interval)
         )
     return tuple(found)
 
@@ -43,7 +43,7 @@ def _middle(blocks: Sequence[Array], means: Array) -> tuple[float, tuple[float, 
     return value, (spread.low, spread.high) if known and spread.error else None
 
 
-def alike(rows: Sequence[str], means: Array, terms: Terms) -> Alike | None:
+def alike(rows: Sequence[str], means: Array, terms: CompareTerms) -> Alike | None:
     """Whether the rows rank alike, and which do not; None with fewer than three rows or two data sets."""
     k, n = means.shape
     if k < 3 or n < 2:
@@ -70,7 +70,7 @@ def alike(rows: Sequence[str], means: Array, terms: Terms) -> Alike | None:
     )
 
 
-def remarks(results: Results, means: Array, terms: Terms) -> tuple[str, ...]:
+def remarks(results: Results, means: Array, terms: CompareTerms) -> tuple[str, ...]:
     """What a reader should know of the scores: cells without spread, ceilings, and means that one score makes."""
     return tuple(filter(None, [_still(results), _ceiling(results, means, terms), _alone(results, means)]))
 
@@ -94,7 +94,7 @@ def _still(results: Results) -> str:
     return f"No spread over the runs of {cells_of}: {_some(named)}. That is no evidence of precision."
 
 
-def _ceiling(results: Results, means: Array, terms: Terms) -> str:
+def _ceiling(results: Results, means: Array, terms: CompareTerms) -> str:
     """Data sets on which several rows have the best score that there is in the table."""
     best = float(means.flat[loss(means, terms.better).argmin()])
     reached = np.abs(means - best) <= ties.TIE * np.maximum(np.abs(means), abs(best))

@@ -16,14 +16,15 @@ from scipy.stats import t as student
 
 from qinn_bench.records.certified import is_doubted
 from qinn_bench.statistics import ties
+from qinn_bench.statistics.estimates import jackknife_variance
 from qinn_bench.statistics.paired import LEVEL
 from qinn_bench.values import Array, Record, Refused, Source, Value
 
 LEAST = 4
 """Fewer seeds have no variance worth an interval."""
 SOURCES: tuple[Source, ...] = get_args(Source)
-Interval = tuple[float, float]
-Seeds = NDArray[np.intp]
+Span = tuple[float, float]
+SeedIndices = NDArray[np.intp]
 
 
 class Part(Value):
@@ -40,12 +41,12 @@ class Part(Value):
     source: str
     values: int
     deviation: float
-    interval: Interval | None = None
+    interval: Span | None = None
     share: float | None = None
-    share_interval: Interval | None = None
+    share_interval: Span | None = None
 
 
-class Budget(Value):
+class VarianceBudget(Value):
     """Where the spread of one number of one row comes from.
 
     `seeds` is the spread over seeds, `parts` that of each source alone, `rest` what the parts leave of it (negative:
@@ -53,7 +54,8 @@ class Budget(Value):
     seeds on one split is worth; None where the split was not varied.
 
     Example:
-        >>> budget = Budget(row="qinn", metric="swd", unit="sd", seeds=Part(source="seeds", values=8, deviation=0.05),
+        >>> budget = VarianceBudget(row="qinn", metric="swd", unit="sd", seeds=Part(source="seeds", values=8,
+        ...     deviation=0.05),
         ...     parts=())
         >>> budget.seeds.deviation, budget.worth
         (0.05, None)
@@ -67,12 +69,12 @@ class Budget(Value):
     seeds: Part
     parts: tuple[Part, ...]
     rest: float | None = None
-    rest_interval: Interval | None = None
+    rest_interval: Span | None = None
     worth: float | None = None
-    worth_interval: Interval | None = None
+    worth_interval: Span | None = None
 
 
-def budgets(records: Sequence[Record], metrics: Sequence[str], against: str = "") -> list[Budget]:
+def budgets(records: Sequence[Record], metrics: Sequence[str], against: str = "") -> list[VarianceBudget]:
     """The budget of each row, data set and metric that has cells in which one source moves alone, and 4 seeds.
 
     With `against`, the numbers are differences to that row's of the same data, source and seed.
@@ -120,7 +122,7 @@ def _by_source(numbers: Mapping[tuple[Source, int], float]) -> dict[Source, Arra
     return {source: np.array([one[seed] for seed in seeds]) for source, one in zip(moved, full, strict=True)}
 
 
-def budget(values: Mapping[Source, Array], **names: str) -> Budget:
+def budget(values: Mapping[Source, Array], **names: str) -> VarianceBudget:
     """The budget of the values of each source ``(n,)`` at the same seeds; those of "all" move all but the split.
 
     `names` are those of the budget: row, data, metric, unit and against.
@@ -130,7 +132,7 @@ def budget(values: Mapping[Source, Array], **names: str) -> Budget:
     within = [of for source, of in values.items() if source not in ("all", "split")]
     explained, interval = _ratio(within, everything)
     worth, worth_interval = _worth(len(everything), parts.get("split"))
-    return Budget(
+    return VarianceBudget(
         seeds=_part("all", everything),
         parts=tuple(parts.values()),
         rest=None if explained is None else 1 - explained,
@@ -155,7 +157,7 @@ def _part(source: str, values: Array, everything: Array | None = None) -> Part:
     )
 
 
-def _ratio(parts: Sequence[Array], whole: Array | None = None) -> tuple[float | None, Interval | None]:
+def _ratio(parts: Sequence[Array], whole: Array | None = None) -> tuple[float | None, Span | None]:
     """The sum of the variances of the parts over that of the whole (None: over 1), with its interval.
 
     Parts that do not move are zero, with no interval; over a whole that does not move there is no ratio.
@@ -167,28 +169,28 @@ def _ratio(parts: Sequence[Array], whole: Array | None = None) -> tuple[float | 
         return 0.0, None
     n = len(moved[0])
 
-    def logarithm(kept: Seeds) -> float:
+    def logarithm(kept: SeedIndices) -> float:
         below = 1.0 if whole is None else whole[kept].var(ddof=1)
         with np.errstate(divide="ignore"):
             return float(np.log(sum(part[kept].var(ddof=1) for part in moved)) - np.log(below))
 
     full = logarithm(np.arange(n))
-    error = _jackknife(logarithm, full, n)
+    error = _jackknife(logarithm, n)
     if not np.isfinite(error):
         return float(np.exp(full)), None
     reach = float(student.ppf((1 + LEVEL) / 2, n - 1)) * error
     return float(np.exp(full)), (float(np.exp(full - reach)), float(np.exp(full + reach)))
 
 
-def _jackknife(statistic: Callable[[Seeds], float], full: float, n: int) -> float:
+def _jackknife(statistic: Callable[[SeedIndices], float], n: int) -> float:
     """The standard error of a statistic of the seeds that are kept, from leaving out each in turn."""
     left = np.array([statistic(np.delete(np.arange(n), k)) for k in range(n)])
     if not np.isfinite(left).all():
         return float("inf")
-    return float((n * full - (n - 1) * left).std(ddof=1) / np.sqrt(n))
+    return float(np.sqrt(jackknife_variance(left)))
 
 
-def _worth(n: int, split: Part | None) -> tuple[float | None, Interval | None]:
+def _worth(n: int, split: Part | None) -> tuple[float | None, Span | None]:
     """n seeds on one split as independent replicates: n / (1 + (n - 1) r), r the share of the split in the variance."""
     if split is None or split.share is None:
         return None, None

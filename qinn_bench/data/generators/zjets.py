@@ -56,7 +56,7 @@ JET_RADIUS = 0.4
 DRESSING = 0.1
 NEUTRINOS = (12, 14, 16)
 
-Rows = NDArray[np.float32]
+EventRows = NDArray[np.float32]
 
 
 class Shard(NamedTuple):
@@ -67,7 +67,7 @@ class Shard(NamedTuple):
         100
     """
 
-    rows: Rows
+    rows: EventRows
     generated: int
     sigma: float
     sigma_error: float
@@ -96,7 +96,7 @@ def generate(
     min_ptz: float,
     workers: int,
     progress: Callable[[int], None],
-) -> tuple[Rows, dict[str, Any]]:
+) -> tuple[EventRows, dict[str, Any]]:
     """Draw `events` selected events, ``(events, 10)`` in the order of `COLUMNS` (GeV, rad), and their provenance.
 
     Runs of Pythia with a fixed number of generated events follow each other until enough are selected, so the rows do
@@ -193,7 +193,7 @@ def _no_stdout() -> Iterator[None]:
         os.close(silent)
 
 
-def select(particles: Any, cuts: Cuts, min_ptz: float) -> Rows:
+def select(particles: Any, cuts: Cuts, min_ptz: float) -> EventRows:
     """Rows ``(n, 10)`` of the events that pass: leading dressed mu-, leading dressed mu+, exactly one jet.
 
     `particles` is Pythia's record of a batch. Jets are anti-kt with R = 0.4 of all other visible particles with
@@ -269,7 +269,7 @@ def as_event(rows: NDArray[np.float64]) -> Event:
     return Event(pt1, eta1, pt2, eta2, ptj, etaj, wrap(phi2 - phi1 + np.pi), wrap(phij - phi1 + np.pi))
 
 
-def _provenance(rows: Rows, shards: list[Shard], made: dict[str, Any], first: int) -> dict[str, Any]:
+def _provenance(rows: EventRows, shards: list[Shard], made: dict[str, Any], first: int) -> dict[str, Any]:
     generated = sum(shard.generated for shard in shards)
     kept = sum(len(shard.rows) for shard in shards)
     return {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qinn_bench.bounds import EVENTS
 from qinn_bench.data.assemble import FEWEST, TRAIN, VALID, Shares, assemble
-from qinn_bench.data.table_files import Table, read_table
+from qinn_bench.data.table_files import FileTable, read_table
 from qinn_bench.data.transforms import Affine, Arcsinh, Columnwise, Identity, LogShift
 from qinn_bench.dataset import Column, Dataset, Observable, Transform
 from qinn_bench.seeds import numpy_rng
@@ -82,7 +82,7 @@ def _check(where: str, features: str, valid: float, test: float, max_rows: int) 
         raise Refused(f"{where}: max_rows is {max_rows}, but 0 (all) or a positive number is expected")
 
 
-def _chosen(where: str, table: Table, columns: str, max_rows: int) -> Table:
+def _chosen(where: str, table: FileTable, columns: str, max_rows: int) -> FileTable:
     """The rows and the columns that were asked for, all of them finite numbers."""
     if doubled := sorted({name for name in table.names if table.names.count(name) > 1}):
         raise Refused(f"{where} has two columns called '{doubled[0]}'; names that differ were expected")
@@ -102,7 +102,7 @@ def _chosen(where: str, table: Table, columns: str, max_rows: int) -> Table:
             f"{where}: column '{names[i]}' is {rows[at, i]:g} in row {at + 1}, the first of {int(bad.sum())} such "
             "values; every value has to be a finite number"
         )
-    return Table(names, rows, ("",) * len(names))
+    return FileTable(names, rows, ("",) * len(names))
 
 
 def _named(where: str, known: tuple[str, ...], text: str) -> tuple[int, ...]:
@@ -116,7 +116,7 @@ def _named(where: str, known: tuple[str, ...], text: str) -> tuple[int, ...]:
     return tuple(known.index(name) for name in asked)
 
 
-def _logs(where: str, table: Table, log: str) -> tuple[int, ...]:
+def _logs(where: str, table: FileTable, log: str) -> tuple[int, ...]:
     """The places of the columns whose logarithm was asked for, which is there in every row."""
     logs = _named(where, table.names, log)
     for i in logs:

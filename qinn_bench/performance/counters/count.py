@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import cProfile
 import gc
-import json
-import os
-import signal
-import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import IO, Any
+from typing import Any
 from unittest.mock import patch
 
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from qinn_bench.capacity.cost import _operations as flops_of
+from qinn_bench.capacity.cost import flops_of
+from qinn_bench.capacity.torch_calls import TorchCalls, tensors_of
 from qinn_bench.performance import workloads
+from qinn_bench.performance.answering import private_output, serve_from_forks
 from qinn_bench.performance.engine import Step
+from qinn_bench.performance.order_server import Ended, Server
 from qinn_bench.quantum import backends, tally
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.values import Refused, Use, Value
@@ -44,6 +42,8 @@ moment of its own differs by up to some kilobytes from process to process. All o
 PRELOADED = ("torch._dynamo", "qinn_bench.quantum.pennylane.backends")
 """Modules that take seconds to import; nothing of them runs before the fork."""
 WARM_UPS = 3
+SECONDS = 1800.0
+"""Wall seconds within which the counters of a workload have to come: many times what any takes."""
 FIXED = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 Counts = dict[str, int]
 
@@ -115,7 +115,8 @@ def _asked(use: Use) -> Counts:
         step = workloads.make(use)
         step()
     before = asked.evaluations, asked.gates, asked.kernel_flops
-    with _Operations() as seen:
+    seen = _Operations()
+    with TorchCalls(seen.see):
         step()
     evaluations, gates, kernel_flops = asked.evaluations - before[0], asked.gates - before[1], asked.kernel_flops
     found: Counts = {"operations": seen.operations, "bytes": seen.bytes, "circuits": evaluations, "gates": gates}
@@ -129,7 +130,7 @@ class _Asked(tally.Tally):
     gates: int = 0
 
 
-class _Counting(tally._Counting):
+class _Counting(tally.Counting):
     """A backend that counts gates too."""
 
     tally: _Asked
@@ -151,71 +152,55 @@ def _seen(asked: _Asked) -> Iterator[None]:
         yield
 
 
-class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the operators of torch that run, the bytes that they write, and their arithmetic."""
+class _Operations:
+    """How many operators of torch ran, the bytes that they wrote, and their arithmetic."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
         self.operations, self.bytes, self.flops = 0, 0, 0.0
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **kwargs or {})
+    def see(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """Count one call."""
         self.operations += 1
-        written = result if isinstance(result, (tuple, list)) else (result,)
-        self.bytes += sum(one.numel() * one.element_size() for one in written if isinstance(one, Tensor))
-        self.flops += flops_of(func, args, kwargs or {}, result)
-        return result
+        self.bytes += sum(one.numel() * one.element_size() for one in tensors_of(result))
+        self.flops += flops_of(func, args, kwargs, result)
 
 
 def counted(uses: Sequence[Use]) -> Iterator[Counted]:
     """The counters of workloads, each in a fresh process with fixed hashes; who wants no more may close this early."""
-    orders = "".join(use.model_dump_json() + "\n" for use in uses)
-    command = [sys.executable, "-m", "qinn_bench.performance.counters.count"]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, text=True, env=os.environ | FIXED, start_new_session=True, **pipes) as server:
-        assert server.stdin and server.stdout
-        server.stdin.write(orders)
-        server.stdin.close()
-        try:
-            for line in server.stdout:
-                yield Counted.model_validate_json(line)
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def serve(orders: IO[str], answers: int) -> None:
-    """Answer each line of orders from a fork of this process, by one line into the descriptor `answers`."""
-    for name in PRELOADED:
-        import_module(name)
-    for order in orders:
-        if (child := os.fork()) == 0:
-            try:
-                os.write(answers, _answer(order))
-                os._exit(0)
-            finally:
-                os._exit(1)
-        if os.waitpid(child, 0)[1]:
-            use = Use(**json.loads(order))
-            os.write(answers, _line(use, {}, "its process ended before it answered"))
-
-
-def _answer(order: str) -> bytes:
-    use = Use(**json.loads(order))
+    server = Server([sys.executable, "-m", "qinn_bench.performance.counters.count"], FIXED)
     try:
-        return _line(use, count(use), "")
+        for use in uses:
+            try:
+                said = server.ask(use.model_dump(), SECONDS)
+            except Ended:
+                said = _said(use, {}, "the process that starts others ended")
+            late = f"its counters did not come within {SECONDS:g} s"
+            yield Counted.model_validate(_said(use, {}, late) if said is None else said)
+    finally:
+        server.end()
+
+
+def _answer(order: dict[str, Any]) -> dict[str, Any]:
+    use = Use(**order)
+    try:
+        return _said(use, count(use), "")
     except Refused as refusal:
-        return _line(use, {}, str(refusal))
+        return _said(use, {}, str(refusal))
     except Exception as error:
-        return _line(use, {}, f"{type(error).__name__}: {error}"[:300])
+        return _said(use, {}, f"{type(error).__name__}: {error}"[:300])
 
 
-def _line(use: Use, counters: Counts, reason: str) -> bytes:
+def _died(order: dict[str, Any], _: int) -> dict[str, Any]:
+    return _said(Use(**order), {}, "its process ended before it answered")
+
+
+def _said(use: Use, counters: Counts, reason: str) -> dict[str, Any]:
     version = workloads.workload_of(use).version
-    said = Counted(workload=use, version=version, counters=counters, reason=reason)
-    return (said.model_dump_json() + "\n").encode()
+    return Counted(workload=use, version=version, counters=counters, reason=reason).model_dump()
 
 
 if __name__ == "__main__":
-    serve(sys.stdin, sys.stdout.fileno())
+    private = private_output()
+    for name in PRELOADED:
+        import_module(name)
+    serve_from_forks(sys.stdin, private, _answer, _died)

@@ -19,7 +19,7 @@ from qinn_bench.writing import write_text
 LIBRARIES = ("numpy", "pennylane", "scikit-learn", "torch")
 BLOCKS = 0.01
 """A counter that grows by more than this share, at an unchanged version of its workload, blocks."""
-Kind = Literal["grown", "moved", "less", "version", "new", "gone"]
+ChangeKind = Literal["grown", "moved", "less", "version", "new", "gone"]
 
 
 class Known(Value):
@@ -29,7 +29,7 @@ class Known(Value):
     counters: Counts
 
 
-class Change(Value):
+class CounterChange(Value):
     """One difference from what is known; `counter` is empty where it is one of the whole workload.
 
     ``grown`` blocks; ``moved`` is a growth that is too small to block and ``less`` a decrease; ``version`` says that
@@ -37,7 +37,7 @@ class Change(Value):
     """
 
     workload: str
-    kind: Kind
+    kind: ChangeKind
     counter: str = ""
     before: int | None = None
     after: int | None = None
@@ -96,32 +96,32 @@ def accept(path: Path, counted: Iterable[Counted]) -> None:
     write_text(path, text)
 
 
-def compare(known: Mapping[str, Known], counted: Sequence[Counted]) -> list[Change]:
+def compare(known: Mapping[str, Known], counted: Sequence[Counted]) -> list[CounterChange]:
     """Every difference between known counters and those of workloads now; one that has none now is ``gone``."""
-    changes: list[Change] = []
+    changes: list[CounterChange] = []
     for one in counted:
         name, before = str(one.workload), known.get(str(one.workload))
         if before and one.reason:
-            changes.append(Change(workload=name, kind="gone"))
+            changes.append(CounterChange(workload=name, kind="gone"))
         elif not one.reason and before is None:
-            changes.append(Change(workload=name, kind="new"))
+            changes.append(CounterChange(workload=name, kind="new"))
         elif before and before.version != one.version:
-            changes.append(Change(workload=name, kind="version"))
+            changes.append(CounterChange(workload=name, kind="version"))
         elif before:
             changes += _changes(name, before.counters, one.counters)
     return changes
 
 
-def _changes(workload: str, before: Counts, after: Counts) -> list[Change]:
+def _changes(workload: str, before: Counts, after: Counts) -> list[CounterChange]:
     found = []
     for counter in dict.fromkeys([*before, *after]):
         old, new = before.get(counter), after.get(counter)
         if kind := _kind(counter, old, new):
-            found.append(Change(workload=workload, kind=kind, counter=counter, before=old, after=new))
+            found.append(CounterChange(workload=workload, kind=kind, counter=counter, before=old, after=new))
     return found
 
 
-def _kind(counter: str, old: int | None, new: int | None) -> Kind | None:
+def _kind(counter: str, old: int | None, new: int | None) -> ChangeKind | None:
     if old is None or new is None:
         return "new" if old is None else "gone"
     share, size = TOLERANT.get(counter, (0.0, 0))

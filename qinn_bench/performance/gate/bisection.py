@@ -7,7 +7,7 @@ from math import expm1
 from statistics import median
 
 from qinn_bench.performance.gate.decide import Decision, decide
-from qinn_bench.performance.gate.launches import Clock, Launch, Starter
+from qinn_bench.performance.gate.launches import Launch, LaunchClock, Starter
 from qinn_bench.values import Use, Value
 
 PROBE_LAUNCHES = 5
@@ -42,7 +42,7 @@ def search(
     commits: Sequence[str],
     change: float,
     between: Between,
-    clock: Clock = "cpu",
+    clock: LaunchClock = "cpu",
     tell: Callable[[str], None] = lambda _: None,
 ) -> Culprit:
     """Find the commit after `base`, among `commits` (oldest first), that changed a workload by `change`.

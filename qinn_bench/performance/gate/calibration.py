@@ -11,7 +11,7 @@ from scipy.stats import beta
 
 from qinn_bench.files import file_name
 from qinn_bench.performance.gate.decide import Decision, controlled, decide
-from qinn_bench.performance.gate.launches import Clock, Launch, NoVerdict, Starter
+from qinn_bench.performance.gate.launches import Launch, LaunchClock, NoVerdict, Starter
 from qinn_bench.reading import read_value
 from qinn_bench.values import Refused, Use, Value
 
@@ -62,7 +62,7 @@ class Calibration(Value):
         """log(head / base) of the launches of equal versions, by workload and clock, where there are enough."""
         found: dict[str, list[float]] = defaultdict(list)
         for one in (trial.decision for trial in self.trials if not trial.planted):
-            other: Clock = "wall" if one.clock == "cpu" else one.clock
+            other: LaunchClock = "wall" if one.clock == "cpu" else one.clock
             for clock in ("cpu", other):
                 found[f"{one.workload} {clock}"] += [change for stage in one.stages(clock) for change in stage]
         return {name: tuple(changes) for name, changes in found.items() if len(changes) >= FEWEST}

@@ -10,17 +10,17 @@ from qinn_bench.performance.gate import calibration, growth_terms
 from qinn_bench.performance.gate.bisection import Culprit, search, sentence, total
 from qinn_bench.performance.gate.checkouts import Checkouts
 from qinn_bench.performance.gate.common_words import common
-from qinn_bench.performance.gate.decide import FINDINGS, Decision, Outcome, gate
-from qinn_bench.performance.gate.growth_terms import Growth
+from qinn_bench.performance.gate.decide import FINDINGS, Decision, GateOutcome, gate
+from qinn_bench.performance.gate.growth_terms import GrowthTerm
 from qinn_bench.performance.gate.launches import HEAVY, LIBRARIES, Launcher
 from qinn_bench.performance.machine import this_machine
 from qinn_bench.values import Use, Value
 
 SPAWNED_EXTRA = 2
 """Launches more in each stage where processes cannot be forked."""
-Order = Callable[[Sequence[Use]], list[Use]]
+Arrange = Callable[[Sequence[Use]], list[Use]]
 """Which of the workloads are measured, and in which order."""
-Watch = Callable[[Decision], None]
+WatchDecision = Callable[[Decision], None]
 
 
 class GateReport(Value):
@@ -36,11 +36,11 @@ class GateReport(Value):
     forked: bool
     calibrated: bool
     decisions: tuple[Decision, ...]
-    growth: tuple[Growth, ...] = ()
+    growth: tuple[GrowthTerm, ...] = ()
     culprits: tuple[Culprit, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def having(self, *outcomes: Outcome) -> tuple[Decision, ...]:
+    def having(self, *outcomes: GateOutcome) -> tuple[Decision, ...]:
         """The decisions with one of these outcomes."""
         return tuple(one for one in self.decisions if one.outcome in outcomes)
 
@@ -61,8 +61,8 @@ def judged(
     base: str,
     head: str,
     results: Path,
-    order: Order,
-    watch: Watch = lambda _: None,
+    order: Arrange,
+    watch: WatchDecision = lambda _: None,
     spent: Callable[[], bool] = lambda: False,
 ) -> GateReport:
     """Compare two revisions on the workloads that `order` takes of them.

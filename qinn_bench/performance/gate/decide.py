@@ -15,14 +15,14 @@ from typing import Literal
 
 from scipy.stats import binom
 
-from qinn_bench.performance.gate.launches import Clock, Launch, Starter
+from qinn_bench.performance.gate.launches import Launch, LaunchClock, Starter
 from qinn_bench.statistics.corrections import discoveries
 from qinn_bench.values import Use, Value
 
-Outcome = Literal[
+GateOutcome = Literal[
     "regression", "improvement", "unchanged", "inconclusive", "unsupported", "error", "new", "missing", "skipped"
 ]
-FINDINGS: tuple[Outcome, ...] = ("regression", "error", "missing")
+FINDINGS: tuple[GateOutcome, ...] = ("regression", "error", "missing")
 """Outcomes that make the gate fail."""
 SPENT = "the time for this comparison was spent before its turn"
 FDR = 0.01
@@ -73,8 +73,8 @@ class Decision(Value):
     """
 
     workload: Use
-    outcome: Outcome
-    clock: Clock = "cpu"
+    outcome: GateOutcome
+    clock: LaunchClock = "cpu"
     change: float | None = None
     low: float | None = None
     high: float | None = None
@@ -90,7 +90,7 @@ class Decision(Value):
     same_work: bool = True
     reason: str = ""
 
-    def stages(self, clock: Clock) -> tuple[tuple[float, ...], ...]:
+    def stages(self, clock: LaunchClock) -> tuple[tuple[float, ...], ...]:
         """log(head / base) of the launches of each stage that was taken, by the CPU clock or by any other."""
         cpu, wall = (self.screen, self.confirm, self.settle), (self.wall_screen, self.wall_confirm, self.wall_settle)
         return tuple(filter(None, cpu if clock == "cpu" else wall))
@@ -138,10 +138,10 @@ def decide(use: Use, start: Starter, extra: int = 0) -> Decision:
     return _decision(stages, called, held, clock)
 
 
-def _decision(stages: Sequence[Sequence[Launch]], called: int, held: int, clock: Clock) -> Decision:
+def _decision(stages: Sequence[Sequence[Launch]], called: int, held: int, clock: LaunchClock) -> Decision:
     """What the launches of the stages say: the first `called` a change by `clock`, and all `held` to it, or not."""
     screen, last = stages[0], stages[-1]
-    outcome: Outcome = "unchanged"
+    outcome: GateOutcome = "unchanged"
     reason = ""
     if held:
         outcome = "regression" if held > 0 else "improvement"
@@ -251,7 +251,7 @@ def _kept(one: Decision, supported: bool, rate: float) -> Decision:
     return one.model_copy(update={"outcome": "inconclusive", "reason": reason})
 
 
-def _changes(launches: Sequence[Launch], clock: Clock = "cpu") -> tuple[float, ...]:
+def _changes(launches: Sequence[Launch], clock: LaunchClock = "cpu") -> tuple[float, ...]:
     return tuple(launch.change(clock) for launch in launches)
 
 
@@ -262,7 +262,7 @@ def _larger(rule: Rule, extra: int) -> Rule:
 def _failed(launch: Launch) -> Decision:
     """The decision about a workload that has no times on one side or on both."""
     base, head = launch.base_failure, launch.head_failure
-    outcome: Outcome = "new" if base else "error"
+    outcome: GateOutcome = "new" if base else "error"
     if base and head:
         outcome = "unsupported" if head.status == "unsupported" else "inconclusive"
     failure = head or base

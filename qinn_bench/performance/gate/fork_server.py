@@ -22,12 +22,14 @@ from random import Random
 from typing import Any
 
 if __package__:
+    from qinn_bench.performance import answering
     from qinn_bench.performance.gate.step_timing import summary, timed
-else:  # A script, which imports a version of the project only in its children: its neighbour is found by its place.
-    sys.path.insert(0, str(Path(__file__).parent))
+else:  # A script, whose children alone import a version of the project: its neighbours are found by their places.
+    sys.path[:0] = map(str, Path(__file__).parents[:2])
+    import answering  # type: ignore[import-not-found,no-redef]
     from step_timing import summary, timed  # type: ignore[import-not-found,no-redef]
 
-    del sys.path[0]
+    del sys.path[:2]
 
 SIDES = ("base", "head")
 OURS = ("qinn_bench", "reference_models")
@@ -46,7 +48,7 @@ WARMED_SECONDS = 0.1
 """Steps shorter than this run once untimed before each round, for the other side has had the caches."""
 
 
-class Side:
+class VersionProcess:
     """A child process that holds one version of a workload and does what it is told through pipes."""
 
     def __init__(self, folder: str, fork: bool) -> None:
@@ -99,7 +101,7 @@ def launch(order: dict[str, Any]) -> dict[str, Any]:
     Returns the CPU and wall seconds of a step by round and side, or which sides failed and why.
     """
     # Who is forked first finds other memory: each side is, in every second launch.
-    sides = {name: Side(order[name], order["fork"]) for name in next(FIRST)}
+    sides = {name: VersionProcess(order[name], order["fork"]) for name in next(FIRST)}
     try:
         for name in sides:
             sides[name].tell(do="make", use=order["use"])
@@ -126,7 +128,7 @@ def share_a_core(pids: Iterable[int]) -> None:
                 os.sched_setaffinity(pid, {core})
 
 
-def _rounds(order: dict[str, Any], sides: dict[str, Side], made: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _rounds(order: dict[str, Any], sides: dict[str, VersionProcess], made: dict[str, dict[str, Any]]) -> dict[str, Any]:
     clock = made["head"]["clock"]
     lasting = made["base"]["seconds"]
     number = order["number"] or max(1, min(1000, ceil(ROUND_SECONDS / max(lasting, 1e-9))))
@@ -151,7 +153,7 @@ def _rounds(order: dict[str, Any], sides: dict[str, Side], made: dict[str, dict[
 
 def listing(order: dict[str, Any]) -> dict[str, Any]:
     """The workloads that each side has by default."""
-    sides = {name: Side(order[name], order["fork"]) for name in SIDES}
+    sides = {name: VersionProcess(order[name], order["fork"]) for name in SIDES}
     try:
         return {name: side.ask(do="list") for name, side in sides.items()}
     finally:
@@ -179,16 +181,17 @@ def serve_side(folder: str, told: int, say: int) -> None:
         "make": lambda order: _made(_imported(folder), order["use"], held),
         "round": lambda order: timed(held["step"], order["number"], order["extra"], order["warm"], order["clock"]),
     }
+
+    def answer(order: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"status": "ok"} | answers[order["do"]](order)
+        except Exception as error:
+            refused = type(error).__name__ == "Refused"
+            reason = str(error) if refused else f"{type(error).__name__}: {error}"
+            return {"status": "unsupported" if refused else "error", "reason": reason[:300]}
+
     with os.fdopen(told, encoding="utf8") as orders:
-        for line in orders:
-            order = json.loads(line)
-            try:
-                said = {"status": "ok"} | answers[order["do"]](order)
-            except Exception as error:
-                refused = type(error).__name__ == "Refused"
-                reason = str(error) if refused else f"{type(error).__name__}: {error}"
-                said = {"status": "unsupported" if refused else "error", "reason": reason[:300]}
-            os.write(say, (json.dumps(said) + "\n").encode())
+        answering.serve(orders, say, answer)
 
 
 def _imported(folder: str) -> Any:
@@ -241,8 +244,7 @@ def _made(workloads: Any, asked: dict[str, Any], held: dict[str, Any]) -> dict[s
 
 def serve(libraries: list[str]) -> None:
     """Answer orders from standard input; what libraries print does not mix with the answers."""
-    answers = os.dup(1)
-    os.dup2(2, 1)
+    answers = answering.private_output()
     for name in libraries:
         with contextlib.suppress(ImportError):
             import_module(name)
@@ -250,10 +252,7 @@ def serve(libraries: list[str]) -> None:
         raise ImportError(f"{loaded[0]} was imported before the fork")
     gc.collect()
     gc.freeze()
-    for line in sys.stdin:
-        order = json.loads(line)
-        answer = launch(order) if order["do"] == "launch" else listing(order)
-        os.write(answers, (json.dumps(answer) + "\n").encode())
+    answering.serve(sys.stdin, answers, lambda order: launch(order) if order["do"] == "launch" else listing(order))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ WORDS: dict[Term, str] = {
 }
 
 
-class Growth(Value):
+class GrowthTerm(Value):
     """What the change of a series of workloads that differ in their number of qubits is put down to.
 
     `seconds` are those of a step of base and `changes` log(head / base), one for each of `qubits`, medians over the
@@ -77,7 +77,7 @@ def series(decisions: Sequence[Decision]) -> list[Use]:
     return list(found.values())[:MOST_SERIES]
 
 
-def attribute(of: Use, start: Starter, enough: Callable[[], bool] = lambda: False) -> Growth:
+def attribute(of: Use, start: Starter, enough: Callable[[], bool] = lambda: False) -> GrowthTerm:
     """Launch a workload at several numbers of qubits and say which term changed; `enough` ends the launches early."""
     found = {}
     for n in QUBITS:
@@ -90,11 +90,11 @@ def attribute(of: Use, start: Starter, enough: Callable[[], bool] = lambda: Fals
     return explained(of, found)
 
 
-def explained(of: Use, launches: dict[int, list[Launch]]) -> Growth:
+def explained(of: Use, launches: dict[int, list[Launch]]) -> GrowthTerm:
     """Which single change of a term explains the changes at these numbers of qubits."""
     seconds = tuple(median(one.seconds()[0] for one in of_n) for of_n in launches.values())
     changes = tuple(median(one.change() for one in of_n) for of_n in launches.values())
-    said = Growth(workload=of, qubits=tuple(launches), seconds=seconds, changes=changes)
+    said = GrowthTerm(workload=of, qubits=tuple(launches), seconds=seconds, changes=changes)
     if len(launches) < FEWEST:
         return said.model_copy(update={"reason": f"measured at {len(launches)} numbers of qubits only"})
     spread = np.array([np.var([one.change() for one in of_n], ddof=1) for of_n in launches.values()])

@@ -39,7 +39,7 @@ VARIABLES = {
 memory stays with the process, since whether an allocation goes back to the kernel hangs on what else was allocated."""
 SAME = 1e-4
 """Largest relative difference of sums and norms of results that still are the same work."""
-Clock = Literal["cpu", "wall", "cuda"]
+LaunchClock = Literal["cpu", "wall", "cuda"]
 Seconds = tuple[float, ...]
 Starter = Callable[[Use], "Launch"]
 """Makes one launch of a workload."""
@@ -67,7 +67,7 @@ class Launch(Value):
 
     workload: Use
     number: int = 0
-    clock: Clock = "cpu"
+    clock: LaunchClock = "cpu"
     cpu: tuple[Seconds, Seconds] = ((), ())
     wall: tuple[Seconds, Seconds] = ((), ())
     planted: float = 0.0
@@ -77,12 +77,12 @@ class Launch(Value):
     base_failure: Failure | None = None
     head_failure: Failure | None = None
 
-    def change(self, clock: Clock = "cpu") -> float:
+    def change(self, clock: LaunchClock = "cpu") -> float:
         """The median over the rounds of log(head / base); by any clock but that of the CPU, `wall` is read."""
         base, head = self.cpu if clock == "cpu" else self.wall
         return median(log(max(h, 1e-12) / max(b, 1e-12)) for b, h in zip(base, head, strict=True))
 
-    def seconds(self, clock: Clock = "cpu") -> tuple[float, float]:
+    def seconds(self, clock: LaunchClock = "cpu") -> tuple[float, float]:
         """Median seconds a step, of base and of head."""
         base, head = self.cpu if clock == "cpu" else self.wall
         return median(base), median(head)

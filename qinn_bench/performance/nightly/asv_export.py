@@ -11,7 +11,7 @@ from typing import Any
 
 from qinn_bench.files import file_name
 from qinn_bench.performance.machine import Machine
-from qinn_bench.performance.nightly.run_files import Row
+from qinn_bench.performance.nightly.run_files import RunRow
 from qinn_bench.repository import git
 from qinn_bench.values import Knob, Refused
 from qinn_bench.writing import write_text
@@ -19,11 +19,11 @@ from qinn_bench.writing import write_text
 RESULTS_VERSION, MACHINE_VERSION, BENCHMARKS_VERSION = 2, 1, 2
 """Versions of asv's file formats (asv 0.6)."""
 COLUMNS = ("result", "params", "version")
-Series = tuple[str, str, str]
+SeriesName = tuple[str, str, str]
 Grid = dict[str, list[Knob]]
 
 
-def export(rows: Sequence[Row], machines: Mapping[str, Machine], folder: Path, repository: Path) -> list[Path]:
+def export(rows: Sequence[RunRow], machines: Mapping[str, Machine], folder: Path, repository: Path) -> list[Path]:
     """Write the rows below `folder`, where asv looks for results; returns the files of commits.
 
     A workload's quantity is one benchmark of asv, its knobs are the parameters. Of several runs of one commit, machine
@@ -45,7 +45,7 @@ def export(rows: Sequence[Row], machines: Mapping[str, Machine], folder: Path, r
             folder / file_name(name) / "machine.json",
             {key: str(v) if key != "version" else v for key, v in about.items()},
         )
-    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[RunRow]] = defaultdict(list)
     for row in sorted(clean, key=lambda row: row.utc):
         groups[row.machine, row.commit, row.environment].append(row)
     for (machine, commit, environment), group in groups.items():
@@ -56,18 +56,18 @@ def export(rows: Sequence[Row], machines: Mapping[str, Machine], folder: Path, r
     return written
 
 
-def _series(row: Row) -> Series:
+def _series(row: RunRow) -> SeriesName:
     return row.workload, row.quantity, row.clock
 
 
-def _name(series: Series) -> str:
+def _name(series: SeriesName) -> str:
     workload, quantity, clock = series
     return f"{workload}.{quantity}" + ("" if clock == "none" else f"_{clock}")
 
 
-def _grids(rows: Sequence[Row]) -> dict[Series, Grid]:
+def _grids(rows: Sequence[RunRow]) -> dict[SeriesName, Grid]:
     """For each series its knobs and all values that any run has."""
-    found: dict[Series, dict[str, set[Knob]]] = defaultdict(lambda: defaultdict(set))
+    found: dict[SeriesName, dict[str, set[Knob]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
         for knob, value in row.knobs.items():
             found[_series(row)][knob].add(value)
@@ -79,10 +79,10 @@ def _grids(rows: Sequence[Row]) -> dict[Series, Grid]:
 
 
 def _results(
-    rows: Sequence[Row], grids: Mapping[Series, Grid], machine: str, commit: str, environment: str, date: int
+    rows: Sequence[RunRow], grids: Mapping[SeriesName, Grid], machine: str, commit: str, environment: str, date: int
 ) -> dict[str, Any]:
-    values: dict[Series, dict[tuple[Knob, ...], float | None]] = defaultdict(dict)
-    versions: dict[Series, str] = {}
+    values: dict[SeriesName, dict[tuple[Knob, ...], float | None]] = defaultdict(dict)
+    versions: dict[SeriesName, str] = {}
     for row in rows:
         series = _series(row)
         values[series][tuple(row.knobs.get(knob, "") for knob in grids[series])] = row.value
@@ -107,7 +107,7 @@ def _results(
     }
 
 
-def _benchmarks(rows: Sequence[Row], grids: Mapping[Series, Grid]) -> dict[str, Any]:
+def _benchmarks(rows: Sequence[RunRow], grids: Mapping[SeriesName, Grid]) -> dict[str, Any]:
     """What asv has to know of each series: its unit, parameters and latest version."""
     latest = {_series(row): row for row in sorted(rows, key=lambda row: row.utc)}
     about: dict[str, Any] = {"version": BENCHMARKS_VERSION}

@@ -6,36 +6,36 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from qinn_bench.performance.counters.golden import Change
+from qinn_bench.performance.counters.golden import CounterChange
 from qinn_bench.performance.gate.bisection import sentence
 from qinn_bench.performance.gate.compare_versions import GateReport
-from qinn_bench.performance.gate.decide import Decision, Outcome
+from qinn_bench.performance.gate.decide import Decision, GateOutcome
 from qinn_bench.performance.gate.growth_terms import KNOB
 from qinn_bench.values import Value
-from qinn_bench.verdicts.golden_numbers import Finding as Moved
-from qinn_bench.verdicts.golden_numbers import Outcome as Quality
+from qinn_bench.verdicts.golden_numbers import SeriesOutcome as Quality
+from qinn_bench.verdicts.golden_numbers import SeriesVerdict as Moved
 
 Tier = Literal["self-check", "counters", "anchor", "green", "trace", "quality"]
-Kind = Literal["worse", "undecided", "better"]
-Verdict = Literal["ok", "regression", "unfit", "undecided"]
-BY_OUTCOME: dict[Outcome, Kind] = {
+NoticeKind = Literal["worse", "undecided", "better"]
+NightVerdict = Literal["ok", "regression", "unfit", "undecided"]
+BY_OUTCOME: dict[GateOutcome, NoticeKind] = {
     "regression": "worse",
     "error": "worse",
     "missing": "worse",
     "inconclusive": "undecided",
     "improvement": "better",
 }
-BY_QUALITY: dict[Quality, Kind] = {"worse": "worse", "inconclusive": "undecided", "better": "better"}
+BY_QUALITY: dict[Quality, NoticeKind] = {"worse": "worse", "inconclusive": "undecided", "better": "better"}
 
 
-class Finding(Value):
+class Notice(Value):
     """One thing to be told: what it is about, and what is said of it.
 
     ``worse`` fails the night, ``undecided`` keeps it from being green, ``better`` is good news.
     """
 
     tier: Tier
-    kind: Kind
+    kind: NoticeKind
     what: str
     said: str
 
@@ -43,35 +43,35 @@ class Finding(Value):
         return f"{self.what}: {self.said}"
 
 
-def of_counters(changes: Sequence[Change]) -> Iterator[Finding]:
+def of_counters(changes: Sequence[CounterChange]) -> Iterator[Notice]:
     """What grew or shrank; how much of a counter is too little to be told is said in `golden`."""
     for one in changes:
         if one.kind in ("grown", "less"):
-            kind: Kind = "worse" if one.kind == "grown" else "better"
-            yield Finding(tier="counters", kind=kind, what=one.workload, said=one.said)
+            kind: NoticeKind = "worse" if one.kind == "grown" else "better"
+            yield Notice(tier="counters", kind=kind, what=one.workload, said=one.said)
 
 
-def of_gates(gates: Mapping[Tier, GateReport]) -> Iterator[Finding]:
+def of_gates(gates: Mapping[Tier, GateReport]) -> Iterator[Notice]:
     """What got slower or faster, broke, or could not be told; with the term and the commit it is put down to.
 
     What two comparisons say alike of a workload is one finding, of the first of them.
     """
-    found: dict[tuple[Kind, str], list[tuple[Tier, str]]] = defaultdict(list)
+    found: dict[tuple[NoticeKind, str], list[tuple[Tier, str]]] = defaultdict(list)
     for tier, report in gates.items():
         for one in report.decisions:
             if one.outcome in BY_OUTCOME:
                 said = "; ".join([_change(one, tier), *_sources(one, report)])
                 found[BY_OUTCOME[one.outcome], str(one.workload)].append((tier, said))
     for (kind, what), all_of in found.items():
-        yield Finding(tier=all_of[0][0], kind=kind, what=what, said="; ".join(said for _, said in all_of))
+        yield Notice(tier=all_of[0][0], kind=kind, what=what, said="; ".join(said for _, said in all_of))
 
 
-def of_quality(moved: Sequence[Moved]) -> Iterator[Finding]:
+def of_quality(moved: Sequence[Moved]) -> Iterator[Notice]:
     """What is no longer as good as its golden numbers, or better."""
     for one in moved:
         if one.outcome in BY_QUALITY:
             what = f"{one.row} on {one.data}, {one.metric}"
-            yield Finding(tier="quality", kind=BY_QUALITY[one.outcome], what=what, said=f"{_size(one)}: {one.reason}")
+            yield Notice(tier="quality", kind=BY_QUALITY[one.outcome], what=what, said=f"{_size(one)}: {one.reason}")
 
 
 def _size(one: Moved) -> str:
@@ -83,7 +83,7 @@ def _size(one: Moved) -> str:
     return f"{one.outcome}{word} by {sign * of.effect.value:.3g} [{low:.3g}, {high:.3g}]"
 
 
-def verdict_of(findings: Sequence[Finding], compared: Mapping[Tier, bool], late: int = 0) -> tuple[Verdict, str]:
+def verdict_of(findings: Sequence[Notice], compared: Mapping[Tier, bool], late: int = 0) -> tuple[NightVerdict, str]:
     """The verdict and its reason.
 
     `compared` says of each tier that was asked for whether it compared anything: a night on which one did not is not

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from math import exp
 
-from qinn_bench.performance.gate.decide import Decision, Outcome
+from qinn_bench.performance.gate.decide import Decision, GateOutcome
 from qinn_bench.performance.nightly.findings import Tier
 from qinn_bench.performance.nightly.night import CODES, EVERY, Night, Tonight
-from qinn_bench.performance.nightly.run_files import Ended, Row
+from qinn_bench.performance.nightly.run_files import RowStatus, RunRow
+from qinn_bench.performance.nightly.trends import Trend
 from qinn_bench.performance.workloads import WORKLOADS
 from qinn_bench.values import Knob, Use
 
@@ -18,7 +19,7 @@ NIGHTLY, QUALITY = "nightly", "quality"
 """Names of the workloads that hold the verdict of a run and the numbers of the quality tier."""
 KEPT = 60
 """So many nights a trend shows."""
-ENDED: dict[Outcome, Ended] = {
+ENDED: dict[GateOutcome, RowStatus] = {
     "unsupported": "unsupported",
     "inconclusive": "inconclusive",
     "error": "crashed",
@@ -39,11 +40,9 @@ FIRST: tuple[tuple[str, dict[str, Knob]], ...] = (
     ("plan", {}),
 )
 """The workloads that matter most come first; those that are not named here come last."""
-Trend = tuple[tuple[str, float], ...]
-"""Times (UTC) and ratios to the anchor, oldest first."""
 
 
-def rows(night: Night) -> list[Row]:
+def rows(night: Night) -> list[RunRow]:
     """All that a run keeps: its verdict, the times of workloads, their counters, and the numbers of quality."""
     tonight = night.tonight
     return [
@@ -54,7 +53,7 @@ def rows(night: Night) -> list[Row]:
     ]
 
 
-def _row(tonight: Tonight, workload: str, knobs: dict[str, Knob], quantity: str, unit: str, **others: object) -> Row:
+def _row(tonight: Tonight, workload: str, knobs: dict[str, Knob], quantity: str, unit: str, **others: object) -> RunRow:
     kind = WORKLOADS.get(workload)
     plain = {
         "run": tonight.run,
@@ -71,10 +70,10 @@ def _row(tonight: Tonight, workload: str, knobs: dict[str, Knob], quantity: str,
         "clock": "none",
         "load": tonight.conditions.load,
     }
-    return Row.model_validate(plain | others)
+    return RunRow.model_validate(plain | others)
 
 
-def _timed(tonight: Tonight, tier: Tier, one: Decision) -> Row:
+def _timed(tonight: Tonight, tier: Tier, one: Decision) -> RunRow:
     plain = one.outcome == "unchanged"
     return _row(
         tonight,
@@ -93,19 +92,19 @@ def _timed(tonight: Tonight, tier: Tier, one: Decision) -> Row:
     )
 
 
-def _counters(night: Night) -> Iterator[Row]:
+def _counters(night: Night) -> Iterator[RunRow]:
     for one in night.counted:
         for counter, count in one.counters.items():
             unit = "bytes" if "bytes" in counter else "count"
             yield _row(night.tonight, one.workload.name, one.workload.knobs, counter, unit, value=float(count))
         if one.reason:
-            ended: Ended = "timeout" if one.late else "unsupported"
+            ended: RowStatus = "timeout" if one.late else "unsupported"
             yield _row(
                 night.tonight, one.workload.name, one.workload.knobs, "counters", "", status=ended, reason=one.reason
             )
 
 
-def _numbers(night: Night) -> Iterator[Row]:
+def _numbers(night: Night) -> Iterator[RunRow]:
     watched = {one.metric for one in night.quality}
     for record in night.records:
         knobs: dict[str, Knob] = {"row": record.row, "data": str(record.cell.data)}
@@ -118,7 +117,7 @@ def _chosen(tonight: Tonight) -> dict[str, Knob]:
     return {} if tonight.workloads == EVERY else {"workloads": tonight.workloads}
 
 
-def last_green(before: Sequence[Row], known: Callable[[str], bool]) -> str:
+def last_green(before: Sequence[RunRow], known: Callable[[str], bool]) -> str:
     """The commit of the newest run that later ones are compared with, if it is `known`; empty if there is none.
 
     It ended with 0, was of a clean tree and of all workloads, and left none out for lack of time: what it did not
@@ -131,7 +130,7 @@ def last_green(before: Sequence[Row], known: Callable[[str], bool]) -> str:
     return next((commit for commit in commits if known(commit)), "")
 
 
-def in_turns(uses: Sequence[Use], before: Sequence[Row], quantity: str = STEP) -> list[Use]:
+def in_turns(uses: Sequence[Use], before: Sequence[RunRow], quantity: str = STEP) -> list[Use]:
     """The workloads in the order in which they are measured: the most important first, then the longest unmeasured."""
     measured: dict[str, str] = {}
     for row in before:
@@ -146,7 +145,7 @@ def _rank(use: Use) -> int:
     return next(fits, len(FIRST))
 
 
-def trends(before: Sequence[Row], tonight: Tonight) -> dict[str, Trend]:
+def trends(before: Sequence[RunRow], tonight: Tonight) -> dict[str, Trend]:
     """The ratio to tonight's anchor of each workload over the nights on this machine, by ``str(workload)``."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for row in sorted(before, key=lambda row: row.utc):

@@ -12,17 +12,17 @@ from pydantic import Field
 
 from qinn_bench.performance.counters import golden
 from qinn_bench.performance.counters.count import Counted
-from qinn_bench.performance.counters.golden import Change
+from qinn_bench.performance.counters.golden import CounterChange
 from qinn_bench.performance.gate.compare_versions import GateReport
 from qinn_bench.performance.gate.decide import SPENT
 from qinn_bench.performance.gate.launches import NoVerdict
 from qinn_bench.performance.nightly import findings
-from qinn_bench.performance.nightly.findings import Finding, Kind, Tier, Verdict
+from qinn_bench.performance.nightly.findings import NightVerdict, Notice, NoticeKind, Tier
 from qinn_bench.performance.nightly.preflight import Conditions
 from qinn_bench.values import Record, Value
-from qinn_bench.verdicts.golden_numbers import Finding as Moved
+from qinn_bench.verdicts.golden_numbers import SeriesVerdict as Moved
 
-CODES: dict[Verdict, int] = {"ok": 0, "regression": 1, "unfit": 4, "undecided": 5}
+CODES: dict[NightVerdict, int] = {"ok": 0, "regression": 1, "unfit": 4, "undecided": 5}
 """Exit codes."""
 SHARES: dict[Tier, float] = {
     "self-check": 0.15,
@@ -76,17 +76,17 @@ class Night(Value):
     """All that came out of a run; `changes` is None where no counters are known to compare with."""
 
     tonight: Tonight
-    verdict: Verdict
+    verdict: NightVerdict
     reason: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Notice, ...] = ()
     absent: tuple[Absent, ...] = ()
     counted: tuple[Counted, ...] = ()
-    changes: tuple[Change, ...] | None = None
+    changes: tuple[CounterChange, ...] | None = None
     gates: dict[Tier, GateReport] = Field(default_factory=dict)
     quality: tuple[Moved, ...] = ()
     records: tuple[Record, ...] = ()
 
-    def having(self, kind: Kind) -> tuple[Finding, ...]:
+    def having(self, kind: NoticeKind) -> tuple[Notice, ...]:
         """The findings of a kind."""
         return tuple(one for one in self.findings if one.kind == kind)
 
@@ -108,7 +108,7 @@ class Tools:
     known: Mapping[str, golden.Known] | None = None
 
 
-class Budget:
+class NightBudget:
     """Seconds from now on, of which each tier gets its share of what is left when it begins."""
 
     def __init__(self, seconds: float, tiers: Sequence[Tier], now: Callable[[], float] = time.monotonic) -> None:
@@ -139,7 +139,7 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
     tiers: list[Tier] = ["self-check"] if self_check else []
     tiers += ["counters"] if tonight.no_quality else ["counters", "quality"]
     tiers += [*(tier for tier, base in bases.items() if base), "trace"]
-    budget = Budget(tonight.budget, tiers, now)
+    budget = NightBudget(tonight.budget, tiers, now)
     compared: dict[Tier, bool] = {}
     if self_check:
         itself = tools.gate("self-check", tonight.commit, budget.begin("self-check"))
@@ -180,7 +180,7 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
     )
 
 
-def _gated(bases: Mapping[Tier, str], tools: Tools, budget: Budget) -> tuple[dict[Tier, GateReport], list[Absent]]:
+def _gated(bases: Mapping[Tier, str], tools: Tools, budget: NightBudget) -> tuple[dict[Tier, GateReport], list[Absent]]:
     """The comparison with each of these commits, its regressions traced, and what there was no comparison of."""
     gates: dict[Tier, GateReport] = {}
     absent: list[Absent] = []
@@ -213,7 +213,7 @@ def _reached(report: GateReport) -> bool:
 
 
 def _left_out(
-    counted: Sequence[Counted], changes: Sequence[Change] | None, gates: Mapping[Tier, GateReport]
+    counted: Sequence[Counted], changes: Sequence[CounterChange] | None, gates: Mapping[Tier, GateReport]
 ) -> Iterator[Absent]:
     """The workloads that a tier did not measure, each with its reason."""
     if changes is None:

@@ -21,12 +21,12 @@ from qinn_bench.writing import write_text, write_whole
 SCHEMA_VERSION: Literal[1] = 1
 NAME = re.compile(r"\d{8}T\d{6}Z_[a-z0-9-]+_[0-9a-f]{8}_[0-9a-f]{8}\.jsonl")
 """UTC time, machine, commit and run."""
-Clock = Literal["cpu", "wall", "cuda", "none"]
-Ended = Literal["ok", "unsupported", "timeout", "crashed", "inconclusive"]
+RowClock = Literal["cpu", "wall", "cuda", "none"]
+RowStatus = Literal["ok", "unsupported", "timeout", "crashed", "inconclusive"]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 
 
-class Row(Value):
+class RunRow(Value):
     """One measured quantity of one workload in one run.
 
     `value` is in `unit` by `clock` (``none`` for what is counted), the median over `launches`; `ratio` is that to the
@@ -47,13 +47,13 @@ class Row(Value):
     knobs: Knobs
     quantity: str
     unit: str
-    clock: Clock
+    clock: RowClock
     value: float | None = None
     ratio: float | None = None
     launches: tuple[float, ...] = ()
     rounds: int = 0
     seed: int | None = None
-    status: Ended = "ok"
+    status: RowStatus = "ok"
     reason: str = ""
     load: float | None = None
 
@@ -63,14 +63,14 @@ def new_run() -> tuple[str, str]:
     return uuid4().hex[:8], datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def path_of(results: Path, row: Row) -> Path:
+def path_of(results: Path, row: RunRow) -> Path:
     """Where the run of a row lies: ``results/runs/YYYY/MM/<utc>_<machine>_<commit>_<run>.jsonl``."""
     stamp = row.utc.removesuffix("+00:00").replace("-", "").replace(":", "") + "Z"
     name = f"{stamp}_{row.machine}_{row.commit[:8]}_{row.run[:8]}.jsonl"
     return results / "runs" / row.utc[:4] / row.utc[5:7] / name
 
 
-def save(results: Path, rows: Sequence[Row], machine: Machine) -> Path:
+def save(results: Path, rows: Sequence[RunRow], machine: Machine) -> Path:
     """Write a run and, once, the description of its machine.
 
     Raises:
@@ -90,7 +90,7 @@ def save(results: Path, rows: Sequence[Row], machine: Machine) -> Path:
     return path
 
 
-def load(results: Path) -> list[Row]:
+def load(results: Path) -> list[RunRow]:
     """The rows of all runs, oldest first.
 
     Raises:
@@ -104,7 +104,7 @@ def files(results: Path) -> Iterator[Path]:
     yield from (results / "runs").glob("*/*/*.jsonl")
 
 
-def read(path: Path) -> list[Row]:
+def read(path: Path) -> list[RunRow]:
     """The rows of one run.
 
     Raises:
@@ -114,7 +114,7 @@ def read(path: Path) -> list[Row]:
         raise Refused(f"{path} is not named as a run is: <utc>_<machine>_<commit>_<run>.jsonl")
     wrong = f"is no row of version {SCHEMA_VERSION}"
     lines = enumerate(read_lines(path), start=1)
-    return [value_of(Row, line, f"{path}, line {number}, {wrong}") for number, line in lines]
+    return [value_of(RunRow, line, f"{path}, line {number}, {wrong}") for number, line in lines]
 
 
 def merge(results: Path, others: Iterable[Path]) -> list[Path]:
@@ -143,7 +143,7 @@ def _copy(path: Path, target: Path) -> None:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a row, as `results/schema/run.schema.json` holds it."""
-    return {"$id": f"qinn-bench/run/{SCHEMA_VERSION}"} | Row.model_json_schema()
+    return {"$id": f"qinn-bench/run/{SCHEMA_VERSION}"} | RunRow.model_json_schema()
 
 
 def schema_text() -> str:

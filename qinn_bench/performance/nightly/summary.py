@@ -6,24 +6,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 
-from qinn_bench.performance.counters.golden import Change
+from qinn_bench.performance.counters.golden import CounterChange
 from qinn_bench.performance.gate import gate_table
-from qinn_bench.performance.gate.decide import Outcome
-from qinn_bench.performance.nightly.findings import Kind, Tier, Verdict
+from qinn_bench.performance.gate.decide import GateOutcome
+from qinn_bench.performance.nightly.findings import NightVerdict, NoticeKind, Tier
 from qinn_bench.performance.nightly.night import Absent, Night
 from qinn_bench.performance.nightly.trends import Trend, bars
 from qinn_bench.report.golden_table import quality_table
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
 
-TITLES: dict[Verdict, str] = {
+TITLES: dict[NightVerdict, str] = {
     "ok": "nothing got worse",
     "regression": "something got worse",
     "undecided": "not everything could be decided",
     "unfit": "no verdict",
 }
-KINDS: dict[Kind, str] = {"worse": "Worse", "undecided": "Not decided", "better": "Better"}
+KINDS: dict[NoticeKind, str] = {"worse": "Worse", "undecided": "Not decided", "better": "Better"}
 AGAINST: dict[Tier, str] = {"anchor": "Against the anchor", "green": "Against the last green run"}
-FIRST: tuple[Outcome, ...] = ("regression", "error", "missing", "inconclusive", "improvement", "new", "unchanged")
+FIRST: tuple[GateOutcome, ...] = ("regression", "error", "missing", "inconclusive", "improvement", "new", "unchanged")
 """The order of outcomes in a table; those that are not here were not measured."""
 NAMED = 6
 """So many workloads that were left out for one reason are named."""
@@ -97,7 +97,7 @@ def markdown(night: Night, trends: Mapping[str, Trend]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _counters(changes: tuple[Change, ...]) -> Table:
+def _counters(changes: tuple[CounterChange, ...]) -> Table:
     order = ("grown", "moved", "less", "gone", "new", "version")
     ranked = sorted(changes, key=lambda one: order.index(one.kind))
     return Table(
@@ -111,7 +111,7 @@ def _counters(changes: tuple[Change, ...]) -> Table:
     )
 
 
-def _change(one: Change) -> Line:
+def _change(one: CounterChange) -> Line:
     count = [MISSING if x is None else str(x) for x in (one.before, one.after)]
     share = MISSING if one.share is None else f"{one.share:+.3%}"
     words = (one.workload, one.counter or MISSING, one.kind, *count, share)

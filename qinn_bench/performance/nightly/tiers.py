@@ -14,11 +14,11 @@ from qinn_bench.performance.counters.count import Counted
 from qinn_bench.performance.gate.decide import SPENT
 from qinn_bench.performance.nightly.night import Spent
 from qinn_bench.study import campaign, planning, study_files
-from qinn_bench.study.endings import Event
+from qinn_bench.study.endings import CellEvent
 from qinn_bench.study.order import Order
 from qinn_bench.values import Record, Use
 from qinn_bench.verdicts import golden_numbers
-from qinn_bench.verdicts.golden_numbers import Finding, Golden, Watch
+from qinn_bench.verdicts.golden_numbers import Golden, SeriesVerdict, WatchedStudy
 
 CELL_SECONDS = 300.0
 """The most that a cell may take."""
@@ -40,8 +40,8 @@ def count(uses: Sequence[Use], spent: Spent, watch: Callable[[Counted], None]) -
 
 
 def check(
-    golden: Golden, watched: Watch, study: Path, spent: Spent, watch: Callable[[Record], None], jobs: int = 1
-) -> tuple[list[Finding], list[Record], list[str]]:
+    golden: Golden, watched: WatchedStudy, study: Path, spent: Spent, watch: Callable[[Record], None], jobs: int = 1
+) -> tuple[list[SeriesVerdict], list[Record], list[str]]:
     """Train the watched study anew and compare it with its golden numbers.
 
     The first seeds are enough while nothing moves; then the other seeds of the rows that moved are trained too. Rows
@@ -74,7 +74,7 @@ def _place(order: Order) -> tuple[str, str]:
 def _run(orders: Sequence[Order], spent: Spent, watch: Callable[[Record], None], jobs: int) -> None:
     """Run cells seed by seed, while there is time."""
 
-    def show(event: Event) -> None:
+    def show(event: CellEvent) -> None:
         if event.record:
             watch(event.record)
 

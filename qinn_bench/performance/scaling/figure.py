@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qinn_bench.performance.scaling.scan_values import Row, Scan
+from qinn_bench.performance.scaling.scan_values import Scan, ScanRow
 from qinn_bench.report.figure_style import COLUMN, DASHES, PAGE, STYLE, even, line_handles, pens
 
 
@@ -41,7 +41,7 @@ def scaling_figure(scan: Scan) -> Figure:
     return figure
 
 
-def _draw_points(axes: Axes, rows: Sequence[Row], colour: str, *, filled: bool) -> None:
+def _draw_points(axes: Axes, rows: Sequence[ScanRow], colour: str, *, filled: bool) -> None:
     """Medians as points with bars from quartile to quartile."""
     middle = np.array([1e3 * (row.seconds or 0) for row in rows])
     low, high = (np.array([1e3 * (getattr(row, end) or 0) for row in rows]) for end in ("low", "high"))

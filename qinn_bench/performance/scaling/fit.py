@@ -28,7 +28,7 @@ class Interval(Value):
     high: float | None
 
 
-class Fit(Value):
+class GrowthFit(Value):
     """t(n) = a + b 2^(c n) with a >= 0 and b > 0; a and b are in the unit of t.
 
     `scatter` is the root mean square of the relative residuals (with m - 3 degrees of freedom), `r2` the share of the
@@ -47,7 +47,7 @@ class Fit(Value):
         return self.a.value + self.b.value * 2 ** (self.c.value * n)
 
 
-def fit(n: Array, t: Array, errors: Array | None = None, level: float = 0.95) -> Fit:
+def fit(n: Array, t: Array, errors: Array | None = None, level: float = 0.95) -> GrowthFit:
     """Fit t(n) = a + b 2^(c n) by least squares of log t, weighted by relative `errors` where given.
 
     The scale of the errors is taken from the residuals, so only their ratios matter. Intervals are those of the
@@ -57,7 +57,7 @@ def fit(n: Array, t: Array, errors: Array | None = None, level: float = 0.95) ->
     Raises:
         ValueError: fewer than four points, or times that are not positive.
     """
-    curve = Curve(n, t, errors)
+    curve = FittedShape(n, t, errors)
     best = curve.best()
     least = curve.misfit(best)
     allowed = allowance(least, len(curve.n), level)
@@ -69,7 +69,7 @@ def fit(n: Array, t: Array, errors: Array | None = None, level: float = 0.95) ->
     low_b, high_b = (_from_log(end, curve.scale) for end in _ends(excess("b"), log_b, FAR["b"]))
     low_c, high_c = (_finite(end) for end in _ends(excess("c"), c, FAR["c"]))
     centred = curve.log_t - np.average(curve.log_t, weights=curve.weights**2)
-    return Fit(
+    return GrowthFit(
         a=_offset(excess("a"), s**2, curve.scale),
         b=Interval(value=curve.scale * exp(log_b), low=low_b, high=high_b),
         c=Interval(value=c, low=low_c, high=high_c),
@@ -86,7 +86,7 @@ def allowance(least: float, points: int, level: float = 0.95) -> float:
     return least * (1 + float(f_distribution.ppf(level, 1, free)) / free)
 
 
-class Curve:
+class FittedShape:
     """Points of a curve and their weights; its numbers are (sqrt(a), log b, c) with t in units of `scale`."""
 
     def __init__(self, n: Array, t: Array, errors: Array | None = None) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import gc
-import json
-import os
 import resource
 import signal
 import sys
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from qinn_bench.performance import workloads
+from qinn_bench.performance.answering import private_output, serve_from_forks
 from qinn_bench.performance.order_server import Ended, Server
 from qinn_bench.performance.timing import Clock, seconds_of
 from qinn_bench.values import Refused, Status, Use
@@ -69,33 +68,24 @@ class Scouts(AbstractContextManager["Scouts"]):
         return Scouted(**answer)
 
 
-def serve(orders: IO[str], answers: int) -> None:
-    """Answer each line of orders from a fork of this process, by one line into the descriptor `answers`."""
-    for order in orders:
-        if (child := os.fork()) == 0:
-            try:
-                os.write(answers, _line(_shielded(order)))
-                os._exit(0)
-            finally:
-                os._exit(1)
-        _, status = os.waitpid(child, 0)
-        if status:
-            os.write(answers, _line(_died(os.waitstatus_to_exitcode(status))))
+def died(_: dict[str, Any], code: int) -> dict[str, Any]:
+    """The answer for a process that ended by itself."""
+    return _end_of(code)._asdict()
 
 
-def _line(found: Scouted) -> bytes:
-    return (json.dumps(found._asdict()) + "\n").encode()
-
-
-def _died(code: int) -> Scouted:
+def _end_of(code: int) -> Scouted:
     if code == -signal.SIGKILL:
         return Scouted("out-of-memory", "the system killed the process, most likely for want of memory")
     return Scouted("crashed", f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}")
 
 
-def _shielded(order: str) -> Scouted:
+def answered(asked: dict[str, Any]) -> dict[str, Any]:
+    """What a fork answers to an order."""
+    return shielded(asked)._asdict()
+
+
+def shielded(asked: dict[str, Any]) -> Scouted:
     """The answer to an order, whatever it raises."""
-    asked = json.loads(order)
     try:
         return answer(asked)
     except Refused as refusal:
@@ -149,8 +139,7 @@ def _status(name: str) -> int:
 
 
 if __name__ == "__main__":
-    private = os.dup(1)
-    os.dup2(2, 1)
+    private = private_output()
     for name in PRELOADED:
         import_module(name)
-    serve(sys.stdin, private)
+    serve_from_forks(sys.stdin, private, answered, died)

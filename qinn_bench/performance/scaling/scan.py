@@ -17,7 +17,7 @@ from qinn_bench.performance import engine, workloads
 from qinn_bench.performance.engine import Mode, Step
 from qinn_bench.performance.scaling.fit import FEWEST, fit
 from qinn_bench.performance.scaling.memory_probe import Scouted, Scouts
-from qinn_bench.performance.scaling.scan_values import Growth, Quantity, Request, Row, Scan
+from qinn_bench.performance.scaling.scan_values import Growth, Quantity, Scan, ScanRequest, ScanRow
 from qinn_bench.performance.timing import Clock, Timing, interleaved
 from qinn_bench.quantum.simulators import native
 from qinn_bench.quantum.simulators.forecast import RATES, forecast
@@ -33,10 +33,10 @@ GRACE = 120.0
 """Wall seconds that a process may take to start and to compile, beside its steps."""
 
 
-Watch = Callable[[Row], None]
+WatchRow = Callable[[ScanRow], None]
 
 
-def scan(request: Request, watch: Watch = lambda _: None) -> Scan:
+def scan(request: ScanRequest, watch: WatchRow = lambda _: None) -> Scan:
     """Measure everything that was asked for, smallest circuits first; what cannot be measured is a row with its reason.
 
     Each point is first run in a process of its own, which tells its memory and whether it ends; then all backends of
@@ -48,10 +48,10 @@ def scan(request: Request, watch: Watch = lambda _: None) -> Scan:
     engine.check_names(request.backends)
     torch.set_num_threads(request.threads)
     started = os.getloadavg()[0]
-    rows: list[Row] = []
+    rows: list[ScanRow] = []
     with Scouts(request.threads) as scouts, suppress(KeyboardInterrupt):
         for mode in request.modes:
-            stopped: dict[str, Row] = {}
+            stopped: dict[str, ScanRow] = {}
             for n in sorted(set(request.qubits)):
                 for row in list(_size(request, scouts, mode, n, rows, stopped)):
                     rows.append(row)
@@ -76,8 +76,8 @@ def environment() -> dict[str, Knob]:
 
 
 def _size(
-    request: Request, scouts: Scouts, mode: Mode, n: int, before: Sequence[Row], stopped: dict[str, Row]
-) -> Iterator[Row]:
+    request: ScanRequest, scouts: Scouts, mode: Mode, n: int, before: Sequence[ScanRow], stopped: dict[str, ScanRow]
+) -> Iterator[ScanRow]:
     """All backends at one size; `stopped` remembers those that go no further, and why."""
     scouted: dict[str, Scouted] = {}
     for name in request.backends:
@@ -95,12 +95,12 @@ def _size(
     yield from _timed(request, mode, n, scouted)
 
 
-def _stopped(row: Row) -> Scouted:
+def _stopped(row: ScanRow) -> Scouted:
     """A backend that stopped at a smaller size for this reason."""
     return Scouted("unsupported" if row.status == "unsupported" else "skipped", row.reason)
 
 
-def _expected(request: Request, name: str, mode: Mode, n: int, past: Sequence[Row]) -> tuple[float, float]:
+def _expected(request: ScanRequest, name: str, mode: Mode, n: int, past: Sequence[ScanRow]) -> tuple[float, float]:
     """Seconds and bytes that a step is expected to take; 0 where nothing is known.
 
     The forecast of a simulator's first size is an order of magnitude, so a tenth of its seconds is taken.
@@ -116,7 +116,7 @@ def _expected(request: Request, name: str, mode: Mode, n: int, past: Sequence[Ro
     return cost.seconds / 10, float(cost.bytes)
 
 
-def _held_back(request: Request, expected: tuple[float, float]) -> Scouted | None:
+def _held_back(request: ScanRequest, expected: tuple[float, float]) -> Scouted | None:
     """Why a point is not run at all; None if it is."""
     (seconds, size), allowed = expected, _allowed(request)
     if seconds > request.budget:
@@ -136,7 +136,7 @@ def _predicted(points: Sequence[tuple[int, float]], n: int) -> float:
     return float(value * min(max(growth, 1.0), 4.0) ** (n - last))
 
 
-def _allowed(request: Request) -> int:
+def _allowed(request: ScanRequest) -> int:
     return int(request.memory * _memory("MemAvailable"))
 
 
@@ -147,12 +147,12 @@ def _memory(name: str) -> int:
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
 
 
-def _use(request: Request, name: str, mode: Mode, n: int, batch: int) -> Use:
+def _use(request: ScanRequest, name: str, mode: Mode, n: int, batch: int) -> Use:
     knobs: dict[str, Knob] = {"backend": name, "n_qubits": n, "batch": batch, "mode": mode, "layers": request.layers}
     return Use(name="engine", knobs=knobs)
 
 
-def _scouted(request: Request, scouts: Scouts, name: str, mode: Mode, n: int) -> Scouted:
+def _scouted(request: ScanRequest, scouts: Scouts, name: str, mode: Mode, n: int) -> Scouted:
     return scouts.run(
         _use(request, name, mode, n, request.batch),
         warm=_use(request, name, mode, 2, 2),
@@ -162,7 +162,7 @@ def _scouted(request: Request, scouts: Scouts, name: str, mode: Mode, n: int) ->
     )
 
 
-def _timed(request: Request, mode: Mode, n: int, scouted: dict[str, Scouted]) -> Iterator[Row]:
+def _timed(request: ScanRequest, mode: Mode, n: int, scouted: dict[str, Scouted]) -> Iterator[ScanRow]:
     """The rows of those that ran, timed in turns; one whose step outlasts the budget keeps its single time."""
     by_clock: dict[Clock, dict[str, Step]] = defaultdict(dict)
     for name, found in scouted.items():
@@ -181,8 +181,8 @@ def clock_of(name: str, threads: int) -> Clock:
     return "wall" if threads > 1 or engine.candidate(name).on_gpu else "cpu"
 
 
-def _row(request: Request, name: str, mode: Mode, n: int, found: Scouted, timing: Timing | None = None) -> Row:
-    facts = Row(
+def _row(request: ScanRequest, name: str, mode: Mode, n: int, found: Scouted, timing: Timing | None = None) -> ScanRow:
+    facts = ScanRow(
         backend=name,
         precision=engine.candidate(name).precision,
         n_qubits=n,
@@ -209,9 +209,9 @@ def _row(request: Request, name: str, mode: Mode, n: int, found: Scouted, timing
     return facts.model_copy(update=measured)
 
 
-def growths(rows: Sequence[Row]) -> Iterator[Growth]:
+def growths(rows: Sequence[ScanRow]) -> Iterator[Growth]:
     """The fit of seconds and of peak memory for each backend and mode that ran at all."""
-    grouped: dict[tuple[str, Mode], list[Row]] = defaultdict(list)
+    grouped: dict[tuple[str, Mode], list[ScanRow]] = defaultdict(list)
     for row in rows:
         if row.status == "ok":
             grouped[row.backend, row.mode].append(row)

@@ -8,14 +8,14 @@ from pydantic import Field
 
 from qinn_bench.performance import engine
 from qinn_bench.performance.engine import Mode
-from qinn_bench.performance.scaling.fit import Fit
+from qinn_bench.performance.scaling.fit import GrowthFit
 from qinn_bench.performance.timing import Clock
 from qinn_bench.values import Knob, Positive, Status, Value
 
 Quantity = Literal["seconds", "peak_bytes"]
 
 
-class Request(Value):
+class ScanRequest(Value):
     """What is measured: backends x qubits x modes at one batch size.
 
     `budget` is in seconds: how long each point is sampled, and what one step may take; a backend whose next step is
@@ -32,7 +32,7 @@ class Request(Value):
     memory: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
-class Row(Value):
+class ScanRow(Value):
     """One point of one backend: median seconds a step with standard error and quartiles, and peak memory of a step.
 
     `first_seconds` is the very first step, which contains planning and compiling; `rounds` counts samples; `clock`
@@ -66,7 +66,7 @@ class Growth(Value):
     backend: str
     mode: Mode
     quantity: Quantity
-    fit: Fit | None = None
+    fit: GrowthFit | None = None
     note: str = ""
 
 
@@ -74,7 +74,7 @@ class Scan(Value):
     """A finished scan: one JSON file."""
 
     schema_version: Literal[1] = 1
-    request: Request
-    rows: tuple[Row, ...]
+    request: ScanRequest
+    rows: tuple[ScanRow, ...]
     fits: tuple[Growth, ...]
     provenance: dict[str, Knob]

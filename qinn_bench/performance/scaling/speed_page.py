@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import hypot
 from typing import NamedTuple
 
-from qinn_bench.performance.scaling.scan_values import Row
+from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.performance.scaling.share_of_peak import Arithmetic
 from qinn_bench.performance.scaling.tables import digits
 from qinn_bench.report.numbers import number
@@ -17,7 +17,7 @@ PENNYLANE = ("default.qubit", "default.qubit:rot", "default.qubit:unitary", "lig
 COLUMNS = (*PENNYLANE, "torch", "jax", "qulacs", "native", "native:complex128")
 ENGINE, NATURAL = "native", "default.qubit"
 LIBRARIES = ("torch", "pennylane", "pennylane-lightning", "jax", "qulacs")
-Place = tuple[int, int]
+SizePlace = tuple[int, int]
 
 
 class Targets(NamedTuple):
@@ -28,15 +28,15 @@ class Targets(NamedTuple):
     torch: float | None = None
 
 
-GRADIENT: dict[Place, Targets] = {
+GRADIENT: dict[SizePlace, Targets] = {
     (4, 64): Targets(40, 20, 4),
     (8, 64): Targets(80, 30, 6),
     (8, 512): Targets(130, 35, 8),
     (10, 512): Targets(270, 55, 8),
     (12, 64): Targets(300, 90, 8),
 }
-NLL: dict[Place, Targets] = {(4, 64): Targets(60), (8, 64): Targets(120), (8, 512): Targets(120)}
-MEMORY_AT: Place = (10, 512)
+NLL: dict[SizePlace, Targets] = {(4, 64): Targets(60), (8, 64): Targets(120), (8, 512): Targets(120)}
+MEMORY_AT: SizePlace = (10, 512)
 MEMORY_TARGET = 20.0
 SHARE_TARGET = 0.6
 
@@ -55,7 +55,7 @@ class _Ratio(NamedTuple):
         return said if self.target is None else f"{said} ({'✗' if self.missed else '✓'} {self.target:g}×)"
 
 
-def markdown(rows: Sequence[Row], arithmetic: Sequence[Arithmetic], facts: Mapping[str, Knob]) -> str:
+def markdown(rows: Sequence[ScanRow], arithmetic: Sequence[Arithmetic], facts: Mapping[str, Knob]) -> str:
     """The whole page: tables of the gradient and the likelihood step, memory, arithmetic, missed targets, and where."""
     blocks: list[str] = []
     missed: list[str] = []
@@ -73,20 +73,20 @@ def markdown(rows: Sequence[Row], arithmetic: Sequence[Arithmetic], facts: Mappi
     return "\n\n".join([*blocks, "\n".join(notes)]) + "\n"
 
 
-def _at(rows: Sequence[Row], mode: str, place: Place) -> dict[str, Row]:
+def _at(rows: Sequence[ScanRow], mode: str, place: SizePlace) -> dict[str, ScanRow]:
     return {row.backend: row for row in rows if row.mode == mode and (row.n_qubits, row.batch) == place}
 
 
-def _named(place: Place) -> str:
+def _named(place: SizePlace) -> str:
     return "{} / {}".format(*place)
 
 
-def _shown(points: Mapping[Place, Mapping[str, Row]]) -> list[str]:
+def _shown(points: Mapping[SizePlace, Mapping[str, ScanRow]]) -> list[str]:
     """The columns that any point has a number for."""
     return [name for name in COLUMNS if any(name in at and at[name].seconds for at in points.values())]
 
 
-def _times(points: Mapping[Place, Mapping[str, Row]]) -> str:
+def _times(points: Mapping[SizePlace, Mapping[str, ScanRow]]) -> str:
     names = _shown(points)
     lines = [["n / batch", *(f"{name} [ms]" for name in names)]]
     for place, at in points.items():
@@ -94,15 +94,17 @@ def _times(points: Mapping[Place, Mapping[str, Row]]) -> str:
     return _table(lines)
 
 
-def _milliseconds(row: Row) -> str:
+def _milliseconds(row: ScanRow) -> str:
     return number(1e3 * (row.seconds or 0), 1e3 * row.error if row.error else None)
 
 
-def _number(row: Row | None, shown: Callable[[Row], str]) -> str:
+def _number(row: ScanRow | None, shown: Callable[[ScanRow], str]) -> str:
     return shown(row) if row and row.seconds else MISSING
 
 
-def _ratios(points: Mapping[Place, Mapping[str, Row]], targets: Mapping[Place, Targets], missed: list[str]) -> str:
+def _ratios(
+    points: Mapping[SizePlace, Mapping[str, ScanRow]], targets: Mapping[SizePlace, Targets], missed: list[str]
+) -> str:
     heads = ["default.qubit as written", "best PennyLane form", "torch", "jax", "qulacs", "complex128: default.qubit"]
     lines = [["native is faster than", *heads]]
     for place, at in points.items():
@@ -132,11 +134,11 @@ def _ratios(points: Mapping[Place, Mapping[str, Row]], targets: Mapping[Place, T
     return _table([[line[k] for k in kept] for line in lines])
 
 
-def _seconds(row: Row) -> float:
+def _seconds(row: ScanRow) -> float:
     return row.seconds or 0.0
 
 
-def _ratio(other: Row | None, engine: Row | None, target: float | None) -> _Ratio | None:
+def _ratio(other: ScanRow | None, engine: ScanRow | None, target: float | None) -> _Ratio | None:
     if not (other and engine and other.seconds and engine.seconds):
         return None
     value = other.seconds / engine.seconds
@@ -144,7 +146,7 @@ def _ratio(other: Row | None, engine: Row | None, target: float | None) -> _Rati
     return _Ratio(value, value * relative, target)
 
 
-def _first(points: Mapping[Place, Mapping[str, Row]]) -> str:
+def _first(points: Mapping[SizePlace, Mapping[str, ScanRow]]) -> str:
     names = _shown(points)
     lines = [["very first step [s]", *names]]
     for place, at in points.items():
@@ -154,7 +156,7 @@ def _first(points: Mapping[Place, Mapping[str, Row]]) -> str:
     return _table(lines)
 
 
-def _memory(at: Mapping[str, Row], missed: list[str]) -> Iterator[str]:
+def _memory(at: Mapping[str, ScanRow], missed: list[str]) -> Iterator[str]:
     found = {name: at[name].peak_bytes or 0 for name in COLUMNS if name in at and at[name].seconds}
     if not found:
         return
@@ -196,7 +198,7 @@ def _share(share: float, judged: bool) -> str:
     return f"{share:.0%}{mark}"
 
 
-def _gaps(rows: Sequence[Row]) -> list[str]:
+def _gaps(rows: Sequence[ScanRow]) -> list[str]:
     """Each simulator that has no number somewhere, and why; one that was timed once says so."""
     places: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:

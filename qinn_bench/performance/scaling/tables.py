@@ -7,7 +7,7 @@ from itertools import groupby
 
 from qinn_bench.performance.scaling.fit import Interval
 from qinn_bench.performance.scaling.scan import OPTIONAL
-from qinn_bench.performance.scaling.scan_values import Growth, Quantity, Row, Scan
+from qinn_bench.performance.scaling.scan_values import Growth, Quantity, Scan, ScanRow
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
 
 UNITS: dict[Quantity, tuple[str, float]] = {"seconds": ("ms", 1e-3), "peak_bytes": ("MiB", 2**20)}
@@ -27,7 +27,7 @@ def tables(scan: Scan) -> Iterator[Table]:
             yield _fits(fits, quantity)
 
 
-def _grid(scan: Scan, mode: str, rows: Sequence[Row], quantity: Quantity) -> Table:
+def _grid(scan: Scan, mode: str, rows: Sequence[ScanRow], quantity: Quantity) -> Table:
     unit, size = UNITS[quantity]
     qubits = sorted({row.n_qubits for row in rows})
     request = scan.request

@@ -30,7 +30,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Phases:
+class GatePhases:
     """``exp(-i/2 sum_k angle_k Z_k)`` where ``Z_k`` is the product of Z on the wires of term k."""
 
     wires: tuple[int, ...]
@@ -52,8 +52,8 @@ class GlobalPhase:
     angle: Angle
 
 
-Part = Turn | Phases | Exchange
-Parts = tuple[Part | GlobalPhase, ...]
+GatePart = Turn | GatePhases | Exchange
+GateParts = tuple[GatePart | GlobalPhase, ...]
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class Decomposition:
     `angles` are those that have a weight or an input.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[GatePart, ...]
     phase: complex
     angles: tuple[Angle, ...]
 
 
 def decompose(circuit: Circuit) -> Decomposition:
     """The gates of a circuit, global phase included."""
-    parts: list[Part] = []
+    parts: list[GatePart] = []
     angles: list[Angle] = []
     phase = 1 + 0j
     for gate in circuit.gates:
@@ -84,7 +84,7 @@ def decompose(circuit: Circuit) -> Decomposition:
     return Decomposition(tuple(parts), phase, tuple(angles))
 
 
-def parts_of(gate: Gate) -> Parts:
+def parts_of(gate: Gate) -> GateParts:
     """The parts of one gate in time order; their product is the gate exactly."""
     name, wires = gate.name, gate.wires
     match name:
@@ -101,7 +101,7 @@ def parts_of(gate: Gate) -> Parts:
     return _with_angles(gate)
 
 
-def _with_angles(gate: Gate) -> Parts:
+def _with_angles(gate: Gate) -> GateParts:
     wires, angle = gate.wires, gate.angles[0]
     match gate.name:
         case "Rot":
@@ -116,33 +116,33 @@ def _with_angles(gate: Gate) -> Parts:
             return _controlled_phase(angle, wires)
         case "CRX" | "CRY" | "CRZ":
             terms = ((times(angle, 0.5), wires[1:]), (times(angle, -0.5), wires))
-            return _from_z(gate.name[-1], wires[1:], Phases(wires, terms))
+            return _from_z(gate.name[-1], wires[1:], GatePhases(wires, terms))
         case "IsingXX" | "IsingYY" | "IsingZZ":
-            return _from_z(gate.name[-1], wires, Phases(wires, ((angle, wires),)))
+            return _from_z(gate.name[-1], wires, GatePhases(wires, ((angle, wires),)))
     axes: dict[str, Letter] = {"RX": "X", "RY": "Y", "RZ": "Z"}
     return (Turn(axes[gate.name], wires[0], angle),)
 
 
-def _phase_shift(angle: Angle, wire: int) -> Parts:
+def _phase_shift(angle: Angle, wire: int) -> GateParts:
     """``diag(1, exp(i angle))``."""
     return Turn("Z", wire, angle), GlobalPhase(times(angle, 0.5))
 
 
-def _controlled_phase(angle: Angle, wires: tuple[int, ...]) -> Parts:
+def _controlled_phase(angle: Angle, wires: tuple[int, ...]) -> GateParts:
     """``exp(i angle (1 - Z_a)(1 - Z_b)/4)``."""
     half = times(angle, 0.5)
     terms = ((half, wires[:1]), (half, wires[1:]), (times(angle, -0.5), wires))
-    return Phases(wires, terms), GlobalPhase(times(angle, 0.25))
+    return GatePhases(wires, terms), GlobalPhase(times(angle, 0.25))
 
 
-def _from_z(letter: str, wires: tuple[int, ...], part: Phases) -> Parts:
+def _from_z(letter: str, wires: tuple[int, ...], part: GatePhases) -> GateParts:
     """Phases with the Z of these wires replaced by another letter: RY(pi/2) takes Z to X, RX(-pi/2) takes Z to Y."""
     if letter == "Z":
         return (part,)
     return _turned("Y", wires, part) if letter == "X" else _turned("X", wires, part, -1.0)
 
 
-def _turned(axis: Letter, wires: tuple[int, ...], part: Part, sign: float = 1.0) -> Parts:
+def _turned(axis: Letter, wires: tuple[int, ...], part: GatePart, sign: float = 1.0) -> GateParts:
     """``V part V^-1`` where V is a quarter turn of each of these wires."""
     turn = partial(Turn, axis)
     back = tuple(turn(wire, times(QUARTER_TURN, -sign)) for wire in wires)

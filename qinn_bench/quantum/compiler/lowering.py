@@ -16,9 +16,9 @@ from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Pauli, Probabili
 from qinn_bench.quantum.compiler.decompose import (
     LINEAR,
     Exchange,
+    GatePart,
+    GatePhases,
     Indices,
-    Part,
-    Phases,
     Turn,
     decompose,
     exchanged,
@@ -146,12 +146,12 @@ class _Layers:
             self._add(part)
         self.layers[-1].terms += [(0, self._index(times(angle, -2.0))) for angle in decomposed.angles]
 
-    def _add(self, part: Part) -> None:
+    def _add(self, part: GatePart) -> None:
         if isinstance(part, Turn):
             self._turn(part)
             return
         bits = [self.n - 1 - wire for wire in part.wires]
-        if isinstance(part, Phases):
+        if isinstance(part, GatePhases):
             self._phases(part, bits)
         else:
             self._exchange(part, bits)
@@ -162,7 +162,7 @@ class _Layers:
         run = self._open([bit], level, entangled=False).runs.setdefault(bit, [])
         run.append((AXES[part.axis], self._index(part.angle)))
 
-    def _phases(self, part: Phases, bits: list[int]) -> None:
+    def _phases(self, part: GatePhases, bits: list[int]) -> None:
         level = max(self.level[bit] for bit in bits)
         while level < len(self.layers) and not self.layers[level].linear:
             level += 1

@@ -9,9 +9,9 @@ from functools import lru_cache
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, GateName
-from qinn_bench.quantum.compiler.decompose import Exchange, GlobalPhase, Part, Turn, parts_of
+from qinn_bench.quantum.compiler.decompose import Exchange, GatePart, GlobalPhase, Turn, parts_of
 from qinn_bench.quantum.compiler.radians import Radians
-from qinn_bench.quantum.compiler.tensor_kind import Kind
+from qinn_bench.quantum.compiler.tensor_kind import TensorKind
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def opened(circuit: Circuit) -> Opened:
     return Opened(Circuit(circuit.n_wires, len(angles), (), tuple(gates), circuit.readout), tuple(angles), tuple(ends))
 
 
-def _elementary(part: Part) -> Iterator[Gate]:
+def _elementary(part: GatePart) -> Iterator[Gate]:
     if isinstance(part, Turn):
         rotations: dict[str, GateName] = {"X": "RX", "Y": "RY", "Z": "RZ"}
         # The axis H turns by pi only, which is the Hadamard gate up to a phase.
@@ -61,9 +61,9 @@ def _elementary(part: Part) -> Iterator[Gate]:
 
 def radians(circuit: Circuit, inputs: Tensor) -> Radians:
     """The angles of the opened circuit, in the precision and on the device of the inputs."""
-    return _radians(circuit, Kind(inputs.dtype, inputs.device))
+    return _radians(circuit, TensorKind(inputs.dtype, inputs.device))
 
 
 @lru_cache(maxsize=64)
-def _radians(circuit: Circuit, kind: Kind) -> Radians:
+def _radians(circuit: Circuit, kind: TensorKind) -> Radians:
     return Radians(opened(circuit).angles, circuit.n_weights, kind)

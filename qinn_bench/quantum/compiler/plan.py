@@ -21,16 +21,16 @@ from qinn_bench.quantum.compiler.decompose import Indices
 from qinn_bench.quantum.compiler.operations import Inject, Matrix, Operation, Permute, Phase
 from qinn_bench.quantum.compiler.program import (
     AXES,
-    Axis,
     Diagonal,
     Locals,
+    ProgramStep,
     Rotation,
-    Step,
+    RotationAxis,
     compile_circuit,
     pauli,
     z_signs,
 )
-from qinn_bench.quantum.compiler.tensor_kind import Kind
+from qinn_bench.quantum.compiler.tensor_kind import TensorKind
 
 MAX_GROUP = 4
 LETTERS = {AXES[letter]: letter for letter in "XYZ"}
@@ -40,7 +40,7 @@ Driven = tuple[Angle, str, tuple[int, ...]]
 class Angles:
     """Angles of many gates as index vectors; a missing weight or scale points at a 0 or 1 put behind the weights."""
 
-    def __init__(self, angles: Iterable[Angle], n_weights: int, kind: Kind) -> None:
+    def __init__(self, angles: Iterable[Angle], n_weights: int, kind: TensorKind) -> None:
         listed = list(angles)
         self.factor = kind.reals([angle.factor for angle in listed])
         self.constant = kind.reals([angle.constant for angle in listed])
@@ -60,7 +60,7 @@ class Angles:
 class Runs:
     """All products of rotations on one wire: multiplied out together into ``(runs, 2, 2)``."""
 
-    def __init__(self, runs: list[list[Rotation]], n_weights: int, kind: Kind) -> None:
+    def __init__(self, runs: list[list[Rotation]], n_weights: int, kind: TensorKind) -> None:
         self.driven = [r for r, run in enumerate(runs) if run[0].angle.input is not None]
         self.driven_index = kind.indices(self.driven)
         self.driven_axes = kind.complexes([_generator(runs[r][0].axis) for r in self.driven]).view(-1, 2, 2)
@@ -88,7 +88,7 @@ class Runs:
         return half.cos() * rest[..., None] + half.sin() * (rest @ self.driven_axes)[..., None]
 
 
-def _generator(axis: Axis) -> NDArray[np.complex128]:
+def _generator(axis: RotationAxis) -> NDArray[np.complex128]:
     """``-i axis.sigma``: a rotation is ``cos(angle/2) + sin(angle/2)`` times it."""
     x, y, z = axis
     return -1j * np.array([[z, x - 1j * y], [x + 1j * y, -z]])
@@ -97,7 +97,7 @@ def _generator(axis: Axis) -> NDArray[np.complex128]:
 class Blocks:
     """Matrices of equally many wires, all with or all without inputs; `positions` are their places among all blocks."""
 
-    def __init__(self, runs: dict[int, list[int]], sampled: bool, kind: Kind) -> None:
+    def __init__(self, runs: dict[int, list[int]], sampled: bool, kind: TensorKind) -> None:
         self.positions = list(runs)
         self.index = kind.indices(list(runs.values()))
         self.sampled = sampled
@@ -116,7 +116,7 @@ class Blocks:
 class Phases:
     """The factors of all diagonal steps."""
 
-    def __init__(self, steps: list[Diagonal], first: list[int], n_wires: int, n_weights: int, kind: Kind) -> None:
+    def __init__(self, steps: list[Diagonal], first: list[int], n_wires: int, n_weights: int, kind: TensorKind) -> None:
         shared = [[term for term in step.terms if term[0].input is None] for step in steps]
         width = max([1, *map(len, shared)])
         signs = np.zeros((len(steps), width, 2**n_wires))
@@ -145,7 +145,7 @@ class Phases:
 class Plan:
     """The operations of a circuit in order, for one precision and device, and where their operands come from."""
 
-    def __init__(self, circuit: Circuit, tangents: bool, kind: Kind) -> None:
+    def __init__(self, circuit: Circuit, tangents: bool, kind: TensorKind) -> None:
         n = circuit.n_wires
         self.n_wires, self.kind = n, kind
         self.groups = wire_groups(n)
@@ -255,7 +255,7 @@ class Plan:
         return [made[position] for position in range(len(made))]
 
 
-def driven_terms(step: Step) -> list[Driven]:
+def driven_terms(step: ProgramStep) -> list[Driven]:
     """The angles of a step that have an input, each with the Pauli word and wires of its generator."""
     if isinstance(step, Locals):
         first = ((wire, run[0]) for wire, run in sorted(step.runs.items()))
@@ -278,4 +278,4 @@ def wire_groups(n_wires: int) -> tuple[range, ...]:
 @temporarily_clear_interpreter_stack()  # tensors made inside torch.func belong to that call; these are kept
 def plan(circuit: Circuit, tangents: bool, real: torch.dtype, device: torch.device) -> Plan:
     """The plan of a circuit, made once for each precision and device."""
-    return Plan(circuit, tangents, Kind(real, device))
+    return Plan(circuit, tangents, TensorKind(real, device))

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.quantum.circuit import Angle, Circuit
-from qinn_bench.quantum.compiler.decompose import Exchange, Indices, Phases, Turn, decompose, exchanged, times
+from qinn_bench.quantum.compiler.decompose import Exchange, GatePhases, Indices, Turn, decompose, exchanged, times
 
-Axis = tuple[float, float, float]
-AXES: dict[str, Axis] = {
+RotationAxis = tuple[float, float, float]
+AXES: dict[str, RotationAxis] = {
     "X": (1.0, 0.0, 0.0),
     "Y": (0.0, 1.0, 0.0),
     "Z": (0.0, 0.0, 1.0),
@@ -25,7 +25,7 @@ AXES: dict[str, Axis] = {
 class Rotation:
     """``exp(-i angle/2 axis.sigma)`` on one wire."""
 
-    axis: Axis
+    axis: RotationAxis
     angle: Angle
 
 
@@ -50,21 +50,21 @@ class Permutation:
     source: Indices
 
 
-Step = Locals | Diagonal | Permutation
+ProgramStep = Locals | Diagonal | Permutation
 
 
 @dataclass(frozen=True)
 class Program:
     """Steps in order, and the constant global phase."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ProgramStep, ...]
     phase: complex
 
 
 @lru_cache(maxsize=256)
 def compile_circuit(circuit: Circuit) -> Program:
     """Merge the gates of a circuit; the order of gates that share a wire is kept."""
-    steps: list[Step] = []
+    steps: list[ProgramStep] = []
     pending = Locals()
     decomposed = decompose(circuit)
     for part in decomposed.parts:
@@ -84,14 +84,14 @@ def compile_circuit(circuit: Circuit) -> Program:
     return Program(tuple(steps), decomposed.phase)
 
 
-def _step(part: Phases | Exchange, n_wires: int) -> Diagonal | Permutation:
-    if isinstance(part, Phases):
+def _step(part: GatePhases | Exchange, n_wires: int) -> Diagonal | Permutation:
+    if isinstance(part, GatePhases):
         return Diagonal(list(part.terms))
     bits = [n_wires - 1 - wire for wire in part.wires]
     return Permutation(exchanged(part.name, np.arange(2**n_wires), bits))
 
 
-def _with(steps: list[Step], step: Diagonal | Permutation) -> list[Step]:
+def _with(steps: list[ProgramStep], step: Diagonal | Permutation) -> list[ProgramStep]:
     """The steps with one more, merged into the last one if that is of the same kind."""
     last = steps[-1] if steps else None
     if isinstance(last, Diagonal) and isinstance(step, Diagonal):

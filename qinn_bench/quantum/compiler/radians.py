@@ -9,7 +9,7 @@ from torch import Tensor
 
 from qinn_bench.quantum.circuit import Angle
 from qinn_bench.quantum.compiler.plan import Angles
-from qinn_bench.quantum.compiler.tensor_kind import Kind
+from qinn_bench.quantum.compiler.tensor_kind import TensorKind
 
 
 class Radians:
@@ -19,7 +19,7 @@ class Radians:
         inputs: which input enters, for each of `fed`.
     """
 
-    def __init__(self, listed: Sequence[Angle], n_weights: int, kind: Kind) -> None:
+    def __init__(self, listed: Sequence[Angle], n_weights: int, kind: TensorKind) -> None:
         self.fed = [k for k, angle in enumerate(listed) if angle.input is not None]
         self.places = kind.indices(self.fed)
         self._all = Angles(listed, n_weights, kind)

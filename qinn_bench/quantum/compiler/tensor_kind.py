@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 
-class Kind(NamedTuple):
+class TensorKind(NamedTuple):
     """The precision and place of a simulation."""
 
     real: torch.dtype

@@ -13,7 +13,7 @@ from pennylane.exceptions import DeviceError
 from torch import Tensor
 
 from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.compiler.tensor_kind import Kind
+from qinn_bench.quantum.compiler.tensor_kind import TensorKind
 from qinn_bench.quantum.pennylane.circuits import expectations, folded, measurements, natural, one_angled
 from qinn_bench.quantum.simulators.forecast import require_room
 from qinn_bench.quantum.simulators.jacobian import by_backward_passes, untrainable
@@ -132,8 +132,8 @@ class _Adjoint(torch.autograd.Function):
         return torch.einsum("bm,bma->ba", cotangents[0], derivatives), None, None
 
 
-def _double(tensor: Tensor) -> Kind:
-    return Kind(torch.float64, tensor.device)
+def _double(tensor: Tensor) -> TensorKind:
+    return TensorKind(torch.float64, tensor.device)
 
 
 @lru_cache(maxsize=32)

@@ -28,7 +28,7 @@ from qinn_bench.quantum.compiler.decompose import Turn, parts_of
 from qinn_bench.quantum.compiler.plan import Runs
 from qinn_bench.quantum.compiler.program import AXES, Rotation
 from qinn_bench.quantum.compiler.radians import Radians
-from qinn_bench.quantum.compiler.tensor_kind import Kind
+from qinn_bench.quantum.compiler.tensor_kind import TensorKind
 
 OPERATORS = {"H": "Hadamard", "X": "PauliX", "Y": "PauliY", "Z": "PauliZ", "CPhase": "ControlledPhaseShift"}
 
@@ -36,7 +36,7 @@ OPERATORS = {"H": "Hadamard", "X": "PauliX", "Y": "PauliY", "Z": "PauliZ", "CPha
 class Written:
     """Gates one for one, with the angles of all of them in order."""
 
-    def __init__(self, gates: Iterable[Gate], n_weights: int, kind: Kind) -> None:
+    def __init__(self, gates: Iterable[Gate], n_weights: int, kind: TensorKind) -> None:
         self._gates = [(getattr(qml, OPERATORS.get(gate.name, gate.name)), gate) for gate in gates]
         self.angles = Radians([angle for _, gate in self._gates for angle in gate.angles], n_weights, kind)
 
@@ -56,7 +56,7 @@ class Folded:
     A product is split before each of its rotations that has an input, as `Runs` asks for.
     """
 
-    def __init__(self, circuit: Circuit, kind: Kind) -> None:
+    def __init__(self, circuit: Circuit, kind: TensorKind) -> None:
         self._items = list(_folded(circuit))
         entangling = [item for item in self._items if isinstance(item, Gate)]
         self._entanglers = Written(entangling, circuit.n_weights, kind)
@@ -124,19 +124,19 @@ def _split(run: list[Rotation]) -> Iterator[list[Rotation]]:
 
 
 @lru_cache(maxsize=64)
-def natural(circuit: Circuit, kind: Kind) -> Written:
+def natural(circuit: Circuit, kind: TensorKind) -> Written:
     """The gates as they are written."""
     return Written(circuit.gates, circuit.n_weights, kind)
 
 
 @lru_cache(maxsize=64)
-def one_angled(circuit: Circuit, kind: Kind) -> Written:
+def one_angled(circuit: Circuit, kind: TensorKind) -> Written:
     """The gates with Rot and U3 spelled out, as adjoint differentiation wants it: one angle in each."""
     return Written([part for gate in circuit.gates for part in _spelled(gate)], circuit.n_weights, kind)
 
 
 @lru_cache(maxsize=64)
-def folded(circuit: Circuit, kind: Kind) -> Folded:
+def folded(circuit: Circuit, kind: TensorKind) -> Folded:
     """The gates with those of one wire folded into unitaries."""
     return Folded(circuit, kind)
 

@@ -21,7 +21,7 @@ from qinn_bench.quantum.simulators import statevector
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.values import Refused
 
-Status = Literal["passed", "failed", "not supported"]
+CheckStatus = Literal["passed", "failed", "not supported"]
 SHIFTS = "parameter-shift"
 METHODS = ("backprop", "adjoint", SHIFTS, "best")
 LAYERS, ROWS, SHOTS = 2, 3, 50
@@ -35,13 +35,13 @@ QUANTITIES = (*FIRST, *SECOND)
 
 
 @dataclass(frozen=True)
-class Check:
+class DeviceCheck:
     """What became of one check; `difference` is the largest absolute one to the exact number, or None."""
 
     interface: str
     method: str
     quantity: str
-    status: Status
+    status: CheckStatus
     difference: float | None = None
     reason: str = ""
 
@@ -51,7 +51,7 @@ class Check:
         return self.status == "failed" and not (self.method == SHIFTS and self.quantity in SECOND)
 
 
-def conformance(name: str, n_wires: int = 2) -> tuple[Check, ...]:
+def conformance(name: str, n_wires: int = 2) -> tuple[DeviceCheck, ...]:
     """Every check of a device by its PennyLane name, in every interface that is here and by every method.
 
     The exact numbers are those of this project's statevector in torch, in double precision.
@@ -123,7 +123,7 @@ class _Case:
         return values.reshape(x.shape)
 
 
-def _derivatives(name: str, library: Library, case: _Case) -> Iterator[Check]:
+def _derivatives(name: str, library: Library, case: _Case) -> Iterator[DeviceCheck]:
     exact = _answers(LIBRARIES[0], lambda _: case.exact, case, "torch")
     for method in METHODS:
 
@@ -163,29 +163,31 @@ def _compared(
     quantity: str,
     ask: Callable[[], NDArray[np.float64]],
     exact: Callable[[], NDArray[np.float64]],
-) -> Check:
+) -> DeviceCheck:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = np.asarray(ask())
     except Exception as error:  # whatever a device raises is its way of saying that it cannot
-        return Check(interface, method, quantity, "not supported", reason=_sentence(error))
+        return DeviceCheck(interface, method, quantity, "not supported", reason=_sentence(error))
     wanted = exact()
     if found.dtype == object:
-        return Check(interface, method, quantity, "not supported", reason="gives no numbers, but what autograd follows")
+        return DeviceCheck(
+            interface, method, quantity, "not supported", reason="gives no numbers, but what autograd follows"
+        )
     if found.shape != wanted.shape:
         reason = f"has the shape {found.shape}, not {wanted.shape}"
-        return Check(interface, method, quantity, "failed", reason=reason)
+        return DeviceCheck(interface, method, quantity, "failed", reason=reason)
     difference = float(np.abs(found - wanted).max())
     kind = "values" if "values" in quantity else "second" if quantity in SECOND else "first"
-    status: Status = "passed" if difference <= TOLERANCE[kind] else "failed"
-    return Check(interface, method, quantity, status, difference)
+    status: CheckStatus = "passed" if difference <= TOLERANCE[kind] else "failed"
+    return DeviceCheck(interface, method, quantity, status, difference)
 
 
-def _seeds(name: str, case: _Case) -> Iterator[Check]:
+def _seeds(name: str, case: _Case) -> Iterator[DeviceCheck]:
     """Whether the same seed gives the same shots, and another seed others."""
     if "seed" not in signature(qml.plugin_devices[name].load().__init__).parameters:
-        yield Check("numpy", "–", "seeds", "not supported", reason="the device takes no seed")
+        yield DeviceCheck("numpy", "–", "seeds", "not supported", reason="the device takes no seed")
         return
 
     def draw(seed: int) -> Any:
@@ -200,10 +202,10 @@ def _seeds(name: str, case: _Case) -> Iterator[Check]:
     try:
         same, other = np.array_equal(draw(7), draw(7)), np.array_equal(draw(7), draw(8))
     except Exception as error:  # as above
-        yield Check("numpy", "–", "seeds", "not supported", reason=_sentence(error))
+        yield DeviceCheck("numpy", "–", "seeds", "not supported", reason=_sentence(error))
         return
     reason = "" if same and not other else "two seeds give the same shots" if same else "one seed gives other shots"
-    yield Check("numpy", "–", "seeds", "failed" if reason else "passed", reason=reason)
+    yield DeviceCheck("numpy", "–", "seeds", "failed" if reason else "passed", reason=reason)
 
 
 def _sentence(error: Exception) -> str:

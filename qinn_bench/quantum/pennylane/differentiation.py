@@ -13,10 +13,10 @@ import numpy as np
 import pennylane as qml
 import torch
 from autograd import numpy as anp
-from numpy.typing import NDArray
+
+from qinn_bench.values import Array
 
 Vector = Callable[[Any], Any]
-Array = NDArray[np.float64]
 
 
 class Library(Protocol):

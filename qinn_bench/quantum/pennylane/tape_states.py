@@ -16,27 +16,27 @@ from torch import Tensor
 
 from qinn_bench.quantum.pennylane.tape_binding import as_tensor, bound
 from qinn_bench.quantum.pennylane.tape_gates import is_applied_exactly
-from qinn_bench.quantum.pennylane.tapes import Precision, Step, compiled, places_of
+from qinn_bench.quantum.pennylane.tapes import Precision, TapeStep, compiled, places_of
 from qinn_bench.quantum.simulators import native, statevector
 
 State = tuple[Tensor, bool]
 """Amplitudes ``(B, 2^n_wires)``, and whether their first axis is a batch."""
 
 
-def steps_of(operations: Sequence[Any], data: Sequence[Any], precision: Precision) -> list[Step]:
+def steps_of(operations: Sequence[Any], data: Sequence[Any], precision: Precision) -> list[TapeStep]:
     """The operations with their parameters from `data`, which has those of all operations in order."""
     left, steps = iter(data), []
     for operation in operations:
         values = tuple([next(left) for _ in operation.data])
         if isinstance(operation, qml.BasisState):
-            steps += [Step(flip, (), True) for flip in _flips(operation, *values)]
+            steps += [TapeStep(flip, (), True) for flip in _flips(operation, *values)]
         else:
-            steps.append(Step(operation, values, is_applied_exactly(operation, values, precision.real)))
+            steps.append(TapeStep(operation, values, is_applied_exactly(operation, values, precision.real)))
     return steps
 
 
 def final_state(
-    tape: Any, steps: Sequence[Step], precision: Precision, **options: Any
+    tape: Any, steps: Sequence[TapeStep], precision: Precision, **options: Any
 ) -> tuple[QuantumScript, Tensor, bool]:
     """A script with the tape's measurements on wires 0, 1, ..., the final state and whether that has a batch axis.
 
@@ -59,7 +59,7 @@ def final_state(
     return script, amplitudes.reshape(*amplitudes.shape[:-1], *[2] * n_wires), batched
 
 
-def _by_gates(found: State | None, steps: Sequence[Step], places: dict[Any, int], precision: Precision) -> State:
+def _by_gates(found: State | None, steps: Sequence[TapeStep], places: dict[Any, int], precision: Precision) -> State:
     if found is None:
         circuit, inputs, weights = compiled(steps, places, None, precision)
         return native.state(circuit, inputs, weights, threads=precision.threads), bool(circuit.n_inputs)
@@ -70,7 +70,11 @@ def _by_gates(found: State | None, steps: Sequence[Step], places: dict[Any, int]
 
 
 def _by_pennylane(
-    found: State | None, steps: Sequence[Step], places: dict[Any, int], script: QuantumScript, options: dict[str, Any]
+    found: State | None,
+    steps: Sequence[TapeStep],
+    places: dict[Any, int],
+    script: QuantumScript,
+    options: dict[str, Any],
 ) -> tuple[QuantumScript, State]:
     """The state after operations that PennyLane applies, and the script with the shots that a postselection left."""
     n_wires = max(1, len(places))

@@ -24,7 +24,7 @@ class Precision:
     threads: int | None = None
 
 
-class Step(NamedTuple):
+class TapeStep(NamedTuple):
     """One operation of a tape with its parameters, and whether the kernel's gates are that operation."""
 
     operation: Any
@@ -32,7 +32,7 @@ class Step(NamedTuple):
     native: bool
 
 
-class Operation(NamedTuple):
+class TapeOperation(NamedTuple):
     """What a circuit depends on: which of an operation's parameters have a batch axis, but not their values."""
 
     name: str
@@ -64,7 +64,7 @@ def places_of(tape: Any) -> dict[Any, int]:
 
 
 def compiled(
-    steps: Sequence[Step],
+    steps: Sequence[TapeStep],
     places: dict[Any, int],
     words: tuple[Pauli, ...] | None,
     precision: Precision,
@@ -74,7 +74,7 @@ def compiled(
     B is 1 and there is no input if no parameter has a batch axis. With `words` None the circuit is wanted for its
     state: then global phases count.
     """
-    structure: list[Operation] = []
+    structure: list[TapeOperation] = []
     fed, shared = Values(), Values()
     for operation, data, _ in steps:
         rank = 2 if operation.name == "QubitUnitary" else 0
@@ -85,7 +85,7 @@ def compiled(
             (values.matrices if rank else values.angles).append(value)
             batched.append(is_input)
         wires = tuple([places[wire] for wire in operation.wires])
-        structure.append(Operation(operation.name, wires, tuple(batched)))
+        structure.append(TapeOperation(operation.name, wires, tuple(batched)))
     counts = (len(fed.angles), len(fed.matrices)), (len(shared.angles), len(shared.matrices))
     inputs = fed.tensor(precision.real, 1) if any(counts[0]) else torch.empty(1, 0, dtype=precision.real)
     circuit = _circuit(max(1, len(places)), tuple(structure), *counts, words)
@@ -104,7 +104,7 @@ def stacked(values: Sequence[Any], kind: torch.dtype, axis: int = 0) -> Tensor:
 @lru_cache(maxsize=64)
 def _circuit(
     n_wires: int,
-    operations: tuple[Operation, ...],
+    operations: tuple[TapeOperation, ...],
     fed: tuple[int, int],
     shared: tuple[int, int],
     words: tuple[Pauli, ...] | None,

@@ -15,13 +15,13 @@ from qinn_bench.quantum.compiler.lowering import amplitudes_fill_lanes
 from qinn_bench.quantum.compiler.program import Locals, compile_circuit
 from qinn_bench.values import Refused
 
-Mode = Literal["forward", "gradient", "jacobian", "nll"]
+ForecastMode = Literal["forward", "gradient", "jacobian", "nll"]
 """Values; values and a gradient; values and their Jacobian along the inputs; these and a gradient of both."""
 SMALL, UNNOTICED = 1 << 22, 1 << 28
 """Bytes of all states below which no forecast is made, and bytes of a forecast below which nothing is refused."""
 
 
-class Cost(NamedTuple):
+class StepForecast(NamedTuple):
     """Bytes at the peak beyond what the process holds already, and CPU seconds of one thread (order of magnitude)."""
 
     bytes: int
@@ -45,7 +45,9 @@ RATES = {
 """Measured on one core of a server processor of 2024."""
 
 
-def forecast(backend: str, circuit: Circuit, batch: int, dtype: torch.dtype, mode: Mode = "gradient") -> Cost:
+def forecast(
+    backend: str, circuit: Circuit, batch: int, dtype: torch.dtype, mode: ForecastMode = "gradient"
+) -> StepForecast:
     """The cost of one call for a batch of samples; inputs are `dtype`, amplitudes the complex type that goes with it.
 
     A simulator of PennyLane computes in complex128 whatever the inputs are.
@@ -58,7 +60,7 @@ def forecast(backend: str, circuit: Circuit, batch: int, dtype: torch.dtype, mod
     amplitudes = batch << circuit.n_wires
     work = amplitudes * len(circuit.gates) * rate.nanoseconds * 1e-9 * (2 if double else 1) * _passes(circuit, mode)
     copies = COPIES[backend](circuit, batch, mode)
-    return Cost(int(copies * amplitudes * (16 if double else 8)), rate.call + batch * rate.sample + work)
+    return StepForecast(int(copies * amplitudes * (16 if double else 8)), rate.call + batch * rate.sample + work)
 
 
 def require_room(backend: str, circuit: Circuit, inputs: Tensor, weights: Tensor, *, jacobian: bool = False) -> None:
@@ -71,7 +73,7 @@ def require_room(backend: str, circuit: Circuit, inputs: Tensor, weights: Tensor
     if batch << (circuit.n_wires + 4) < SMALL or inputs.device.type != "cpu":
         return
     gradient = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
-    mode: Mode = ("nll" if gradient else "jacobian") if jacobian else ("gradient" if gradient else "forward")
+    mode: ForecastMode = ("nll" if gradient else "jacobian") if jacobian else ("gradient" if gradient else "forward")
     cost = forecast(backend, circuit, batch, inputs.dtype, mode)
     free = free_bytes() if cost.bytes > UNNOTICED else None
     if free is not None and cost.bytes > free:
@@ -87,13 +89,13 @@ def free_bytes() -> int | None:
     return min(found, default=None)
 
 
-def _passes(circuit: Circuit, mode: Mode) -> int:
+def _passes(circuit: Circuit, mode: ForecastMode) -> int:
     """Sweeps over the state compared with plain values: a reverse sweep is worth two, tangents go beside the state."""
     states = 1 + circuit.n_inputs if mode in ("jacobian", "nll") else 1
     return states * (3 if mode in ("gradient", "nll") else 1)
 
 
-def _native_copies(circuit: Circuit, batch: int, mode: Mode) -> float:
+def _native_copies(circuit: Circuit, batch: int, mode: ForecastMode) -> float:
     """The final states of all samples are kept for a gradient; all else is held for one sample or vector of samples."""
     if mode in ("forward", "gradient") and amplitudes_fill_lanes(circuit.n_wires, batch, 16):
         return 2 / batch if mode == "forward" else 1 + 4 / batch
@@ -102,7 +104,7 @@ def _native_copies(circuit: Circuit, batch: int, mode: Mode) -> float:
     return kept + (states * reverse + 3 * reverse) * min(1.0, 16 / batch)
 
 
-def _torch_copies(circuit: Circuit, _: int, mode: Mode) -> float:
+def _torch_copies(circuit: Circuit, _: int, mode: ForecastMode) -> float:
     """For a gradient, autograd keeps what goes into each operation and what it gives."""
     states = 1 + circuit.n_inputs if mode in ("jacobian", "nll") else 1
     groups = ceil(circuit.n_wires / 4)
@@ -110,14 +112,14 @@ def _torch_copies(circuit: Circuit, _: int, mode: Mode) -> float:
     return states * (7 + (2.3 * operations if mode in ("gradient", "nll") else 0))
 
 
-def _broadcast_copies(circuit: Circuit, _: int, mode: Mode) -> float:
+def _broadcast_copies(circuit: Circuit, _: int, mode: ForecastMode) -> float:
     """As for torch, gate by gate; a Jacobian is one backward pass per output, all of them kept for its gradient."""
     if mode == "forward":
         return 9
     return 8 + 1.8 * len(circuit.gates) * (1 if mode == "gradient" else 2 + circuit.n_outputs)
 
 
-def _adjoint_copies(circuit: Circuit, batch: int, mode: Mode) -> float:
+def _adjoint_copies(circuit: Circuit, batch: int, mode: ForecastMode) -> float:
     """One sample at a time; a gradient holds one state per output."""
     return (3 if mode == "forward" else 4 + circuit.n_outputs) / batch
 

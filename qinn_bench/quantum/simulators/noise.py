@@ -24,7 +24,7 @@ MOST_WIRES = 8
 """A density matrix of n wires has 4^n numbers per row of a batch; training keeps one for each gate."""
 AT_ONCE = 2**18
 """So many numbers of a batch are evolved together: they stay in the cache."""
-Matrix = NDArray[np.float64]
+PauliMap = NDArray[np.float64]
 Unitary = NDArray[np.complex128]
 LETTERS = "IXYZ"
 PAULIS: dict[str, Unitary] = {
@@ -101,7 +101,7 @@ def _outcomes(noise: Noise, circuit: Circuit, angles: Tensor, along: Along) -> l
     return found
 
 
-def _words(setting: Setting, n_wires: int, kept: float) -> tuple[NDArray[np.int64], Matrix]:
+def _words(setting: Setting, n_wires: int, kept: float) -> tuple[NDArray[np.int64], PauliMap]:
     """Where the words of a setting's wires lie among the coefficients, and how they become probabilities.
 
     ``p(bits) = 2^-m sum_S (-1)^(bits . S) kept^|S| <word of S>`` over the subsets S of the m wires.
@@ -183,7 +183,7 @@ def _moving(gate: Gate, angles: Tensor, ahead: float = 0.0) -> Tensor:
 
 
 @lru_cache
-def _rotation(name: str) -> tuple[Matrix, Matrix, Matrix]:
+def _rotation(name: str) -> tuple[PauliMap, PauliMap, PauliMap]:
     """The parts of a rotation's matrix that are constant, and that go with the cosine and the sine of its angle."""
     generator = _kron(PAULIS[letter] for letter in GENERATORS[name])
     identity = np.eye(len(generator))
@@ -195,14 +195,14 @@ def _rotation(name: str) -> tuple[Matrix, Matrix, Matrix]:
 
 
 @lru_cache
-def _fixed(name: str, n_wires: int) -> Matrix:
+def _fixed(name: str, n_wires: int) -> PauliMap:
     if name == "H":
         return _real((PAULIS["X"] + PAULIS["Z"]) / np.sqrt(2))
     goes_to = exchanged(name, np.arange(2**n_wires), list(range(n_wires))[::-1])
     return _real(np.eye(2**n_wires, dtype=np.complex128)[:, goes_to])
 
 
-def _real(unitary: Unitary) -> Matrix:
+def _real(unitary: Unitary) -> PauliMap:
     """``R[i, j] = tr(P_i U P_j U^+) / 2^k``: what a unitary does to expectation values of Pauli words."""
     k = len(unitary).bit_length() - 1
     words = np.array([_kron(word) for word in product(PAULIS.values(), repeat=k)])
@@ -216,7 +216,7 @@ def _kron(factors: Iterable[Unitary]) -> Unitary:
     return made
 
 
-def _channel(noise: Noise) -> Matrix:
+def _channel(noise: Noise) -> PauliMap:
     """Depolarizing, then damping of one wire, on the coefficients of I, X, Y, Z."""
     damping = np.diag([1.0, np.sqrt(1 - noise.damping), np.sqrt(1 - noise.damping), 1 - noise.damping])
     damping[3, 0] = noise.damping

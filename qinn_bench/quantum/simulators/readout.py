@@ -12,7 +12,7 @@ from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from qinn_bench.quantum.circuit import AllZero, Circuit, Observable, Pauli, Probabilities, WeightedSum
 from qinn_bench.quantum.compiler.program import pauli
-from qinn_bench.quantum.compiler.tensor_kind import Kind
+from qinn_bench.quantum.compiler.tensor_kind import TensorKind
 
 
 def read(circuit: Circuit, states: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def read(circuit: Circuit, states: Tensor) -> Tensor:
 
     Along `width` lie psi itself and what is carried beside it.
     """
-    kind = Kind(states.dtype.to_real(), states.device)
+    kind = TensorKind(states.dtype.to_real(), states.device)
     rows = states.transpose(1, 2).flatten(2)
     sums = _sums(rows, _words(circuit.readout, circuit.n_wires, kind), kind)
     registers = [item for item in circuit.readout if isinstance(item, Probabilities | AllZero)]
@@ -54,7 +54,7 @@ class _Words(NamedTuple):
     mix: Tensor
 
 
-def _sums(rows: Tensor, words: _Words, kind: Kind) -> Tensor:
+def _sums(rows: Tensor, words: _Words, kind: TensorKind) -> Tensor:
     values = rows.new_zeros(*rows.shape[:2], len(words.mix), dtype=kind.real)
     for columns, source, phases in words.groups:
         moved = rows if source is None else rows[:, :, source]
@@ -66,7 +66,7 @@ def _sums(rows: Tensor, words: _Words, kind: Kind) -> Tensor:
 
 @lru_cache(maxsize=256)
 @temporarily_clear_interpreter_stack()  # tensors made inside torch.func belong to that call; these are kept
-def _words(readout: tuple[Observable, ...], n_wires: int, kind: Kind) -> _Words:
+def _words(readout: tuple[Observable, ...], n_wires: int, kind: TensorKind) -> _Words:
     sums = [_as_sum(item) for item in readout if isinstance(item, Pauli | WeightedSum)]
     found = [word for item in sums for word in item.paulis]
     mix, row = np.zeros((len(found), len(sums))), 0

@@ -12,11 +12,11 @@ from qinn_bench.quantum.compiler.opened import radians
 
 AMPLITUDES = 2**22
 """At most so many amplitudes of shifted circuits are simulated at once."""
-Estimate = Callable[[Circuit, Tensor], Tensor]
+Evaluate = Callable[[Circuit, Tensor], Tensor]
 """From a circuit and the angles of its opened form, ``(B, n_angles)``, to its outputs ``(B, n_outputs)``."""
 
 
-def derivatives(estimate: Estimate, circuit: Circuit, angles: Tensor, places: list[int]) -> Tensor:
+def derivatives(estimate: Evaluate, circuit: Circuit, angles: Tensor, places: list[int]) -> Tensor:
     """The derivatives along the angles at these places, ``(B, n_outputs, len(places))``.
 
     Each is ``(f(angle + pi/2) - f(angle - pi/2))/2``, exact for the elementary rotations of an opened circuit.
@@ -32,7 +32,7 @@ def derivatives(estimate: Estimate, circuit: Circuit, angles: Tensor, places: li
     return torch.cat(columns, 2)
 
 
-def along_inputs(estimate: Estimate, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
+def along_inputs(estimate: Evaluate, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
     """The derivatives of the outputs along the inputs, ``(B, n_outputs, n_inputs)``."""
     laid = radians(circuit, inputs)
     steep = derivatives(estimate, circuit, laid.rows(inputs, weights), laid.fed) * laid.slopes(weights)

@@ -17,7 +17,7 @@ from qinn_bench.quantum.compiler.opened import opened, radians
 from qinn_bench.quantum.simulators import native, statevector
 from qinn_bench.quantum.simulators.jacobian import untrainable
 from qinn_bench.quantum.simulators.measurement import Setting, marginal, measurement
-from qinn_bench.quantum.simulators.shifts import Estimate, along_inputs, derivatives
+from qinn_bench.quantum.simulators.shifts import Evaluate, along_inputs, derivatives
 from qinn_bench.values import Refused
 
 Outcomes = Callable[[Circuit, Tensor], list[Tensor]]
@@ -101,7 +101,7 @@ class _Shifted(torch.autograd.Function):
     """An estimate as a function of the angles ``(B, n_angles)``, differentiated by shifting each of them."""
 
     @staticmethod
-    def forward(ctx: Any, angles: Tensor, circuit: Circuit, estimate: Estimate) -> Tensor:
+    def forward(ctx: Any, angles: Tensor, circuit: Circuit, estimate: Evaluate) -> Tensor:
         """``(B, n_outputs)``."""
         ctx.save_for_backward(angles)
         ctx.circuit, ctx.estimate = circuit, estimate

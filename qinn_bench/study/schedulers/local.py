@@ -82,7 +82,7 @@ class Pipe:
         os.close(self.theirs)
 
 
-class Server:
+class WorkerServer:
     """The process that workers are forked from; it never imports anything from the working folder."""
 
     def __init__(self, modules: Sequence[str], threads: int) -> None:
@@ -213,7 +213,7 @@ class Worker:
     kills: int = field(default_factory=kernel.out_of_memory_kills)
     ending: float | None = None
 
-    def start(self, server: Server, limits: Limits) -> None:
+    def start(self, server: WorkerServer, limits: Limits) -> None:
         """Have the server fork it."""
         told = {"order": self.order.to_json(), "memory": limits.memory, "threads": limits.threads}
         server.ask((self.steps.theirs, self.output.theirs), start=self.number, **told)
@@ -263,7 +263,7 @@ class Worker:
             self.timed_out = True
         return bool(self.killed) or self.timed_out
 
-    def end(self, server: Server) -> None:
+    def end(self, server: WorkerServer) -> None:
         """Have the server kill it; one that does not is lost."""
         now = time.monotonic()
         if self.ending is None:

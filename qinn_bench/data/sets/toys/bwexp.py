@@ -16,12 +16,12 @@ PT_MIN, PT_MEAN = 20.0, 25.0
 HALF = Z_WIDTH / 2
 
 
-class Peak:
+class CauchyMass:
     """Mass from a Cauchy distribution in (66, 116) GeV, pT - 20 GeV from an exponential of mean 25 GeV.
 
     Example:
-        >>> rows = Peak().sample(4, np.random.default_rng(0))
-        >>> rows.shape, bool(np.isfinite(Peak().log_density(rows)).all())
+        >>> rows = CauchyMass().sample(4, np.random.default_rng(0))
+        >>> rows.shape, bool(np.isfinite(CauchyMass().log_density(rows)).all())
         ((4, 2), True)
     """
 
@@ -57,7 +57,7 @@ def load(*, events: int = 40_000) -> Dataset:
     return toy(
         "bwexp",
         {},
-        Peak(),
+        CauchyMass(),
         events,
         "Cauchy mass (91.1876, 2.4952 GeV) in 66-116 GeV and exponential pT above 20 GeV",
         columns=(Column("m", "$m$", "GeV"), Column("pt", "$p_T$", "GeV")),

@@ -1,0 +1,37 @@
+"""How far what a model makes of rows is from the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qinn_bench.dataset import Evidence, Metric
+from qinn_bench.metrics._columns import estimate, undefined
+from qinn_bench.values import Estimate
+
+
+def mse(evidence: Evidence) -> dict[str, Estimate]:
+    """Mean squared difference of a number of a row, of the first test rows that are background where labels say so.
+
+    Labels matter because an autoencoder is meant to rebuild background and to fail at signal.
+    """
+    rebuilt = evidence.reconstructions
+    if rebuilt is None:
+        return undefined(("mse",), "", "lower", "the model gives no reconstructions")
+    kept = np.ones(len(rebuilt), dtype=bool) if evidence.labels is None else evidence.labels[: len(rebuilt)] == 0
+    miss = np.square(rebuilt - evidence.truth)[kept].reshape(int(kept.sum()), -1).mean(1)
+    if len(miss) < 2:
+        return undefined(("mse",), "", "lower", f"{len(miss)} rows of background, at least 2 are needed")
+    return {"mse": estimate(float(miss.mean()), float(miss.std(ddof=1) / np.sqrt(len(miss))), len(miss), "", "lower")}
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "mse",
+        "mean squared error",
+        "reconstructions",
+        mse,
+        better="lower",
+        short="MSE",
+        meaning="mean squared difference between a number of a background row and what the model makes of it",
+    ),
+)

@@ -1,0 +1,1 @@
+"""The nouns of the suite: frozen values that flow from a study file to a table; `values` has them all."""
