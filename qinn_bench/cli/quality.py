@@ -22,7 +22,7 @@ PASSED = frozenset({"same", "equal", "better"})
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is watched, the folder of results, and what to do."""
-    parser.add_argument("--watch", type=Path, default=Path("benchmarks/quality.toml"), help="what is watched (TOML)")
+    parser.add_argument("--watch", type=Path, default=golden_numbers.WATCHED, help="what is watched (TOML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("--accept", action="store_true", help="make the numbers of the finished records golden")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -16,6 +16,7 @@ from qinn_bench.statistics import corrections, paired
 from qinn_bench.values import Array, Comparison, Record, Refused, Value
 from qinn_bench.writing import write_text
 
+WATCHED = Path("benchmarks/watched/quality.toml")
 TOLERANCES = {"float32": 1e-4, "float64": 1e-6}
 """The relative difference up to which a number is the same, by the precision of its training."""
 SeriesOutcome = Literal["same", "equal", "better", "worse", "inconclusive"]
