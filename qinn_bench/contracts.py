@@ -68,6 +68,14 @@ class Player:
         learning_rate: the share of the budget's learning rate that it is trained with.
         betas: the decay rates of the moments of Adam.
         updates: how many steps it takes in its turn.
+
+    Example:
+        >>> critic = nn.Linear(2, 1)
+        >>> def loss(batch, progress, rng):
+        ...     return critic(batch.rows).mean()
+        >>> player = Player("critic", list(critic.parameters()), loss, optimiser="rmsprop", updates=5)
+        >>> player.loss(Batch(torch.zeros(4, 2)), 0.0, torch.Generator()).item() == critic.bias.item()
+        True
     """
 
     name: str
@@ -90,6 +98,17 @@ class Model(nn.Module, ABC):
     Attributes:
         shape: the shape of one row: ``(dim,)`` of flat features, ``(channels, height, width)`` of an image.
         dim: how many numbers a row has.
+
+    Example:
+        >>> class Centre(Model):
+        ...     def __init__(self, dim):
+        ...         super().__init__(dim)
+        ...         self.centre = nn.Parameter(torch.zeros(dim))
+        ...     def loss(self, batch, progress, rng):
+        ...         return (batch.rows - self.centre).square().mean()
+        >>> model = Centre(2)
+        >>> model.loss(Batch(torch.ones(4, 2)), 0.0, torch.Generator()).item(), model.dim, len(model.players())
+        (1.0, 2, 1)
     """
 
     def __init__(self, shape: int | tuple[int, ...]) -> None:
@@ -120,7 +139,15 @@ class Model(nn.Module, ABC):
 
 
 class Sampler(Model):
-    """A model that draws rows of features."""
+    """A model that draws rows of features.
+
+    Example:
+        >>> class Noise(Sampler):
+        ...     def sample(self, n, rng, condition=None):
+        ...         return torch.randn(n, *self.shape, generator=rng)
+        >>> tuple(Noise((1, 8, 8)).sample(3, torch.Generator().manual_seed(0)).shape)
+        (3, 1, 8, 8)
+    """
 
     @abstractmethod
     def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
@@ -131,7 +158,15 @@ class Sampler(Model):
 
 
 class Density(Model):
-    """A model that states a log-density, and so owes a certificate."""
+    """A model that states a log-density, and so owes a certificate.
+
+    Example:
+        >>> class Normal(Density):
+        ...     def log_prob(self, x, condition=None):
+        ...         return -0.5 * (x.square() + torch.tensor(2 * torch.pi).log()).sum(1)
+        >>> round(float(Normal(2).log_prob(torch.zeros(1, 2))), 3)
+        -1.838
+    """
 
     @abstractmethod
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -146,6 +181,17 @@ class DensityModel(Sampler, Density):
 
     Attributes:
         one_to_one: whether its map is so by construction.
+
+    Example:
+        >>> class Scaling(DensityModel):
+        ...     def forward(self, x, condition=None):
+        ...         return 2 * x, x.new_full((len(x),), 2.0).log() * self.dim
+        ...     def inverse(self, z, condition=None):
+        ...         return z / 2
+        >>> model = Scaling(2)
+        >>> round(float(model.log_prob(torch.zeros(1, 2))), 3), tuple(model.sample(5,
+        ...     torch.Generator().manual_seed(0)).shape)
+        (-0.452, (5, 2))
     """
 
     one_to_one = True
@@ -186,7 +232,15 @@ class DensityModel(Sampler, Density):
 
 
 class Scorer(Model):
-    """A model that says how anomalous a row is, such as an autoencoder by its error."""
+    """A model that says how anomalous a row is, such as an autoencoder by its error.
+
+    Example:
+        >>> class Distance(Scorer):
+        ...     def score(self, x, condition=None):
+        ...         return x.flatten(1).norm(dim=1)
+        >>> Distance(2).score(torch.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist()
+        [5.0, 0.0]
+    """
 
     @abstractmethod
     def score(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -194,7 +248,15 @@ class Scorer(Model):
 
 
 class Reconstructor(Model):
-    """A model that gives back rows which went through its latent space."""
+    """A model that gives back rows which went through its latent space.
+
+    Example:
+        >>> class Rounding(Reconstructor):
+        ...     def reconstruct(self, x, condition=None):
+        ...         return x.round()
+        >>> Rounding(2).reconstruct(torch.tensor([[0.9, 2.2]])).tolist()
+        [[1.0, 2.0]]
+    """
 
     @abstractmethod
     def reconstruct(self, x: Tensor, condition: Tensor | None = None) -> Tensor:

@@ -49,7 +49,12 @@ class KnownDensity(Protocol):
 
 @dataclass(frozen=True)
 class Column:
-    """One coordinate of a physical row."""
+    """One coordinate of a physical row.
+
+    Example:
+        >>> Column("m_ll", "dimuon mass", "GeV").unit
+        'GeV'
+    """
 
     name: str
     label: str
@@ -61,6 +66,10 @@ class Observable:
     """A quantity computed from rows and compared by histogram on ``bins`` equal bins in [low, high].
 
     One that `falls` spans orders of magnitude, as transverse momenta do, and is drawn on a logarithmic scale.
+
+    Example:
+        >>> Observable("m_ll", "dimuon mass", 71.0, 111.0, "GeV").bins
+        50
     """
 
     name: str
@@ -74,7 +83,12 @@ class Observable:
 
 @dataclass(frozen=True)
 class Resonance:
-    """A peak in an observable: nominal position and full width at half maximum, fitted within [low, high]."""
+    """A peak in an observable: nominal position and full width at half maximum, fitted within [low, high].
+
+    Example:
+        >>> Resonance("m_ll", mass=91.2, width=2.5, low=71.0, high=111.0).observable
+        'm_ll'
+    """
 
     observable: str
     mass: float
@@ -84,7 +98,12 @@ class Resonance:
 
 
 class Parts(NamedTuple):
-    """What is known of each training, validation and test row beside its features, ``(n,)`` or ``(n, c)`` each."""
+    """What is known of each training, validation and test row beside its features, ``(n,)`` or ``(n, c)`` each.
+
+    Example:
+        >>> Parts(train=np.zeros(8), valid=np.zeros(2), test=np.array([0.0, 1.0])).test.tolist()
+        [0.0, 1.0]
+    """
 
     train: Array
     valid: Array
@@ -103,6 +122,15 @@ class Dataset:
 
     Raises:
         Refused: rows of no known kind, rows, labels or conditions that are not finite numbers, or other than one a row.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> data = registry.make("data", registry.parse_use("moons[events=400]"))
+        >>> data.shape, data.kind, data.condition_dim, len(data.train) + len(data.valid) + len(data.test)
+        ((2,), 'flat', 0, 400)
+        >>> features, logdet = data.transform.forward(data.test)
+        >>> bool(np.allclose(data.transform.inverse(features), data.test))
+        True
     """
 
     name: str
@@ -180,6 +208,15 @@ class Evidence:
     the integral of that density, `scores` ``(n_test,)`` say how anomalous the test rows are, and `reconstructions` are
     what it makes of `truth`. The `labels` of the test rows are those of the data set. Where `errors` is false only
     values are asked for, and a metric may leave out errors that take it long.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> data = registry.make("data", registry.parse_use("moons[events=400]"))
+        >>> rows = data.test[:20]
+        >>> evidence = Evidence(data, truth=rows, generated=rows, log_prob=None, mass=None,
+        ...     rng=np.random.default_rng(0))
+        >>> evidence.labels is None
+        True
     """
 
     data: Dataset
@@ -205,6 +242,10 @@ class MetricColumn:
     A name that ends in ``*`` stands for a column for each observable, and so does the ``*`` of its heading. Columns
     that are not `shown` stand in a table only where they are asked for. `better` is said where it is not that of the
     metric.
+
+    Example:
+        >>> MetricColumn("w1_*", "W₁ *", "Wasserstein-1 distance of an observable").shown
+        True
     """
 
     name: str
@@ -228,6 +269,17 @@ class Metric:
       value far below zero is too good to be true;
     * `row_loss`: its value is, up to a constant that all models share, the mean over the test rows of minus their
       log-densities, in ``nats`` or in ``bits`` for each coordinate, so that the test rows can be paired too.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> data = registry.make("data", registry.parse_use("moons[events=400]"))
+        >>> def spread(evidence):
+        ...     return {"spread": Estimate(value=float(abs(evidence.truth.std() - evidence.generated.std())),
+        ...     better="lower")}
+        >>> metric = Metric("spread", "difference of standard deviations", "samples", spread)
+        >>> evidence = Evidence(data, data.test, data.test, None, None, np.random.default_rng(0))
+        >>> metric.compute(evidence)["spread"].value
+        0.0
     """
 
     name: str

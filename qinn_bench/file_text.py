@@ -21,7 +21,12 @@ UNREAD = frozenset({"citation", "published", "knobs", "depth", "tiny"})
 
 
 class Made(NamedTuple):
-    """What the file of a model or a data set says of itself."""
+    """What the file of a model or a data set says of itself.
+
+    Example:
+        >>> Made.of("A flow of couplings.", {"blocks": 4}, frozenset({"blocks"}), About()).role
+        'model'
+    """
 
     about: str
     """The first line of its docstring."""
@@ -41,7 +46,12 @@ class Made(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """What the file of a metric says of it."""
+    """What the file of a metric says of it.
+
+    Example:
+        >>> Measure("swd", "sliced Wasserstein-1 distance", "samples", (), "qinn_bench.metrics.wasserstein:swd").better
+        'none'
+    """
 
     name: str
     title: str
@@ -59,7 +69,12 @@ FACTS = ("better", "unbiased_square", "row_loss")
 
 
 class Unreadable(Exception):
-    """The text of a file does not say what was looked for."""
+    """The text of a file does not say what was looked for.
+
+    Example:
+        >>> issubclass(Unreadable, Exception)
+        True
+    """
 
 
 def made(kind: Kind, file: Path) -> Made | None:

@@ -23,7 +23,10 @@ LINE_BYTES = 8 * MIB
 UNPACKED_BYTES = 2 * GIB
 """Limits of a file, of one of its lines, and of what an archive of arrays unpacks to."""
 SHIPPED = frozenset(
-    {"benchmarks/studies", "benchmarks/claims", "docs/examples", "results/licence", "results/published"}
+    {
+        *(f"benchmarks/{name}" for name in ("studies", "claims", "watched")),
+        *("docs/examples", "results/licence", "results/published", "results/golden/quality"),
+    }
 )
 """Folders of the project of which an installation has copies, as `pyproject.toml` says."""
 ROOTS = (Path(__file__).parent / "shipped", Path(__file__).parents[1])

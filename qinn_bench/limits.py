@@ -29,7 +29,12 @@ LAST_LINES = 5
 
 @dataclass(frozen=True)
 class Limits:
-    """What each cell may use: wall seconds and GiB of memory (None: no limit), threads; how many cells run at once."""
+    """What each cell may use: wall seconds and GiB of memory (None: no limit), threads; how many cells run at once.
+
+    Example:
+        >>> Limits(workers=2, timeout=3600.0).memory is None
+        True
+    """
 
     workers: int = 1
     timeout: float | None = None
@@ -154,7 +159,12 @@ def _less_memory(memory: float | None) -> Iterator[None]:
 
 
 class TimeLimit(BaseException):
-    """The time is over; not an `Exception`, so that what is interrupted does not take it for one of its own."""
+    """The time is over; not an `Exception`, so that what is interrupted does not take it for one of its own.
+
+    Example:
+        >>> issubclass(TimeLimit, Exception)
+        False
+    """
 
 
 @contextmanager

@@ -34,7 +34,12 @@ Folders = Mapping[Kind, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder that was named as `said`, the package that its files are modules of, and these files by name."""
+    """A folder that was named as `said`, the package that its files are modules of, and these files by name.
+
+    Example:
+        >>> Folder("my_models/", Path("my_models"), "_qinn_bench_folder_0", {}).said
+        'my_models/'
+    """
 
     said: str
     path: Path
@@ -173,7 +178,12 @@ def file_path(name: str) -> Path:
 
 
 class Told(TypedDict):
-    """All that was named, in full, for another process on this machine."""
+    """All that was named, in full, for another process on this machine.
+
+    Example:
+        >>> Told(folders={"model": ("/data/my_models",)}, files={})["files"]
+        {}
+    """
 
     folders: dict[Kind, tuple[str, ...]]
     files: dict[str, str]

@@ -205,10 +205,10 @@ def test_a_published_table_end_to_end(capsys, form, said):
         assert found["alike"]["groups"] == [["C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"]]
 
 
-def test_the_readme_shows_what_is_printed(capsys, tmp_path, monkeypatch):
+def test_the_page_shows_what_is_printed(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["compare", *DEMSAR, "--figure", str(tmp_path / "demsar2006.png")]) == 0
-    assert f"```text\n{capsys.readouterr().out.strip()}\n```" in (EXAMPLES.parents[1] / "README.md").read_text()
+    assert f"```text\n{capsys.readouterr().out.strip()}\n```" in (EXAMPLES.parent / "compare.md").read_text()
 
 
 def test_published_single_numbers_end_to_end(capsys, tmp_path):

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import limited
 
+from conftest import limited
 from qinn_bench.performance import order_server
 from qinn_bench.performance.gate import bisection, calibration, common_words, decide, fork_server, step_timing
 from qinn_bench.performance.gate.calibration_table import calibration_table

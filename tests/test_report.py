@@ -18,8 +18,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.image import imread
 from synthetic import MASS, dataset, rows
 
-from qinn_bench.cli._tables import FORMS
 from qinn_bench.report import cells, figure_style, study_figures, table_value
+from qinn_bench.report.forms import FORMS
 from qinn_bench.report.latex import latex, tex
 from qinn_bench.report.numbers import number
 from qinn_bench.report.study_table import table

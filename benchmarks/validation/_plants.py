@@ -36,7 +36,7 @@ class Plant:
 
 BASE = (
     Plant("fewer seeds", "benchmarks/studies/nightly.toml", "seeds = 20", f"seeds = {SEEDS}"),
-    Plant("fewer first seeds", "benchmarks/quality.toml", "first_seeds = 5", f"first_seeds = {FIRST_SEEDS}"),
+    Plant("fewer first seeds", "benchmarks/watched/quality.toml", "first_seeds = 5", f"first_seeds = {FIRST_SEEDS}"),
 )
 """The first commit has fewer seeds, so that all of them are trained within minutes."""
 HISTORY = (

@@ -34,7 +34,12 @@ WITHOUT_EFFECT = 1e-9
 
 
 class Rank(NamedTuple):
-    """The numerical rank of a Jacobian, how many rows it was taken at, and how many parameters have no effect there."""
+    """The numerical rank of a Jacobian, how many rows it was taken at, and how many parameters have no effect there.
+
+    Example:
+        >>> Rank(rank=numerical_rank(torch.diag(torch.tensor([1.0, 1.0, 0.0]))), rows=3, without_effect=1)
+        Rank(rank=2, rows=3, without_effect=1)
+    """
 
     rank: int | None
     rows: int
@@ -42,7 +47,12 @@ class Rank(NamedTuple):
 
 
 class StepCost(NamedTuple):
-    """One training step: evaluations of circuits, and floating-point operations where they can be counted."""
+    """One training step: evaluations of circuits, and floating-point operations where they can be counted.
+
+    Example:
+        >>> StepCost(circuits=128, flops=None).circuits
+        128
+    """
 
     circuits: int
     flops: int | None

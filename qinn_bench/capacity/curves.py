@@ -18,7 +18,13 @@ GRID = 801
 
 
 class PowerLaw(NamedTuple):
-    """loss(p) = floor + amplitude (p / p_0)^-exponent with p_0 the geometric mean of the sizes; chi2 of the means."""
+    """loss(p) = floor + amplitude (p / p_0)^-exponent with p_0 the geometric mean of the sizes; chi2 of the means.
+
+    Example:
+        >>> law = PowerLaw(floor=1.0, amplitude=2.0, exponent=0.5, centre=100.0, chi2=0.0)
+        >>> law(np.array([100.0, 400.0])).tolist()
+        [1.0369411057174171e+21, 5.1847055285870756e+20]
+    """
 
     floor: float
     amplitude: float
@@ -36,6 +42,10 @@ class Shift(NamedTuple):
 
     `bounds` are the smallest and the largest ratio that the sizes can show; `side` says on which side of them a missing
     ratio lies.
+
+    Example:
+        >>> Shift(ratio=3.0, low=2.0, high=4.5, bounds=(0.1, 10.0), side="").ratio
+        3.0
     """
 
     ratio: float | None

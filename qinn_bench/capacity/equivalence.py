@@ -32,6 +32,12 @@ class Curve(Value):
     1 otherwise: `sign` times the metric. `control_of` is the family that a control belongs to, and `control` of
     which kind it is. `remarks` name every
     size and seed that was left out, and why.
+
+    Example:
+        >>> curve = Curve(family="qinn", sizes=(100.0, 200.0), seeds=(0, 1), losses=((1.2, 1.1), (0.9, 1.0)),
+        ...     quantum=True)
+        >>> curve.arrays[1].mean(axis=1).round(2).tolist()
+        [1.15, 0.95]
     """
 
     family: str
@@ -56,6 +62,11 @@ class Equivalence(Value):
     `rho` is one factor for all quantum sizes that the classical sizes can answer, with its 95 % `interval`, of which an
     end that cannot be shown is None. `censored` says that rho lies ``above`` or ``below`` all that the sizes can show;
     `per_size` has the ratio at each quantum size, None where its curve is not crossed. `reason` is one sentence.
+
+    Example:
+        >>> found = Equivalence(quantum="qinn", classical="spline_inn", rho=Estimate(value=0.53), interval=(0.45, 0.59))
+        >>> found.rho.value, found.censored
+        (0.53, '')
     """
 
     quantum: str

@@ -33,6 +33,12 @@ class Shape(Value):
     from the one that was asked for, and its depth.
 
     Of the depths that meet the budget, the lowest third is shallow and the highest third is deep.
+
+    Example:
+        >>> count = Parameters(total=372, quantum=320, classical=52, frozen=0)
+        >>> shape = Shape(model=Use(name="qinn"), parameters=count, size=372, residual=0.005)
+        >>> shape.depth
+        'balanced'
     """
 
     model: Use
@@ -43,7 +49,16 @@ class Shape(Value):
 
 
 class Matching(Value):
-    """The certificate of a search: every shape within the tolerance, closest first; or infeasible, with the nearest."""
+    """The certificate of a search: every shape within the tolerance, closest first; or infeasible, with the nearest.
+
+    Example:
+        >>> count = Parameters(total=372, quantum=320, classical=52, frozen=0)
+        >>> shape = Shape(model=Use(name="qinn"), parameters=count, size=372, residual=0.005)
+        >>> Matching(family="qinn", data="moons", axis="parameters", asked=370, tolerance=0.02, searched=40,
+        ...     verdict="feasible",
+        ...          shapes=(shape,), nearest=shape).nearest.size
+        372
+    """
 
     family: str
     data: str

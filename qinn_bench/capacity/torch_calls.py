@@ -13,7 +13,16 @@ See = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
 
 
 class TorchCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Tells `see` of each call inside the block."""
+    """Tells `see` of each call inside the block.
+
+    Example:
+        >>> import torch
+        >>> names = []
+        >>> with TorchCalls(lambda func, args, kwargs, result: names.append(func.overloadpacket.__name__)):
+        ...     total = torch.ones(2) + 1
+        >>> names
+        ['ones', 'add']
+    """
 
     def __init__(self, see: See) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

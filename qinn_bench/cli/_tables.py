@@ -1,18 +1,9 @@
-"""What the verbs that print a table share: the forms that it can have, and how wide a terminal is."""
+"""What the verbs that print lists share: a name and what is said of it, in lines for this terminal."""
 
 from __future__ import annotations
 
-from shutil import get_terminal_size
-
-from qinn_bench.report.latex import latex
-from qinn_bench.report.table_value import WIDTH, Table, filled
-
-NARROWEST = 60
-
-
-def terminal() -> int:
-    """The columns of the terminal, or of COLUMNS where there is none; 120 where nothing says, never below 60."""
-    return max(NARROWEST, get_terminal_size((WIDTH, 24)).columns)
+from qinn_bench.report.forms import terminal
+from qinn_bench.report.table_value import filled
 
 
 def entry(name: str, about: str, indent: int = 24) -> str:
@@ -22,12 +13,3 @@ def entry(name: str, about: str, indent: int = 24) -> str:
         start = " " * (indent if len(name) >= indent - 2 else 4)
         return f"  {name}\n{filled(about, width, start, start)}".rstrip()
     return filled(about, width, f"  {name}".ljust(indent), " " * indent).rstrip() if about else f"  {name}"
-
-
-def text(table: Table) -> str:
-    """The table for this terminal."""
-    return table.text(terminal())
-
-
-FORMS = {"text": text, "md": Table.markdown, "latex": latex, "csv": Table.csv, "json": Table.json}
-"""How each form of ``--format`` renders a table."""

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from qinn_bench.cli import _records, _study
-from qinn_bench.cli._tables import FORMS
 from qinn_bench.report.agreement_table import agreement_table
+from qinn_bench.report.forms import FORMS
 from qinn_bench.report.study_columns import COMPUTED, default_columns
 from qinn_bench.values import Record, Refused, Study
 from qinn_bench.verdicts import agreement
@@ -31,12 +31,10 @@ def run(options: argparse.Namespace) -> int:
     first = options.records or options.results
     study, ours = _records_of(options, first, folder=not options.records)
     _, theirs = _records_of(options, options.other, folder=options.other.is_dir())
-    compared = agreement.compare(ours, theirs, _columns(options.columns, study.columns, ours))
-    table = agreement_table(
-        study.name, compared, (f"{len(ours)} records of {first}", f"{len(theirs)} of {options.other}")
-    )
+    found = agreement.compare(ours, theirs, _columns(options.columns, study.columns, ours))
+    table = agreement_table(study.name, found, (f"{len(ours)} records of {first}", f"{len(theirs)} of {options.other}"))
     print(FORMS[options.format](table))
-    return 0 if compared.agrees else 1
+    return 0 if found.agrees else 1
 
 
 def _records_of(options: argparse.Namespace, run: Path, *, folder: bool) -> tuple[Study, list[Record]]:
@@ -46,14 +44,14 @@ def _records_of(options: argparse.Namespace, run: Path, *, folder: bool) -> tupl
         Refused: there are none.
     """
     where = argparse.Namespace(study=options.study, results=run if folder else options.results)
-    study = _study.found(where, None if folder else run)
-    records = [one.stated for one in study.cells if one.stated]
+    selection = _study.selected(where, None if folder else run)
+    records = [one.stated for one in selection.cells if one.stated]
     if not records:
         raise Refused(
-            f"'{run}' holds no records of the cells of '{study.study.name}'; run the study first, or name a file of "
-            "published ones"
+            f"'{run}' holds no records of the cells of '{selection.study.name}'; run the study first, or name a file "
+            "of published ones"
         )
-    return study.study, records
+    return selection.study, records
 
 
 def _columns(asked: str | None, of_study: tuple[str, ...], records: list[Record]) -> list[str]:

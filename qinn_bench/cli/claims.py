@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from qinn_bench import files
-from qinn_bench.cli import _records, _tables
-from qinn_bench.files import named
-from qinn_bench.report.claims_table import table
+from qinn_bench.cli import _records
+from qinn_bench.report import forms
+from qinn_bench.report.checked_claims import FOLDER, check_file
 from qinn_bench.values import Refused
-from qinn_bench.verdicts import claim_file, claim_locks, claims
+from qinn_bench.verdicts import claim_file, claim_locks
 from qinn_bench.writing import write_text
 
-FOLDER = Path("benchmarks/claims")
 REFUTED, UNDECIDED = 1, 5
 
 
@@ -33,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     freeze.add_argument("file", type=Path, help="a file of claims (TOML)")
     freeze.add_argument("--json", action="store_true")
     listing = verbs.add_parser("list", help="the files of claims of a folder and whether they are frozen")
-    listing.add_argument("folder", type=Path, nargs="?", default=FOLDER)
+    listing.add_argument("folder", type=Path, nargs="?", default=Path(FOLDER))
     listing.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     listing.add_argument("--json", action="store_true")
 
@@ -44,23 +42,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    options.file, _ = named(options.file, str(FOLDER), "file of claims")
-    file = claim_file.load(options.file)
-    records, notes = _records.of_study(options, file.study_name)
-    rulings = claims.check(file, records, options.results, arrays=not options.records)
-    standing = claim_locks.standing(options.file, file, records)
-    made = table(file, rulings, f"{standing}, {claim_locks.MEANINGS[standing]}")
-    made = replace(made, footnotes=(*made.footnotes, *notes))
+    checked = check_file(options.file, options.results, options.records)
     if options.format == "json":
-        plain = {"name": file.name, "title": file.title, "source": file.source, "standing": standing, "notes": notes}
-        text = json.dumps(plain | {"rulings": [one.model_dump() for one in rulings]}, indent=1, ensure_ascii=False)
+        text = json.dumps(checked.plain(), indent=1, ensure_ascii=False)
     else:
-        text = made.markdown() if options.format == "md" else _tables.text(made)
+        text = forms.FORMS[options.format](checked.table)
     if options.out:
         write_text(options.out, text)
     else:
         print(text)
-    decisions = {ruling.decision for ruling in rulings}
+    decisions = {ruling.decision for ruling in checked.rulings}
     return REFUTED if "refuted" in decisions else UNDECIDED if "undecided" in decisions else 0
 
 

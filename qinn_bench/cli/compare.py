@@ -7,13 +7,11 @@ import csv
 import importlib
 from pathlib import Path
 
-from qinn_bench.cli._tables import FORMS
-from qinn_bench.report import comparison_tables as report
-from qinn_bench.report.table_value import Table
-from qinn_bench.statistics.findings import CompareTerms, Findings
+from qinn_bench.report.compared_rows import ComparedRows
+from qinn_bench.report.forms import FORMS
 from qinn_bench.values import Refused
-from qinn_bench.verdicts.all_against_all import compared
-from qinn_bench.verdicts.outside_results import LARGEST, Columns, plain_number, read
+from qinn_bench.verdicts.all_against_all import compared, terms_of, with_control
+from qinn_bench.verdicts.outside_results import Columns, read
 from qinn_bench.writing import write_text
 
 PICTURES = (".png", ".pdf")
@@ -49,18 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print how the rows stand and what is said of each two of them."""
-    margin, level = _margin(options.margin), _level(options.level)
     if options.figure and options.figure.suffix not in PICTURES:
         raise Refused(f"the figure is to be '{options.figure}', expected a name that ends with {' or '.join(PICTURES)}")
     columns = Columns(options.row, options.value, options.column, options.seed, options.sd, options.n)
-    terms = CompareTerms(options.better, margin, level, options.over, options.control)
-    rows = [name.strip() for name in next(csv.reader([options.rows], skipinitialspace=True), [])]
-    if options.control and rows and options.control not in rows:
-        rows.append(options.control)
-    findings = compared(read(options.file, columns, options.drop, rows), terms)
+    terms = terms_of(options.better, options.margin, options.level, options.over, options.control)
+    asked = [name.strip() for name in next(csv.reader([options.rows], skipinitialspace=True), [])]
+    results = read(options.file, columns, options.drop, with_control(asked, terms))
+    shown = ComparedRows(compared(results, terms), options.file.name, options.summary)
     if options.figure:
-        _draw(findings, options.figure)
-    text = _rendered(findings, options.file.name, options.format, options.summary)
+        _draw(shown, options.figure)
+    text = shown.rendered(options.format)
     if options.out:
         write_text(options.out, text)
     else:
@@ -68,47 +64,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _margin(text: str | None) -> float | None:
-    if text is None:
-        return None
-    margin = plain_number(text.strip())
-    if margin is None or not margin > 0:
-        expected = f"the largest difference that counts as none, above 0 and at most {LARGEST:g}"
-        raise Refused(f"the margin is {text}, expected {expected}")
-    return margin
-
-
-def _level(text: str) -> float:
-    level = plain_number(text.strip())
-    if level is None or not 0 < level < 0.5:
-        raise Refused(f"the level is {text}, expected a chance between 0 and 0.5")
-    return level
-
-
-def _draw(findings: Findings, path: Path) -> None:
+def _draw(shown: ComparedRows, path: Path) -> None:
     """Draw the diagram; what draws is loaded only here, as it takes longer than all else."""
-    figure = importlib.import_module("qinn_bench.report.critical_figure").critical_figure(findings)
+    figure = importlib.import_module("qinn_bench.report.critical_figure").critical_figure(shown.findings)
     importlib.import_module("qinn_bench.report.figure_style").save_as(figure, path)
-
-
-def _rendered(findings: Findings, name: str, form: str, summary: bool) -> str:
-    shown = findings.model_copy(update={"pairs": findings.overall}) if summary else findings
-    if form == "json":
-        return shown.model_dump_json(indent=1)
-    if form == "csv":
-        return report.pairs(shown, name).csv()
-    return "\n".join(FORMS[form](table) for table in _tables(shown, name))
-
-
-def _tables(findings: Findings, name: str) -> list[Table]:
-    """What decides first: how rows stand, who is better than whom, the pairs, and the pairs on single data sets."""
-    matrix = report.matrix(findings, name)
-    tables = [
-        report.standings(findings, name),
-        *([matrix] if matrix else []),
-        report.pairs(findings, name, findings.overall),
-    ]
-    return [
-        *tables,
-        *([report.pairs(findings, f"{name}, on each data set", findings.single)] if findings.single else []),
-    ]

@@ -11,12 +11,12 @@ import torch
 from rich.console import Console
 
 from qinn_bench import registry
-from qinn_bench.cli import _tables
 from qinn_bench.contracts import Batch, Model
 from qinn_bench.dataset import Dataset
 from qinn_bench.diagnostics.diagnose import DIAGNOSTICS, Diagnosis, Subject, diagnose
 from qinn_bench.files import short
 from qinn_bench.records import store
+from qinn_bench.report import forms
 from qinn_bench.report.diagnostics_table import table
 from qinn_bench.seeds import seed_of
 from qinn_bench.study import planning, study_files
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({name: [f.model_dump() for f in findings] for name, findings in diagnoses.items()}, indent=1))
     else:
-        print(_tables.text(made))
+        print(forms.text(made))
     return 0
 
 

@@ -18,6 +18,7 @@ from qinn_bench.quantum.pennylane.conformance import QUANTITIES as CONFORMANCE
 from qinn_bench.quantum.simulators import native
 from qinn_bench.quantum.simulators.forecast import free_bytes
 from qinn_bench.records.provenance import provenance
+from qinn_bench.report import forms
 from qinn_bench.report.table_value import Entry, Heading, Line, Table, markdown_row
 from qinn_bench.values import Knob, Refused
 
@@ -44,37 +45,37 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.device is not None:
         return _examine_devices(options)
-    machine, agreements = _machine(), checkup()
-    sound = all(finding.sound for finding in agreements)
+    machine, found = _machine(), checkup()
+    sound = all(finding.sound for finding in found)
     if options.json:
-        rows = [asdict(finding) | {"sound": finding.sound} for finding in agreements]
+        rows = [asdict(finding) | {"sound": finding.sound} for finding in found]
         print(json.dumps({"sound": sound, "machine": machine, "backends": rows}, indent=1))
         return 0 if sound else 4
     for name, value in machine.items():
         print(_tables.entry(name, str(value), 22))
-    print(_tables.text(_table(agreements)), end="")
+    print(forms.text(_table(found)), end="")
     print("all is well" if sound else "a backend is not right: see the rows marked ✗")
     return 0 if sound else 4
 
 
 def _examine_devices(options: argparse.Namespace) -> int:
-    checks_of: dict[str, tuple[DeviceCheck, ...]] = {}
+    found: dict[str, tuple[DeviceCheck, ...]] = {}
     for name in installed() if options.device == "all" else [options.device]:
         try:
-            checks_of[name] = conformance(name, options.wires)
+            found[name] = conformance(name, options.wires)
         except Refused as refusal:
             if options.device != "all":
                 raise
             print(f"{name}: {refusal}", file=sys.stderr)
             continue
         if not (options.json or options.markdown):
-            for check in checks_of[name]:
+            for check in found[name]:
                 print(_told(name, check))
     if options.json:
-        print(json.dumps({name: [asdict(check) for check in checks] for name, checks in checks_of.items()}, indent=1))
+        print(json.dumps({name: [asdict(check) for check in checks] for name, checks in found.items()}, indent=1))
     if options.markdown:
-        print("\n".join(_rows(checks_of)))
-    wrong = [name for name, checks in checks_of.items() if any(check.wrong for check in checks)]
+        print("\n".join(_rows(found)))
+    wrong = [name for name, checks in found.items() if any(check.wrong for check in checks)]
     if not (options.json or options.markdown):
         print(f"wrong numbers: {', '.join(wrong)}" if wrong else "no wrong number")
     return 1 if wrong else 0
@@ -86,11 +87,11 @@ def _told(device: str, check: DeviceCheck) -> str:
     return f"{device} {check.interface:<8} {check.method:<15} {check.quantity:<32} {check.status}{number}{reason}"
 
 
-def _rows(checks_of: dict[str, tuple[DeviceCheck, ...]]) -> list[str]:
+def _rows(found: dict[str, tuple[DeviceCheck, ...]]) -> list[str]:
     """A line of Markdown for each device, interface and method that is supported at all."""
     columns = (*CONFORMANCE, "seeds")
     lines = [markdown_row(("device", "interface", "method", *columns)), "|---|---|---|" + "---:|" * len(columns)]
-    for name, checks in checks_of.items():
+    for name, checks in found.items():
         seeds = next(check for check in checks if check.quantity == "seeds")
         by_row: dict[tuple[str, str], dict[str, DeviceCheck]] = {}
         for check in checks:
@@ -124,17 +125,17 @@ def _machine() -> dict[str, Knob]:
     return made | here | {name: os.environ.get(name, "not set") for name in VARIABLES}
 
 
-def _table(agreements: tuple[BackendAgreement, ...]) -> Table:
+def _table(found: tuple[BackendAgreement, ...]) -> Table:
     """A line for each simulator that is here, and below it why the others are not."""
     header = [Heading(name, name) for name in ("backend", *QUANTITIES, "seeds", "right")]
     lines = []
-    for finding in agreements:
+    for finding in found:
         figures = (_figure(getattr(finding, name), finding.exact) for name in QUANTITIES)
         cells = (finding.backend, *figures, finding.seeds, "✓" if finding.sound else "✗")
         if not finding.reason:
             lines.append(Line("", finding.backend, "model", "", tuple(map(Entry, cells))))
     notes = (
-        *(f"not here: {finding.reason}" for finding in agreements if finding.reason),
+        *(f"not here: {finding.reason}" for finding in found if finding.reason),
         "values to nll: largest difference to default.qubit, complex128, every gate and readout; at most "
         f"{TOLERANCE:g} is right",
         f"seeds: what two runs with one seed give; shots:{SHOTS} is judged in standard errors (σ)",

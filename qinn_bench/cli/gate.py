@@ -10,7 +10,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qinn_bench.cli._tables import FORMS
 from qinn_bench.performance.gate import calibration
 from qinn_bench.performance.gate.calibration_table import calibration_table
 from qinn_bench.performance.gate.checkouts import Checkouts
@@ -18,6 +17,7 @@ from qinn_bench.performance.gate.compare_versions import GateReport, chosen, jud
 from qinn_bench.performance.gate.gate_table import line, table
 from qinn_bench.performance.gate.launches import Launcher, NoVerdict
 from qinn_bench.performance.machine import this_machine
+from qinn_bench.report.forms import FORMS
 from qinn_bench.values import Refused, Use
 from qinn_bench.writing import write_text
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from qinn_bench import registry
-from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset, Metric
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.records import measures
+from qinn_bench.report import forms
 from qinn_bench.report.sensitivity_table import table
 from qinn_bench.sensitivity import licence, power_curves
 from qinn_bench.sensitivity.deformations import pool
@@ -43,14 +43,14 @@ def run(options: argparse.Namespace) -> int:
     data: Dataset = registry.make("data", registry.spell_out("data", registry.parse_use(options.data)))
     used = licence.path(Path("results"), options.data)
     file = options.out or (used if options.keep else used.parent / OWN / used.name)
-    given = _complete(data, options, file, used)
+    found = _complete(data, options, file, used)
     if options.table:
-        write_text(options.table, table(given).markdown())
+        write_text(options.table, table(found).markdown())
     if not options.out and file != used and file.exists():
         Console(stderr=True).print(
             f"kept in {file}; tables use {used}, which --keep writes", soft_wrap=True, markup=False, highlight=False
         )
-    print(given.model_dump_json(indent=1) if options.json else _tables.text(table(given)))
+    print(found.model_dump_json(indent=1) if options.json else forms.text(table(found)))
     return 0
 
 
@@ -59,21 +59,21 @@ def _complete(data: Dataset, options: argparse.Namespace, file: Path, used: Path
     metrics, sizes = _metrics(options.metrics), _sizes(options.samples)
     if options.repeats < FEWEST:
         raise Refused(f"--repeats is {options.repeats}; a power curve needs at least {FEWEST}")
-    given = None if options.fresh else licence.read(file) or licence.read(used)
-    if given is None or given.fingerprint != data.fingerprint:
-        given = Licence(data=options.data, fingerprint=data.fingerprint)
+    found = None if options.fresh else licence.read(file) or licence.read(used)
+    if found is None or found.fingerprint != data.fingerprint:
+        found = Licence(data=options.data, fingerprint=data.fingerprint)
     log, source = Console(stderr=True), pool(data)
     for n, metric in ((n, metric) for n in sizes for metric in metrics):
         code = measures.fingerprints((metric.name,))[metric.name]
-        known = [s.repeats for s in given.sights if (s.metric, s.samples) == (metric.name, n)]
-        if given.measured.get(metric.name) == code and known and min(known) >= options.repeats:
+        known = [s.repeats for s in found.sights if (s.metric, s.samples) == (metric.name, n)]
+        if found.measured.get(metric.name) == code and known and min(known) >= options.repeats:
             continue
         sights = power_curves.sights(
             metric, source, n, options.repeats, on_step=lambda said: log.print(said, highlight=False)
         )
-        given = given.replacing(sights, {metric.name: code})
-        licence.write(file, given)
-    return given
+        found = found.replacing(sights, {metric.name: code})
+        licence.write(file, found)
+    return found
 
 
 def _metrics(asked: str | None) -> list[Metric]:

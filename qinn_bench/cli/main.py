@@ -20,6 +20,7 @@ VERBS = {
     "status": "how far a study is",
     "table": "the table of a study, from its records",
     "publish": "the records of a study in one file to be committed, without their arrays",
+    "export": "the records of a study as one table of numbers: CSV, Parquet or JSON",
     "figure": "the figures of a study, from its records",
     "agree": "do two runs of a study agree within their errors",
     "licence": "the smallest deformations of the truth that each metric can see",

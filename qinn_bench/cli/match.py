@@ -11,8 +11,8 @@ from pathlib import Path
 from qinn_bench import registry
 from qinn_bench.capacity import matching
 from qinn_bench.capacity.matching import Matching, Shape
-from qinn_bench.cli import _tables
 from qinn_bench.dataset import Dataset
+from qinn_bench.report import forms
 from qinn_bench.report.table_value import Entry, Heading, Line, Table
 from qinn_bench.values import Axis, Knobs, Match, Refused, Use
 from qinn_bench.writing import write_text
@@ -45,19 +45,19 @@ def run(options: argparse.Namespace) -> int:
     """Search every family; the exit code is 0 if all can meet the budget, 2 otherwise."""
     data = registry.make("data", registry.spell_out("data", registry.parse_use(options.data)))
     match = _match(options)
-    matchings = []
+    found = []
     for text in options.model:
         print(f"{text}: counting shapes", file=sys.stderr)
-        matchings.append(matching.search(_family(text), data, match))
-    certificates = json.dumps([matched.model_dump() for matched in matchings], indent=1)
+        found.append(matching.search(_family(text), data, match))
+    certificates = json.dumps([matched.model_dump() for matched in found], indent=1)
     if options.out:
         write_text(options.out, certificates)
     if options.json:
         print(certificates)
     else:
-        for matched in matchings:
+        for matched in found:
             _show(matched, options.most, data, match.batch)
-    return 0 if all(matched.verdict == "feasible" for matched in matchings) else 2
+    return 0 if all(matched.verdict == "feasible" for matched in found) else 2
 
 
 def _match(options: argparse.Namespace) -> Match:
@@ -84,38 +84,37 @@ def _tolerance(text: str) -> float:
     return value
 
 
-def _show(matching: Matching, most: int, data: Dataset, batch: int) -> None:
-    if matching.verdict == "infeasible":
-        nearest, within = matching.nearest, f"within {matching.tolerance:.1%}"
+def _show(found: Matching, most: int, data: Dataset, batch: int) -> None:
+    if found.verdict == "infeasible":
+        nearest = found.nearest
         print(
-            f"{matching.family}: infeasible, no shape has {matching.asked} {matching.axis} {within}; "
-            f"the nearest of {matching.searched} is {nearest.model} with {nearest.size}"
+            f"{found.family}: infeasible, no shape has {found.asked} {found.axis} within {found.tolerance:.1%}; "
+            f"the nearest of {found.searched} is {nearest.model} with {nearest.size}"
         )
         return
-    shapes = _spread(matching, most)
-    print(_tables.text(_table(matching, shapes, data, batch)))
-    print(f'model = "{matching.shapes[0].model.name}"')
+    shapes = _spread(found, most)
+    print(forms.text(_table(found, shapes, data, batch)))
+    print(f'model = "{found.shapes[0].model.name}"')
     for at, shape in enumerate(shapes, start=1):
         # One line each, whatever the width of the terminal: it is to be copied into a study.
-        print(f"{_toml(_terse(shape.model))}  # {at}: {shape.depth}, {shape.size} {matching.axis}")
+        print(f"{_toml(_terse(shape.model))}  # {at}: {shape.depth}, {shape.size} {found.axis}")
 
 
-def _table(matched: Matching, shapes: Sequence[Shape], data: Dataset, batch: int) -> Table:
+def _table(found: Matching, shapes: Sequence[Shape], data: Dataset, batch: int) -> Table:
     """A line a shape; the shapes themselves stand below it by their numbers."""
-    names = ("#", "depth", "total", "quantum", "circuits", "flop", *["rank"] * (matched.axis == "rank"), "off")
+    names = ("#", "depth", "total", "quantum", "circuits", "flop", *["rank"] * (found.axis == "rank"), "off")
     lines = []
     for at, shape in enumerate(shapes, start=1):
         count = shape.parameters
         step = matching.measure(shape.model, data, batch, rank=False)[0]
         spent = (str(step.circuits), "–" if step.flops is None else f"{step.flops:.2e}")
-        rank = [str(shape.size)] * (matched.axis == "rank")
+        rank = [str(shape.size)] * (found.axis == "rank")
         cells = (str(at), shape.depth, str(count.total), str(count.quantum), *spent, *rank, f"{shape.residual:+.2%}")
         lines.append(Line("", str(at), "model", "", tuple(map(Entry, cells))))
-    counted = f"{len(matched.shapes)} shapes of {matched.searched} within {matched.tolerance:.1%}"
-    title = f"{matched.family} on {matched.data}: {counted}"
-    note = (
-        f"circuits, flop: of a training step of {batch} rows; off: from the {matched.asked} {matched.axis} asked for."
+    title = (
+        f"{found.family} on {found.data}: {len(found.shapes)} shapes of {found.searched} within {found.tolerance:.1%}"
     )
+    note = f"circuits, flop: of a training step of {batch} rows; off: from the {found.asked} {found.axis} asked for."
     return Table(title, tuple(Heading(name, name) for name in names), tuple(lines), (note,))
 
 
@@ -131,8 +130,8 @@ def _toml(knobs: Knobs) -> str:
     return f"knobs = {{ {inside} }}" if inside else "knobs = {}"
 
 
-def _spread(matching: Matching, most: int) -> list[Shape]:
+def _spread(found: Matching, most: int) -> list[Shape]:
     """The closest shapes of each depth class, equally many of each."""
     classes = ("shallow", "balanced", "deep")
     each = max(1, most // len(classes))
-    return [shape for depth in classes for shape in [s for s in matching.shapes if s.depth == depth][:each]]
+    return [shape for depth in classes for shape in [s for s in found.shapes if s.depth == depth][:each]]

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--self-check", action="store_true", help="first compare head with itself")
     parser.add_argument("--workloads", default="*", help="patterns such as 'engine*n_qubits=8*', separated by spaces")
     parser.add_argument("--busy", type=float, default=preflight.BUSY, help="share of the cores that others may use")
-    parser.add_argument("--watch", type=Path, default=Path("benchmarks/quality.toml"), help="what is watched (TOML)")
+    parser.add_argument("--watch", type=Path, default=golden_numbers.WATCHED, help="what is watched (TOML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cells at once, for quality")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")

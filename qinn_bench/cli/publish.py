@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the newest record of every cell of the study that has one, and say how many have none."""
-    planned = _study.found(options)
-    for odd in planned.odd:
+    selection = _study.selected(options)
+    for odd in selection.odd:
         print(odd, file=sys.stderr)
-    study, records = planned.study, [one.record for one in planned.cells if one.record]
+    study, records = selection.study, [one.record for one in selection.cells if one.record]
     path = options.out or published.path_of(options.results, study.name)
     if path.exists() and not options.replace and (there := len(published.read(path, study.name))) > len(records):
         raise Refused(
@@ -35,11 +35,12 @@ def run(options: argparse.Namespace) -> int:
             "replace it with --replace"
         )
     published.write(path, study.name, records)
-    older, _ = progress.of_other_inputs(planned.cells)
+    older, _ = progress.of_other_inputs(selection.cells)
     size = path.stat().st_size
     if options.json:
-        counts = {"cells": len(planned.cells), "records": len(records), "older": older, "bytes": size}
+        counts = {"cells": len(selection.cells), "records": len(records), "older": older, "bytes": size}
         print(json.dumps({"study": study.name, "file": str(path)} | counts, indent=1))
     else:
-        print(f"{path}: {len(records)} of {len(planned.cells)} cells, {size / 1e6:.2f} MB; {older} not of this version")
+        cells = f"{len(records)} of {len(selection.cells)} cells"
+        print(f"{path}: {cells}, {size / 1e6:.2f} MB; {older} not of this version")
     return 0

@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from qinn_bench.cli import _records, _tables
+from qinn_bench.cli import _records
 from qinn_bench.performance.machine import environment
 from qinn_bench.records.provenance import commit
+from qinn_bench.report import forms
 from qinn_bench.report.golden_table import quality_table
 from qinn_bench.study import study_files
 from qinn_bench.values import Refused
@@ -21,7 +22,7 @@ PASSED = frozenset({"same", "equal", "better"})
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is watched, the folder of results, and what to do."""
-    parser.add_argument("--watch", type=Path, default=Path("benchmarks/quality.toml"), help="what is watched (TOML)")
+    parser.add_argument("--watch", type=Path, default=golden_numbers.WATCHED, help="what is watched (TOML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("--accept", action="store_true", help="make the numbers of the finished records golden")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -41,14 +42,14 @@ def run(options: argparse.Namespace) -> int:
         golden_numbers.save_golden(path, golden)
         print(f"{len(golden.series)} series of {max(len(one.values) for one in golden.series)} seeds: {path}")
         return 0
-    verdicts = golden_numbers.check(golden_numbers.load_golden(path), watch, records)
+    found = golden_numbers.check(golden_numbers.load_golden(path), watch, records)
     if options.json:
-        print(json.dumps([one.model_dump() for one in verdicts], indent=1, ensure_ascii=False))
+        print(json.dumps([one.model_dump() for one in found], indent=1, ensure_ascii=False))
     else:
-        print(_tables.text(quality_table(verdicts)), end="")
-    return _code(verdicts)
+        print(forms.text(quality_table(found)), end="")
+    return _code(found)
 
 
-def _code(verdicts: Sequence[SeriesVerdict]) -> int:
-    outcomes = {one.outcome for one in verdicts}
+def _code(found: Sequence[SeriesVerdict]) -> int:
+    outcomes = {one.outcome for one in found}
     return 1 if "worse" in outcomes else 0 if outcomes <= PASSED else 5

@@ -12,13 +12,12 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from qinn_bench.bounds import DEPTH, SAMPLES
-from qinn_bench.cli import _tables
 from qinn_bench.performance import engine
 from qinn_bench.performance.scaling.figure import scaling_figure
 from qinn_bench.performance.scaling.scan import scan
 from qinn_bench.performance.scaling.scan_values import Scan, ScanRequest, ScanRow
 from qinn_bench.performance.scaling.tables import digits, notes, tables
-from qinn_bench.report import figure_style
+from qinn_bench.report import figure_style, forms
 from qinn_bench.report.table_value import filled
 from qinn_bench.values import Refused
 from qinn_bench.writing import write_text
@@ -48,22 +47,22 @@ def run(options: argparse.Namespace) -> int:
     log = Console(stderr=True)
     total = len(request.backends) * len(set(request.qubits)) * len(request.modes)
     watch = _Watch(log, total)
-    scanned = scan(request, watch)
+    found = scan(request, watch)
     path = options.out or options.results / "scale" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    text = scanned.model_dump_json(indent=1)
+    text = found.model_dump_json(indent=1)
     write_text(path, text)
     if options.json:
         print(text)
     else:
-        _print(scanned)
+        _print(found)
     log.print(f"written: {path}", soft_wrap=True)
     if options.figure:
-        figure_style.save_as(scaling_figure(scanned), options.figure)
+        figure_style.save_as(scaling_figure(found), options.figure)
         log.print(f"figure: {options.figure}", soft_wrap=True)
-    if len(scanned.rows) < total:
-        log.print(f"stopped after {len(scanned.rows)} of {total} points")
+    if len(found.rows) < total:
+        log.print(f"stopped after {len(found.rows)} of {total} points")
         return 130
-    return 3 if any(row.status == "crashed" for row in scanned.rows) else 0
+    return 3 if any(row.status == "crashed" for row in found.rows) else 0
 
 
 def _request(options: argparse.Namespace) -> ScanRequest:
@@ -99,20 +98,20 @@ def parse_qubits(text: str) -> tuple[int, ...]:
     """
     try:
         parts = [int(part) for part in text.split(":")] if ":" in text else []
-        qubits: Sequence[int] = range(parts[0], parts[1] + 1, *parts[2:]) if parts else [*map(int, text.split(","))]
+        found: Sequence[int] = range(parts[0], parts[1] + 1, *parts[2:]) if parts else [*map(int, text.split(","))]
     except (ValueError, TypeError, IndexError):
-        qubits = ()
+        found = ()
     # The ends of a range are looked at before its numbers are written out.
-    if not qubits or not all(1 <= n <= 30 for n in (qubits[0], qubits[-1])) or not all(1 <= n <= 30 for n in qubits):
+    if not found or not all(1 <= n <= 30 for n in (found[0], found[-1])) or not all(1 <= n <= 30 for n in found):
         raise Refused(f"--qubits is '{text}'; expected numbers from 1 to 30 such as 8, 4:16, 4:16:2 or 4,8,12")
-    return tuple(qubits)
+    return tuple(found)
 
 
-def _print(scanned: Scan) -> None:
-    for table in tables(scanned):
-        print(_tables.text(table))
-    for note in notes(scanned):
-        print(filled(note, _tables.terminal(), rest="  "))
+def _print(found: Scan) -> None:
+    for table in tables(found):
+        print(forms.text(table))
+    for note in notes(found):
+        print(filled(note, forms.terminal(), rest="  "))
 
 
 class _Watch:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from qinn_bench.cli import _records, _study
-from qinn_bench.cli._tables import FORMS
-from qinn_bench.records import published
+from qinn_bench.report.finished_table import finished_table
+from qinn_bench.report.forms import FORMS
 from qinn_bench.report.latex import Font, Page, latex
-from qinn_bench.report.sensitivity_table import licensed
-from qinn_bench.report.study_table import table
-from qinn_bench.study import progress
-from qinn_bench.study.progress import CellStanding
-from qinn_bench.values import Record, Refused
 from qinn_bench.writing import write_text
 
 
@@ -34,15 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Render what is finished; cells without a record are counted in the table."""
-    planned = _study.found(options, options.records)
-    study, cells = planned.study, _study.over_seeds(planned.cells)
-    columns = tuple(options.columns.split(",")) if options.columns else study.columns or None
-    own = [one.current for one in cells if one.current], list(map(str, planned.odd))
-    records, notes = _published(options.records, study.name, cells) if options.records else own
-    made = licensed(table(records, columns, study.title), records, options.results)
-    made = replace(made, footnotes=(*made.footnotes, *notes))
+    selection = _study.selected(options, options.records)
+    columns = options.columns.split(",") if options.columns else ()
+    made = finished_table(selection, options.results, columns, options.records)
     if options.format == "latex":
-        text = latex(made, Page(options.font, options.landscape), study.name)
+        text = latex(made, Page(options.font, options.landscape), selection.study.name)
     else:
         text = FORMS[options.format](made)
     if options.out:
@@ -50,14 +39,3 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(text)
     return 0
-
-
-def _published(path: Path, study: str, cells: Sequence[CellStanding]) -> tuple[list[Record], list[str]]:
-    """The published records of these cells, and what has to be said of them."""
-    records = [one.record for one in cells if one.record]
-    if not records:
-        raise Refused(f"{path} has no record of the cells of '{study}' that were asked for")
-    notes, (other, differs) = [published.said(path, records)], progress.of_other_inputs(cells)
-    if other:
-        notes.append(f"{other} of these records are not of this version: {differs}.")
-    return records, notes

@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from qinn_bench.cli import _records
-from qinn_bench.cli._tables import FORMS
+from qinn_bench.records import known
+from qinn_bench.report.forms import FORMS
 from qinn_bench.report.variance_table import variance_table
+from qinn_bench.study import study_files
 from qinn_bench.values import Record, Refused
 from qinn_bench.verdicts.variance_sources import VarianceBudget, budgets
 
@@ -29,25 +31,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each row, data set and metric."""
-    study = str(_records.read_study(options.study)["name"])
-    records, notes = _records.some_of_study(options, study)
+    study = str(study_files.read_plain(options.study)["name"])
+    records, notes = known.some_of_study(study, options.results, options.records)
     metrics = options.metric or ["nll"]
-    shares = budgets(records, metrics, options.against)
-    if not shares:
-        known = sorted({name for record in records for name in record.metrics})
-        raise Refused(f"no row has three values of {', '.join(metrics)}; there are: {', '.join(known)}")
+    found = budgets(records, metrics, options.against)
+    if not found:
+        measured = sorted({name for record in records for name in record.metrics})
+        raise Refused(f"no row has three values of {', '.join(metrics)}; there are: {', '.join(measured)}")
     if options.json:
-        print(json.dumps([one.model_dump() for one in shares], indent=1, ensure_ascii=False))
+        print(json.dumps([one.model_dump() for one in found], indent=1, ensure_ascii=False))
         return 0
-    table = variance_table(shares, study)
-    table = replace(table, footnotes=(*table.footnotes, *_left_out(records, shares, metrics), *notes))
+    table = variance_table(found, study)
+    table = replace(table, footnotes=(*table.footnotes, *_left_out(records, found, metrics), *notes))
     print(FORMS[options.format](table), end="")
     return 0
 
 
-def _left_out(records: Sequence[Record], shares: Sequence[VarianceBudget], metrics: Sequence[str]) -> list[str]:
+def _left_out(records: Sequence[Record], found: Sequence[VarianceBudget], metrics: Sequence[str]) -> list[str]:
     """Each row that moved sources alone and has no budget for a metric, with what its records say."""
-    have = {(one.data, one.row, one.metric) for one in shares} | {(one.data, one.against, one.metric) for one in shares}
+    have = {(one.data, one.row, one.metric) for one in found} | {(one.data, one.against, one.metric) for one in found}
     reasons: dict[tuple[str, str, str], Counter[str]] = {}
     for record in records:
         for metric in metrics:

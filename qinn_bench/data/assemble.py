@@ -21,7 +21,12 @@ ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 
 class Shares(NamedTuple):
-    """The shares of training and of validation rows; the others are test rows."""
+    """The shares of training and of validation rows; the others are test rows.
+
+    Example:
+        >>> [len(part) for part in Shares(0.5, 0.25).split(np.zeros((8, 2)))]
+        [4, 2, 2]
+    """
 
     train: float = TRAIN
     valid: float = VALID

@@ -19,7 +19,12 @@ COORDINATES = ("momenta", "mass")
 
 @dataclass(frozen=True)
 class Cuts:
-    """A selection: transverse momenta above and masses within these values in GeV, |eta| below these."""
+    """A selection: transverse momenta above and masses within these values in GeV, |eta| below these.
+
+    Example:
+        >>> Cuts(pt_mu=25.0, eta_mu=2.4, pt_jet=30.0, eta_jet=2.4, mass=(66.0, 116.0)).mass
+        (66.0, 116.0)
+    """
 
     pt_mu: float
     eta_mu: float
@@ -35,7 +40,13 @@ CUTS: dict[str, Cuts] = {
 
 
 class Event(NamedTuple):
-    """Columns ``(n,)`` of mu-, mu+ and jet; `dphi_ll` and `dphi_jl` are centred: 0 is back to back with the mu-."""
+    """Columns ``(n,)`` of mu-, mu+ and jet; `dphi_ll` and `dphi_jl` are centred: 0 is back to back with the mu-.
+
+    Example:
+        >>> one = np.ones(2)
+        >>> Event(50 * one, 0 * one, 40 * one, one, 30 * one, one, 0 * one, one).pt_mum.tolist()
+        [50.0, 50.0]
+    """
 
     pt_mum: Array
     eta_mum: Array
@@ -130,7 +141,14 @@ def check_coordinates(owner: str, coordinates: str) -> None:
 
 @dataclass(frozen=True)
 class DileptonMass:
-    """Replace pT(mu+) by m_ll, in rows whose columns are an `Event` in the order `columns` (others stay)."""
+    """Replace pT(mu+) by m_ll, in rows whose columns are an `Event` in the order `columns` (others stay).
+
+    Example:
+        >>> row = np.array([[50.0, 0.1, 40.0, -0.2, 30.0, 1.0, 0.1, 2.0]])
+        >>> features, logdet = DileptonMass().forward(row)
+        >>> bool(np.allclose(DileptonMass().inverse(features), row)), round(float(features[0, 2]), 1)
+        (True, 90.3)
+    """
 
     columns: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7)
 
@@ -155,6 +173,12 @@ class RelativeAngles:
     """Replace azimuths by their centred differences to a reference azimuth, wrapped to [-pi, pi).
 
     An azimuth outside [-pi, pi) keeps its number of turns, so that the map is one-to-one on all reals.
+
+    Example:
+        >>> rows = np.array([[3.0, -3.0]])
+        >>> turn = RelativeAngles(reference=0, others=(1,))
+        >>> turn.forward(rows)[0].round(3).tolist(), turn.inverse(turn.forward(rows)[0]).round(3).tolist()
+        ([[3.0, -2.858]], [[3.0, -3.0]])
     """
 
     reference: int

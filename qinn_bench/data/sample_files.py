@@ -43,7 +43,12 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """What a sample is made of: all arguments of the generator that change its rows."""
+    """What a sample is made of: all arguments of the generator that change its rows.
+
+    Example:
+        >>> SampleRequest(events=1000, seed=7).quality
+        'fast'
+    """
 
     events: int
     seed: int = 1

@@ -25,6 +25,10 @@ class FileTable:
     """The columns of a file.
 
     `rows` ``(n, dim)`` are NaN in a column that does not hold numbers; `odd` says of each column what it holds then.
+
+    Example:
+        >>> FileTable(("pt", "name"), np.array([[50.0, np.nan]]), ("", "text")).names
+        ('pt', 'name')
     """
 
     names: tuple[str, ...]

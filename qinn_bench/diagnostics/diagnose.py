@@ -34,6 +34,11 @@ class Diagnosis(Value):
     """One number about a model: which diagnostic it belongs to, which of its circuits, and what it is.
 
     `reference` is what the number is to be held against, such as its finite-sample floor; `of` says what that is.
+
+    Example:
+        >>> Diagnosis(what="entanglement", part="circuit", quantity="Meyer-Wallach",
+        ...     found=Estimate(value=0.68)).found.value
+        0.68
     """
 
     what: str
@@ -55,6 +60,13 @@ class Subject:
         n: rows of the data set that effective dimensions refer to.
         sets: sets of parameters of an effective dimension; 1 looks at the model's own weights only.
         spread: every parameter of a set is moved from its initial value by up to this much, uniformly.
+
+    Example:
+        >>> from reference_models.bounds.gaussian import build
+        >>> subject = Subject(build(2).double(), lambda dim, seed: build(dim).double(), torch.zeros(10, 2,
+        ...     dtype=torch.float64), 1000)
+        >>> [finding.quantity for finding in diagnose(subject, "directions")][:1]
+        ['singular value 1 of 2 of dz/dx']
     """
 
     model: Model

@@ -33,6 +33,10 @@ class EffectiveDimension:
         sets: sets of parameters that were used.
         dropped: sets left out because a gradient was not finite.
         rows: rows behind each Fisher matrix; with fewer than d its rank, and so the value, is limited by them.
+
+    Example:
+        >>> EffectiveDimension(value=80.0, error=4.0, parameters=370, sets=6, dropped=0, rows=100).share
+        0.21621621621621623
     """
 
     value: float

@@ -31,6 +31,12 @@ class Spectrum:
         degree: the highest of them.
         bound: the highest that the uploads allow.
         sets: sets of weights.
+
+    Example:
+        >>> from qinn_bench.quantum.ansatz import reuploading
+        >>> found = spectrum(reuploading(2, uploads=1), 0, 10, torch.Generator().manual_seed(0))
+        >>> found.degree <= found.bound, found.frequencies[:2].tolist()
+        (True, [0.0, 1.0])
     """
 
     frequencies: Array

@@ -16,7 +16,12 @@ from qinn_bench.values import Array, Estimate
 
 class Divergence(NamedTuple):
     """A binned distance: its value, what each row of both samples adds to it at first order, its variance under equal
-    laws, and the share of generated rows outside the histogram (such rows are not compared)."""
+    laws, and the share of generated rows outside the histogram (such rows are not compared).
+
+    Example:
+        >>> Divergence(0.01, (np.zeros(3), np.zeros(3)), null=0.0, outside=0.25).outside
+        0.25
+    """
 
     value: float
     influence: tuple[Array, Array]

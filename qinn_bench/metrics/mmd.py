@@ -26,6 +26,10 @@ class Discrepancy(NamedTuple):
     """Unbiased MMD^2 of two equally large samples, its standard error, and its values under random relabelling.
 
     Without relabelling the error is not known.
+
+    Example:
+        >>> Discrepancy(3e-4, None, null=np.zeros(0)).value
+        0.0003
     """
 
     value: float

@@ -29,11 +29,26 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,=+\[\]-]*$", max_l
 
 
 class Refused(ValueError):
-    """What was asked for cannot be had; the message is one sentence: what was given, what was expected, what exists."""
+    """What was asked for cannot be had; the message is one sentence: what was given, what was expected, what exists.
+
+    Example:
+        >>> try:
+        ...     raise Refused("no model is called 'splin'; there are: spline_inn")
+        ... except ValueError as refusal:
+        ...     print(refusal)
+        no model is called 'splin'; there are: spline_inn
+    """
 
 
 class Value(BaseModel):
-    """A frozen, strictly typed value; unknown keys and non-finite numbers are refused."""
+    """A frozen, strictly typed value; unknown keys and non-finite numbers are refused.
+
+    Example:
+        >>> class Point(Value):
+        ...     x: float
+        >>> Point(x=1.0).model_copy(update={"x": 2.0})
+        Point(x=2.0)
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -42,6 +57,12 @@ class Estimate(Value):
     """A number with its error (one standard deviation), its unit, the direction that is better, and its sample size.
 
     `value` is None where the number does not exist; `note` then says why.
+
+    Example:
+        >>> Estimate(value=0.036, error=0.003, n=10_000, unit="sd", better="lower").error
+        0.003
+        >>> Estimate(value=None, note="no row lies in the window").value is None
+        True
     """
 
     value: float | None

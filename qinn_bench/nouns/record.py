@@ -30,6 +30,13 @@ class Certificate(Value):
     `inversion_failures` is the share of latent draws without a pre-image; `logdet_error` the largest difference between
     the claimed log-det and autodiff; `sign_changes` the share of rows whose det J has the minority sign;
     `support_leak` the share of generated rows outside the data's support.
+
+    Example:
+        >>> certificate = Certificate(verdict="fail", reasons=("the density integrates to 12.3",),
+        ...     mass=Estimate(value=12.3),
+        ...                           interval=(8.6, 16.0), effective_share=0.01, draws=200_000)
+        >>> certificate.verdict, certificate.mass.value
+        ('fail', 12.3)
     """
 
     verdict: Verdict
@@ -48,7 +55,12 @@ class Certificate(Value):
 
 
 class Training(Value):
-    """How a training ended: steps taken, the step and validation loss of the kept weights, and why it stopped."""
+    """How a training ended: steps taken, the step and validation loss of the kept weights, and why it stopped.
+
+    Example:
+        >>> Training(steps=2000, best_step=1900, best_loss=7.48, stopped="budget used up").best_step
+        1900
+    """
 
     steps: int
     best_step: int
@@ -65,6 +77,10 @@ class Resources(Value):
     of the model's outputs with respect to its trained parameters at `rank_rows` test rows; `rank_is_bound` says that
     all outputs at these rows were independent, so that more rows would show more. `without_effect` counts the trained
     numbers on which neither latents nor log-determinants depend there.
+
+    Example:
+        >>> Resources(circuit_evaluations=0, step_flops=404_354, cpu_to_best_s=4.9, peak_memory_mb=344.4, rank=352).rank
+        352
     """
 
     circuit_evaluations: int
@@ -84,6 +100,11 @@ class Comparison(Value):
     is its 95 % confidence interval. The p-values are those of "first is better", "first is worse" and, with a
     `margin`, "the two differ by less than the margin"; `p_wilcoxon` is a second opinion on "first is better".
     `remarks` are what of the `reason` holds whatever the outcome is, such as the replicates that were left out.
+
+    Example:
+        >>> Comparison(outcome="better", reason="", effect=Estimate(value=0.12, error=0.02), interval=(0.07,
+        ...     0.17)).outcome
+        'better'
     """
 
     outcome: Outcome
@@ -101,7 +122,12 @@ class Comparison(Value):
 
 
 class Flag(Value):
-    """Why a number is too good to be believed: the kind of suspicion, and one sentence with its figures."""
+    """Why a number is too good to be believed: the kind of suspicion, and one sentence with its figures.
+
+    Example:
+        >>> str(Flag(kind="memoriser", said="98 % of the rows lie nearer to training rows than chance"))
+        'memoriser: 98 % of the rows lie nearer to training rows than chance'
+    """
 
     kind: Suspicion
     said: str
@@ -121,6 +147,15 @@ class Record(Value):
     `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
     it, so that a new or changed metric is taken again without training. `inputs` names all that made the numbers, part
     by part, each with the fingerprint of its content (`keys.inputs_of`).
+
+    Example:
+        >>> from qinn_bench.values import Budget, Cell, Use
+        >>> cell = Cell(model=Use(name="qinn"), data=Use(name="moons"), budget=Budget(), backend="native", device="cpu",
+        ...             seed=0, samples=1000, mass_draws=10_000)
+        >>> record = Record(key="0a1b", study="mine", row="qinn", role="model", cell=cell, status="diverged",
+        ...     reason="NaN loss")
+        >>> record.status, record.metrics
+        ('diverged', {})
     """
 
     schema_version: Literal[1] = 1

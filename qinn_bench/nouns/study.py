@@ -50,6 +50,10 @@ class Budget(Value):
     Every `check_every` steps the loss of the first `check_rows` validation rows is taken, and the weights of the best
     check are kept; `patience` counts checks without improvement before training stops (0: never); `clip` is the
     largest allowed norm of the gradient.
+
+    Example:
+        >>> Budget(steps=500, batch=64).schedule
+        'cosine'
     """
 
     steps: Positive = 1000
@@ -64,7 +68,12 @@ class Budget(Value):
 
 
 class Use(Value):
-    """A model or a data set by name, with all its knobs spelled out."""
+    """A model or a data set by name, with all its knobs spelled out.
+
+    Example:
+        >>> str(Use(name="spline_inn", knobs={"blocks": 2, "bins": 4}))
+        'spline_inn[bins=4,blocks=2]'
+    """
 
     name: str
     knobs: Knobs = Field(default_factory=dict)
@@ -81,6 +90,12 @@ class Cell(Value):
     `control` the circuits of the model are replaced before training. The seed moves every source of randomness, or
     only the one that `varies`; the others then stay at seed 0. The split into train, valid and test rows is moved by
     itself alone, so that all models and seeds are judged on the same rows.
+
+    Example:
+        >>> cell = Cell(model=Use(name="qinn"), data=Use(name="moons"), budget=Budget(), backend="native", device="cpu",
+        ...             seed=3, samples=1000, mass_draws=10_000, varies="batches")
+        >>> cell.stream("batches"), cell.stream("initialisation"), cell.stream("split")
+        (3, 0, 0)
     """
 
     model: Use
@@ -105,6 +120,10 @@ class Row(Value):
 
     With `shape`, the matcher sets the knobs that are left open so that the study's `match` is met; with a `ladder`,
     each of the study's sizes takes the rung (more knobs) that comes nearest to it.
+
+    Example:
+        >>> Row(model="qinn", label="trimmed", knobs={"uploads": 4}, shape="deep").label
+        'trimmed'
     """
 
     model: str
@@ -121,6 +140,13 @@ class Match(Value):
     step of `batch` rows; `rank` is that of the Jacobian of the parameters near the start of training. An axis of 0 is
     not asked for; with none, a study's sizes are its parameters. Weights that no readout sees do not count, unless
     `blind` says so.
+
+    Example:
+        >>> match = Match(parameters=370, tolerance=0.03)
+        >>> match.axis, match.target, match.allowed
+        ('parameters', 370, 'within 3.0%')
+        >>> match.counted(Parameters(total=372, quantum=320, classical=52, frozen=0, blind=16))
+        356
     """
 
     parameters: NotNegative = 0
@@ -163,7 +189,12 @@ class Match(Value):
 
 
 class Plugins(Value):
-    """Folders whose files join what exists, relative to the study file; their code is run because they are named."""
+    """Folders whose files join what exists, relative to the study file; their code is run because they are named.
+
+    Example:
+        >>> Plugins(models="my_models/").data_sets
+        ''
+    """
 
     models: str = ""
     data_sets: str = ""
@@ -177,6 +208,12 @@ class Study(Value):
     named; with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
     `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is
     for the data, and is no row yet, becomes one. `plugins` are folders of models, data sets and metrics of the user's.
+
+    Example:
+        >>> study = Study(name="mine", data=("moons",), models=(Row(model="spline_inn"),),
+        ...     budgets={"short": Budget(steps=500)})
+        >>> study.seeds, study.samples
+        (3, 10000)
     """
 
     name: StudyName
@@ -207,6 +244,10 @@ class Parameters(Value):
     were not counted.
     `buffers` are fitted numbers outside of its parameters that its density depends on, such as the rows of a kernel
     density estimate; None where they were not counted.
+
+    Example:
+        >>> Parameters(total=372, quantum=320, classical=52, frozen=0, blind=16).live
+        356
     """
 
     total: int

@@ -32,6 +32,10 @@ class Noise:
     After every gate of the circuit as it is written, and on each wire that the gate acts on, come first a depolarizing
     channel (one of X, Y, Z with probability ``depolarizing/3`` each), then amplitude damping (|1> decays to |0> with
     probability ``damping``). Nothing happens to idle wires. Each measured bit is flipped with probability ``readout``.
+
+    Example:
+        >>> Noise(depolarizing=0.01, readout=0.02).damping
+        0.0
     """
 
     depolarizing: float = 0.0
@@ -44,7 +48,12 @@ NOISELESS = Noise()
 
 @dataclass(frozen=True)
 class BackendRequest:
-    """A name that was understood: the simulator, and what its options say."""
+    """A name that was understood: the simulator, and what its options say.
+
+    Example:
+        >>> str(parse("noisy:depolarizing=0.01,shots=1024"))
+        'noisy:depolarizing=0.01,shots=1024'
+    """
 
     simulator: str
     noise: Noise = NOISELESS

@@ -54,7 +54,15 @@ class Backend(Protocol):
 
 
 class Torch:
-    """This project's own statevector simulator, on any device of torch."""
+    """This project's own statevector simulator, on any device of torch.
+
+    Example:
+        >>> from qinn_bench.quantum.ansatz import reuploading
+        >>> circuit = reuploading(2, uploads=1)
+        >>> readout = Torch().run(circuit, torch.zeros(3, circuit.n_inputs), torch.zeros(circuit.n_weights))
+        >>> tuple(readout.shape)
+        (3, 2)
+    """
 
     name = "torch"
     run = staticmethod(statevector.run)
@@ -63,7 +71,12 @@ class Torch:
 
 
 class Native:
-    """This project's compiled kernel, on the CPU."""
+    """This project's compiled kernel, on the CPU.
+
+    Example:
+        >>> Native.name
+        'native'
+    """
 
     name = "native"
     run = staticmethod(native.run)

@@ -31,6 +31,10 @@ class Angle:
     """The angle ``factor * (constant + weights[weight] + s * inputs[input])`` with ``s = weights[scale]`` or 1.
 
     Each part is left out where its index is None. Angles are in radians.
+
+    Example:
+        >>> Angle(weight=0, input=1, factor=2.0).constant
+        0.0
     """
 
     weight: int | None = None
@@ -47,6 +51,10 @@ class Gate:
     ``Rot`` takes (phi, theta, omega) and is RZ(omega) RY(theta) RZ(phi); ``U3`` takes (theta, phi, delta) and is
     PhaseShift(phi) RY(theta) PhaseShift(delta). Controls come first among the wires. ``CPhase`` is PennyLane's
     ControlledPhaseShift.
+
+    Example:
+        >>> Gate("CNOT", (0, 1)).wires
+        (0, 1)
     """
 
     name: GateName
@@ -62,7 +70,12 @@ class Gate:
 
 @dataclass(frozen=True)
 class Pauli:
-    """The observable that is a product of Pauli letters on wires, such as ``Pauli("ZZ", (0, 1))``."""
+    """The observable that is a product of Pauli letters on wires, such as ``Pauli("ZZ", (0, 1))``.
+
+    Example:
+        >>> Pauli("ZZ", (0, 1)).word
+        'ZZ'
+    """
 
     word: str
     wires: tuple[int, ...]
@@ -70,7 +83,12 @@ class Pauli:
 
 @dataclass(frozen=True)
 class WeightedSum:
-    """The observable ``sum_k coefficients[k] * paulis[k]``; the empty word is the identity."""
+    """The observable ``sum_k coefficients[k] * paulis[k]``; the empty word is the identity.
+
+    Example:
+        >>> WeightedSum((0.5, 0.5), (Pauli("Z", (0,)), Pauli("X", (1,)))).coefficients
+        (0.5, 0.5)
+    """
 
     coefficients: tuple[float, ...]
     paulis: tuple[Pauli, ...]
@@ -78,14 +96,24 @@ class WeightedSum:
 
 @dataclass(frozen=True)
 class Probabilities:
-    """The probability of each outcome of measuring these wires, ``2^len(wires)``; the first wire is the highest bit."""
+    """The probability of each outcome of measuring these wires, ``2^len(wires)``; the first wire is the highest bit.
+
+    Example:
+        >>> Probabilities((0, 1)).wires
+        (0, 1)
+    """
 
     wires: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class AllZero:
-    """The probability that all of these wires are measured 0: the projector on their |0...0>."""
+    """The probability that all of these wires are measured 0: the projector on their |0...0>.
+
+    Example:
+        >>> AllZero((0, 1, 2)).wires
+        (0, 1, 2)
+    """
 
     wires: tuple[int, ...]
 
@@ -100,7 +128,12 @@ def width(observable: Observable) -> int:
 
 @dataclass(frozen=True)
 class WeightBlock:
-    """A named, shaped run of a circuit's weights."""
+    """A named, shaped run of a circuit's weights.
+
+    Example:
+        >>> WeightBlock("angles", (2, 3)).size
+        6
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -120,6 +153,12 @@ class Circuit:
     Raises:
         Refused: a gate or an observable names a wire, a weight or an input that is not there, a wire twice, a register
             without wires, or letters other than I, X, Y and Z.
+
+    Example:
+        >>> circuit = Circuit(1, 1, (WeightBlock("w", (1,)),), (Gate("RY", (0,), (Angle(weight=0, input=0),)),),
+        ...     (Pauli("Z", (0,)),))
+        >>> circuit.n_weights, circuit.n_outputs, circuit.depth, circuit.counts
+        (1, 1, 1, {'RY': 1})
     """
 
     n_wires: int

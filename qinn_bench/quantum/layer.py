@@ -20,6 +20,12 @@ class CircuitLayer(nn.Module):
 
     Raises:
         Refused: the backend does not exist or cannot run here.
+
+    Example:
+        >>> from qinn_bench.quantum.ansatz import reuploading
+        >>> layer = CircuitLayer(reuploading(2, uploads=1), backend="torch")
+        >>> layer(torch.zeros(3, 2)).shape, layer.jacobian(torch.zeros(3, 2))[1].shape
+        (torch.Size([3, 2]), torch.Size([3, 2, 2]))
     """
 
     is_quantum = True

@@ -29,6 +29,11 @@ class Fourier(nn.Module):
     Attributes:
         frequencies: the integer frequencies ``(terms, n_in)``, with respect to the inputs as they come.
         owner: which output a term belongs to, ``(terms, n_out)`` of zeros and ones.
+
+    Example:
+        >>> stand_in = Fourier([[(1, 0), (0, 1)]], n_in=2)
+        >>> stand_in(torch.zeros(3, 2)).shape, sum(p.numel() for p in stand_in.parameters())
+        (torch.Size([3, 1]), 5)
     """
 
     frequencies: Tensor
@@ -94,7 +99,12 @@ def _root(waves: Tensor) -> Tensor:
 
 
 class TanhLayer(nn.Module):
-    """``y = tanh(s h' + b + C tanh(D h + e))`` where ``h'`` is, for each output, the input that it is nearest to."""
+    """``y = tanh(s h' + b + C tanh(D h + e))`` where ``h'`` is, for each output, the input that it is nearest to.
+
+    Example:
+        >>> TanhLayer([0, 1], n_in=2, width=3)(torch.zeros(5, 2)).shape
+        torch.Size([5, 2])
+    """
 
     nearest: Tensor
 

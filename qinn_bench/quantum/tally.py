@@ -24,6 +24,10 @@ class Tally:
     A circuit on one row is one evaluation, its Jacobian along n inputs is n more (n tangent states), and the reverse
     sweep of a gradient is none. `kernel_flops` are the operations of the compiled kernel in both sweeps; `hidden` names
     a simulator whose operations nobody counts.
+
+    Example:
+        >>> Tally(evaluations=128).kernel_flops
+        0.0
     """
 
     evaluations: int = 0
@@ -40,7 +44,17 @@ def tallied(model: nn.Module) -> Iterator[Tally]:
 
 
 class Counting(Wrapper):
-    """A backend that counts what it passes on to another."""
+    """A backend that counts what it passes on to another.
+
+    Example:
+        >>> import torch
+        >>> from qinn_bench.quantum.ansatz import reuploading
+        >>> from qinn_bench.quantum.backends import Torch
+        >>> circuit, tally = reuploading(2, uploads=1), Tally()
+        >>> values = Counting(Torch(), tally).run(circuit, torch.zeros(3, 2), torch.zeros(circuit.n_weights))
+        >>> tally.evaluations
+        3
+    """
 
     def __init__(self, backend: Backend, tally: Tally) -> None:
         super().__init__(backend)

@@ -32,7 +32,13 @@ def wrapped(model: nn.Module, wrap: Callable[[Backend], Backend]) -> Iterator[No
 
 
 class Wrapper:
-    """A backend that passes on what it is asked to another, and gives back what that answers."""
+    """A backend that passes on what it is asked to another, and gives back what that answers.
+
+    Example:
+        >>> from qinn_bench.quantum.backends import Torch
+        >>> Wrapper(Torch()).name
+        'torch'
+    """
 
     def __init__(self, backend: Backend) -> None:
         self.backend, self.name = backend, backend.name

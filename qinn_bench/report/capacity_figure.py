@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from qinn_bench.capacity import curves
 from qinn_bench.capacity.equivalence import Curve
 from qinn_bench.report.capacity_table import AXIS_TITLES
+from qinn_bench.report.family_curves import Families
 from qinn_bench.report.figure_style import DASHES, PAGE, STYLE, even, pens, words
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.values import Estimate
@@ -23,6 +24,11 @@ MARKERS = "osD^vP*X"
 CONTROLS = {"frozen": "s", "unentangled": "^", "fourier": "D", "tanh": "v", "untrained": "x"}
 FLOOR = "0.45"
 ROOM = 0.03
+
+
+def figure_of(families: Families) -> Figure:
+    """The figure of the families of a study with its floors and ceilings."""
+    return capacity_figure(families.curves, families.bounds, families.metric, families.axis, families.unit)
 
 
 def capacity_figure(

@@ -79,12 +79,12 @@ def pairs(findings: Findings, name: str, chosen: Sequence[RowPair] | None = None
     if findings.margin is not None:
         header.insert(5, Heading("p_equal", "p equal (Holm)"))
     shown = [at for at, heading in enumerate(header) if heading.name not in _empty(chosen)]
-    lines = tuple(_pair(pair, findings, shown) for pair in sorted(chosen, key=_decided_first))
+    lines = tuple(_pair(pair, findings, shown) for pair in sorted(chosen, key=decided_first))
     return Table(f"Pairs of rows of {name}", tuple(header[at] for at in shown), lines, _notes(findings, chosen))
 
 
 def _notes(findings: Findings, chosen: Sequence[RowPair]) -> tuple[str, ...]:
-    counts = Counter(pair.comparison.outcome for pair in sorted(chosen, key=_decided_first))
+    counts = Counter(pair.comparison.outcome for pair in sorted(chosen, key=decided_first))
     methods = dict.fromkeys(pair.comparison.method for pair in chosen if pair.comparison.method)
     robust = (
         " W/T/L: on how many the first wins, ties and loses; median of the differences; Wilcoxon: his test of signed "
@@ -111,7 +111,7 @@ def _empty(chosen: Sequence[RowPair]) -> set[str]:
     return robust | tested
 
 
-def _decided_first(pair: RowPair) -> tuple[bool, bool, float]:
+def decided_first(pair: RowPair) -> tuple[bool, bool, float]:
     """Over all data sets by p, the decided ones first; on single data sets as they come."""
     if pair.wins is None:
         return True, True, 0.0

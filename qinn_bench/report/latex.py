@@ -48,7 +48,12 @@ RAISED = {"<super>": "^", "<sub>": "_"}
 
 @dataclass(frozen=True)
 class Page:
-    """Where a table has to fit: the size of its letters, and whether the page lies on its side."""
+    """Where a table has to fit: the size of its letters, and whether the page lies on its side.
+
+    Example:
+        >>> Page("small", landscape=True).width
+        550.0
+    """
 
     font: Font = "scriptsize"
     landscape: bool = False

@@ -15,7 +15,12 @@ WORST: tuple[Verdict, ...] = ("fail", "undecided", "pass")
 
 @dataclass(frozen=True)
 class Group:
-    """The records of one row on one data set, and how many seeds the rows beside it have."""
+    """The records of one row on one data set, and how many seeds the rows beside it have.
+
+    Example:
+        >>> Group("moons", "a", (), 5).ok
+        []
+    """
 
     data: str
     row: str

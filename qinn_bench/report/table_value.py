@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,12 +21,20 @@ MISSING = "–"
 INDENT = "  "
 """What the label of a control starts with."""
 FLAGGED = "‼"
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+"""How a text starts that spreadsheets take for a formula, and the numbers that start so too."""
 VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A column: the name to ask for it by, its title, and the unit of its numbers."""
+    """A column: the name to ask for it by, its title, and the unit of its numbers.
+
+    Example:
+        >>> str(Heading("swd", "sliced W₁", "sd"))
+        'sliced W₁ [sd]'
+    """
 
     name: str
     title: str
@@ -42,6 +51,10 @@ class Entry:
     `plain` are the numbers that a text tells, by what is added to the name of the column: ``{"_low": 1.2, "_high": 3}``
     of an interval, ``{"": 5, "_of": 5}`` of "5/5". In CSV they stand in cells of their own; those of the first column
     have their names alone.
+
+    Example:
+        >>> str(Entry(Estimate(value=6.4949, error=0.012), "✓"))
+        '6.495(12)✓'
     """
 
     content: Estimate | str
@@ -62,6 +75,10 @@ class Line:
     """A row of a table: its data set, model, role, worst certificate, one entry a column, and remarks that go below.
 
     A row that is `flagged` is too good to be believed and is never the best.
+
+    Example:
+        >>> Line("moons", "a", "model", "pass", (Entry("a"), Entry(Estimate(value=0.036)))).flagged
+        False
     """
 
     data: str
@@ -75,7 +92,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of entries under headings, and the notes that explain them; the first column names the model."""
+    """Rows of entries under headings, and the notes that explain them; the first column names the model.
+
+    Example:
+        >>> line = Line("", "a", "model", "", (Entry("a"), Entry(Estimate(value=0.036, error=0.003), best=True)))
+        >>> table = Table("Rows", (Heading("model", "model"), Heading("swd", "sliced W₁", "sd")), (line,), ())
+        >>> table.cells()[1]
+        [['a', '', 'model', 0.036, 0.003, '', '']]
+        >>> print(table.csv(), end="")
+        model,data,role,swd,swd_error,certificate,remarks
+        a,,model,0.036,0.003,,
+    """
 
     title: str
     header: tuple[Heading, ...]
@@ -104,20 +131,27 @@ class Table:
         notes = "\n".join(f"- {_plain(note)}" for note in self.footnotes)
         return f"### {_plain(self.title)}\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
 
-    def csv(self) -> str:
-        """Model, data set, role, the numbers of each column in full precision, a cell each, certificate, remarks."""
+    def cells(self) -> tuple[list[str], list[list[str | float]]]:
+        """Names, and for each row its model, data set, role, the numbers of each column in full precision, a cell each,
+        certificate and remarks; what does not exist is empty."""
         first = list(self.rows[0].entries[0].plain) if self.rows else []
         suffixes = [_suffixes([row.entries[i] for row in self.rows]) for i in range(1, len(self.header))]
-        out = io.StringIO()
-        writer = csv.writer(_Lines(out))
         named = zip(self.header[1:], suffixes, strict=True)
         names = [heading.name + suffix for heading, own in named for suffix in own]
-        writer.writerow(["model", *first, "data", "role", *names, "certificate", "remarks"])
+        lines = []
         for row in self.rows:
-            told = (row.entries[0].plain[name] for name in first)
+            told = ("" if (x := row.entries[0].plain[name]) is None else x for name in first)
             entries = zip(row.entries[1:], suffixes, strict=True)
             cells = [_csv_cells(entry).get(suffix, "") for entry, own in entries for suffix in own]
-            writer.writerow([row.model, *told, row.data, row.role, *cells, row.verdict, "; ".join(row.remarks)])
+            lines.append([row.model, *told, row.data, row.role, *cells, row.verdict, "; ".join(row.remarks)])
+        return ["model", *first, "data", "role", *names, "certificate", "remarks"], lines
+
+    def csv(self) -> str:
+        """The `cells` in CSV; a text that a spreadsheet would take for a formula is made `harmless`."""
+        out = io.StringIO()
+        writer = csv.writer(LineFeeds(out))
+        names, lines = self.cells()
+        writer.writerows([map(harmless, names), *(map(harmless, line) for line in lines)])
         return out.getvalue()
 
     def json(self) -> str:
@@ -161,14 +195,32 @@ def markdown_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-class _Lines:
-    r"""Takes rows that end with ``\r\n``, by which a writer knows which cells to quote, and ends them with ``\n``."""
+class LineFeeds:
+    r"""Takes rows that end with ``\r\n``, by which a writer knows which cells to quote, and ends them with ``\n``.
+
+    Example:
+        >>> out = io.StringIO()
+        >>> csv.writer(LineFeeds(out)).writerow(["a", "b"])
+        4
+        >>> out.getvalue()
+        'a,b\n'
+    """
 
     def __init__(self, out: IO[str]) -> None:
         self.out = out
 
     def write(self, row: str) -> int:
+        """Write one row."""
         return self.out.write(row.removesuffix("\r\n") + "\n")
+
+
+def harmless(cell: Any) -> Any:
+    """A cell of CSV that no spreadsheet takes for a formula: such a text gets an apostrophe in front.
+
+    >>> harmless("=HYPERLINK(0)"), harmless("-1.5"), harmless(-1.5), harmless("a-b")
+    ("'=HYPERLINK(0)", '-1.5', -1.5, 'a-b')
+    """
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
 
 
 def _suffixes(column: Sequence[Entry]) -> list[str]:

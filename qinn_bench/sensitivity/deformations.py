@@ -25,7 +25,14 @@ RowIndices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Pool:
-    """True rows ``(N, dim)`` to draw samples from, their features, and the mode ``(N,)`` that each belongs to."""
+    """True rows ``(N, dim)`` to draw samples from, their features, and the mode ``(N,)`` that each belongs to.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> source = pool(registry.make("data", registry.parse_use("moons[events=2000]")))
+        >>> source.dim, source.rows.shape
+        (2, (200000, 2))
+    """
 
     data: Dataset
     rows: Array
@@ -40,21 +47,39 @@ class Pool:
 
 
 class Draw(NamedTuple):
-    """Which rows of a pool are the true sample, and which others are left to make the generated one from."""
+    """Which rows of a pool are the true sample, and which others are left to make the generated one from.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> source = pool(registry.make("data", registry.parse_use("moons[events=2000]")))
+        >>> drawn = draw(source, 100, np.random.default_rng(0))
+        >>> len(drawn.truth), len(set(drawn.truth) & set(drawn.spare))
+        (100, 0)
+    """
 
     truth: RowIndices
     spare: RowIndices
 
 
 class Planted(NamedTuple):
-    """A generated sample ``(n, dim)`` with a known flaw, and its exact log-density at the true sample, if known."""
+    """A generated sample ``(n, dim)`` with a known flaw, and its exact log-density at the true sample, if known.
+
+    Example:
+        >>> Planted(rows=np.zeros((3, 2)), log_prob=None).rows.shape
+        (3, 2)
+    """
 
     rows: Array
     log_prob: Array | None
 
 
 class Deformation(NamedTuple):
-    """A flaw with one strength between 0 (none) and `top`; `needs` counts the features that it takes."""
+    """A flaw with one strength between 0 (none) and `top`; `needs` counts the features that it takes.
+
+    Example:
+        >>> [one.name for one in DEFORMATIONS]
+        ['shift', 'rescaling', 'correlation', 'dropped mode', 'tail']
+    """
 
     name: str
     top: float

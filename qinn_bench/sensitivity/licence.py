@@ -35,6 +35,12 @@ class Sight(Value):
 
     `epsilon` has the 95 % interval `low` to `high`; it is None where not even `top`, the largest strength planted, is
     seen. `repeats` is the number of samples near `epsilon`, `null` that of undeformed samples behind the alarm.
+
+    Example:
+        >>> sight = Sight(metric="swd", column="swd", samples=2000, deformation="shift", epsilon=0.07, top=4.0,
+        ...     repeats=40, null=200)
+        >>> sight.epsilon
+        0.07
     """
 
     metric: str
@@ -53,6 +59,13 @@ class Licence(Value):
     """What the metrics can see on one data set, whose content has the hash `fingerprint`.
 
     `measured` has for each metric the fingerprint of its code (`measures.fingerprints`).
+
+    Example:
+        >>> sight = Sight(metric="swd", column="swd", samples=2000, deformation="shift", epsilon=0.07, top=4.0,
+        ...     repeats=40, null=200)
+        >>> licence = Licence(data="moons", fingerprint="0a1b", sights=(sight,))
+        >>> len(licence.of("swd", 5000)), len(licence.of("swd", 1000))
+        (1, 0)
     """
 
     schema_version: int = 1

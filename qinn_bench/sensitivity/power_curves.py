@@ -31,7 +31,12 @@ A value that grows linearly above normal noise has 2.3, one that grows with the 
 
 
 class Sample(NamedTuple):
-    """Values and errors ``(repeats,)`` of repeated samples, NaN where there are none, and which way is better."""
+    """Values and errors ``(repeats,)`` of repeated samples, NaN where there are none, and which way is better.
+
+    Example:
+        >>> Sample(np.array([0.1, 0.2]), np.array([0.01, 0.01]), "lower").better
+        'lower'
+    """
 
     values: Array
     errors: Array
@@ -39,7 +44,12 @@ class Sample(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """Where a power curve crosses the wanted power: the strength and its 95 % interval."""
+    """Where a power curve crosses the wanted power: the strength and its 95 % interval.
+
+    Example:
+        >>> Crossing(strength=0.07, low=0.05, high=0.09).strength
+        0.07
+    """
 
     strength: float
     low: float

@@ -17,7 +17,12 @@ FAR = 1e100
 
 
 class Spread(NamedTuple):
-    """What a bootstrap says of a statistic: its standard error and its percentile interval."""
+    """What a bootstrap says of a statistic: its standard error and its percentile interval.
+
+    Example:
+        >>> spread(np.arange(101.0), level=0.9)
+        Spread(error=29.300170647967224, low=4.999999999999999, high=95.0)
+    """
 
     error: float
     low: float

@@ -26,6 +26,12 @@ class Ranking(NamedTuple):
     test at the level asked for. On three data sets F alarms falsely, in up to 19 % where 5 % are asked for
     (results/validation/error_rates.md). Where all data sets agree on one order F is infinite; its p is then that of
     this order by chance, 1 / k!^(n - 1).
+
+    Example:
+        >>> scores = np.array([[0.9, 0.8, 0.7], [0.8, 0.9, 0.6], [0.9, 0.7, 0.8], [0.9, 0.8, 0.5]])
+        >>> ranking = friedman(-scores)
+        >>> ranking.mean_ranks.tolist(), round(ranking.p_chi2, 3)
+        ([2.75, 2.0, 1.25], 0.105)
     """
 
     mean_ranks: Array

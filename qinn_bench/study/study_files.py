@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from qinn_bench import catalogue, outside, registry
 from qinn_bench.bounds import check_study
@@ -11,9 +13,11 @@ from qinn_bench.file_text import Measure
 from qinn_bench.files import at_hand, named
 from qinn_bench.quantum import backend_names
 from qinn_bench.reading import parse, read_toml
-from qinn_bench.values import Match, Plugins, Refused, Row, Study, Use
+from qinn_bench.values import NAME, Match, Plugins, Refused, Row, Study, Use
 
 FOLDER = "benchmarks/studies"
+UNWRITTEN = Path("the study")
+"""What a study is called that is in no file."""
 FEWEST_VARIED = 4
 """A source of randomness that is moved alone needs so many seeds to show its variance."""
 
@@ -26,8 +30,29 @@ def load_study(path: Path) -> Study:
             or a backend with options that it does not have.
     """
     path, absent = named(path, FOLDER, "study file")
-    study = parse(Study, read_toml(path, absent), str(path))
-    join(study.plugins, at_hand(path))
+    return _checked(parse(Study, read_toml(path, absent), str(path)), at_hand(path))
+
+
+def study_of(asked: Path | str | Mapping[str, Any] | Study) -> Study:
+    """The study that is asked for: a file or the name of one of the project's own, what such a file says, or a value.
+
+    Folders that the latter two name lie where the program runs.
+
+    Raises:
+        Refused: as for `load_study`; or it is something else.
+    """
+    if isinstance(asked, Study):
+        return _checked(asked, UNWRITTEN)
+    if isinstance(asked, Mapping):
+        return _checked(parse(Study, asked, "the study"), UNWRITTEN)
+    if isinstance(asked, str | Path):
+        return load_study(Path(asked))
+    raise Refused(f"a study is asked for by a {type(asked).__name__}; a path, a name, a dict or a Study was expected")
+
+
+def _checked(study: Study, path: Path) -> Study:
+    """A study of the file at `path`, if all that it names exists and goes together."""
+    join(study.plugins, path)
     check_study(study)
     _check_names(study)
     _check_apart(study)
@@ -45,6 +70,25 @@ def join(plugins: Plugins, path: Path) -> None:
     outside.of_study({kind: (said[kind],) for kind in outside.KINDS if said[kind]}, path.parent, str(path))
     for kind in outside.KINDS:
         registry.names(kind)
+
+
+def read_plain(study: Path) -> dict[str, Any]:
+    """What a study file says, its models not looked up; it has a name.
+
+    Raises:
+        Refused: no such file, or no study.
+    """
+    study, absent = named(study, FOLDER, "study file")
+    content = read_toml(study, absent, "a study in TOML")
+    if "name" not in content:
+        raise Refused(f"{study} is not a study: it has no name")
+    name, models = content["name"], content.get("models", [])
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        raise Refused(f"{study}: 'name' is {name!r:.60}, but lower-case letters, digits, - and _ were expected")
+    if not isinstance(models, list) or not all(isinstance(row, dict) for row in models):
+        raise Refused(f"{study}: 'models' is {models!r:.60}, but [[models]] was expected")
+    join(parse(Plugins, content.get("plugins", {}), f"{study}: plugins"), at_hand(study))
+    return content
 
 
 def _check_names(study: Study) -> None:

@@ -36,6 +36,16 @@ class Checkpoint:
     Attributes:
         path: where it lies; its name tells one cell from another.
         every: seconds between two of them.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     checkpoint = Checkpoint(Path(folder) / "cell.pt", every=0.0)
+        ...     checkpoint.keep(lambda: {"step": 10})
+        ...     state = checkpoint.load()
+        ...     checkpoint.remove()
+        >>> state
+        {'step': 10}
     """
 
     path: Path

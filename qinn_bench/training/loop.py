@@ -25,7 +25,13 @@ FOUND = ("step", "recent", "steps", "train_loss", "valid_loss", "seconds", "best
 @dataclass(frozen=True)
 class Fit:
     """How a training went: its outcome, the loss curves by step, the seconds of each step, and the CPU seconds until
-    the weights that were kept."""
+    the weights that were kept.
+
+    Example:
+        >>> training = Training(steps=2, best_step=2, best_loss=1.5, stopped="budget used up")
+        >>> Fit("ok", "", training, steps=[1, 2], train_loss=[1.7, 1.6], valid_loss=[1.6, 1.5]).cpu_to_best_s is None
+        True
+    """
 
     status: Status
     reason: str

@@ -56,7 +56,12 @@ class ClaimedDensity(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that speaks against a pass."""
+    """One thing that speaks against a pass.
+
+    Example:
+        >>> Finding("fail", "the density integrates to 12.3").verdict
+        'fail'
+    """
 
     verdict: Verdict
     reason: str

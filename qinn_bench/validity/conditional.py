@@ -22,7 +22,14 @@ WORST = ("fail", "undecided", "pass")
 
 
 class Given(DensityModel):
-    """A conditional density at one condition ``(c,)``: a density of features alone."""
+    """A conditional density at one condition ``(c,)``: a density of features alone.
+
+    Example:
+        >>> from reference_models.flows.affine_inn import build
+        >>> at_one = Given(build(2, condition=1), torch.ones(1))
+        >>> at_one.log_prob(torch.zeros(3, 2)).shape
+        torch.Size([3])
+    """
 
     def __init__(self, model: Any, condition: Tensor) -> None:
         super().__init__(model.shape)

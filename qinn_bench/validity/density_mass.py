@@ -42,6 +42,11 @@ class Proposal:
 
     `share` ``(k,)`` sums to one; `centre` ``(k, dim)``; `scale` ``(k, dim, dim)`` are lower Cholesky factors;
     `dof` ``(k,)``.
+
+    Example:
+        >>> proposal = Proposal(np.ones(1), np.zeros((1, 2)), np.eye(2)[None], np.array([5.0]))
+        >>> proposal.sample(4, np.random.default_rng(0)).shape, proposal.log_density(np.zeros((1, 2))).round(3).tolist()
+        ((4, 2), [-1.838])
     """
 
     share: Array
@@ -128,6 +133,11 @@ class Mass:
     error means much (arXiv:1507.02646). `at_least` is a lower 97.5 % bound that holds whatever the tail, from clipped
     weights. `undefined` is the share of draws at which the density is no number. `rows` are draws from the normalised
     density (by resampling), ``(m, dim)``.
+
+    Example:
+        >>> mass = Mass(1.002, 0.004, 0.4, 8e4, 200_000, 0.2, 0.98, 0.0, np.zeros((0, 2)))
+        >>> tuple(round(end, 3) for end in mass.interval)
+        (0.994, 1.01)
     """
 
     value: float

@@ -33,7 +33,12 @@ OVERLAP = 0.001
 
 class Copies(NamedTuple):
     """How much nearer rows are to one set than to another: the share beyond chance, its error, and the share of
-    identical rows."""
+    identical rows.
+
+    Example:
+        >>> Copies(share=0.98, error=0.01, same=1.0).same
+        1.0
+    """
 
     share: float
     error: float

@@ -24,7 +24,12 @@ LEVEL = 0.01
 
 @dataclass(frozen=True)
 class TooGood:
-    """A column better than truth: its value, the 5 % quantile of the null, and the p-value after Holm's correction."""
+    """A column better than truth: its value, the 5 % quantile of the null, and the p-value after Holm's correction.
+
+    Example:
+        >>> TooGood(column="swd", value=0.001, quantile=0.012, p=0.004, tested=3).column
+        'swd'
+    """
 
     column: str
     value: float
@@ -39,6 +44,12 @@ class Nulls:
 
     The replicates are drawn without replacement from all rows of the data set but these, seeded by names, and kept
     under `folder` where there is one; `codes` are the fingerprints of the metrics, by name.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> nulls = Nulls(registry.make("data", registry.parse_use("moons[events=2000]")), n=100)
+        >>> nulls.possible
+        True
     """
 
     data: Dataset

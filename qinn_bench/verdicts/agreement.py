@@ -34,6 +34,15 @@ class Agreement(Value):
     `first_error` and `second_error` are those of either mean as tables have them; `error` is that of the difference.
     `p` is two-sided, `p_corrected` holds over all numbers that are compared (Holm). `pairs` are
     the seeds of either run.
+
+    Example:
+        >>> one = Agreement(row="a", data="moons", column="swd", unit="sd", first=0.036, second=0.034,
+        ...     first_error=0.002,
+        ...                 second_error=0.002, difference=0.002, error=0.003, z=0.7, p=0.5, p_corrected=1.0,
+        ...     how="same seeds",
+        ...                 pairs=(5, 5))
+        >>> one.agrees
+        True
     """
 
     row: str
@@ -64,6 +73,11 @@ class Compared(Value):
     `left_out` names rows and numbers that are not in both, or were made under other settings; `inputs` what made the
     numbers and differs; `machines` what differs between processors and libraries; `certificates` cells that are
     believed in one run only.
+
+    Example:
+        >>> Compared(found=(), left_out=("row 'b' is in the first run only",), inputs="", machines=(),
+        ...     certificates=()).agrees
+        True
     """
 
     found: tuple[Agreement, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from difflib import get_close_matches
 from itertools import combinations
+from typing import get_args, get_type_hints
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from qinn_bench.statistics.paired import LEAST, compare, ruling
 from qinn_bench.statistics.sign_flips import wilcoxon_p
 from qinn_bench.statistics.welch import welch
 from qinn_bench.values import Array, Comparison, Refused
-from qinn_bench.verdicts.outside_results import Results
+from qinn_bench.verdicts.outside_results import LARGEST, Results, plain_number
 from qinn_bench.verdicts.standings import alike, remarks, standings
 
 
@@ -57,6 +58,37 @@ def compared(results: Results, terms: CompareTerms) -> Findings:
         dropped=tuple(f"{column}, seed {seed}" if seed else column for column, seed in results.dropped),
         costs=results.costs,
     )
+
+
+def terms_of(
+    better: str = "higher",
+    margin: str | float | None = None,
+    level: str | float = 0.05,
+    over: str = "auto",
+    control: str = "",
+) -> CompareTerms:
+    """The terms of a comparison as somebody states them, numbers perhaps as text.
+
+    Raises:
+        Refused: a margin or a level that is none, or a word for `better` or `over` that there is not.
+    """
+    for name, word in (("better", better), ("over", over)):
+        known = get_args(get_type_hints(CompareTerms)[name])
+        if word not in known:
+            raise Refused(f"{name} is '{word}', expected one of: {', '.join(known)}")
+    widest = None if margin is None else plain_number(str(margin).strip())
+    if margin is not None and (widest is None or not widest > 0):
+        expected = f"the largest difference that counts as none, above 0 and at most {LARGEST:g}"
+        raise Refused(f"the margin is {margin}, expected {expected}")
+    chance = plain_number(str(level).strip())
+    if chance is None or not 0 < chance < 0.5:
+        raise Refused(f"the level is {level}, expected a chance between 0 and 0.5")
+    return CompareTerms(better, widest, chance, over, control)  # type: ignore[arg-type]
+
+
+def with_control(rows: Sequence[str], terms: CompareTerms) -> list[str]:
+    """The rows that are compared where some are named: the control is always one of them."""
+    return [*rows, *[terms.control] * bool(rows and terms.control and terms.control not in rows)]
 
 
 def _by_rank(results: Results, terms: CompareTerms) -> tuple[Results, Array]:

@@ -30,6 +30,13 @@ class Claim(Value):
     ``qinn``. `margin` is the largest difference that counts as none, in the `unit` of the metric; `ratio` is how many
     times the parameters of the first family the second needs for the same quality; `replicates` is the least number
     of pairs of seeds.
+
+    Example:
+        >>> claim = Claim(id="hybrid-ahead", statement="the hybrid is better", first="hybrid", second="spline",
+        ...     metric="nll",
+        ...               relation="better", data="zjets")
+        >>> claim.replicates
+        5
     """
 
     id: Annotated[str, Field(pattern=NAME)]
@@ -50,6 +57,12 @@ class Claims(Value):
     """The claims of one source about one study; their p-values are corrected together.
 
     `source` says who claims it, `quoted` what, `note` why the margins are what they are.
+
+    Example:
+        >>> from qinn_bench.files import at_hand
+        >>> claims = load(at_hand(Path("benchmarks/claims/rousselot2024.toml")))
+        >>> claims.study_name, len(claims.claims), claims.level
+        ('capacity_zjets', 5, 0.05)
     """
 
     name: Annotated[str, Field(pattern=NAME)]

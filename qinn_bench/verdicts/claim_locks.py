@@ -24,7 +24,12 @@ MEANINGS: dict[LockStanding, str] = {
 
 
 class Freeze(Value):
-    """One freeze: the SHA-256 of what the file said, when, and at which commit of this source."""
+    """One freeze: the SHA-256 of what the file said, when, and at which commit of this source.
+
+    Example:
+        >>> Freeze(sha256="0" * 64, frozen_utc="2026-01-01T00:00:00+00:00").commit
+        ''
+    """
 
     sha256: str
     frozen_utc: str
@@ -32,7 +37,12 @@ class Freeze(Value):
 
 
 class ClaimLock(Value):
-    """All freezes of a file, the oldest first; to be committed with the file."""
+    """All freezes of a file, the oldest first; to be committed with the file.
+
+    Example:
+        >>> ClaimLock(freezes=(Freeze(sha256="0" * 64, frozen_utc="2026-01-01T00:00:00+00:00"),)).freezes[-1].frozen_utc
+        '2026-01-01T00:00:00+00:00'
+    """
 
     freezes: tuple[Freeze, ...] = ()
 

@@ -24,7 +24,18 @@ PROVEN = 0.025
 
 
 class Ruling(Value):
-    """What the records say of a claim, with the p-value of its support, raw and corrected over the file."""
+    """What the records say of a claim, with the p-value of its support, raw and corrected over the file.
+
+    Example:
+        >>> from qinn_bench.verdicts.claim_file import Claim
+        >>> claim = Claim(id="hybrid-ahead", statement="the hybrid is better", first="hybrid", second="spline",
+        ...     metric="nll",
+        ...               relation="better", data="zjets")
+        >>> Ruling(claim=claim, decision="undecided", reason="3 pairs of seeds", effect=Estimate(value=None),
+        ...     interval=None, p=None,
+        ...        p_corrected=1.0, replicates=3, method="").decision
+        'undecided'
+    """
 
     claim: Claim
     decision: ClaimDecision

@@ -16,6 +16,7 @@ from qinn_bench.statistics import corrections, paired
 from qinn_bench.values import Array, Comparison, Record, Refused, Value
 from qinn_bench.writing import write_text
 
+WATCHED = Path("benchmarks/watched/quality.toml")
 TOLERANCES = {"float32": 1e-4, "float64": 1e-6}
 """The relative difference up to which a number is the same, by the precision of its training."""
 SeriesOutcome = Literal["same", "equal", "better", "worse", "inconclusive"]
@@ -26,6 +27,10 @@ class WatchedStudy(Value):
     """What is watched: a study, the first seeds that are enough while nothing moves, and a margin for each metric.
 
     A margin is the largest change of a metric, in its unit, that counts as none.
+
+    Example:
+        >>> WatchedStudy(study="nightly", margins={"nll": 0.05}).first_seeds
+        5
     """
 
     study: str
@@ -35,7 +40,12 @@ class WatchedStudy(Value):
 
 
 class Series(Value):
-    """The golden numbers of one row, data set and metric: one for each seed from 0 on, None where there was none."""
+    """The golden numbers of one row, data set and metric: one for each seed from 0 on, None where there was none.
+
+    Example:
+        >>> Series(row="qinn", data="moons", metric="nll", values=(1.55, None, 1.56)).values[0]
+        1.55
+    """
 
     row: str
     data: str
@@ -48,6 +58,10 @@ class Golden(Value):
 
     `inputs` has for each row (`row_of`) the content of all that made its numbers but the seed (`keys.inputs_of`), and
     `measured` for each metric that of the code that took it.
+
+    Example:
+        >>> Golden(study="nightly", commit="0a1b2c3", environment="", series=()).schema_version
+        1
     """
 
     schema_version: Literal[1] = 1
@@ -60,7 +74,13 @@ class Golden(Value):
 
 
 class SeriesVerdict(Value):
-    """What became of one golden series; `comparison` is of the numbers now against then, where they moved."""
+    """What became of one golden series; `comparison` is of the numbers now against then, where they moved.
+
+    Example:
+        >>> SeriesVerdict(row="qinn", data="moons", metric="nll", outcome="equal", reason="within the margin",
+        ...     seeds=5).outcome
+        'equal'
+    """
 
     row: str
     data: str

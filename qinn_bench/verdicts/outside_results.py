@@ -7,7 +7,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +34,10 @@ class Columns(NamedTuple):
     """The names of a file's columns: what is compared, on what (empty: one data set), and its scores.
 
     With `sd` and `n` the value is a mean over n runs of that standard deviation; with `seed` there is a line a run.
+
+    Example:
+        >>> Columns(row="model", value="auc", column="data", seed="seed")
+        Columns(row='model', value='auc', column='data', seed='seed', sd='', n='')
     """
 
     row: str
@@ -51,6 +55,11 @@ class Results(NamedTuple):
     the runs of a score) are None where scores are runs themselves. `dropped` are the replicates left out because a
     row has no score there; `costs` says of rows how many more replicates were complete without that row alone, the most
     first.
+
+    Example:
+        >>> results = Results(("a", "b"), (("x", "0"), ("x", "1"), ("y", "0")), np.array([[1.0, 2, 3], [4, 5, 6]]))
+        >>> results.columns, [block.tolist() for block in results.by_column()]
+        (('x', 'y'), [[[1.0, 2.0], [4.0, 5.0]], [[3.0], [6.0]]])
     """
 
     rows: tuple[str, ...]
@@ -83,6 +92,7 @@ class _Score(NamedTuple):
     n: float
 
 
+Cells = dict[str, str]
 Scores = dict[tuple[str, Replicate], _Score]
 
 
@@ -97,9 +107,22 @@ def read(path: Path, columns: Columns, drop: bool = False, rows: Sequence[str] =
         Refused: no such file, a column that is not there or there twice, a score that is no plain finite number, two
             scores of one row on one replicate, a missing score, a row that is not there, or fewer than two rows.
     """
-    _check_roles(columns)
+    check_roles(columns)
+    return read_cells(_lines(path, columns), path, columns, drop, rows)
+
+
+def read_cells(
+    lines: Iterable[tuple[int, Cells]], path: Path | str, columns: Columns, drop: bool = False, rows: Sequence[str] = ()
+) -> Results:
+    """The same from lines that are read already, each with its number and the text of the wanted cells by column.
+
+    `path` is what the table is called where something is wrong with it.
+
+    Raises:
+        Refused: as for `read`.
+    """
     scores: Scores = {}
-    for number, cells in _lines(path, columns):
+    for number, cells in lines:
         row, replicate = cells[columns.row], (cells.get(columns.column, "all"), cells.get(columns.seed, ""))
         score = _score(path, number, cells, columns)
         if earlier := scores.get((row, replicate)):
@@ -116,7 +139,12 @@ def plain_number(text: str) -> float | None:
     return (number if abs(number) * LARGEST >= 1 else 0.0) if abs(number) <= LARGEST else None
 
 
-def _check_roles(columns: Columns) -> None:
+def check_roles(columns: Columns) -> None:
+    """Let columns pass that go together.
+
+    Raises:
+        Refused: seeds and standard deviations, one of `sd` and `n` without the other, or one column named twice.
+    """
     if columns.seed and columns.sd:
         raise Refused("name a column of seeds (one line a run) or of standard deviations (one line a mean), not both")
     if bool(columns.sd) != bool(columns.n):
@@ -177,7 +205,7 @@ def _separator(path: Path, text: str, wanted: Sequence[str]) -> str:
     return separator
 
 
-def _score(path: Path, line: int, cells: dict[str, str], columns: Columns) -> _Score:
+def _score(path: Path | str, line: int, cells: dict[str, str], columns: Columns) -> _Score:
     for role, name in (("row", columns.row), ("column", columns.column), ("seed", columns.seed)):
         if name and not cells[name]:
             raise Refused(f"{path}: line {line} has nothing in column '{name}' (--{role})")
@@ -192,7 +220,7 @@ def _score(path: Path, line: int, cells: dict[str, str], columns: Columns) -> _S
     return _Score(line, value, sd, n)
 
 
-def _number(path: Path, line: int, cells: dict[str, str], column: str) -> float:
+def _number(path: Path | str, line: int, cells: dict[str, str], column: str) -> float:
     """The number in a cell, not a number where the cell is a hole."""
     text = cells[column]
     if text.lower() in HOLES:
@@ -206,7 +234,7 @@ def _number(path: Path, line: int, cells: dict[str, str], column: str) -> float:
     return number
 
 
-def _chosen(path: Path, scores: Scores, asked: Sequence[str]) -> tuple[str, ...]:
+def _chosen(path: Path | str, scores: Scores, asked: Sequence[str]) -> tuple[str, ...]:
     """The rows to compare: those asked for, or all."""
     known = list(dict.fromkeys(row for row, _ in scores))
     for name in asked:
@@ -219,7 +247,7 @@ def _chosen(path: Path, scores: Scores, asked: Sequence[str]) -> tuple[str, ...]
     return rows
 
 
-def _complete(path: Path, scores: Scores, rows: tuple[str, ...], means: bool, drop: bool) -> Results:
+def _complete(path: Path | str, scores: Scores, rows: tuple[str, ...], means: bool, drop: bool) -> Results:
     replicates = tuple(dict.fromkeys(replicate for row, replicate in scores if row in set(rows)))
     nothing = _Score(0, math.nan, math.nan, math.nan)
     table = np.array([[scores.get((row, one), nothing) for one in replicates] for row in rows], dtype=np.float64)
@@ -254,7 +282,7 @@ def said_costs(costs: Sequence[tuple[str, int]]) -> str:
 
 
 def _holes(
-    path: Path,
+    path: Path | str,
     rows: Sequence[str],
     replicates: Sequence[Replicate],
     hole: Array,

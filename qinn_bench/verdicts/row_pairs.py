@@ -27,6 +27,10 @@ class PairTerms:
     number of (data, seed) pairs; with `other_budgets` the two rows may have been trained under different budgets.
     `arrays` is the folder of results with the arrays of the records; without it, or where an array is missing,
     likelihoods are compared seed by seed only, and the method says so.
+
+    Example:
+        >>> PairTerms("nll", data="zjets", margin=0.1).replicates
+        5
     """
 
     metric: str
@@ -40,7 +44,13 @@ class PairTerms:
 
 @dataclass(frozen=True)
 class Side:
-    """All records of one row, by (data, seed)."""
+    """All records of one row, by (data, seed).
+
+    Example:
+        >>> side = Side("qinn", {})
+        >>> side.quantum, side.is_control, side.models
+        (False, False, set())
+    """
 
     row: str
     records: dict[DataSeed, Record]

@@ -32,6 +32,10 @@ class Part(Value):
 
     The share is that of the variance over seeds, which move every source but the split. Intervals hold at 95 %; they
     are None where the source moves nothing.
+
+    Example:
+        >>> Part(source="split", values=8, deviation=0.03, share=0.4, share_interval=(0.2, 0.8)).share
+        0.4
     """
 
     source: str
@@ -48,6 +52,13 @@ class VarianceBudget(Value):
     `seeds` is the spread over seeds, `parts` that of each source alone, `rest` what the parts leave of it (negative:
     more than all). `worth` says how many independent replicates, each with a split of its own, the mean over all
     seeds on one split is worth; None where the split was not varied.
+
+    Example:
+        >>> budget = VarianceBudget(row="qinn", metric="swd", unit="sd", seeds=Part(source="seeds", values=8,
+        ...     deviation=0.05),
+        ...     parts=())
+        >>> budget.seeds.deviation, budget.worth
+        (0.05, None)
     """
 
     row: str = ""

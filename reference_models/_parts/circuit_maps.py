@@ -17,7 +17,14 @@ def log_sech(u: Tensor) -> Tensor:
 
 
 class ToAngles(nn.Module):
-    """``h = 2 atan(exp(a x + b))`` with a > 0, elementwise: a sigmoid onto (0, pi) for which cos h = -tanh(a x + b)."""
+    """``h = 2 atan(exp(a x + b))`` with a > 0, elementwise: a sigmoid onto (0, pi) for which cos h = -tanh(a x + b).
+
+    Example:
+        >>> maps = ToAngles(2)
+        >>> angles, slope = maps(torch.zeros(1, 2))
+        >>> bool(torch.allclose(maps.inverse(angles), torch.zeros(1, 2), atol=1e-6))
+        True
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -38,6 +45,11 @@ class ToLatent(nn.Module):
     """``z = a atanh(-c y) + b`` with a > 0 and c just below 1, elementwise.
 
     With ``y = cos h`` it undoes `ToAngles`, so that a circuit that does nothing gives the identity.
+
+    Example:
+        >>> z, slope = ToLatent(2)(torch.zeros(1, 2))
+        >>> z.shape, slope.shape
+        (torch.Size([1, 2]), torch.Size([1, 2]))
     """
 
     def __init__(self, dim: int) -> None:

@@ -21,6 +21,13 @@ class RationalQuadratic:
 
     Its ``3 bins - 1`` numbers are widths, heights (both through a softmax; the narrowest bin is a hundredth of an even
     one, which is the 1e-3 of the paper at 10 bins) and inner slopes (through a softplus, at least 1e-3).
+
+    Example:
+        >>> spline = RationalQuadratic(bins=3, bound=5.0)
+        >>> x = torch.tensor([[-6.0, 0.5]])
+        >>> image, slope = spline.forward(x, torch.zeros(1, 2, spline.width))
+        >>> spline.width, bool(torch.allclose(spline.inverse(image, torch.zeros(1, 2, spline.width)), x, atol=1e-5))
+        (8, True)
     """
 
     bins: int

@@ -13,7 +13,15 @@ ABOUT = About(citation="the multivariate normal distribution", role="floor")
 
 
 class Gaussian(DensityModel):
-    """``x = mean + L z`` with L lower triangular and positive on the diagonal, where its logarithms are trained."""
+    """``x = mean + L z`` with L lower triangular and positive on the diagonal, where its logarithms are trained.
+
+    Example:
+        >>> flow = Gaussian(2)
+        >>> x = torch.linspace(-1, 1, 6).reshape(3, 2)
+        >>> z, logdet = flow(x)
+        >>> logdet.shape, bool(torch.allclose(flow.inverse(z), x, atol=1e-5))
+        (torch.Size([3]), True)
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)

@@ -13,7 +13,14 @@ ABOUT = About(citation="the training rows of the data set", role="floor")
 
 
 class Memoriser(Sampler):
-    """Hands out training rows in random order, each once before any comes again; no density."""
+    """Hands out training rows in random order, each once before any comes again; no density.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> data = registry.make("data", registry.parse_use("moons[events=400]"))
+        >>> tuple(Memoriser(2, data).sample(5, torch.Generator().manual_seed(0)).shape)
+        (5, 2)
+    """
 
     def __init__(self, dim: int, data: Dataset) -> None:
         super().__init__(dim)

@@ -15,7 +15,15 @@ ABOUT = About(citation="the known density of the data set", role="ceiling", need
 
 
 class Oracle(Sampler, Density):
-    """The density of a data set, carried over to features; it has no latent space and nothing to train."""
+    """The density of a data set, carried over to features; it has no latent space and nothing to train.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> data = registry.make("data", registry.parse_use("moons[events=400]"))
+        >>> exact = build(2, data=data)
+        >>> tuple(exact.log_prob(torch.zeros(3, 2, dtype=torch.float64)).shape)
+        (3,)
+    """
 
     def __init__(self, dim: int, density: KnownDensity, transform: Transform) -> None:
         super().__init__(dim)

@@ -13,7 +13,14 @@ ABOUT = About(citation="the product of the marginal distributions of the trainin
 
 
 class ProductOfMarginals(Sampler):
-    """Each feature from a training row of its own: the marginals are exact, all dependence is gone; no density."""
+    """Each feature from a training row of its own: the marginals are exact, all dependence is gone; no density.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> data = registry.make("data", registry.parse_use("moons[events=400]"))
+        >>> tuple(ProductOfMarginals(2, data).sample(5, torch.Generator().manual_seed(0)).shape)
+        (5, 2)
+    """
 
     def __init__(self, dim: int, data: Dataset) -> None:
         super().__init__(dim)

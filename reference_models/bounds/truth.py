@@ -14,7 +14,14 @@ ABOUT = About(citation="the test rows of the data set", role="floor")
 
 
 class Truth(Sampler):
-    """Hands out test rows from the end of the data set, where metrics take theirs from its beginning; no density."""
+    """Hands out test rows from the end of the data set, where metrics take theirs from its beginning; no density.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> data = registry.make("data", registry.parse_use("moons[events=400]"))
+        >>> tuple(Truth(2, data).sample(5, torch.Generator().manual_seed(0)).shape)
+        (5, 2)
+    """
 
     def __init__(self, dim: int, data: Dataset) -> None:
         super().__init__(dim)

@@ -23,7 +23,13 @@ REACH = 3.0
 
 
 class Affine:
-    """``y = x exp(s) + t`` with ``|s|`` below `steepest`, smoothly: an unbounded exponent makes training diverge."""
+    """``y = x exp(s) + t`` with ``|s|`` below `steepest`, smoothly: an unbounded exponent makes training diverge.
+
+    Example:
+        >>> image, log_slope = Affine().forward(torch.ones(1, 2), torch.zeros(1, 2, 2))
+        >>> image.tolist(), log_slope.tolist()
+        ([[1.0, 1.0]], [[0.0, 0.0]])
+    """
 
     width = 2
 
@@ -45,7 +51,12 @@ class Affine:
 
 
 class Reach(nn.Module):
-    """``x -> 3 tanh(x / 3)`` of each feature, in standard deviations: a network behind it sees no row as far out."""
+    """``x -> 3 tanh(x / 3)`` of each feature, in standard deviations: a network behind it sees no row as far out.
+
+    Example:
+        >>> round(float(Reach()(torch.tensor([100.0]))), 3)
+        3.0
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, k) -> (n, k)``, within (-3, 3)."""

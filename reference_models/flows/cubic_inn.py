@@ -32,6 +32,12 @@ class Piece:
     """The cubic ``y0 + h (a t + b t^2 + c t^3)``, ``t = (x - x0) / w`` in [0, 1], of the bin that holds each value.
 
     All are ``(n, k)``; ``a, b, c`` come from the end slopes in units of the chord ``h / w``.
+
+    Example:
+        >>> one = torch.ones(1, 1)
+        >>> straight = Piece(0 * one, 0 * one, one, one, one, 0 * one, 0 * one)
+        >>> float(straight.image(0.25 * one)), float(straight.slope(0.25 * one))
+        (0.25, 1.0)
     """
 
     x0: Tensor
@@ -57,6 +63,13 @@ class Cubic:
 
     Its ``2 bins + 2`` numbers are widths, heights (through a softmax) and the slopes at both ends (through a sigmoid,
     between 0 and 3 chords of the end bin); inner slopes follow from Steffen's rule (Astron. Astrophys. 239 (1990) 443).
+
+    Example:
+        >>> spline = Cubic(bins=3, bound=5.0)
+        >>> x = torch.tensor([[-6.0, 0.5]])
+        >>> image, slope = spline.forward(x, torch.zeros(1, 2, spline.width))
+        >>> spline.width, bool(torch.allclose(spline.inverse(image, torch.zeros(1, 2, spline.width)), x, atol=1e-5))
+        (8, True)
     """
 
     bins: int

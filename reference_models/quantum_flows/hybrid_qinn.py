@@ -57,7 +57,13 @@ def _known(construction: str) -> str:
 
 
 class CircuitConditioner(nn.Module):
-    """Reads numbers off features: a circuit with one wire a feature, its <Z>, and a linear head that starts at zero."""
+    """Reads numbers off features: a circuit with one wire a feature, its <Z>, and a linear head that starts at zero.
+
+    Example:
+        >>> from qinn_bench.quantum.ansatz import reuploading
+        >>> CircuitConditioner(2, 5, reuploading(2, uploads=1), "torch")(torch.zeros(3, 2)).shape
+        torch.Size([3, 5])
+    """
 
     def __init__(self, n_in: int, n_out: int, circuit: Circuit, backend: str) -> None:
         super().__init__()
@@ -75,7 +81,14 @@ class CircuitConditioner(nn.Module):
 
 
 class QuantumLast(DensityModel):
-    """Classical steps, then a QINN from their output to the latent; its loss terms act on its own input."""
+    """Classical steps, then a QINN from their output to the latent; its loss terms act on its own input.
+
+    Example:
+        >>> flow = build(2, blocks=1, hidden=2, bins=2, uploads=1, backend="torch")
+        >>> z, logdet = flow(torch.zeros(3, 2))
+        >>> z.shape, logdet.shape
+        (torch.Size([3, 2]), torch.Size([3]))
+    """
 
     one_to_one = False
     inverse_tolerance = QINN.inverse_tolerance

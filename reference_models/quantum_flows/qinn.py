@@ -62,6 +62,10 @@ class Terms:
     `fidelity` multiplies the mean of 1 - F between the measured state and the one prepared from the measured values;
     `mmd` the MMD^2 between latents and the normal, and, with `both` directions, between rows and rows that the learned
     preparation generates; `barrier` the penalty on folds, which are seen in `stretch`.
+
+    Example:
+        >>> Terms(fidelity=0.0, mmd=0.0, barrier=100.0, stretch="monotone", both=False).barrier
+        100.0
     """
 
     fidelity: float
@@ -72,7 +76,15 @@ class Terms:
 
 
 class QINN(DensityModel):
-    """One circuit with one wire per feature (times `copies`), between `ToAngles` and `ToLatent`."""
+    """One circuit with one wire per feature (times `copies`), between `ToAngles` and `ToLatent`.
+
+    Example:
+        >>> flow = build(2, uploads=1, backend="torch")
+        >>> x = torch.linspace(-1, 1, 6).reshape(3, 2)
+        >>> z, logdet = flow(x)
+        >>> z.shape, logdet.shape
+        (torch.Size([3, 2]), torch.Size([3]))
+    """
 
     one_to_one = False
     inverse_tolerance = 1e-7

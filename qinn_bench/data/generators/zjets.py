@@ -60,7 +60,12 @@ EventRows = NDArray[np.float32]
 
 
 class Shard(NamedTuple):
-    """The selected rows ``(n, 10)`` of one run of Pythia, its events generated and cross-section (pb) with error."""
+    """The selected rows ``(n, 10)`` of one run of Pythia, its events generated and cross-section (pb) with error.
+
+    Example:
+        >>> Shard(np.zeros((3, 10)), generated=100, sigma=812.0, sigma_error=4.0).generated
+        100
+    """
 
     rows: EventRows
     generated: int
@@ -69,7 +74,12 @@ class Shard(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What one shard depends on."""
+    """What one shard depends on.
+
+    Example:
+        >>> Task(seed=1, quality="fast", cuts="lhc", min_ptz=0.0, events=1000).cuts
+        'lhc'
+    """
 
     seed: int
     quality: str

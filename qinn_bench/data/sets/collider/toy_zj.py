@@ -48,6 +48,11 @@ class ToyZJet:
     m^2: relativistic Breit-Wigner with fixed width, m in (66, 116) GeV. pT of the pair: Gamma(2, 20 GeV). Rapidity y:
     N(0, 1.2^2). Jet: pT log-normal around that of the pair with 0.15, phi back to back within N(0, 0.15^2), wrapped,
     eta ~ N(y / 2, 1.5^2).
+
+    Example:
+        >>> rows = ToyZJet().sample(4, np.random.default_rng(0))
+        >>> rows.shape, bool(np.isfinite(ToyZJet().log_density(rows)).all())
+        ((4, 9), True)
     """
 
     entropy = 17.3276

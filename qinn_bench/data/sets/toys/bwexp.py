@@ -17,7 +17,13 @@ HALF = Z_WIDTH / 2
 
 
 class CauchyMass:
-    """Mass from a Cauchy distribution in (66, 116) GeV, pT - 20 GeV from an exponential of mean 25 GeV."""
+    """Mass from a Cauchy distribution in (66, 116) GeV, pT - 20 GeV from an exponential of mean 25 GeV.
+
+    Example:
+        >>> rows = CauchyMass().sample(4, np.random.default_rng(0))
+        >>> rows.shape, bool(np.isfinite(CauchyMass().log_density(rows)).all())
+        ((4, 2), True)
+    """
 
     entropy = 6.722120
     """Mass by quadrature plus 1 + ln 25, in nats."""

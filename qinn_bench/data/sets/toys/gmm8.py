@@ -15,7 +15,13 @@ CENTRES = 2.0 * np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
 
 
 class Mixture:
-    """N(c, 0.2^2) around eight centres c at equal chances, evenly spaced on the circle of radius 2."""
+    """N(c, 0.2^2) around eight centres c at equal chances, evenly spaced on the circle of radius 2.
+
+    Example:
+        >>> rows = Mixture().sample(4, np.random.default_rng(0))
+        >>> rows.shape, bool(np.isfinite(Mixture().log_density(rows)).all())
+        ((4, 2), True)
+    """
 
     entropy = 1.698061
     """By quadrature over the plane, in nats."""

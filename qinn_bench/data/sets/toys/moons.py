@@ -15,7 +15,13 @@ CHUNK = 4096
 
 
 class Moons:
-    """A uniform angle t in (0, pi) on (cos t, sin t) or (1 - cos t, 1/2 - sin t) at equal chances, plus N(0, 0.1^2)."""
+    """A uniform angle t in (0, pi) on (cos t, sin t) or (1 - cos t, 1/2 - sin t) at equal chances, plus N(0, 0.1^2).
+
+    Example:
+        >>> rows = Moons().sample(4, np.random.default_rng(0))
+        >>> rows.shape, bool(np.isfinite(Moons().log_density(rows)).all())
+        ((4, 2), True)
+    """
 
     entropy = 1.007585
     """By quadrature over the plane, in nats."""

@@ -14,7 +14,13 @@ SIGMA = 0.1
 
 
 class Rings:
-    """r = |N(R, 0.1^2)| with R = 1, 2 or 3 at equal chances, and a uniform angle."""
+    """r = |N(R, 0.1^2)| with R = 1, 2 or 3 at equal chances, and a uniform angle.
+
+    Example:
+        >>> rows = Rings().sample(4, np.random.default_rng(0))
+        >>> rows.shape, bool(np.isfinite(Rings().log_density(rows)).all())
+        ((4, 2), True)
+    """
 
     entropy = 2.647799
     """By quadrature over the radius, in nats."""

@@ -1,18 +1,23 @@
-"""Fixtures that several files of tests use, a limit for every test, and an environment that binds git to nothing."""
+"""Fixtures of several files, a limit for every test, an environment that binds git to nothing, examples as tests."""
 
 import os
 import signal
 import threading
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import pytest
+from _pytest.doctest import DoctestModule
 
 from qinn_bench import registry, repository
 from qinn_bench.records import certified, measures
 
 SECONDS, SLOW_SECONDS = 1800, 4 * 3600
 """The wall time of a test, and of one that is marked slow, after which it hangs: many times what any needs."""
+EXAMPLE = ">>> "
+OPTIONAL = {"qinn_bench/data/generators/zjets.py": ("hep", ("pythia8mc", "fastjet"))}
+"""Modules that cannot be imported without an extra, with its name and what it installs."""
 
 for bound in set(os.environ) - set(repository.environment()):
     del os.environ[bound]  # In a hook, the repositories that tests make would be that of the user.
@@ -81,3 +86,25 @@ def plug_in(tmp_path, monkeypatch):
 
     yield write
     _forget()
+
+
+class LeftOut(pytest.File):
+    """A module whose examples cannot run here."""
+
+    def collect(self):
+        """Skip it, with the reason."""
+        extra, _ = OPTIONAL[self.path.relative_to(self.config.rootpath).as_posix()]
+        pytest.skip(f"its examples need the extra [{extra}]")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path, parent):
+    """Look for examples only where the text has some: to import every module would take half a minute."""
+    collected = yield
+    if file_path.suffix == ".py" and EXAMPLE not in file_path.read_text(encoding="utf8"):
+        return [one for one in collected if not isinstance(one, DoctestModule)]
+    root = parent.config.rootpath
+    place = file_path.relative_to(root).as_posix() if file_path.is_relative_to(root) else ""
+    _, needed = OPTIONAL.get(place, ("", ()))
+    lacking = [name for name in needed if find_spec(name) is None]
+    return [LeftOut.from_parent(parent, path=file_path)] if lacking else collected

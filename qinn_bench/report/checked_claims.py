@@ -1,0 +1,77 @@
+"""A file of claims with what the records say of each, as a value that can be shown; without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from qinn_bench.files import named
+from qinn_bench.records import known
+from qinn_bench.report.claims_table import table
+from qinn_bench.report.table_value import Table
+from qinn_bench.verdicts import claim_file, claim_locks, claims
+from qinn_bench.verdicts.claim_file import Claims
+from qinn_bench.verdicts.claims import Ruling
+
+FOLDER = "benchmarks/claims"
+
+
+@dataclass(frozen=True)
+class CheckedClaims:
+    """A file of claims, a ruling for each, whether the file was frozen before the run, and notes on the records.
+
+    Example:
+        >>> checked = check_file(Path("rousselot2024"), Path("results"),
+        ...     Path("results/published/capacity_zjets.jsonl.gz"))
+        >>> [ruling.decision for ruling in checked.rulings][:2], checked.standing
+        (['refuted', 'refuted'], 'frozen')
+    """
+
+    file: Claims
+    rulings: tuple[Ruling, ...]
+    standing: claim_locks.LockStanding
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> Table:
+        """One row a claim: its decision, the effect and how sure it is; below it, why."""
+        made = table(self.file, self.rulings, f"{self.standing}, {claim_locks.MEANINGS[self.standing]}")
+        return replace(made, footnotes=(*made.footnotes, *self.notes))
+
+    def plain(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        about = {"name": self.file.name, "title": self.file.title, "source": self.file.source}
+        rulings = [ruling.model_dump() for ruling in self.rulings]
+        return about | {"standing": self.standing, "notes": list(self.notes), "rulings": rulings}
+
+    def rows(self) -> Iterable[Mapping[str, object]]:
+        """One mapping a claim, numbers in full precision; what does not exist is None."""
+        for one in self.rulings:
+            low, high = one.interval or (None, None)
+            asked = one.claim.model_dump(exclude={"other_budgets", "replicates", "unit", "margin", "ratio"})
+            yield asked | {
+                "decision": one.decision,
+                "effect": one.effect.value,
+                "error": one.effect.error,
+                "unit": one.effect.unit,
+                **{"interval_low": low, "interval_high": high, "margin": one.claim.margin, "ratio": one.claim.ratio},
+                **{"p": one.p, "p_corrected": one.p_corrected, "pairs": one.replicates},
+                **{"reason": one.reason, "method": one.method, "standing": self.standing},
+            }
+
+
+def check_file(path: Path, results: Path, records: Path | None = None) -> CheckedClaims:
+    """What the records say of each claim of a file, or of one of the project's own by its name.
+
+    The records are the published ones of the file `records`, or else those of the folder of results.
+
+    Raises:
+        Refused: no such file, or one that is wrong; no file of published records of the study.
+    """
+    path, _ = named(path, FOLDER, "file of claims")
+    file = claim_file.load(path)
+    studied, notes = known.of_study(file.study_name, results, records)
+    rulings = claims.check(file, studied, results, arrays=not records)
+    return CheckedClaims(file, rulings, claim_locks.standing(path, file, studied), tuple(notes))

@@ -1,0 +1,54 @@
+"""The table of what is finished of a study, with the notes on where its records are from; without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from qinn_bench.records import published
+from qinn_bench.report.sensitivity_table import licensed
+from qinn_bench.report.study_table import table
+from qinn_bench.report.table_value import Table
+from qinn_bench.study import progress
+from qinn_bench.study.progress import CellStanding
+from qinn_bench.study.selection import Selection
+from qinn_bench.values import Record, Refused, Study
+
+
+def finished_table(
+    selection: Selection, results: Path, columns: Sequence[str] = (), records: Path | None = None
+) -> Table:
+    """The table of the cells that were selected, of those with a record; cells without one are counted in it.
+
+    `columns` are names of columns, by default those of the study or of all that was measured; `results` has the
+    licences of metrics; `records` is the file of published records that the cells were selected from, if it was one.
+
+    Raises:
+        Refused: there are no records, or no such column.
+    """
+    study, cells = selection.study, selection.over_seeds
+    own = [one.current for one in cells if one.current], list(map(str, selection.odd))
+    shown, notes = _published(records, study.name, cells) if records else own
+    made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
+    return replace(made, footnotes=(*made.footnotes, *notes))
+
+
+def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:
+    """The table of what a run has left, in the order of its plan.
+
+    Raises:
+        Refused: it has left nothing.
+    """
+    return licensed(table(records, study.columns or None, study.title), records, results)
+
+
+def _published(path: Path, study: str, cells: Sequence[CellStanding]) -> tuple[list[Record], list[str]]:
+    """The published records of these cells, and what has to be said of them."""
+    records = [one.record for one in cells if one.record]
+    if not records:
+        raise Refused(f"{path} has no record of the cells of '{study}' that were asked for")
+    notes, (other, differs) = [published.said(path, records)], progress.of_other_inputs(cells)
+    if other:
+        notes.append(f"{other} of these records are not of this version: {differs}.")
+    return records, notes

@@ -1,0 +1,87 @@
+"""The figures of the finished cells of a study: observables against the truth, loss curves, one a data set."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from qinn_bench.dataset import Dataset
+from qinn_bench.records import store
+from qinn_bench.report import study_figures
+from qinn_bench.study.selection import Selection
+from qinn_bench.values import Record, Refused
+
+CURVES = ("curve_step", "curve_train", "curve_valid")
+OBSERVABLES, LOSSES = "observables", "losses"
+
+
+def figures_of(selection: Selection, results: Path, single: Sequence[str] = ()) -> dict[tuple[str, str], Figure]:
+    """Figures by data set and kind: ``observables`` on one page, each of the `single` ones alone, and ``losses``.
+
+    Controls are left out unless the filters keep nothing else. The cells' arrays are read from the folder of results.
+
+    Raises:
+        Refused: no finished cell on a data set, arrays that are missing or cannot be drawn, no such observable.
+    """
+    made: dict[tuple[str, str], Figure] = {}
+    for drawn in selection.drawn:
+        group = [one.current for one in selection.over_seeds if one.slot.cell.data == drawn.use]
+        if not group:
+            continue
+        finished = [record for record in group if record and record.status == "ok"]
+        records = [record for record in finished if not record.control_of] or finished
+        if not records:
+            raise Refused(f"'{selection.study.name}' has no finished cell on {drawn.data.name} yet; run it first")
+        figures = _drawn(drawn.data, records, results, single)
+        made |= {(drawn.data.name, kind): figure for kind, figure in figures.items()}
+    return made
+
+
+def _drawn(data: Dataset, records: Sequence[Record], results: Path, single: Sequence[str]) -> dict[str, Figure]:
+    known = {plot.name for plot in data.plots}
+    if wrong := set(single) - known:
+        raise Refused(f"{data.name} has no observable '{wrong.pop()}'; there are: {', '.join(sorted(known))}")
+    samples: dict[str, list[np.ndarray]] = defaultdict(list)
+    curves: dict[str, list[store.Arrays]] = defaultdict(list)
+    for record in records:
+        arrays = _drawable(store.load_arrays(results, record), record, data)
+        samples[record.row].append(arrays["samples"])
+        if len(arrays["curve_step"]):
+            curves[record.row].append(arrays)
+    pooled = {row: np.concatenate(parts) for row, parts in samples.items() if _compared(row, records)}
+    made = {OBSERVABLES: study_figures.observables_figure(data, pooled, [plot.name for plot in data.plots])}
+    made |= {name: study_figures.observable_figure(data, pooled, name) for name in single}
+    if curves:
+        made[LOSSES] = study_figures.loss_figure(curves)
+    return made
+
+
+def _drawable(arrays: store.Arrays, record: Record, data: Dataset) -> store.Arrays:
+    """The arrays of a record, if they are what a cell leaves: numbers, rows of the data's width, curves of one length.
+
+    Raises:
+        Refused: they are not.
+    """
+    lengths = {len(arrays[name]) for name in CURVES if name in arrays and arrays[name].ndim == 1}
+    wanted = {"samples": 2, **dict.fromkeys(CURVES, 1)}
+    odd = [
+        n
+        for n, axes in wanted.items()
+        if n not in arrays or arrays[n].ndim != axes or arrays[n].dtype.kind not in "iuf"
+    ]
+    if not odd and arrays["samples"].shape[1] != data.dim:
+        odd = ["samples"]
+    if odd or len(lengths) > 1:
+        name = odd[0] if odd else "curves"
+        raise Refused(f"the {name} of row '{record.row}', seed {record.cell.seed}, cannot be drawn; run the cell again")
+    return arrays
+
+
+def _compared(row: str, records: Sequence[Record]) -> bool:
+    """Whether a row is drawn: the truth row is not, as the truth itself is, nor a floor that replays it."""
+    own = [record for record in records if record.row == row]
+    return not any(one.cell.model.name == "truth" or (one.role == "floor" and one.flags) for one in own)

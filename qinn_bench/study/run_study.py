@@ -1,0 +1,104 @@
+"""A study is run: planned, what is missing of it trained, its records gathered; what is finished is not run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from qinn_bench import limits
+from qinn_bench.limits import Limits
+from qinn_bench.records import store
+from qinn_bench.study import campaign, matched, planning, progress, selection
+from qinn_bench.study.selection import EVERY, Filters
+from qinn_bench.study.time_left import TimeLeft
+from qinn_bench.study.watch import Watch
+from qinn_bench.values import Record, Study
+
+ONE_AT_A_TIME = Limits()
+
+
+class Stopped(KeyboardInterrupt):
+    """The user has stopped a run; what is true of its cells was said.
+
+    Example:
+        >>> issubclass(Stopped, Exception)
+        False
+    """
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The records of the cells that were asked for, and a sentence for each that could not be run or read.
+
+    Example:
+        >>> Ran(records=[], problems=("moons qinn seed 0: no memory",)).complete
+        False
+    """
+
+    records: list[Record]
+    problems: tuple[str, ...]
+
+    @property
+    def over_seeds(self) -> list[Record]:
+        """The records whose seed moved everything, which a table has."""
+        return [record for record in self.records if record.cell.varies == "all"]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell gave a result or was to be skipped."""
+        return not self.problems and not any(progress.failed(record) for record in self.records)
+
+
+def console(*, quiet: bool = False) -> Console:
+    """Where a run tells what happens: the standard error output, or nowhere."""
+    return Console(stderr=True, quiet=quiet)
+
+
+def run_study(
+    study: Study,
+    results: Path,
+    filters: Filters = EVERY,
+    use: Limits = ONE_AT_A_TIME,
+    log: Console | None = None,
+    *,
+    fresh: bool = False,
+    retry: bool = False,
+) -> Ran:
+    """Run the cells of a study that the filters keep and that are not finished, each in a process of its own.
+
+    With `fresh` finished cells are run again, each record kept until its successor is written; with `retry` failed
+    ones. What happens is told to `log`, the standard error output by default.
+
+    Raises:
+        Refused: limits that make no sense here, no cells, or a folder of results that cannot be written.
+        Stopped: the user has interrupted it.
+    """
+    log = log or console()
+    use = limits.checked(use)
+    planned = planning.plan(study, results, use)
+    orders = selection.chosen(study, planned, filters)
+    matched.keep(results, study, planned)
+    todo = campaign.afresh(orders) if fresh else campaign.pending(orders, retry)
+    left_out = [] if fresh else campaign.unreadable(orders)
+    done = len(orders) - len(todo) - len(left_out)
+    log.print(f"{study.name}: {len(orders)} cells, {done} finished, {len(todo)} to run")
+    if not todo:  # Killed campaigns may have left something beside records that they had finished.
+        store.sweep(results, study.name)
+    with Watch(todo, log, TimeLeft(todo, use.workers, campaign.finished(orders))) as watch:
+        try:
+            campaign.execute(todo, use, watch)
+        except KeyboardInterrupt:
+            watch.log.print(_stopped(watch, fresh))
+            raise Stopped from None
+    return Ran(campaign.finished(orders), (*watch.problems, *left_out))
+
+
+def _stopped(watch: Watch, fresh: bool) -> str:
+    """What is true after an interrupt."""
+    if not fresh:
+        return "stopped; finished cells are kept, run the same command to go on"
+    left = watch.count - watch.done
+    again = f"{watch.done} cells are run again, the other {left} keep the records that they had"
+    return f"stopped; {again}; the same command starts with the first cell"
