@@ -8,7 +8,7 @@ import pytest
 
 from qinn_bench import outside, registry
 from qinn_bench.cli.main import main
-from qinn_bench.laws.check import OF_MODELS, rulings
+from qinn_bench.laws.check import OF_MODELS, outcomes
 from qinn_bench.laws.data_sets import OF_DATA
 from qinn_bench.laws.metrics import OF_METRICS
 from qinn_bench.values import Use
@@ -200,7 +200,7 @@ def test_each_law_is_broken_by_what_was_made_to_break_it(kind, law, old, new, sa
     assert old in GOOD[kind]
     outside.of_file(kind, written(tmp_path, kind, GOOD[kind].replace(old, new)))
     asked = next(one for one in LAWS[kind] if one.name == law)
-    found = [one for one in rulings(kind, Use(name="mine"), only=(asked.name,)) if one.verdict == "broken"]
+    found = [one for one in outcomes(kind, Use(name="mine"), only=(asked.name,)) if one.verdict == "broken"]
     assert found and any(said in one.said for one in found), found
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from qinn_bench import catalogue, file_text, outside, registry
 from qinn_bench.cli import _tables
-from qinn_bench.laws.check import rulings
-from qinn_bench.laws.law import Ruling, any_broken
+from qinn_bench.laws.check import outcomes
+from qinn_bench.laws.law import LawOutcome, any_broken
 from qinn_bench.outside import KINDS, WORDS, Kind
 from qinn_bench.values import Refused, Use
 
@@ -25,14 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         help="a file (.py), whose code is run; or a model[knob=value], a data set[knob=value], a metric",
     )
-    parser.add_argument("--json", action="store_true", help="print the rulings as JSON")
+    parser.add_argument("--json", action="store_true", help="print the outcomes as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a line a law; 1 if one is broken."""
     kind, use = _named(options.what)
     registry.find(kind, use.name)
-    found = list(_shown(rulings(kind, use), quiet=options.json))
+    found = list(_shown(outcomes(kind, use), quiet=options.json))
     if options.json:
         print(json.dumps({"kind": kind, "name": str(use), "laws": [asdict(one) for one in found]}, indent=1))
     else:
@@ -73,16 +73,16 @@ def _metrics_of(family: str) -> set[str]:
     return {one.name for one in catalogue.metrics().values() if one.source.startswith(module)}
 
 
-def _shown(found: Iterator[Ruling], *, quiet: bool) -> Iterator[Ruling]:
-    """The rulings; those of a law are printed in one line as soon as they are there."""
-    for _, group in groupby(found, key=lambda ruling: ruling.law):
+def _shown(found: Iterator[LawOutcome], *, quiet: bool) -> Iterator[LawOutcome]:
+    """The outcomes; those of a law are printed in one line as soon as they are there."""
+    for _, group in groupby(found, key=lambda outcome: outcome.law):
         of_law = list(group)
         if not quiet:
             print(_line(of_law), flush=True)
         yield from of_law
 
 
-def _line(of_law: Sequence[Ruling]) -> str:
+def _line(of_law: Sequence[LawOutcome]) -> str:
     """What became of a law: of each case that breaks it, or else of the first that keeps it."""
     kept = [one for one in of_law if one.verdict == "ok"][:1] or of_law[:1]
     broken = [one for one in of_law if one.verdict == "broken"]
@@ -91,7 +91,7 @@ def _line(of_law: Sequence[Ruling]) -> str:
     return _tables.entry(f"{SIGNS[(broken or kept)[0].verdict]:6}  {of_law[0].law}", said + law, 48)
 
 
-def _summary(kind: Kind, use: Use, found: Sequence[Ruling]) -> str:
+def _summary(kind: Kind, use: Use, found: Sequence[LawOutcome]) -> str:
     laws = dict.fromkeys(one.law for one in found)
     broken = {one.law for one in found if one.verdict == "broken"}
     kept = {one.law for one in found if one.verdict == "ok"} - broken

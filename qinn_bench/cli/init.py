@@ -51,7 +51,7 @@ def _check_name(kind: str, name: str) -> None:
         return
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name) or name.startswith("_"):
         raise Refused(
-            f"a {WORD.get(kind, kind)} was to be called '{name}'; a name of letters, digits and _ was expected (a-z first)"
+            f"a {WORD.get(kind, kind)} was to be called '{name}'; a name of letters, digits and _ was expected"
         )
     if name in registry.names(joins) or (joins == "metric" and name in catalogue.metrics()):
         raise Refused(f"there is a {WORD.get(kind, kind)} called '{name}' already; a name of its own was expected")

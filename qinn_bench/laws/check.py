@@ -9,7 +9,7 @@ from qinn_bench import registry
 from qinn_bench.laws.cases import cases_of
 from qinn_bench.laws.data_sets import OF_DATA, DataCase
 from qinn_bench.laws.densities import OF_NUMBERS
-from qinn_bench.laws.law import Law, Ruling, judge
+from qinn_bench.laws.law import Law, LawOutcome, judge
 from qinn_bench.laws.metrics import OF_METRICS, MetricCase
 from qinn_bench.laws.models import OF_ALL
 from qinn_bench.outside import Kind
@@ -20,7 +20,7 @@ OF_MODELS = (*OF_ALL, *OF_NUMBERS)
 """The laws of models."""
 
 
-def rulings(kind: Kind, use: Use, only: Collection[str] = ()) -> Iterator[Ruling]:
+def outcomes(kind: Kind, use: Use, only: Collection[str] = ()) -> Iterator[LawOutcome]:
     """Every law of a kind on a thing, or the laws of these names; a model on each kind of rows that it takes.
 
     Raises:
@@ -36,7 +36,7 @@ def rulings(kind: Kind, use: Use, only: Collection[str] = ()) -> Iterator[Ruling
         yield from _rulings(OF_METRICS, [(MetricCase(metric), metric.name) for metric in family], only)
 
 
-def _rulings(laws: Sequence[Law[T]], cases: Sequence[tuple[T, str]], only: Collection[str]) -> Iterator[Ruling]:
+def _rulings(laws: Sequence[Law[T]], cases: Sequence[tuple[T, str]], only: Collection[str]) -> Iterator[LawOutcome]:
     for law in laws:
         if not only or law.name in only:
             yield from (judge(law, case, name) for case, name in cases)

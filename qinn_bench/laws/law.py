@@ -31,7 +31,7 @@ class Law(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Ruling:
+class LawOutcome:
     """Whether a thing keeps a law, and what was measured."""
 
     law: str
@@ -41,7 +41,7 @@ class Ruling:
     said: str
 
 
-def judge(law: Law[T], thing: T, of: str) -> Ruling:
+def judge(law: Law[T], thing: T, of: str) -> LawOutcome:
     """Whether a thing, which is called `of`, keeps a law; one that ends in an error or takes too long breaks it."""
     try:
         with time_limit(SECONDS):
@@ -56,7 +56,7 @@ def judge(law: Law[T], thing: T, of: str) -> Ruling:
         if lacks_memory(error):
             raise
         verdict, said = "broken", f"it ends in {sentence(error)}"
-    return Ruling(law.name, law.statement, of, verdict, said)  # type: ignore[arg-type]
+    return LawOutcome(law.name, law.statement, of, verdict, said)  # type: ignore[arg-type]
 
 
 def expect(holds: bool, said: str) -> str:
@@ -80,6 +80,6 @@ def _law(check: Callable[[T], str]) -> Law[T]:
     return Law(check.__name__.strip("_").replace("_", "-"), statement, check)
 
 
-def any_broken(rulings: Iterable[Ruling]) -> bool:
+def any_broken(outcomes: Iterable[LawOutcome]) -> bool:
     """Whether any law is broken."""
-    return any(ruling.verdict == "broken" for ruling in rulings)
+    return any(outcome.verdict == "broken" for outcome in outcomes)
