@@ -39,6 +39,113 @@ class Mine(DensityModel):
 def build(dim, *, size: int = 1):
     return Mine(dim, size)
 '''
+HEAD = """import torch
+from torch import nn
+from qinn_bench.about import About
+from qinn_bench.contracts import DensityModel, Player, Reconstructor, Sampler, Scorer
+"""
+KINDS = {
+    "autoencoder": HEAD
+    + """
+ABOUT = About(citation="nobody", rows=("image", "voxels"))
+
+
+class Rebuilds(Scorer, Reconstructor):
+    def __init__(self, shape):
+        super().__init__(shape)
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(self.dim, 2), nn.Tanh(), nn.Linear(2, self.dim))
+
+    def reconstruct(self, x):
+        return self.layers(x).reshape(x.shape)
+
+    def score(self, x):
+        return (x - self.reconstruct(x)).flatten(1).square().mean(1)
+
+    def loss(self, batch, progress, rng):
+        return self.score(batch.rows).mean()
+
+
+def build(shape):
+    return Rebuilds(shape)
+""",
+    "two players": HEAD
+    + """
+ABOUT = About(citation="nobody")
+
+
+class Adversaries(Sampler):
+    def __init__(self, dim):
+        super().__init__(dim)
+        self.maker, self.critic = nn.Linear(2, dim), nn.Linear(dim, 1)
+
+    def sample(self, n, rng):
+        like = self.maker.weight
+        return self.maker(torch.randn(n, 2, generator=rng, dtype=torch.float64).to(like))
+
+    def players(self):
+        maker, critic = (list(part.parameters()) for part in (self.maker, self.critic))
+        return Player("maker", maker, self.fool), Player("critic", critic, self.judge, optimiser="rmsprop")
+
+    def fool(self, batch, progress, rng):
+        return -self.critic(self.sample(len(batch), rng)).tanh().mean()
+
+    def judge(self, batch, progress, rng):
+        made = self.sample(len(batch), rng).detach()
+        return (self.critic(made).tanh() - self.critic(batch.rows).sigmoid()).mean()
+
+    def validation_loss(self, valid, rng):
+        return self.sample(len(valid), rng).mean().abs()
+
+
+def build(dim):
+    return Adversaries(dim)
+""",
+    "conditioned": HEAD
+    + """
+ABOUT = About(citation="nobody")
+
+
+class Given(DensityModel):
+    def __init__(self, dim, c):
+        super().__init__(dim)
+        self.moved = nn.Linear(c, dim) if c else None
+        self.scale = nn.Parameter(torch.zeros(dim))
+
+    def centre(self, condition):
+        return 0.0 if condition is None or self.moved is None else self.moved(condition)
+
+    def forward(self, x, condition=None):
+        return (x - self.centre(condition)) * self.scale.exp(), self.scale.sum().expand(len(x))
+
+    def inverse(self, z, condition=None):
+        return z * (-self.scale).exp() + self.centre(condition)
+
+
+def build(dim, *, condition=0):
+    return Given(dim, condition)
+""",
+    "supervised": HEAD
+    + """
+ABOUT = About(citation="nobody", supervised=True)
+
+
+class Told(Scorer):
+    def __init__(self, dim):
+        super().__init__(dim)
+        self.weights = nn.Linear(dim, 1)
+
+    def score(self, x):
+        return self.weights(x)[:, 0]
+
+    def loss(self, batch, progress, rng):
+        return nn.functional.binary_cross_entropy_with_logits(self.score(batch.rows), batch.labels)
+
+
+def build(dim):
+    return Told(dim)
+""",
+}
+"""A model of each kind that is no flow of flat rows."""
 GOOD_DATA = '''"""A square."""
 import numpy as np
 from dataclasses import replace
@@ -68,12 +175,14 @@ from qinn_bench.values import Estimate
 
 def gap(evidence):
     if not len(evidence.generated) or not np.isfinite(evidence.generated).all():
-        return {"gap": Estimate(value=None, note="there are no finite rows", better="lower")}
+        return {"gap": Estimate(value=None, note="there are no finite rows")}
     apart = np.abs(evidence.truth.mean(0) - evidence.generated.mean(0)).max()
-    return {"gap": Estimate(value=float(apart), better="lower", n=len(evidence.truth))}
+    return {"gap": Estimate(value=float(apart), n=len(evidence.truth))}
 
 
-METRICS = (Metric("gap", "largest difference of means", "samples", gap, columns=(MetricColumn("gap", "gap"),)),)
+METRICS = (
+    Metric("gap", "largest difference of means", "samples", gap, columns=(MetricColumn("gap", "gap"),), better="lower"),
+)
 '''
 COUNTER = "class Calls:\n    n = 0\n\n\n"
 INVERSE, LAST = "    def inverse(self, z):", "return data"
@@ -193,6 +302,14 @@ def test_what_keeps_all_laws_is_told_so(kind, tmp_path, capsys):
     assert f"{kind} mine: " in said and " 0 broken" in said and "BROKEN" not in said
     assert all(law.name in said for law in LAWS[kind])
     assert len({line for line in said.splitlines() if line.startswith(("  ok", "  -"))}) == len(LAWS[kind])
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_models_of_every_kind_are_under_the_laws(what, tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text('"""A model."""\n' + KINDS[what])
+    assert main(["check", str(path)]) == 0, capsys.readouterr().out
+    assert ("rows of 1 x 8 x 8" if what == "autoencoder" else "rows of 2") in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("kind", "law", "old", "new", "said"), BREACHES)

@@ -104,6 +104,7 @@ def test_rows_are_shuffled_alike_and_split_as_asked(tmp_path):
     assert len(every_row(made(path="my.csv", max_rows=40))) == 40
 
 
+@settings(deadline=None)
 @given(n=st.integers(20, 500), train=st.floats(0, 1), share=st.floats(0, 1))
 def test_parts_are_all_of_the_rows(n, train, share):
     parts = Shares(train, share * (1 - train)).split(np.arange(float(n))[:, None])
