@@ -30,7 +30,9 @@ HEAVY = {"torch", "sklearn", "pennylane", "matplotlib"}
 def test_models_and_data_are_read_as_they_are_imported(kind):
     for name in registry.names(kind):
         read = catalogue.made(kind, name)
-        assert file_text.made(kind, catalogue._file(kind, name)) == read, f"the text of {name} does not say what it is"
+        assert file_text.made(kind, catalogue.file_of(kind, name)) == read, (
+            f"the text of {name} does not say what it is"
+        )
         assert read == catalogue._imported(kind, name)
         assert all(type(value) is type(registry.knob_defaults(kind, name)[knob]) for knob, value in read.knobs.items())
     if kind == "model":
@@ -96,7 +98,7 @@ def test_knobs_are_read_from_text(source, knobs, tmp_path, monkeypatch):
 )
 def test_what_the_text_does_not_say_is_imported(source, tmp_path, monkeypatch):
     (tmp_path / "odd.py").write_text(source)
-    monkeypatch.setattr(catalogue, "_file", lambda kind, name: tmp_path / f"{name}.py")
+    monkeypatch.setattr(catalogue, "file_of", lambda kind, name: tmp_path / f"{name}.py")
 
     def build(dim, *, n=3):
         """A maker that only an import knows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,7 @@ class Mine(DensityModel):
 def build(dim, *, size: int = 1):
     return Mine(dim, size)
 '''
+ROOT = Path(__file__).parents[1]
 HEAD = """import torch
 from torch import nn
 from qinn_bench.about import About
@@ -358,6 +360,16 @@ def test_what_cannot_be_checked_is_refused_in_a_sentence(name, text, said, tmp_p
     assert main(["check", str(path)]) == 2
     told = capsys.readouterr().err
     assert any(part in told for part in said.split("|")) and told.count("\n") == 1
+
+
+def test_a_file_of_the_package_is_checked_by_its_path_too(capsys):
+    for path in (
+        "reference_models/bounds/truth.py",
+        "qinn_bench/data/sets/table.py",
+        "qinn_bench/metrics/wasserstein.py",
+    ):
+        assert main(["check", str(ROOT / path)]) == 0
+    assert "model truth: " in capsys.readouterr().out
 
 
 def test_only_the_file_that_was_named_is_run(tmp_path, capsys):

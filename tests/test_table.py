@@ -111,6 +111,11 @@ def test_parts_are_all_of_the_rows(n, train, share):
     assert np.array_equal(np.concatenate(parts)[:, 0], np.arange(n))
 
 
+def test_the_index_that_pandas_writes_can_be_left_out(tmp_path):
+    frame().to_csv("my.csv")
+    assert [column.name for column in made(path="my.csv", columns="x;m").columns] == ["x", "m"]
+
+
 def test_models_see_logarithms_and_no_long_tails(tmp_path):
     tails = np.random.default_rng(0).standard_cauchy((400, 2))
     frame(np.column_stack([tails, np.exp(tails[:, :1].clip(-9, 9))]), ["a", "b", "m"]).to_csv("my.csv", index=False)
@@ -137,7 +142,7 @@ REFUSED = [
     ("my.csv", "", {}, "is no table in CSV"),
     ("my.csv", "a,b\n", {}, "has 0 rows; from 40 to"),
     ("my.csv", CSV.replace("x,", "m,", 1), {}, "has two columns called 'm'"),
-    ("my.csv", CSV.replace("x,", ",", 1), {}, "has no name for column 1"),
+    ("my.csv", CSV.replace("x,", ",", 1), {}, "column '#1' has no name in the first line; name the columns of numbers"),
     ("my.csv", CSV.partition("\n")[2], {}, "begins with the numbers"),
     ("my.csv", CSV + "1,2,\n", {}, "column 'm' is nan in row 61, the first of 1 such values"),
     ("my.csv", CSV + "1,2,inf\n", {}, "column 'm' is inf in row 61"),

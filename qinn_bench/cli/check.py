@@ -53,6 +53,8 @@ def _named(what: str) -> tuple[Kind, Use]:
                 " and ".join(registry.MAKERS.get(kind, "METRICS") for kind in kinds) or "none of them that can be read"
             )
             raise Refused(f"'{what}' has {has}; a file in Python with one of {makers} was expected")
+        if _is_known(kinds[0], path):
+            return kinds[0], Use(name=path.stem)
         name = outside.of_file(kinds[0], path)
         registry.names(kinds[0])
         return kinds[0], Use(name=name)
@@ -65,6 +67,12 @@ def _named(what: str) -> tuple[Kind, Use]:
         return "metric", Use(name=families[0])
     every = "; ".join(f"{WORDS[kind]}: {', '.join(registry.names(kind))}" for kind in KINDS)
     raise Refused(f"nothing is called '{use.name}'; there are {every}")
+
+
+def _is_known(kind: Kind, path: Path) -> bool:
+    """Whether a file is that of something which exists under its name."""
+    known = catalogue.file_of(kind, path.stem) if path.stem in registry.names(kind) else None
+    return known is not None and known.samefile(path)
 
 
 def _metrics_of(family: str) -> set[str]:
