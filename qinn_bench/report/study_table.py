@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import replace
@@ -25,7 +24,10 @@ from qinn_bench.report.study_columns import (
 from qinn_bench.report.study_rows import Group, groups_of
 from qinn_bench.report.table_value import FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
 from qinn_bench.statistics.estimates import combine
-from qinn_bench.values import Estimate, Record, Refused
+from qinn_bench.values import Estimate, Record, Refused, Status
+
+OPEN: tuple[Status, ...] = ("crashed", "unsupported")
+"""Ways to fail that may have any reason; all others say by their name what it was."""
 
 
 def table(records: Sequence[Record], columns: Sequence[str] | None = None, title: str = "") -> Table:
@@ -143,12 +145,12 @@ def _rank(group: Group) -> Entry:
 def _remarks(group: Group) -> list[str]:
     """What went wrong in a row: each way to fail with the number of its seeds, and seeds without a record.
 
-    Reasons that differ in a number only are one way; that of the first seed is told.
+    A status is one way, and the reason of the first seed is told; crashes are as many ways as they have reasons.
     """
-    failed = defaultdict[tuple[str, str], list[str]](list)
+    failed = defaultdict[tuple[Status, str], list[str]](list)
     for record in group.records:
         if record.status != "ok":
-            failed[record.status, re.sub(r"[0-9]+", "#", record.reason)].append(record.reason)
+            failed[record.status, record.reason if record.status in OPEN else ""].append(record.reason)
     remarks = [
         f"{len(reasons)} of {group.seeds} seeds: {status}"
         + (f": {reasons[0]}" if reasons[0] else "")
