@@ -219,4 +219,6 @@ def take_over(told: Told) -> None:
 
 def state() -> tuple[str, ...]:
     """What tells the folders and their content of now from those of another time."""
+    if not (_NAMED.by_options or _NAMED.by_study):
+        return ()  # It is asked for each cell of a table.
     return tuple(folder.package for kind in KINDS for folder in folders(kind))

@@ -78,7 +78,7 @@ def _examine(name: str, circuit: Circuit, inputs: Tensor, weights: Tensor, refer
     if reason := backends.why_not(name):
         return BackendAgreement(name, reason)
     seeds = _seeds(name, circuit, inputs, weights)
-    if name.startswith("shots"):
+    if backends.parse(name).simulator == "shots":
         return BackendAgreement(name, "", _standard_errors(name, circuit, inputs, weights), seeds=seeds, exact=False)
     answers = _answers(name, circuit, inputs, weights)
     values, gradients, jacobian, nll = (_difference(answers[what], reference[what]) for what in reference)

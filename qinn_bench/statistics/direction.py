@@ -35,7 +35,7 @@ def loss(value: Number, better: Direction) -> Number:
         >>> loss(0.7, "higher"), loss(-0.2, "zero"), loss(0.75, "one")
         (-0.7, 0.2, 0.25)
     """
-    if not competes(better):
+    if better == "none":
         raise Refused("of this metric neither more nor less is better; name a metric that has a direction")
     if better in IDEAL:
         return abs(value - IDEAL[better])
