@@ -28,12 +28,11 @@ import hashlib, json, numpy, torch
 from qinn_bench import registry
 try:
     from qinn_bench.records import keys
-    from qinn_bench.study import run_cell as run
-    from qinn_bench.study.train_cell import build, evaluate, train
+    from qinn_bench.study.train_cell import build, evaluate, train, weights
 except ImportError:  # A commit of before training had a file of its own.
     from qinn_bench.records import keys
     from qinn_bench.study import run_cell as run
-    build, train, evaluate = run.build, run._train, run._evaluate
+    build, train, evaluate, weights = run.build, run._train, run._evaluate, run._weights
 from qinn_bench.values import Budget, Cell, Refused, Use
 torch.use_deterministic_algorithms(True)
 found = {}
@@ -59,7 +58,7 @@ for text in json.loads(sys.argv[2]):
                 continue
             train(model, cell, data, lambda step: None)
             model = model.double().eval()
-            arrays = run._weights(model) | evaluate(model, cell, data)
+            arrays = weights(model) | evaluate(model, cell, data)
             arrays["features"] = data.transform.forward(data.test)[0]
             digest = hashlib.sha256()
             for key in sorted(arrays):

@@ -20,7 +20,7 @@ from qinn_bench.report import forms
 from qinn_bench.report.diagnostics_table import table
 from qinn_bench.seeds import seed_of
 from qinn_bench.study import planning, study_files
-from qinn_bench.study.run_cell import trained
+from qinn_bench.study.train_cell import trained
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
 from qinn_bench.writing import write_text

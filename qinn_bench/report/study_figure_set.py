@@ -49,11 +49,14 @@ def _drawn(data: Dataset, records: Sequence[Record], results: Path, single: Sequ
     curves: dict[str, list[store.Arrays]] = defaultdict(list)
     for record in records:
         arrays = _drawable(store.load_arrays(results, record), record, data)
-        samples[record.row].append(arrays["samples"])
+        if "samples" in arrays:
+            samples[record.row].append(arrays["samples"])
         if len(arrays["curve_step"]):
             curves[record.row].append(arrays)
     pooled = {row: np.concatenate(parts) for row, parts in samples.items() if _compared(row, records)}
-    made = {OBSERVABLES: study_figures.observables_figure(data, pooled, [plot.name for plot in data.plots])}
+    made: dict[str, Figure] = {}
+    if data.plots and pooled:
+        made[OBSERVABLES] = study_figures.observables_figure(data, pooled, [plot.name for plot in data.plots])
     made |= {name: study_figures.observable_figure(data, pooled, name) for name in single}
     if curves:
         made[LOSSES] = study_figures.loss_figure(curves)
@@ -67,13 +70,15 @@ def _drawable(arrays: store.Arrays, record: Record, data: Dataset) -> store.Arra
         Refused: they are not.
     """
     lengths = {len(arrays[name]) for name in CURVES if name in arrays and arrays[name].ndim == 1}
-    wanted = {"samples": 2, **dict.fromkeys(CURVES, 1)}
+    wanted = dict.fromkeys(CURVES, 1)
+    if not arrays.keys() & {"scores", "reconstructions"} or "samples" in arrays:  # Scorers draw nothing.
+        wanted["samples"] = 1 + len(data.shape)
     odd = [
         n
         for n, axes in wanted.items()
         if n not in arrays or arrays[n].ndim != axes or arrays[n].dtype.kind not in "iuf"
     ]
-    if not odd and arrays["samples"].shape[1] != data.dim:
+    if not odd and "samples" in wanted and arrays["samples"].shape[1:] != data.shape:
         odd = ["samples"]
     if odd or len(lengths) > 1:
         name = odd[0] if odd else "curves"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from qinn_bench import limits
 from qinn_bench.building import batch_of
 from qinn_bench.capacity import cost
 from qinn_bench.contracts import Density, Model
@@ -13,7 +14,8 @@ from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.metrics._take import attempt
 from qinn_bench.records import measures, store
 from qinn_bench.seeds import numpy_rng
-from qinn_bench.study.train_cell import physical_log_prob
+from qinn_bench.study.order import Order
+from qinn_bench.study.train_cell import build, physical_log_prob
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.validity import certificate as audit
 from qinn_bench.validity import flags
@@ -97,3 +99,53 @@ def take_resources(model: Model, cell: Cell, data: Dataset) -> Resources:
     batch = batch_of(name, data, 0, data.train[: cell.budget.batch])
     rows = batch_of(name, data, 2, data.test[: cost.OUTPUTS])
     return cost.measure(model, rows, batch, torch_rng("resources", str(cell.data), cell.seed))
+
+
+def try_metrics(
+    names: tuple[str, ...], cell: Cell, data: Dataset, arrays: store.Arrays, certificate: Certificate | None
+) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """The columns of these metrics, and why for those that could not be taken: one does not cost the others."""
+    found: dict[str, Estimate] = {}
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            found |= _columns(name, take_metrics((name,), cell, data, arrays, certificate))
+        except Exception as error:
+            if limits.lacks_memory(error):
+                raise
+            failed[name] = limits.sentence(error)
+    return found, failed
+
+
+def _columns(metric: str, found: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
+    """What a metric has given, if it is what a metric may give.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for column, estimate in found.items():
+        if not isinstance(estimate, Estimate) or not str(column).startswith(metric):
+            raise ValueError(f"column {column!r} is {estimate!r:.100}; estimates named '{metric}...' were expected")
+    return found
+
+
+def try_flags(
+    order: Order, model: Model, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
+) -> tuple[tuple[Flag, ...], str]:
+    """The flags of a trained model, and why they could not be taken, if so."""
+    try:
+        return _flags(order, model, data, arrays, metrics), ""
+    except Exception as error:
+        if limits.lacks_memory(error):
+            raise
+        return (), limits.sentence(error)
+
+
+def _flags(
+    order: Order, model: Model, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
+) -> tuple[Flag, ...]:
+    """What is too good to be believed; whether circuits are idle is asked of models that have some, not of controls."""
+    cell, initial = order.cell, None
+    if cell.backend != "none" and not cell.control:
+        initial = build(cell, data).double().to("cpu").eval()
+    return find_flags(model, initial, cell, data, arrays, metrics, order.results / "nulls")

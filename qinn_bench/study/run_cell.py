@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-import resource
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
-from qinn_bench import limits, registry
+from qinn_bench import registry
 from qinn_bench.building import batch_of
 from qinn_bench.capacity import buffers
 from qinn_bench.contracts import Model, count_parameters
 from qinn_bench.data.resplit import resplit
 from qinn_bench.dataset import Dataset
-from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.quantum import backends
 from qinn_bench.records import measures, store
 from qinn_bench.records.provenance import provenance
 from qinn_bench.study import measure_cell, train_cell
+from qinn_bench.study.clock import Clock, peak_memory
+from qinn_bench.study.measure_again import measure_again
 from qinn_bench.study.order import Order
 from qinn_bench.training.checkpoints import Checkpoint
 from qinn_bench.training.loop import Fit
-from qinn_bench.values import Cell, Certificate, Estimate, Flag, Record, Resources, Status
+from qinn_bench.values import Cell, Estimate, Flag, Record, Status
 
-WEIGHT = "weight:"
 ROWS = 64
 """Test rows at which a density is looked at to see what it depends on."""
-
-
-@dataclass
-class _Clock:
-    """Wall and CPU seconds by phase."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        wall, cpu = time.perf_counter(), time.process_time()
-        try:
-            yield
-        finally:
-            self.seconds[f"{name}_wall_s"] = time.perf_counter() - wall
-            self.seconds[f"{name}_cpu_s"] = time.process_time() - cpu
-
-    def add(self, name: str, wall: float, cpu: float) -> None:
-        """Add what a phase had taken before it was interrupted."""
-        self.seconds[f"{name}_wall_s"] += wall
-        self.seconds[f"{name}_cpu_s"] += cpu
-
-    def spent(self) -> dict[str, float]:
-        """What the cell has cost, with the most memory that this process has held so far."""
-        return self.seconds | {"peak_memory_mb": _peak_memory()}
 
 
 def run_cell(
@@ -81,7 +52,7 @@ def run_cell(
     done = None if order.fresh else store.load(order.results, order.study, order.key)
     data = resplit(registry.make("data", order.cell.data), order.cell.stream("split"))
     if done and done.status == "ok":
-        return _measure_again(order, data, done, on_problem)
+        return measure_again(order, data, done, on_problem)
     checkpoint = _checkpoint(order)
     try:
         record = _train_and_measure(order, data, checkpoint, on_step)
@@ -112,7 +83,7 @@ def _remove(checkpoint: Checkpoint | None) -> None:
 def _train_and_measure(
     order: Order, data: Dataset, checkpoint: Checkpoint | None, on_step: Callable[[int], None]
 ) -> Record:
-    cell, clock = order.cell, _Clock()
+    cell, clock = order.cell, Clock()
     with clock.phase("build"):
         model = train_cell.build(cell, data)
         fresh = buffers.snapshot(model)
@@ -120,7 +91,7 @@ def _train_and_measure(
         outcome = train_cell.train(model, cell, data, on_step, checkpoint)
     clock.add("train", outcome.before_wall_s, outcome.before_cpu_s)
     facts: dict[str, Any] = {"parameters": count_parameters(model), "training": outcome.training}
-    clock.seconds |= _step_cost(outcome) | {"train_peak_mb": _peak_memory()}
+    clock.seconds |= _step_cost(outcome) | {"train_peak_mb": peak_memory()}
     arrays = _curves(outcome)
     if outcome.status != "ok":
         return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=clock.spent(), **facts)
@@ -128,7 +99,7 @@ def _train_and_measure(
     fitted = _buffers(model, fresh, cell, data)
     facts["parameters"] = facts["parameters"].model_copy(update={"buffers": fitted})
     with clock.phase("evaluate"):
-        arrays |= _weights(model) | train_cell.evaluate(model, cell, data)
+        arrays |= train_cell.weights(model) | train_cell.evaluate(model, cell, data)
     _check_shapes(arrays, cell, data)
     if (drawn := len(arrays.get("samples", range(cell.samples)))) < cell.samples:
         reason = f"only {drawn} of {cell.samples} latents have a pre-image"
@@ -136,11 +107,11 @@ def _train_and_measure(
     with clock.phase("certify"):
         facts["certificate"] = measure_cell.certify(model, cell, data, arrays)
     with clock.phase("metrics"):
-        facts["metrics"], failed = _take_metrics(order.metrics, cell, data, arrays, facts["certificate"])
+        facts["metrics"], failed = measure_cell.try_metrics(order.metrics, cell, data, arrays, facts["certificate"])
         facts["metrics"] |= {name: Estimate(value=None, note=reason) for name, reason in failed.items()}
     measured = measures.fingerprints(order.metrics)
     with clock.phase("flags"):
-        facts["flags"], why = _take_flags(order, model, data, arrays, facts["metrics"])
+        facts["flags"], why = measure_cell.try_flags(order, model, data, arrays, facts["metrics"])
         if why:  # No row wins with a flag; the next run takes them again.
             facts["flags"] = (Flag(kind="unchecked", said=why),)
             del measured["flags"]
@@ -148,34 +119,6 @@ def _train_and_measure(
         used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": clock.seconds["train_peak_mb"]}
         facts["resources"] = measure_cell.take_resources(model, cell, data).model_copy(update=used)
     return save(order, arrays, cost=clock.spent(), measured=measured, **facts)
-
-
-def _take_metrics(
-    names: tuple[str, ...], cell: Cell, data: Dataset, arrays: store.Arrays, certificate: Certificate | None
-) -> tuple[dict[str, Estimate], dict[str, str]]:
-    """The columns of these metrics, and why for those that could not be taken: one does not cost the others."""
-    found: dict[str, Estimate] = {}
-    failed: dict[str, str] = {}
-    for name in names:
-        try:
-            found |= _columns(name, measure_cell.take_metrics((name,), cell, data, arrays, certificate))
-        except Exception as error:
-            if limits.lacks_memory(error):
-                raise
-            failed[name] = limits.sentence(error)
-    return found, failed
-
-
-def _columns(metric: str, found: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
-    """What a metric has given, if it is what a metric may give.
-
-    Raises:
-        ValueError: it is not.
-    """
-    for column, estimate in found.items():
-        if not isinstance(estimate, Estimate) or not str(column).startswith(metric):
-            raise ValueError(f"column {column!r} is {estimate!r:.100}; estimates named '{metric}...' were expected")
-    return found
 
 
 def _buffers(model: Model, fresh: buffers.Numbers, cell: Cell, data: Dataset) -> int:
@@ -200,83 +143,6 @@ def _check_shapes(arrays: store.Arrays, cell: Cell, data: Dataset) -> None:
     for name, expected in expected_shapes.items():
         if name in arrays and arrays[name].shape != expected:
             raise ValueError(f"the {name} of the model have the shape {arrays[name].shape}; {expected} was expected")
-
-
-def _measure_again(order: Order, data: Dataset, done: Record, on_problem: Callable[[str], None]) -> Record:
-    """Take the metrics, and the certificate, whose code is new since the record was written.
-
-    The arrays stay as they are. A metric that fails keeps its old columns and counts as not measured.
-    """
-    now = measures.fingerprints(order.metrics)
-    stale = {name for name, code in now.items() if done.measured.get(name) != code}
-    if not stale:
-        return done
-    arrays, certificate = store.load_arrays(order.results, done), done.certificate
-    if "certificate" in stale and "log_prob" in arrays:
-        certificate = measure_cell.certify(trained(order.cell, data, arrays), order.cell, data, arrays)
-        stale |= {name for name in order.metrics if all_metrics()[name].needs == "density"}
-    again = tuple(name for name in order.metrics if name in stale)
-    taken, failed = _take_metrics(again, order.cell, data, arrays, certificate)
-    for name, reason in failed.items():
-        on_problem(f"metric '{name}': {reason}")
-    found: dict[str, Any] = {
-        "certificate": certificate,
-        "metrics": done.metrics | taken,
-        "measured": done.measured | {name: code for name, code in now.items() if name not in failed},
-    }
-    if "resources" in stale:
-        found["resources"] = _resources_again(order.cell, data, arrays, done)
-    if "flags" in stale or again:
-        flags, why = _take_flags(order, trained(order.cell, data, arrays), data, arrays, found["metrics"])
-        if why:
-            on_problem(f"flags: {why}")
-            found["measured"].pop("flags", None)
-        else:
-            found["flags"] = flags
-    record = done.model_copy(update=found)
-    store.save(order.results, record)
-    return record
-
-
-def _take_flags(
-    order: Order, model: Model, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
-) -> tuple[tuple[Flag, ...], str]:
-    """The flags of a trained model, and why they could not be taken, if so."""
-    try:
-        return _flags(order, model, data, arrays, metrics), ""
-    except Exception as error:
-        if limits.lacks_memory(error):
-            raise
-        return (), limits.sentence(error)
-
-
-def _flags(
-    order: Order, model: Model, data: Dataset, arrays: store.Arrays, metrics: Mapping[str, Estimate]
-) -> tuple[Flag, ...]:
-    """What is too good to be believed; whether circuits are idle is asked of models that have some, not of controls."""
-    cell, initial = order.cell, None
-    if cell.backend != "none" and not cell.control:
-        initial = train_cell.build(cell, data).double().to("cpu").eval()
-    return measure_cell.find_flags(model, initial, cell, data, arrays, metrics, order.results / "nulls")
-
-
-def _resources_again(cell: Cell, data: Dataset, arrays: store.Arrays, done: Record) -> Resources:
-    """The resources of a finished cell; what only its training could tell is kept as it was measured then."""
-    before, peak = done.resources, done.cost.get("train_peak_mb")
-    used = {"cpu_to_best_s": before.cpu_to_best_s if before else None, "peak_memory_mb": peak}
-    return measure_cell.take_resources(trained(cell, data, arrays), cell, data).model_copy(update=used)
-
-
-def trained(cell: Cell, data: Dataset, arrays: store.Arrays) -> Model:
-    """The trained model of a finished cell in float64, its weights read from the arrays beside its record."""
-    model = train_cell.build(cell, data).double()
-    weights = {name.removeprefix(WEIGHT): value for name, value in arrays.items() if name.startswith(WEIGHT)}
-    model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
-    return model.eval()
-
-
-def _weights(model: Model) -> store.Arrays:
-    return {WEIGHT + name: value.numpy() for name, value in model.state_dict().items()}
 
 
 def _curves(outcome: Fit) -> store.Arrays:
@@ -317,8 +183,3 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
     )
     store.save(order.results, record, arrays)
     return record
-
-
-def _peak_memory() -> float:
-    """The most memory that this process has held so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -20,6 +20,8 @@ from qinn_bench.training.loop import Fit, fit
 from qinn_bench.values import Array, Cell, Training
 
 CHUNK = 1024
+WEIGHT = "weight:"
+"""What the names of the weights begin with among the arrays of a cell."""
 
 
 def build(cell: Cell, data: Dataset) -> Model:
@@ -98,3 +100,16 @@ def physical_log_prob(model: Density, data: Dataset, batch: Batch, rows: Array) 
 
 def _parts(batch: Batch) -> list[Batch]:
     return [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
+
+
+def trained(cell: Cell, data: Dataset, arrays: Arrays) -> Model:
+    """The trained model of a finished cell in float64, its weights read from the arrays beside its record."""
+    model = build(cell, data).double()
+    weights = {name.removeprefix(WEIGHT): value for name, value in arrays.items() if name.startswith(WEIGHT)}
+    model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
+    return model.eval()
+
+
+def weights(model: Model) -> Arrays:
+    """The weights and buffers of a model, by the names that they have among the arrays of its cell."""
+    return {WEIGHT + name: value.numpy() for name, value in model.state_dict().items()}

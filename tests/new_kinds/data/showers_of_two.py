@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qinn_bench.data.assemble import Shares, fingerprint
-from qinn_bench.data.transforms import AsTheyAre
+from qinn_bench.data.transforms import fitted
 from qinn_bench.dataset import Column, Dataset, Observable, Parts
 from qinn_bench.seeds import numpy_rng
 
@@ -27,10 +27,10 @@ def load(*, events: int = 2000) -> Dataset:
         train=train,
         valid=valid,
         test=test,
-        transform=AsTheyAre(),
+        transform=fitted((), train),
         observables=lambda rows: {"sum": rows.sum(1)},
         plots=(Observable("sum", "sum", -3, 3),),
-        support=lambda rows: np.ones(len(rows), dtype=bool),
+        support=lambda rows: np.isfinite(rows).all(axis=1),
         fingerprint=fingerprint("showers_of_two", {"events": events}, train, valid, test),
         conditions=Parts(*Shares().split(energy)),
     )

@@ -1,0 +1,57 @@
+"""Take what is newly measured of a finished cell, or by new code, without training it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qinn_bench.dataset import Dataset
+from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.records import measures, store
+from qinn_bench.study import measure_cell
+from qinn_bench.study.order import Order
+from qinn_bench.study.train_cell import trained
+from qinn_bench.values import Cell, Record, Resources
+
+
+def measure_again(order: Order, data: Dataset, done: Record, on_problem: Callable[[str], None]) -> Record:
+    """Take the metrics, and the certificate, whose code is new since the record was written.
+
+    The arrays stay as they are. A metric that fails keeps its old columns and counts as not measured.
+    """
+    now = measures.fingerprints(order.metrics)
+    stale = {name for name, code in now.items() if done.measured.get(name) != code}
+    if not stale:
+        return done
+    arrays, certificate = store.load_arrays(order.results, done), done.certificate
+    if "certificate" in stale and "log_prob" in arrays:
+        certificate = measure_cell.certify(trained(order.cell, data, arrays), order.cell, data, arrays)
+        stale |= {name for name in order.metrics if all_metrics()[name].needs == "density"}
+    again = tuple(name for name in order.metrics if name in stale)
+    taken, failed = measure_cell.try_metrics(again, order.cell, data, arrays, certificate)
+    for name, reason in failed.items():
+        on_problem(f"metric '{name}': {reason}")
+    found: dict[str, Any] = {
+        "certificate": certificate,
+        "metrics": done.metrics | taken,
+        "measured": done.measured | {name: code for name, code in now.items() if name not in failed},
+    }
+    if "resources" in stale:
+        found["resources"] = _resources_again(order.cell, data, arrays, done)
+    if "flags" in stale or again:
+        flags, why = measure_cell.try_flags(order, trained(order.cell, data, arrays), data, arrays, found["metrics"])
+        if why:
+            on_problem(f"flags: {why}")
+            found["measured"].pop("flags", None)
+        else:
+            found["flags"] = flags
+    record = done.model_copy(update=found)
+    store.save(order.results, record)
+    return record
+
+
+def _resources_again(cell: Cell, data: Dataset, arrays: store.Arrays, done: Record) -> Resources:
+    """The resources of a finished cell; what only its training could tell is kept as it was measured then."""
+    before, peak = done.resources, done.cost.get("train_peak_mb")
+    used = {"cpu_to_best_s": before.cpu_to_best_s if before else None, "peak_memory_mb": peak}
+    return measure_cell.take_resources(trained(cell, data, arrays), cell, data).model_copy(update=used)
