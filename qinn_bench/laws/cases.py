@@ -33,7 +33,13 @@ CONDITIONS = 2
 
 
 class Stretched:
-    """Features are rows divided by 2, moved by 1."""
+    """Features are rows divided by 2, moved by 1.
+
+    Example:
+        >>> features, logdet = Stretched().forward(np.array([[0.0, 4.0]]))
+        >>> features.tolist(), round(float(logdet[0]), 3)
+        ([[1.0, 3.0]], -1.386)
+    """
 
     def forward(self, rows: Array) -> tuple[Array, Array]:
         """``(n, *shape) -> (n, *shape), (n,)``."""
@@ -45,7 +51,15 @@ class Stretched:
 
 
 class TwoHills:
-    """An even mixture of two normals of width 1 at (+-2, 0, ..., 0)."""
+    """An even mixture of two normals of width 1 at (+-2, 0, ..., 0).
+
+    Example:
+        >>> hills = TwoHills(2)
+        >>> hills.sample(5, np.random.default_rng(0)).shape
+        (5, 2)
+        >>> bool(hills.log_density(np.array([[2.0, 0.0]])) > hills.log_density(np.array([[0.0, 0.0]])))
+        True
+    """
 
     entropy = np.nan
 
@@ -109,7 +123,13 @@ def labelled(data: Dataset) -> Dataset:
 
 @dataclass(frozen=True)
 class ModelCase:
-    """A model with some knobs set, or one of its controls, on a data set."""
+    """A model with some knobs set, or one of its controls, on a data set.
+
+    Example:
+        >>> case = ModelCase(Use(name="gaussian"), toy(2))
+        >>> print(case, "|", case.batch(n=3).rows.shape, "|", type(case.make()).__name__)
+        gaussian, rows of 2 | torch.Size([3, 2]) | Gaussian
+    """
 
     use: Use
     data: Dataset

@@ -22,7 +22,13 @@ SIGMAS = 6
 
 @dataclass(frozen=True)
 class DataCase:
-    """A data set with its knobs; it is loaded when it is first asked for."""
+    """A data set with its knobs; it is loaded when it is first asked for.
+
+    Example:
+        >>> case = DataCase(Use(name="bwexp", knobs={"events": 400}))
+        >>> print(case, "|", is_a_data_set(case))
+        bwexp[events=400] | 150 training, 50 validation and 200 test rows of (2,)
+    """
 
     use: Use
 

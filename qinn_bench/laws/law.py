@@ -14,16 +14,36 @@ SECONDS = 120.0
 
 
 class Broken(Exception):
-    """A law is broken; the message says what was measured, and what was expected."""
+    """A law is broken; the message says what was measured, and what was expected.
+
+    Example:
+        >>> expect(False, "off by 0.3, 1e-8 was expected")
+        Traceback (most recent call last):
+        ...
+        qinn_bench.laws.law.Broken: off by 0.3, 1e-8 was expected
+    """
 
 
 class Spared(Exception):
-    """A law asks nothing of a thing; the message says why."""
+    """A law asks nothing of a thing; the message says why.
+
+    Example:
+        >>> def inverts(thing: object) -> str:
+        ...     raise Spared("it has no inverse")
+        >>> judge(Law("inverts", "It inverts itself", inverts), object(), "it").verdict
+        'spared'
+    """
 
 
 @dataclass(frozen=True)
 class Law(Generic[T]):
-    """What has to be true of every thing of a kind; `check` says what it measured, or raises `Broken` or `Spared`."""
+    """What has to be true of every thing of a kind; `check` says what it measured, or raises `Broken` or `Spared`.
+
+    Example:
+        >>> positive = Law("is-positive", "It is above zero", lambda number: expect(number > 0, f"it is {number}"))
+        >>> judge(positive, -1, "minus one").said
+        'it is -1'
+    """
 
     name: str
     statement: str
@@ -32,7 +52,14 @@ class Law(Generic[T]):
 
 @dataclass(frozen=True)
 class LawOutcome:
-    """Whether a thing keeps a law, and what was measured."""
+    """Whether a thing keeps a law, and what was measured.
+
+    Example:
+        >>> even = Law("even", "It is even", lambda number: expect(number % 2 == 0, f"it is {number}"))
+        >>> outcome = judge(even, 4, "four")
+        >>> outcome.verdict, any_broken([outcome])
+        ('ok', False)
+    """
 
     law: str
     statement: str
