@@ -63,7 +63,7 @@ def made(kind: Literal["model", "data"], name: str) -> Made:
     Raises:
         Refused: no such name, or it is broken.
     """
-    file = _file(kind, name)
+    file = file_of(kind, name)
     return (file and file_text.made(kind, file)) or _imported(kind, name)
 
 
@@ -114,12 +114,12 @@ def broken_ones(kind: Kind, *, thoroughly: bool = False) -> dict[str, str]:
 
 def _packages_measure() -> bool:
     """Whether there are metrics of installed packages, which are imported to be known."""
-    return any(_file("metric", family) is None for family in registry.names("metric"))
+    return any(file_of("metric", family) is None for family in registry.names("metric"))
 
 
 def _tells(kind: Kind, name: str) -> bool:
     """Whether the text of a file says what it is."""
-    file = _file(kind, name)
+    file = file_of(kind, name)
     if file is None or not name.isidentifier():
         return False
     try:
@@ -149,7 +149,7 @@ def own_metrics() -> dict[str, Measure]:
         Refused: two files of this package define metrics of one name.
     """
     found: dict[str, Measure] = {}
-    own = [family for family in registry.names("metric") if _file("metric", family) is not None]
+    own = [family for family in registry.names("metric") if file_of("metric", family) is not None]
     for family in sorted(own, key=lambda family: registry.is_foreign("metric", family)):
         measures = _own_measures(family)
         if registry.is_foreign("metric", family) and any(one.name in found for one in measures):
@@ -163,7 +163,7 @@ def own_metrics() -> dict[str, Measure]:
 
 def _own_measures(family: str) -> tuple[Measure, ...]:
     """The metrics of a file of ours, which is imported only where its text does not tell; none if it is broken."""
-    file = _file("metric", family)
+    file = file_of("metric", family)
     try:
         if file:
             return _declared(file)
@@ -226,7 +226,7 @@ def _declared_as(name: str, measures: Mapping[str, Measure]) -> MetricColumn | N
     return column_named(name, (column for measure in measures.values() for column in measure.columns))
 
 
-def _file(kind: Kind, name: str) -> Path | None:
+def file_of(kind: Kind, name: str) -> Path | None:
     """The file of something of ours or of a named folder; None for what a package joins with, which is imported.
 
     Raises:

@@ -65,6 +65,8 @@ class Column:
 class Observable:
     """A quantity computed from rows and compared by histogram on ``bins`` equal bins in [low, high].
 
+    One that `falls` spans orders of magnitude, as transverse momenta do, and is drawn on a logarithmic scale.
+
     Example:
         >>> Observable("m_ll", "dimuon mass", 71.0, 111.0, "GeV").bins
         50
@@ -76,6 +78,7 @@ class Observable:
     high: float
     unit: str = ""
     bins: int = 50
+    falls: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from qinn_bench.about import About, RowKind
 from qinn_bench.dataset import MetricColumn, columns_stated
-from qinn_bench.registry import GIVEN, MAKERS, MOVED, Kind
+from qinn_bench.outside import KINDS, Kind
+from qinn_bench.registry import GIVEN, MAKERS, MOVED
 from qinn_bench.values import Direction, Knobs, Role
 
 UNREAD = frozenset({"citation", "published", "knobs", "depth", "tiny"})
@@ -66,6 +67,15 @@ class Measure(NamedTuple):
 
 FACTS = ("better", "unbiased_square", "row_loss")
 """The fields of `Metric` that stand in `Measure` as they are."""
+
+
+def kinds_of(file: Path) -> list[Kind]:
+    """What a file may be, by the names that it defines or imports: a model, a data set, a family of metrics."""
+    tree = _tree(file, _time_of(file))
+    named = {one.name for one in tree.body if isinstance(one, ast.FunctionDef | ast.ClassDef)}
+    named |= {name for name, _ in _assigned(tree)}
+    named |= {alias.asname or alias.name for one in tree.body if isinstance(one, ast.ImportFrom) for alias in one.names}
+    return [kind for kind in KINDS if MAKERS.get(kind, "METRICS") in named]
 
 
 class Unreadable(Exception):

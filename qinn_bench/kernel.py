@@ -40,12 +40,12 @@ def adopt() -> None:
 
 def children() -> set[int]:
     """The processes whose parent this one is, zombies included; empty where there is no ``/proc``."""
-    found = set()
+    pids = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
             if int(stat.read_text(encoding="utf8", errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
-                found.add(int(stat.parent.name))
-    return found
+                pids.add(int(stat.parent.name))
+    return pids
 
 
 def kill_group(leader: int) -> None:

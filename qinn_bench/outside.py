@@ -14,7 +14,7 @@ import hashlib
 import importlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -89,6 +89,18 @@ def of_study(folders: Folders, base: Path, where: str) -> None:
     """
     _start_over(base)
     _NAMED.by_study = _opened(folders, base, f"{where}: ")
+
+
+def of_file(kind: Kind, path: Path) -> str:
+    """Let one file join beside what was named; the name that it goes by. Its neighbours can be imported, and no more.
+
+    Raises:
+        Refused: its folder cannot be read.
+    """
+    folder = _open(kind, str(path.parent), Path(), "")
+    alone = replace(folder, files={path.stem: path.resolve()})
+    _NAMED.by_options[kind] = (*(one for one in _NAMED.by_options.get(kind, ()) if one.path != folder.path), alone)
+    return path.stem
 
 
 def _start_over(base: Path) -> None:

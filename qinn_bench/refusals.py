@@ -45,6 +45,6 @@ def _value_inside(annotation: Any) -> type[Value] | None:
     if isinstance(annotation, type) and issubclass(annotation, Value):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        if found := _value_inside(argument):
-            return found
+        if inner := _value_inside(argument):
+            return inner
     return None

@@ -60,7 +60,7 @@ def reach(roots: Iterable[str], neutral: Collection[str]) -> dict[Definition, st
     Raises:
         Refused: a root does not exist.
     """
-    found: dict[Definition, str] = {}
+    texts: dict[Definition, str] = {}
     todo: list[Definition] = []
     for root in roots:
         module, _, name = root.partition(":")
@@ -71,7 +71,7 @@ def reach(roots: Iterable[str], neutral: Collection[str]) -> dict[Definition, st
     while todo:
         definition = todo.pop()
         module, name = definition
-        if definition in found or module in neutral or f"{module}:{name}" in neutral:
+        if definition in texts or module in neutral or f"{module}:{name}" in neutral:
             continue
         parsed = _parsed(module)
         text, used = parsed.spelled(name)
@@ -82,8 +82,8 @@ def reach(roots: Iterable[str], neutral: Collection[str]) -> dict[Definition, st
                 todo.append(target)
             elif target[0]:
                 foreign.add(f"{chain[0]}={'.'.join(target)}")
-        found[definition] = "\n".join([text, *sorted(foreign)])
-    return found
+        texts[definition] = "\n".join([text, *sorted(foreign)])
+    return texts
 
 
 def spelled(node: ast.AST) -> str:
@@ -226,8 +226,8 @@ def _within(module: str, names: list[str]) -> tuple[Definition, bool]:
         module, names = f"{module}.{names[0]}", names[1:]
     if not names:
         return ("", ""), False
-    found = _resolved((module, names[0]))
-    return (found, True) if found else (("", ""), False)
+    definition = _resolved((module, names[0]))
+    return (definition, True) if definition else (("", ""), False)
 
 
 def _resolved(definition: Definition) -> Definition | None:

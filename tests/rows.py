@@ -40,25 +40,31 @@ def certificate(verdict: Verdict = "pass", mass: float = 1.0) -> Certificate:
     )
 
 
+def built(**facts: Any) -> Record:
+    """A record with these facts of it and of its cell; all others are those of `CELL` and of a finished model."""
+    of_cell = {name: facts.pop(name) for name in list(facts) if name in Cell.model_fields}
+    usual = {"key": "k", "study": "s", "row": "m", "role": "model", "status": "ok"}
+    return Record(cell=CELL.model_copy(update=of_cell), **(usual | facts))
+
+
 def record(row: str, seed: int, metric: str, value: float | None, **more: Any) -> Record:
     """One finished cell; `more` are fields of the record or of its cell."""
-    cell: dict[str, Any] = {"backend": "none", "budget": Budget(), "data": Use(name="toy"), "samples": 100}
-    cell |= {name: more.pop(name) for name in list(more) if name in {*cell, "control", "varies"}}
-    n = more.pop("n", 100)
-    facts: dict[str, Any] = {
-        "status": "ok",
-        "role": "model",
+    data, n = more.pop("data", Use(name="toy")), more.pop("n", 100)
+    usual: dict[str, Any] = {
         "metrics": {metric: Estimate(value=value, error=0.01, n=n, **KINDS[metric])},  # type: ignore[arg-type]
         "certificate": certificate(),
         "provenance": {"data_hash": "d", "finished_utc": f"2026-01-02T00:00:{seed:02d}+00:00"},
+        "model": Use(name="m"),
+        "samples": 100,
     }
-    return Record(
-        key=f"{row}{seed}{cell['data']}".replace(" ", "").replace("·", "-"),
+    return built(
+        key=f"{row}{seed}{data}".replace(" ", "").replace("·", "-"),
         study="toy",
         row=row,
         family=row.partition(" · ")[0],
-        cell=Cell(model=Use(name="m"), device="cpu", seed=seed, mass_draws=10, **cell),
-        **(facts | more),
+        data=data,
+        seed=seed,
+        **(usual | more),
     )
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -32,6 +32,7 @@ STATED = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(stated=STATED)
 def test_the_text_says_what_the_import_says(stated, tmp_path_factory):
     file = tmp_path_factory.mktemp("models") / "own.py"

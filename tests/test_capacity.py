@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rows import built
 
 from qinn_bench.capacity import curves
 from qinn_bench.capacity.equivalence import Curve, bounds_of, capacity, ratio
 from qinn_bench.cli.main import main
 from qinn_bench.records import store
-from qinn_bench.values import Budget, Cell, Certificate, Estimate, Parameters, Record, Refused, Use
+from qinn_bench.values import Certificate, Estimate, Parameters, Refused, Use
 
 PATH = Path(__file__).parents[1] / "benchmarks" / "validation" / "capacity.py"
 SPEC = importlib.util.spec_from_file_location("validation_capacity", PATH)
@@ -83,20 +84,9 @@ def test_intervals_cover(law, sd):
 def sized(name, size, seed, nll, *, control="", verdict="pass", role="model"):
     """The record of a cell of a study with sizes; families that begin with q have circuits."""
     row = f"{name} · {size}" if size else name
-    cell = Cell(
-        model=Use(name=name),
-        data=Use(name="zjets"),
-        budget=Budget(),
-        backend="native" if name.startswith("q") else "none",
-        device="cpu",
-        seed=seed,
-        samples=10,
-        mass_draws=10,
-        control=control,
-    )
     mass = Estimate(value=1.0, error=0.01)
     reasons = () if verdict == "pass" else ("the mass is 2",)
-    return Record(
+    return built(
         key=f"{name}-{control}-{size}-{seed}",
         study="grown",
         row=f"{row} · {control}" if control else row,
@@ -104,8 +94,11 @@ def sized(name, size, seed, nll, *, control="", verdict="pass", role="model"):
         size=size,
         control_of=row if control else "",
         role="control" if control else role,
-        cell=cell,
-        status="ok",
+        model=Use(name=name),
+        data=Use(name="zjets"),
+        backend="native" if name.startswith("q") else "none",
+        seed=seed,
+        control=control,
         metrics={"nll": Estimate(value=nll, error=0.01, n=100, unit="nats", better="lower")},
         certificate=Certificate(
             verdict=verdict, reasons=reasons, mass=mass, interval=(0.98, 1.02), effective_share=1.0, draws=10

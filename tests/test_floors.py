@@ -19,7 +19,7 @@ FLOORS = [
     {"catalogue"},
     {"records"},
     {"capacity", "sensitivity", "validity"},
-    {"study", "verdicts"},
+    {"laws", "study", "verdicts"},
     {"report"},
     {"api", "performance"},
     {"cli"},

@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from rows import built
 from scipy.optimize import brentq
 from scipy.stats import chi2, ncx2, norm
 
@@ -20,7 +21,7 @@ from qinn_bench.report.study_table import table as study_table
 from qinn_bench.sensitivity import deformations, licence, power_curves
 from qinn_bench.sensitivity.deformations import DEFORMATIONS, NONE, Pool
 from qinn_bench.sensitivity.licence import Licence, Sight
-from qinn_bench.values import Array, Budget, Cell, Estimate, Record, Refused, Use
+from qinn_bench.values import Array, Estimate, Refused, Use
 
 NAMED = {d.name: d for d in DEFORMATIONS}
 BOX = 2.5
@@ -303,18 +304,13 @@ def test_the_footnote_says_what_metrics_can_see():
 
 
 def test_a_study_table_says_what_its_metrics_can_see_on_the_licensed_content(tmp_path):
-    cell = Cell(
-        model=Use(name="inn"),
+    record = built(
+        row="inn",
         data=Use(name="normal"),
-        budget=Budget(),
-        backend="none",
-        device="cpu",
-        seed=0,
         samples=2500,
-        mass_draws=1,
+        metrics={"w1_x": Estimate(value=0.1)},
+        provenance={"data_hash": "abc"},
     )
-    facts = {"study": "s", "row": "inn", "role": "model", "cell": cell, "status": "ok"}
-    record = Record(key="k", metrics={"w1_x": Estimate(value=0.1)}, provenance={"data_hash": "abc"}, **facts)
     plain = study_table([record], ["w1_x"])
     assert report.licensed(plain, [record], tmp_path) == plain
     assert licence.equality(tmp_path, record, "w1_x") == ""

@@ -11,6 +11,8 @@ from scipy.special import ndtr
 from scipy.stats import wasserstein_distance
 
 from qinn_bench.dataset import Evidence, Observable
+from qinn_bench.laws.law import Spared
+from qinn_bench.laws.metrics import OF_METRICS, MetricCase
 from qinn_bench.metrics import classifier, histograms, likelihood, mmd, resonance, wasserstein
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.values import Estimate, Refused
@@ -30,6 +32,15 @@ def pair(n: int, rng: np.random.Generator, distortion: float = 0.0, seed: int = 
 
 
 # All metrics alike
+
+
+@pytest.mark.parametrize("law", OF_METRICS, ids=lambda law: law.name)
+@pytest.mark.parametrize("name", sorted(all_metrics()))
+def test_every_metric_keeps_every_law(name, law):
+    try:
+        law.check(MetricCase(all_metrics()[name]))
+    except Spared as spared:
+        pytest.skip(str(spared))
 
 
 def test_all_metrics_are_found_by_name():

@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qinn_bench import catalogue, outside, registry
@@ -248,6 +248,7 @@ KNOB = st.text(st.characters(codec="ascii", exclude_characters="\"'\0"), max_siz
 VALUES = st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False) | KNOB
 
 
+@settings(deadline=None)
 @given(knobs=st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), VALUES, max_size=4))
 def test_what_is_written_is_read_back(knobs):
     use = Use(name="table", knobs=knobs)

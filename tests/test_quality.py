@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from rows import built
 
 from qinn_bench.cli.main import main
 from qinn_bench.records import store
-from qinn_bench.values import Budget, Cell, Estimate, Record, Refused, Use
+from qinn_bench.values import Budget, Estimate, Refused, Use
 from qinn_bench.verdicts import golden_numbers
 from qinn_bench.verdicts.golden_numbers import WatchedStudy
 
@@ -16,23 +17,15 @@ SEEDS, SD = 20, 0.05
 
 
 def record(seed, nll, *, row="spline", status="ok", precision="float32"):
-    cell = Cell(
-        model=Use(name="spline_inn"),
-        data=Use(name="moons"),
-        budget=Budget(precision=precision),
-        backend="none",
-        device="cpu",
-        seed=seed,
-        samples=10,
-        mass_draws=10,
-    )
     metrics = {"nll": Estimate(value=nll, error=0.01, n=9, unit="nats", better="lower")} if status == "ok" else {}
-    return Record(
+    return built(
         key=f"{row}{seed}",
         study="nightly",
         row=row,
-        role="model",
-        cell=cell,
+        model=Use(name="spline_inn"),
+        data=Use(name="moons"),
+        budget=Budget(precision=precision),
+        seed=seed,
         status=status,
         metrics=metrics,
         reason="why",

@@ -16,6 +16,7 @@ import pytest
 from matplotlib import rcParams
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.image import imread
+from rows import built
 from synthetic import MASS, dataset, rows
 
 from qinn_bench.report import cells, figure_style, study_figures, table_value
@@ -24,7 +25,7 @@ from qinn_bench.report.latex import latex, tex
 from qinn_bench.report.numbers import number
 from qinn_bench.report.study_table import table
 from qinn_bench.report.table_value import Entry, Heading, Line, Table
-from qinn_bench.values import Budget, Cell, Certificate, Estimate, Flag, Parameters, Record, Refused, Resources, Use
+from qinn_bench.values import Certificate, Estimate, Flag, Parameters, Refused, Resources, Use
 
 NLL = {"unit": "nats", "better": "lower"}
 
@@ -42,29 +43,23 @@ def certificate(verdict="pass", mass=1.0, reasons=()):
 
 def record(row, seed=0, *, model=None, data="zjet", role="model", metrics=None, verdict="pass", **more):
     use = data if isinstance(data, Use) else Use(name=data)
-    cell = Cell(
-        model=Use(name=model or "spline_inn"),
-        data=use,
-        budget=Budget(),
-        backend="none",
-        device="cpu",
-        seed=seed,
-        samples=100,
-        mass_draws=100,
-    )
     facts = {
         "parameters": Parameters(total=300, quantum=80, classical=220, frozen=0),
         "certificate": certificate(verdict) if verdict else None,
         "cost": {"train_wall_s": 112.5 + seed, "train_cpu_s": 12.5 + seed},
         "metrics": metrics or {},
     }
-    return Record(
+    return built(
         key=sha256(f"{row}{seed}{use}".encode()).hexdigest()[:24],
         study="quick",
         row=row,
         role=role,
-        cell=cell,
-        **(facts | {"status": "ok"} | more),
+        model=Use(name=model or "spline_inn"),
+        data=use,
+        seed=seed,
+        samples=100,
+        mass_draws=100,
+        **(facts | more),
     )
 
 
@@ -392,7 +387,8 @@ def test_a_histogram_shows_the_shares_of_its_sample_and_the_ratio_their_quotient
 
 
 def test_transverse_momenta_have_a_logarithmic_axis(data, samples):
-    steep = replace(data, plots=(replace(data.plots[2], name="pt_j"),), observables=lambda r: {"pt_j": r[:, 2]})
+    plot = replace(data.plots[2], name="pt_j", falls=True)
+    steep = replace(data, plots=(plot,), observables=lambda r: {"pt_j": r[:, 2]})
     assert frames(study_figures.observable_figure(steep, samples, "pt_j"))[0][0].get_yscale() == "log"
     assert frames(study_figures.observable_figure(data, samples, "t"))[0][0].get_yscale() == "linear"
 

@@ -9,21 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import CELL
+from rows import built
 
 from qinn_bench import locks
 from qinn_bench.records import store
-from qinn_bench.values import Estimate, Record, Refused
+from qinn_bench.values import Estimate, Refused
 from qinn_bench.writing import write_whole
 
 
-def record(**changes):
-    base = {"key": "k", "study": "s", "row": "m", "role": "model", "cell": CELL, "status": "ok"}
-    return Record(**(base | changes))
-
-
 def test_round_trip(tmp_path):
-    made = record(metrics={"nll": Estimate(value=1.5, error=0.1, n=3, unit="nat", better="lower")})
+    made = built(metrics={"nll": Estimate(value=1.5, error=0.1, n=3, unit="nat", better="lower")})
     store.save(tmp_path, made, {"samples": np.arange(6.0).reshape(3, 2)})
     assert store.load(tmp_path, "s", "k") == made
     assert np.array_equal(store.load_arrays(tmp_path, made)["samples"], np.arange(6.0).reshape(3, 2))
@@ -55,7 +50,7 @@ def test_files_have_the_permissions_that_the_user_gives(tmp_path):
 
 
 def test_a_write_that_is_going_on_is_no_record(tmp_path):
-    store.save(tmp_path, record(), {})
+    store.save(tmp_path, built(), {})
     path = store.record_path(tmp_path, "s", "other")
 
     def half(file):
@@ -80,41 +75,41 @@ def test_a_record_lies_where_its_study_and_key_say_and_nowhere_else(tmp_path, na
     with pytest.raises(Refused, match="names no record"):
         store.record_path(tmp_path, study, key)
     with pytest.raises(ValueError, match="String should"):
-        record(study=study, key=key)
+        built(study=study, key=key)
 
 
 @pytest.mark.parametrize("change", [{"study": "other"}, {"key": "other"}])
 def test_a_record_of_another_path_is_refused(tmp_path, change):
-    store.save(tmp_path, record(), {})
+    store.save(tmp_path, built(), {})
     path = store.record_path(tmp_path, "s", "k")
-    path.write_text(record(**change).model_dump_json())
+    path.write_text(built(**change).model_dump_json())
     with pytest.raises(Refused, match="it holds the record"):
         store.load(tmp_path, "s", "k")
     assert store.load_all(tmp_path, "s") == [] and len(store.left_out(tmp_path, "s")) == 1
 
 
 def test_no_failure_replaces_what_is_finished_or_cannot_be_read(tmp_path):
-    assert store.save(tmp_path, record(status="crashed"), {})
-    assert store.save(tmp_path, record(reason="good"), {"x": np.ones(2)})
-    assert not store.save(tmp_path, record(status="timeout"), {})
-    assert store.load(tmp_path, "s", "k").reason == "good" and "x" in store.load_arrays(tmp_path, record())
+    assert store.save(tmp_path, built(status="crashed"), {})
+    assert store.save(tmp_path, built(reason="good"), {"x": np.ones(2)})
+    assert not store.save(tmp_path, built(status="timeout"), {})
+    assert store.load(tmp_path, "s", "k").reason == "good" and "x" in store.load_arrays(tmp_path, built())
     path = store.record_path(tmp_path, "s", "k")
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 7'))
-    assert not store.save(tmp_path, record(status="timeout"), {})
-    assert store.save(tmp_path, record(), {})
+    assert not store.save(tmp_path, built(status="timeout"), {})
+    assert store.save(tmp_path, built(), {})
 
 
 def test_neither_file_changes_unless_both_can_be_written(tmp_path, monkeypatch):
-    store.save(tmp_path, record(reason="old"), {"x": np.zeros(2)})
+    store.save(tmp_path, built(reason="old"), {"x": np.zeros(2)})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
-    monkeypatch.setattr(type(record()), "model_dump_json", lambda *_, **__: "\udc80")
+    monkeypatch.setattr(type(built()), "model_dump_json", lambda *_, **__: "\udc80")
     with pytest.raises(UnicodeEncodeError):
-        store.save(tmp_path, record(reason="new"), {"x": np.ones(2)})
+        store.save(tmp_path, built(reason="new"), {"x": np.ones(2)})
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
 
 
 def test_leftovers_of_killed_processes_are_swept_and_what_is_in_use_is_not(tmp_path):
-    store.save(tmp_path, record(), {})
+    store.save(tmp_path, built(), {})
     folder = store.record_path(tmp_path, "s", "k").parent
     for name in (".0123.part", ".k.lock", ".k.json.0123.part", "k.log"):
         (folder / name).touch()
@@ -147,28 +142,28 @@ def test_a_lock_is_held_once_and_ends_with_its_process(tmp_path):
 
 @pytest.mark.parametrize("damage", [b"", b"PK", b"\x00" * 100])
 def test_damaged_arrays_are_refused_in_one_sentence(tmp_path, damage):
-    store.save(tmp_path, record(), {"x": np.ones(2)})
+    store.save(tmp_path, built(), {"x": np.ones(2)})
     path = store.record_path(tmp_path, "s", "k").with_suffix(".npz")
     path.write_bytes(damage)
     with pytest.raises(Refused, match="is damaged"):
-        store.load_arrays(tmp_path, record())
+        store.load_arrays(tmp_path, built())
     path.unlink()
     with pytest.raises(Refused, match="is missing"):
-        store.load_arrays(tmp_path, record())
+        store.load_arrays(tmp_path, built())
 
 
 @given(st.binary(max_size=300), st.integers(0, 2000))
 def test_no_damage_of_arrays_is_a_traceback(tmp_path_factory, rubbish, at):
     folder = tmp_path_factory.mktemp("damaged")
-    store.save(folder, record(), {"x": np.arange(50.0), "y": np.ones(3)})
+    store.save(folder, built(), {"x": np.arange(50.0), "y": np.ones(3)})
     path = store.record_path(folder, "s", "k").with_suffix(".npz")
     whole = path.read_bytes()
     path.write_bytes(whole[: at % len(whole)] + rubbish + whole[at % len(whole) + len(rubbish) :])
     with contextlib.suppress(Refused):
-        store.load_arrays(folder, record())
+        store.load_arrays(folder, built())
 
 
 def test_arrays_hold_no_pickles(tmp_path):
     with pytest.raises(ValueError, match="Object arrays"):
-        store.save(tmp_path, record(), {"bad": np.array([{}], dtype=object)})
+        store.save(tmp_path, built(), {"bad": np.array([{}], dtype=object)})
     assert store.load(tmp_path, "s", "k") is None

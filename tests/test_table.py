@@ -104,10 +104,16 @@ def test_rows_are_shuffled_alike_and_split_as_asked(tmp_path):
     assert len(every_row(made(path="my.csv", max_rows=40))) == 40
 
 
+@settings(deadline=None)
 @given(n=st.integers(20, 500), train=st.floats(0, 1), share=st.floats(0, 1))
 def test_parts_are_all_of_the_rows(n, train, share):
     parts = Shares(train, share * (1 - train)).split(np.arange(float(n))[:, None])
     assert np.array_equal(np.concatenate(parts)[:, 0], np.arange(n))
+
+
+def test_the_index_that_pandas_writes_can_be_left_out(tmp_path):
+    frame().to_csv("my.csv")
+    assert [column.name for column in made(path="my.csv", columns="x;m").columns] == ["x", "m"]
 
 
 def test_models_see_logarithms_and_no_long_tails(tmp_path):
@@ -136,7 +142,7 @@ REFUSED = [
     ("my.csv", "", {}, "is no table in CSV"),
     ("my.csv", "a,b\n", {}, "has 0 rows; from 40 to"),
     ("my.csv", CSV.replace("x,", "m,", 1), {}, "has two columns called 'm'"),
-    ("my.csv", CSV.replace("x,", ",", 1), {}, "has no name for column 1"),
+    ("my.csv", CSV.replace("x,", ",", 1), {}, "column '#1' has no name in the first line; name the columns of numbers"),
     ("my.csv", CSV.partition("\n")[2], {}, "begins with the numbers"),
     ("my.csv", CSV + "1,2,\n", {}, "column 'm' is nan in row 61, the first of 1 such values"),
     ("my.csv", CSV + "1,2,inf\n", {}, "column 'm' is inf in row 61"),

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy
+import pandas
 import pytest
 
 from qinn_bench.cli.main import main
@@ -74,6 +76,21 @@ def test_verbs_of_a_study_say_the_same(ran, verb, capsys):
     words = [verb, *ran, *(["--format", "md"] if verb in ("table", "capacity") else ["--json"])]
     code = main(words)
     assert without_torch(*words, code=code) == capsys.readouterr().out
+
+
+def test_a_folder_and_a_table_of_the_user_are_known_too(tmp_path):
+    for kind, name in (("model", "mine"), ("metric", "off")):
+        assert main(["init", kind, name, "--folder", str(tmp_path / kind)]) == 0
+    pandas.DataFrame(numpy.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"]).to_csv(tmp_path / "my.csv")
+    text = STUDY[: STUDY.index("[[models]]")].replace("floors = true\n", "").replace("controls = true\n", "")
+    text = text.replace('["nll", "swd"]', '["off"]\nplugins = { models = "model", metric_files = "metric" }')
+    text = text.replace("moons[events=2000]", "table[path=my.csv,columns=a;b]").replace("sizes = [27, 5000]\n", "")
+    text = text.replace("[match]\ntolerance = 0.3\n", "") + '[[models]]\nmodel = "mine"\n'
+    (tmp_path / "own.toml").write_text(text)
+    where = [str(tmp_path / "own.toml"), "--results", str(tmp_path / "results")]
+    assert main(["run", *where, "-s", "0"]) == 0
+    assert "2 cells; 1 ok, 1 to run" in without_torch("status", *where)
+    assert "off" in without_torch("table", *where, "--columns", "off")
 
 
 def test_nothing_is_left_to_run_after_a_run(ran):

@@ -70,7 +70,7 @@ def power_law(sizes: Array, losses: Array) -> PowerLaw:
     def misfit(free: Array) -> Array:
         return np.asarray((free[0] + free[1] * np.exp(-free[2] * x) - means) / error)
 
-    found = min(
+    fitted = min(
         (
             least_squares(
                 misfit,
@@ -83,8 +83,8 @@ def power_law(sizes: Array, losses: Array) -> PowerLaw:
         ),
         key=lambda fit: float(fit.cost),
     )
-    floor, amplitude, exponent = (float(x) for x in found.x)
-    return PowerLaw(floor, amplitude, exponent, centre, float(np.sum(misfit(found.x) ** 2)))
+    floor, amplitude, exponent = (float(x) for x in fitted.x)
+    return PowerLaw(floor, amplitude, exponent, centre, float(np.sum(misfit(fitted.x) ** 2)))
 
 
 def standard_error(losses: Array) -> float:

@@ -91,8 +91,8 @@ def capacity(records: Sequence[Record], metric: str, axis: str = "parameters", d
     ]
     if not sized:
         raise Refused("a capacity curve needs a study with sizes, but none of the given records has one")
-    if len(found := sorted({str(r.cell.data) for r in sized})) > 1:
-        raise Refused(f"records of {len(found)} data sets were given, of one was expected: {', '.join(found)}")
+    if len(data_sets := sorted({str(r.cell.data) for r in sized})) > 1:
+        raise Refused(f"records of {len(data_sets)} data sets were given, of one was expected: {', '.join(data_sets)}")
     known = sorted({name for r in sized for name in r.metrics})
     if metric not in known:
         raise Refused(f"no record has a metric called '{metric}'; there are: {', '.join(known)}")
@@ -162,8 +162,8 @@ def _left_out(record: Record, metric: str, axis: str) -> str:
         return f"flagged, {record.flags[0]}"
     if is_doubted(metric, record):
         return f"certificate {record.certificate.verdict if record.certificate else 'missing'}"
-    found = record.metrics.get(metric)
-    if found is None or found.value is None:
+    estimate = record.metrics.get(metric)
+    if estimate is None or estimate.value is None:
         return f"no value of {metric}"
     return "" if not axis or _amount(record, axis) else f"no value of {axis}"
 
@@ -175,19 +175,19 @@ def _amount(record: Record, axis: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _loss(found: Estimate) -> float:
-    assert found.value is not None
-    return direction.loss(found.value, found.better)
+def _loss(estimate: Estimate) -> float:
+    assert estimate.value is not None
+    return direction.loss(estimate.value, estimate.better)
 
 
 def bounds_of(records: Sequence[Record], metric: str, data: str = "") -> dict[str, Estimate]:
     """The number of each floor and ceiling of a study, over its seeds; of likelihoods the certified ones."""
-    found: dict[str, list[Estimate]] = defaultdict(list)
+    of_rows: dict[str, list[Estimate]] = defaultdict(list)
     for record in records:
         here = data in ("", str(record.cell.data), record.cell.data.name) and record.cell.varies == "all"
         if here and record.role in ("floor", "ceiling") and not _left_out(record, metric, ""):
-            found[record.row].append(record.metrics[metric])
-    return {row: combine(estimates) for row, estimates in found.items()}
+            of_rows[record.row].append(record.metrics[metric])
+    return {row: combine(estimates) for row, estimates in of_rows.items()}
 
 
 def equivalence(
@@ -218,21 +218,21 @@ def ratio(families: Sequence[Curve], quantum_family: str, classical_family: str)
         empty = Estimate(value=None, note=why)
         return Equivalence(quantum=first.family, classical=second.family, rho=empty, reason=f"undefined: {why}")
     (sizes, losses), (other_sizes, other) = _of(first, common), _of(second, common)
-    found = curves.shift(sizes, losses, other_sizes, other)
+    shift = curves.shift(sizes, losses, other_sizes, other)
     singles = [curves.shift(sizes[[k]], losses[[k]], other_sizes, other) for k in range(len(sizes))]
-    reason = f"{second.family} needs {found.ratio:.3g} times the size" if found.ratio else ""
-    if found.side == "above":
-        end = "" if found.low is None else f": rho > {found.low:.3g}"
+    reason = f"{second.family} needs {shift.ratio:.3g} times the size" if shift.ratio else ""
+    if shift.side == "above":
+        end = "" if shift.low is None else f": rho > {shift.low:.3g}"
         reason = f"{second.family} does not reach {first.family} at any of its sizes{end}"
-    if found.side == "below":
-        end = "" if found.high is None else f": rho < {found.high:.3g}"
+    if shift.side == "below":
+        end = "" if shift.high is None else f": rho < {shift.high:.3g}"
         reason = f"{second.family} is better than {first.family} already at its smallest size{end}"
     return Equivalence(
         quantum=first.family,
         classical=second.family,
-        rho=Estimate(value=found.ratio, n=len(common), note=reason if found.ratio is None else ""),
-        interval=(found.low, found.high),
-        censored=found.side,
+        rho=Estimate(value=shift.ratio, n=len(common), note=reason if shift.ratio is None else ""),
+        interval=(shift.low, shift.high),
+        censored=shift.side,
         per_size=tuple((float(p), s.ratio, s.low, s.high) for p, s in zip(sizes, singles, strict=True)),
         reason=reason,
     )

@@ -93,7 +93,9 @@ def search(family: Use, data: Dataset, match: Match) -> Matching:
     for combination in itertools.product(*rest.values()):
         held = Use(name=family.name, knobs=family.knobs | dict(zip(rest, combination, strict=True)))
         counts.visit(held, longest, free[longest])
-    by_distance = sorted(counts.found.values(), key=lambda found: (abs(found[-1] / match.target - 1), str(found[0])))
+    by_distance = sorted(
+        counts.found.values(), key=lambda counted: (abs(counted[-1] / match.target - 1), str(counted[0]))
+    )
     close = [
         Shape(
             model=registry.spell_out("model", use),
@@ -242,13 +244,13 @@ def resolve(row: Row, data: Dataset, match: Match | None) -> Use:
 
 def nearest(row: Row, data: Dataset, match: Match) -> tuple[Use, str]:
     """The closest match of a row, of the depth that it asks for where there is one; and, where none fits, why not."""
-    found = search(Use(name=row.model, knobs=row.knobs), data, match)
-    if found.verdict == "infeasible":
-        return found.nearest.model, (
-            f"no shape of '{found.family}' has {found.asked} {found.axis} {match.allowed} on "
-            f"{found.data}; the nearest is {found.nearest.model} with {found.nearest.size}"
+    matched = search(Use(name=row.model, knobs=row.knobs), data, match)
+    if matched.verdict == "infeasible":
+        return matched.nearest.model, (
+            f"no shape of '{matched.family}' has {matched.asked} {matched.axis} {match.allowed} on "
+            f"{matched.data}; the nearest is {matched.nearest.model} with {matched.nearest.size}"
         )
-    fitting = [shape for shape in found.shapes if shape.depth == row.shape] or list(found.shapes)
+    fitting = [shape for shape in matched.shapes if shape.depth == row.shape] or list(matched.shapes)
     return fitting[0].model, ""
 
 
@@ -256,12 +258,12 @@ def ladder(row: Row, data: Dataset, match: Match, sizes: tuple[int, ...]) -> lis
     """For each size the rung of a row's ladder that comes nearest to it; and, where none fits, why not."""
     uses = [registry.spell_out("model", Use(name=row.model, knobs=row.knobs | rung)) for rung in row.ladder]
     rungs = [(_size(use, data, match)[1], use) for use in uses]
-    found = []
+    nearest_rungs = []
     for size in sizes:
         amount, use = min(rungs, key=lambda rung: abs(rung[0] / size - 1))
         missed = (
             f"no rung of '{row.label or row.model}' has {size} {match.axis} {match.allowed} on "
             f"{data.name}; the nearest is {use} with {amount}"
         )
-        found.append((use, "" if abs(amount / size - 1) <= match.tolerance else missed))
-    return found
+        nearest_rungs.append((use, "" if abs(amount / size - 1) <= match.tolerance else missed))
+    return nearest_rungs

@@ -41,5 +41,5 @@ def check(verb: str, arguments: Sequence[str]) -> None:
 def _values(arguments: Sequence[str], *options: str) -> list[str]:
     """What an option was given, as ``-m x``, ``--model x`` or ``--model=x``."""
     pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    found = [value for word, value in pairs if word in options]
-    return found + [word.partition("=")[2] for word in arguments if word.startswith(tuple(f"{o}=" for o in options))]
+    values = [value for word, value in pairs if word in options]
+    return values + [word.partition("=")[2] for word in arguments if word.startswith(tuple(f"{o}=" for o in options))]

@@ -70,12 +70,12 @@ def _list(options: argparse.Namespace) -> int:
     paths = [options.folder / name for name in sorted(names)]
     if not paths:
         raise Refused(f"there are no files of claims (*.toml) in '{options.folder}'")
-    found = [_described(path, options.results) for path in paths]
+    described = [_described(path, options.results) for path in paths]
     if options.json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        print(json.dumps(described, indent=1, ensure_ascii=False))
     else:
-        widths = {key: max(len(str(one[key])) for one in found) for key in ("file", "claims", "standing")}
-        for one in found:
+        widths = {key: max(len(str(one[key])) for one in described) for key in ("file", "claims", "standing")}
+        for one in described:
             print("  ".join([*(str(one[key]).ljust(width) for key, width in widths.items()), str(one["title"])]))
     return 0
 

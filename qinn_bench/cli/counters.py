@@ -55,13 +55,13 @@ def _chosen(text: str) -> list[Use]:
 
 
 def _print_json(counted: list[Counted], changes: list[CounterChange], compared: bool) -> None:
-    found = {
+    document = {
         "environment": golden.environment(),
         "compared": compared,
         "workloads": [one.model_dump() for one in counted],
         "changes": [change.model_dump() for change in changes],
     }
-    print(json.dumps(found, indent=1))
+    print(json.dumps(document, indent=1))
 
 
 def _print(options: argparse.Namespace, counted: list[Counted], changes: list[CounterChange], compared: bool) -> None:

@@ -78,17 +78,17 @@ def _progress(events: int) -> Iterator[Callable[[int], None]]:
 
 
 def _list(options: argparse.Namespace) -> int:
-    found = {name: _about(name) for name in sample_files.names()}
+    about_of = {name: _about(name) for name in sample_files.names()}
     shown = ("events", "seed", "quality", "cuts", "min_ptz")
     sets = catalogue.listed("data")
     if options.json:
-        samples = {name: {key: entry[key] for key in shown} for name, entry in found.items()}
+        samples = {name: {key: entry[key] for key in shown} for name, entry in about_of.items()}
         print(json.dumps({"data": sets, "samples": samples}, indent=1))
         return 0
     for name, about in sets.items():
         print(_tables.entry(name, about))
     print("\nsamples of zjets")
-    for name, entry in found.items():
+    for name, entry in about_of.items():
         said = entry.get("broken") or "  ".join(f"{key}={entry[key]}" for key in shown)
         print(_tables.entry(name, str(said)))
     return 0
@@ -131,10 +131,10 @@ def _describe(use: Use) -> dict[str, object]:
 def _verify(options: argparse.Namespace) -> int:
     """An unreadable sample is a finding here, so each is reported and none stops the others."""
     chosen = [options.sample] if options.sample else sample_files.names()
-    found = {name: sample_files.broken(name) for name in chosen}
+    broken = {name: sample_files.broken(name) for name in chosen}
     if options.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(broken, indent=1))
     else:
-        for name, why in found.items():
+        for name, why in broken.items():
             print(_tables.entry(name, why or "whole"))
-    return 4 if any(found.values()) else 0
+    return 4 if any(broken.values()) else 0

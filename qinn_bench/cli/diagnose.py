@@ -47,16 +47,16 @@ def run(options: argparse.Namespace) -> int:
     """Measure one model after the other and print one table."""
     what = _chosen(options)
     subjects = _of_record(options) if options.study else _of_names(options)
-    log, found = Console(stderr=True), dict[str, list[Diagnosis]]()
+    log, diagnoses = Console(stderr=True), dict[str, list[Diagnosis]]()
     for name, subject in subjects.items():
         for diagnostic in what:
             log.print(f"{name}: {diagnostic}", highlight=False, markup=False)
-            found.setdefault(name, []).extend(diagnose(subject, diagnostic))
-    made = table(found)
+            diagnoses.setdefault(name, []).extend(diagnose(subject, diagnostic))
+    made = table(diagnoses)
     if options.out:
         write_text(options.out, made.markdown())
     if options.json:
-        print(json.dumps({name: [f.model_dump() for f in findings] for name, findings in found.items()}, indent=1))
+        print(json.dumps({name: [f.model_dump() for f in findings] for name, findings in diagnoses.items()}, indent=1))
     else:
         print(forms.text(made))
     return 0
@@ -89,13 +89,13 @@ class _Maker:
 
 def _of_names(options: argparse.Namespace) -> dict[str, Subject]:
     data: Dataset = registry.make("data", registry.spell_out("data", registry.parse_use(options.data)))
-    rows, found = _features(data, options.rows), dict[str, Subject]()
+    rows, subjects = _features(data, options.rows), dict[str, Subject]()
     for text in options.models:
         again = _Maker(registry.spell_out("model", registry.parse_use(text)), data)
         model = again(data.dim, 0)
         model.initialise(Batch(_features(data, options.rows, train=True)), torch_rng("diagnose", str(again.use)))
-        found[text] = Subject(model, again, rows, len(data.train), options.sets)
-    return found
+        subjects[text] = Subject(model, again, rows, len(data.train), options.sets)
+    return subjects
 
 
 def _of_record(options: argparse.Namespace) -> dict[str, Subject]:

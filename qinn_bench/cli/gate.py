@@ -89,15 +89,15 @@ def _calibrate(options: argparse.Namespace) -> int:
                     trials.append(trial)
                     log(f"+{100 * trial.planted:.0f} % {line(trial.decision)}")
             finally:
-                found = calibration.Calibration(machine=machine, forked=launcher.fork, trials=tuple(trials))
+                calibrated = calibration.Calibration(machine=machine, forked=launcher.fork, trials=tuple(trials))
                 path = calibration.path_of(options.results, machine)
                 if trials:
-                    write_text(path, found.model_dump_json(indent=1))
+                    write_text(path, calibrated.model_dump_json(indent=1))
                     log(f"written: {path}")
     if options.json:
-        print(json.dumps([rate.model_dump() for rate in found.rates()], indent=1))
+        print(json.dumps([rate.model_dump() for rate in calibrated.rates()], indent=1))
         return 0
-    print(FORMS[options.format](calibration_table(found)), end="")
+    print(FORMS[options.format](calibration_table(calibrated)), end="")
     return 0
 
 

@@ -27,13 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print names with what each is; metrics with the columns of a table that they fill."""
-    found = {kind: _entries(kind) for kind in KINDS if options.kind in (None, kind)}
+    entries_of = {kind: _entries(kind) for kind in KINDS if options.kind in (None, kind)}
     if options.kind == "metrics":
-        found["columns"] = _columns()
+        entries_of["columns"] = _columns()
     if options.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(entries_of, indent=1))
         return 0
-    for kind, entries in found.items():
+    for kind, entries in entries_of.items():
         for group, names in _groups(kind, entries).items():
             print(f"{kind}: {group}" if group else kind)
             for name in names:

@@ -19,6 +19,8 @@ VERBS = {
     "run": "run a study; what is finished is not run again",
     "status": "how far a study is",
     "table": "the table of a study, from its records",
+    "check": "the laws of models, data sets and metrics, on a file of yours or on anything by name",
+    "init": "write a study, a model, a data set or a metric to start from",
     "publish": "the records of a study in one file to be committed, without their arrays",
     "export": "the records of a study as one table of numbers: CSV, Parquet or JSON",
     "figure": "the figures of a study, from its records",

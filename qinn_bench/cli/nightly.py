@@ -69,12 +69,12 @@ def run(options: argparse.Namespace) -> int:
         log(f"{tonight.conditions}")
         try:
             tools = _tools(options, checkouts, tonight, before, log)
-            found = unfit(tonight, why) if why else night(tonight, tools, options.self_check)
+            tonights = unfit(tonight, why) if why else night(tonight, tools, options.self_check)
         except NoVerdict as reason:
-            found = unfit(tonight, str(reason))
-    _keep(options, found, before, log)
-    print(found.model_dump_json(indent=1, exclude={"records"}) if options.json else _said(found))
-    return CODES[found.verdict]
+            tonights = unfit(tonight, str(reason))
+    _keep(options, tonights, before, log)
+    print(tonights.model_dump_json(indent=1, exclude={"records"}) if options.json else _said(tonights))
+    return CODES[tonights.verdict]
 
 
 def _pin(options: argparse.Namespace, checkouts: Checkouts) -> int:
@@ -90,10 +90,10 @@ def _pin(options: argparse.Namespace, checkouts: Checkouts) -> int:
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not found or not float(found[1]):
+    written = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not written or not float(written[1]):
         raise Refused(f"--budget is '{text}'; expected a time such as 90s, 15m or 1h")
-    return float(found[1]) * SECONDS[found[2]]
+    return float(written[1]) * SECONDS[written[2]]
 
 
 def _tonight(options: argparse.Namespace, checkouts: Checkouts, before: Sequence[RunRow], seconds: float) -> Tonight:
@@ -203,19 +203,19 @@ def _too_late(tonight: Tonight, base: str, uses: Sequence[Use]) -> GateReport:
     )
 
 
-def _keep(options: argparse.Namespace, found: Night, before: Sequence[RunRow], log: Log) -> None:
+def _keep(options: argparse.Namespace, ended: Night, before: Sequence[RunRow], log: Log) -> None:
     """Write the run and its report, and say where."""
-    rows = history.rows(found)
+    rows = history.rows(ended)
     path = run_files.save(options.results, rows, this_machine())
-    trends = history.trends([*before, *rows], found.tonight)
+    trends = history.trends([*before, *rows], ended.tonight)
     log(f"run: {path}")
-    for ending, text in (("md", markdown(found, trends)), ("html", page(found, trends))):
+    for ending, text in (("md", markdown(ended, trends)), ("html", page(ended, trends))):
         report = options.results / "reports" / f"{path.stem}.{ending}"
         write_text(report, text)
         log(f"report: {report}")
 
 
-def _said(found: Night) -> str:
+def _said(ended: Night) -> str:
     """The verdict and its reasons, in lines."""
-    lines = [title(found), f"{found.verdict}: {found.reason}", *(f"{one.kind}: {one}" for one in found.findings)]
-    return "\n".join([*lines, *(f"not measured: {one}" for one in left_out(found))])
+    lines = [title(ended), f"{ended.verdict}: {ended.reason}", *(f"{one.kind}: {one}" for one in ended.findings)]
+    return "\n".join([*lines, *(f"not measured: {one}" for one in left_out(ended))])

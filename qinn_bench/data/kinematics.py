@@ -99,14 +99,14 @@ def plots(cuts: Cuts) -> tuple[Observable, ...]:
     eta_mu, eta_jet = min(cuts.eta_mu, 6.0), min(cuts.eta_jet, 6.0)
     mass = cuts.mass if cuts.mass[0] > 0 else (60.0, 120.0)
     return (
-        Observable("pt_mum", r"$p_T(\mu^-)$", cuts.pt_mu, 120.0, "GeV"),
+        Observable("pt_mum", r"$p_T(\mu^-)$", cuts.pt_mu, 120.0, "GeV", falls=True),
         Observable("eta_mum", r"$\eta(\mu^-)$", -eta_mu, eta_mu),
-        Observable("pt_mup", r"$p_T(\mu^+)$", cuts.pt_mu, 120.0, "GeV"),
+        Observable("pt_mup", r"$p_T(\mu^+)$", cuts.pt_mu, 120.0, "GeV", falls=True),
         Observable("eta_mup", r"$\eta(\mu^+)$", -eta_mu, eta_mu),
-        Observable("pt_j", r"$p_T(j)$", cuts.pt_jet, 150.0, "GeV"),
+        Observable("pt_j", r"$p_T(j)$", cuts.pt_jet, 150.0, "GeV", falls=True),
         Observable("eta_j", r"$\eta(j)$", -eta_jet, eta_jet),
         Observable("m_ll", r"$m_{\mu\mu}$", *mass, "GeV"),
-        Observable("pt_z", r"$p_T(Z)$", 0.0, 150.0, "GeV"),
+        Observable("pt_z", r"$p_T(Z)$", 0.0, 150.0, "GeV", falls=True),
         Observable("dr_ll", r"$\Delta R(\mu^-,\mu^+)$", 0.0, 5.0),
         Observable("dphi_ll", r"$|\Delta\phi(\mu^-,\mu^+)|$", 0.0, float(np.pi), "rad"),
         Observable("dphi_zj", r"$|\Delta\phi(Z,j)|$", 0.0, float(np.pi), "rad"),

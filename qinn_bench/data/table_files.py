@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ EXACT: dict[str, Any] = {} if int(pd.__version__.partition(".")[0]) >= 3 else {"
 class FileTable:
     """The columns of a file.
 
-    `rows` ``(n, dim)`` are NaN in a column that does not hold numbers; `odd` says of each column what it holds then.
+    `rows` ``(n, dim)`` are NaN in a column that does not hold numbers; `odd` says of each column why it cannot be
+    taken, as it holds something else or has no name.
 
     Example:
         >>> FileTable(("pt", "name"), np.array([[50.0, np.nan]]), ("", "text")).names
@@ -77,9 +78,9 @@ def _read_text(path: Path) -> FileTable:
         raise Refused(f"{path} is no table in CSV: {short(error)}") from None
     if all(map(_is_number, names)):
         raise Refused(f"{path} begins with the numbers {', '.join(names)[:60]}; a line of names was expected")
-    if "" in names:
-        raise Refused(f"{path} has no name for column {names.index('') + 1}; its first line was expected to name all")
-    return _of_frame(tuple(names), frame)
+    table = _of_frame(tuple(name or f"#{i + 1}" for i, name in enumerate(names)), frame)
+    odd = (one if name else "has no name in the first line" for name, one in zip(names, table.odd, strict=True))
+    return replace(table, odd=tuple(odd))
 
 
 def _is_number(text: str) -> bool:

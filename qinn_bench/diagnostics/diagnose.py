@@ -152,8 +152,8 @@ def spectra(subject: Subject, sets: int = 100) -> Iterator[Diagnosis]:
                 "scales of one",
             ),
         }  # fmt: skip
-        for quantity, (found, reference, of) in facts.items():
-            yield Diagnosis(what="spectrum", part=part, quantity=quantity, found=found, reference=reference, of=of)
+        for quantity, (estimate, reference, of) in facts.items():
+            yield Diagnosis(what="spectrum", part=part, quantity=quantity, found=estimate, reference=reference, of=of)
 
 
 def gradients(subject: Subject, sets: int = gradient_variance.SETS) -> Iterator[Diagnosis]:
@@ -164,7 +164,7 @@ def gradients(subject: Subject, sets: int = gradient_variance.SETS) -> Iterator[
     if not circuits(subject.model):
         return
     costs: tuple[Cost, ...] = ("local", "global")
-    found: dict[tuple[Cost, str], dict[int, Estimate]] = {}
+    variance_at: dict[tuple[Cost, str], dict[int, Estimate]] = {}
     for dim in QUBITS:
         rng = torch_rng("gradients", dim)
         layers = [next(iter(circuits(subject.again(dim, seed)).values())) for seed in range(sets)]
@@ -175,9 +175,9 @@ def gradients(subject: Subject, sets: int = gradient_variance.SETS) -> Iterator[
             for cost in costs:
                 variance = gradient_variance.gradient_variance(circuit, cost, x, weights)
                 if variance.value:
-                    found.setdefault((cost, kind), {})[circuit.n_wires] = variance
+                    variance_at.setdefault((cost, kind), {})[circuit.n_wires] = variance
     part = next(iter(circuits(subject.model)))
-    for (cost, kind), variances in found.items():
+    for (cost, kind), variances in variance_at.items():
         if len(variances) < FEWEST_WIRES + 1:
             continue
         line = gradient_variance.slope(variances)
@@ -199,17 +199,21 @@ def effective_dimensions(subject: Subject) -> Iterator[Diagnosis]:
     kind = "local" if subject.sets == 1 else "global"
     rng = numpy_rng("effective dimension")
     sets = [effective_dimension.trained_parameters(model)] if subject.sets == 1 else _parameter_sets(subject)
-    found = effective_dimension.effective_dimension(model, sets, subject.rows, subject.n, rng)
-    said = f"{found.sets} sets, {found.rows} rows" + (f", {found.dropped} not finite" if found.dropped else "")
+    dimension = effective_dimension.effective_dimension(model, sets, subject.rows, subject.n, rng)
+    said = f"{dimension.sets} sets, {dimension.rows} rows" + (
+        f", {dimension.dropped} not finite" if dimension.dropped else ""
+    )
     yield Diagnosis(
         what="effective-dimension",
         part="model",
         quantity=f"d_eff / d, {kind}",
         found=Estimate(
-            value=found.share, error=None if found.error is None else found.error / found.parameters, n=found.sets
+            value=dimension.share,
+            error=None if dimension.error is None else dimension.error / dimension.parameters,
+            n=dimension.sets,
         ),
-        reference=Estimate(value=min(1.0, found.rows / found.parameters)),
-        of=f"most that the rows allow, about; d = {found.parameters}; {said}",
+        reference=Estimate(value=min(1.0, dimension.rows / dimension.parameters)),
+        of=f"most that the rows allow, about; d = {dimension.parameters}; {said}",
     )
 
 

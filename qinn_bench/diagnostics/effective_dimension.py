@@ -64,8 +64,8 @@ def scores(model: DensityModel, parameters: dict[str, Tensor], rows: Tensor) -> 
         return row_by_row(model, parameters, rows)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop")
-        found = vmap(grad(log_prob), (None, 0), chunk_size=SLICE)(parameters, rows)
-    return torch.cat([part.flatten(1) for part in found.values()], 1)
+        gradients = vmap(grad(log_prob), (None, 0), chunk_size=SLICE)(parameters, rows)
+    return torch.cat([part.flatten(1) for part in gradients.values()], 1)
 
 
 def row_by_row(model: DensityModel, parameters: dict[str, Tensor], rows: Tensor) -> Tensor:
@@ -75,8 +75,8 @@ def row_by_row(model: DensityModel, parameters: dict[str, Tensor], rows: Tensor)
     for row in rows:
         z, logdet = functional_call(model, leaves, (row[None],))
         value = (logdet - 0.5 * z.square().sum(1)).sum()
-        found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, materialize_grads=True)
-        lines.append(torch.cat([part.flatten() for part in found]))
+        gradients = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, materialize_grads=True)
+        lines.append(torch.cat([part.flatten() for part in gradients]))
     return torch.stack(lines)
 
 
@@ -93,10 +93,10 @@ def trained_parameters(model: DensityModel) -> dict[str, Tensor]:
     Raises:
         Refused: there are none.
     """
-    found = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-    if not found:
+    trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    if not trained:
         raise Refused(f"{type(model).__name__} trains no parameter, so it has no effective dimension")
-    return found
+    return trained
 
 
 def effective_dimension(
@@ -125,11 +125,15 @@ def effective_dimension(
             dropped += 1
     if not spectra:
         raise Refused(f"none of {dropped} sets of parameters gives finite scores that are not all zero")
-    found = np.stack(spectra)
-    picks = rng.integers(len(found), size=(REPLICATES, len(found)))
-    error = spread(np.array([of_spectra(found[p], width, n, gamma) for p in picks])).error if len(found) > 1 else None
-    value = of_spectra(found, width, n, gamma)
-    return EffectiveDimension(value, error, width, len(found), dropped, len(rows))
+    eigenvalues = np.stack(spectra)
+    picks = rng.integers(len(eigenvalues), size=(REPLICATES, len(eigenvalues)))
+    error = (
+        spread(np.array([of_spectra(eigenvalues[p], width, n, gamma) for p in picks])).error
+        if len(eigenvalues) > 1
+        else None
+    )
+    value = of_spectra(eigenvalues, width, n, gamma)
+    return EffectiveDimension(value, error, width, len(eigenvalues), dropped, len(rows))
 
 
 def of_spectra(spectra: Array, d: int, n: int, gamma: float = 1.0) -> float:

@@ -27,13 +27,13 @@ def expressibility(first: Tensor, second: Tensor, rng: np.random.Generator) -> E
     ``(2^n - 1) ln 75`` for a circuit that does nothing; `haar_floor` is what a finite number of pairs adds. The error
     is that of a bootstrap over the pairs.
     """
-    found = fidelity(first, second).clamp(0, 1).double().numpy()
-    bins = np.minimum((found * BINS).astype(int), BINS - 1)
+    fidelities = fidelity(first, second).clamp(0, 1).double().numpy()
+    bins = np.minimum((fidelities * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     masses = haar_masses(first.shape[1])
-    draws = rng.multinomial(len(found), counts / len(found), REPLICATES)
+    draws = rng.multinomial(len(fidelities), counts / len(fidelities), REPLICATES)
     error = float(np.std(divergence(draws, masses), ddof=1))
-    return Estimate(value=float(divergence(counts[None], masses)[0]), error=error, n=len(found), unit="nats")
+    return Estimate(value=float(divergence(counts[None], masses)[0]), error=error, n=len(fidelities), unit="nats")
 
 
 def haar_masses(n_states: int) -> Array:
@@ -59,8 +59,8 @@ def haar_floor(n_wires: int, pairs: int, rng: np.random.Generator) -> Estimate:
     """
     masses = haar_masses(2**n_wires)
     shares = np.exp(masses)
-    found = divergence(rng.multinomial(pairs, shares / shares.sum(), REPLICATES), masses)
-    return Estimate(value=float(found.mean()), error=float(np.std(found, ddof=1)), n=pairs, unit="nats")
+    divergences = divergence(rng.multinomial(pairs, shares / shares.sum(), REPLICATES), masses)
+    return Estimate(value=float(divergences.mean()), error=float(np.std(divergences, ddof=1)), n=pairs, unit="nats")
 
 
 def idle_expressibility(n_wires: int) -> float:
@@ -96,5 +96,5 @@ def haar_entanglement(n_wires: int) -> float:
 def haar_states(n_wires: int, n: int, rng: torch.Generator) -> Tensor:
     """Haar-random states ``(n, 2^n_wires)`` in complex128."""
     normal = torch.randn(n, 2**n_wires, generator=rng, dtype=torch.complex128)
-    found: Tensor = normal / normal.norm(dim=1, keepdim=True)
-    return found
+    states: Tensor = normal / normal.norm(dim=1, keepdim=True)
+    return states

@@ -69,13 +69,13 @@ def spectrum(circuit: Circuit, which: int, sets: int, rng: torch.Generator) -> S
 def _of(values: Tensor, bound: int) -> Spectrum:
     """The spectrum of values ``(sets, points, outputs)`` on a grid of one period."""
     sets, points, _ = values.shape
-    found = np.fft.rfft(values.numpy(), axis=1) / points
-    squares = (np.abs(found - found.mean(0)) ** 2).mean(2) * (sets / max(sets - 1, 1))
-    there = np.abs(found).max((0, 2)) > THRESHOLD
+    coefficients = np.fft.rfft(values.numpy(), axis=1) / points
+    squares = (np.abs(coefficients - coefficients.mean(0)) ** 2).mean(2) * (sets / max(sets - 1, 1))
+    there = np.abs(coefficients).max((0, 2)) > THRESHOLD
     return Spectrum(
-        frequencies=np.arange(found.shape[1], dtype=np.float64),
+        frequencies=np.arange(coefficients.shape[1], dtype=np.float64),
         variance=squares.mean(0),
-        error=squares.std(0, ddof=1) / np.sqrt(sets) if sets > 1 else np.full(found.shape[1], np.nan),
+        error=squares.std(0, ddof=1) / np.sqrt(sets) if sets > 1 else np.full(coefficients.shape[1], np.nan),
         nonzero=int(2 * there[1:].sum() + there[0]),
         degree=int(np.flatnonzero(there).max(initial=0)),
         bound=bound,

@@ -62,11 +62,11 @@ def slope(variances: Mapping[int, Estimate]) -> Slope:
     n = np.array(sorted(variances), dtype=np.float64)
     value, error = (np.array([getattr(variances[int(k)], part) for k in n]) for part in ("value", "error"))
     sigma = error / (value * np.log(2))
-    found, own, chi2 = _line(n, np.log2(value), sigma)
+    fitted, own, chi2 = _line(n, np.log2(value), sigma)
     freedom = len(n) - 2
     error_of = own * max(1.0, chi2 / freedom) ** 0.5
     half = float(student.ppf(0.975, freedom)) * error_of
-    return Slope(value=found, error=error_of, interval=(found - half, found + half))
+    return Slope(value=fitted, error=error_of, interval=(fitted - half, fitted + half))
 
 
 def _line(x: Array, y: Array, sigma: Array) -> tuple[float, float, float]:
@@ -74,6 +74,6 @@ def _line(x: Array, y: Array, sigma: Array) -> tuple[float, float, float]:
     weight = sigma**-2.0
     centre, level = np.average(x, weights=weight), np.average(y, weights=weight)
     spread = float(np.sum(weight * (x - centre) ** 2))
-    found = float(np.sum(weight * (x - centre) * (y - level)) / spread)
-    chi2 = float(np.sum(weight * (y - level - found * (x - centre)) ** 2))
-    return found, spread**-0.5, chi2
+    steepness = float(np.sum(weight * (x - centre) * (y - level)) / spread)
+    chi2 = float(np.sum(weight * (y - level - steepness * (x - centre)) ** 2))
+    return steepness, spread**-0.5, chi2

@@ -22,7 +22,7 @@ def broken_families() -> dict[str, str]:
 
 
 def _collect() -> tuple[dict[str, Metric], dict[str, str]]:
-    found: dict[str, Metric] = {}
+    by_name: dict[str, Metric] = {}
     broken: dict[str, str] = {}
     ours = [name for name in registry.names("metric") if not registry.is_foreign("metric", name)]
     theirs = [name for name in registry.names("metric") if name not in ours]
@@ -32,13 +32,13 @@ def _collect() -> tuple[dict[str, Metric], dict[str, str]]:
         except Refused as refusal:
             broken[family] = str(refusal)
             continue
-        if taken := [metric.name for metric in metrics if metric.name in found]:
+        if taken := [metric.name for metric in metrics if metric.name in by_name]:
             broken[family] = f"metric family '{family}' defines '{taken[0]}', which another family defines already"
             if family in ours:
                 raise Refused(broken[family])
             continue
-        found |= {metric.name: metric for metric in metrics}
-    return found, broken
+        by_name |= {metric.name: metric for metric in metrics}
+    return by_name, broken
 
 
 def _metrics_of(family: str) -> list[Metric]:

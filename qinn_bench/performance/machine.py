@@ -46,7 +46,9 @@ def this_machine() -> Machine:
 
 def environment() -> str:
     """Twelve digits of a hash of Python's version and of every installed package: a bump of one is no regression."""
-    packages = sorted({f"{found.name.lower()}=={found.version}" for found in distributions() if _foreign(found.name)})
+    packages = sorted(
+        {f"{package.name.lower()}=={package.version}" for package in distributions() if _foreign(package.name)}
+    )
     return hashlib.sha256(" ".join([platform.python_version(), *packages]).encode()).hexdigest()[:12]
 
 
@@ -64,6 +66,6 @@ def _memory() -> int:
 
 def _blas() -> str:
     """The linear algebra library of NumPy with its version."""
-    found = np.show_config(mode="dicts") or {}
-    blas = found.get("Build Dependencies", {}).get("blas", {})
+    config = np.show_config(mode="dicts") or {}
+    blas = config.get("Build Dependencies", {}).get("blas", {})
     return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()

@@ -18,19 +18,19 @@ def version_of(make: Callable[..., Any]) -> str:
     Followed are the functions, classes and constants that the code names, and modules of this folder as a whole. What
     lies elsewhere is what is measured: a change of it changes no version.
     """
-    found: dict[str, str] = {}
+    sources_of: dict[str, str] = {}
     todo: list[Any] = [inspect.unwrap(make)]
     while todo:
         one = todo.pop()
-        if (name := _name(one)) in found:
+        if (name := _name(one)) in sources_of:
             continue
-        found[name] = inspect.getsource(one)
+        sources_of[name] = inspect.getsource(one)
         for word, value in _used(one):
             if _ours(value):
                 todo.append(inspect.unwrap(value) if callable(value) else value)
             elif _constant(value):
-                found[f"{getattr(one, '__module__', '')}.{word}"] = repr(value)
-    text = "".join(f"{name}\n{found[name]}\n" for name in sorted(found))
+                sources_of[f"{getattr(one, '__module__', '')}.{word}"] = repr(value)
+    text = "".join(f"{name}\n{sources_of[name]}\n" for name in sorted(sources_of))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 

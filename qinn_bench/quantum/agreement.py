@@ -59,9 +59,9 @@ class BackendAgreement:
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong: a backend that is not here is no fault."""
-        found = (self.values, self.gradients, self.jacobian, self.nll)
+        differences = (self.values, self.gradients, self.jacobian, self.nll)
         limit = TOLERANCE if self.exact else SIGMAS
-        return all(value is None or value <= limit for value in found) and self.seeds != "not at all"
+        return all(value is None or value <= limit for value in differences) and self.seeds != "not at all"
 
 
 def checkup() -> tuple[BackendAgreement, ...]:
@@ -80,8 +80,8 @@ def _examine(name: str, circuit: Circuit, inputs: Tensor, weights: Tensor, refer
     seeds = _seeds(name, circuit, inputs, weights)
     if name.startswith("shots"):
         return BackendAgreement(name, "", _standard_errors(name, circuit, inputs, weights), seeds=seeds, exact=False)
-    found = _answers(name, circuit, inputs, weights)
-    values, gradients, jacobian, nll = (_difference(found[what], reference[what]) for what in reference)
+    answers = _answers(name, circuit, inputs, weights)
+    values, gradients, jacobian, nll = (_difference(answers[what], reference[what]) for what in reference)
     return BackendAgreement(name, "", values, gradients, jacobian, nll, seeds)
 
 
@@ -96,9 +96,9 @@ def _answers(name: str, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Qu
     values = simulator.run(circuit, x, w)
     gradients = torch.cat([g.flatten() for g in torch.autograd.grad(values.square().sum(), (x, w))])
     try:
-        found, jacobian = simulator.run_with_jacobian(circuit, x, w)
+        again, jacobian = simulator.run_with_jacobian(circuit, x, w)
         square = jacobian.mT @ jacobian + torch.eye(inputs.shape[1], dtype=inputs.dtype)
-        loss = torch.linalg.slogdet(square)[1].sum() + found.square().sum()
+        loss = torch.linalg.slogdet(square)[1].sum() + again.square().sum()
         nll = torch.cat([g.flatten() for g in torch.autograd.grad(loss, (x, w))])
     except Refused:
         jacobian, nll = backends.get(name, seed=1).run_with_jacobian(circuit, inputs, weights)[1], None

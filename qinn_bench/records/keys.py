@@ -115,7 +115,7 @@ def inputs_of(cell: Cell, data: Dataset, size: int | None = None) -> dict[str, s
 
     `size` is that of a cell that is skipped because no shape of that size exists.
     """
-    found = {
+    inputs = {
         "cell": _hash(_spelled(cell)),
         "data": data.fingerprint,
         "transforms": transforms_fingerprint(data.transform),
@@ -123,10 +123,10 @@ def inputs_of(cell: Cell, data: Dataset, size: int | None = None) -> dict[str, s
     }
     family = cell.backend.partition(":")[0]
     if family in SIMULATORS:
-        found["simulator"] = content(SIMULATORS[family])
+        inputs["simulator"] = content(SIMULATORS[family])
     if size is not None:
-        found["size"] = str(size)
-    return {part: settled(part, fingerprint) for part, fingerprint in found.items()}
+        inputs["size"] = str(size)
+    return {part: settled(part, fingerprint) for part, fingerprint in inputs.items()}
 
 
 def key_of(inputs: Mapping[str, str]) -> str:

@@ -28,25 +28,25 @@ def record_of(text: str | bytes) -> Record:
         ValidationError: it holds none.
     """
     try:
-        found: Any = from_json(text)
+        content: Any = from_json(text)
     except ValueError:
         return Record.model_validate_json(text)
-    if isinstance(found, dict) and (fields := _fields(found)):
+    if isinstance(content, dict) and (fields := _fields(content)):
         try:
-            return Record.model_validate_json(json.dumps(found | fields))
+            return Record.model_validate_json(json.dumps(content | fields))
         except (ValidationError, ValueError, RecursionError):
             pass
     return Record.model_validate_json(text)
 
 
-def _fields(found: dict[str, Any]) -> dict[str, Any]:
+def _fields(content: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record that were text when it was written."""
     fields: dict[str, Any] = {}
-    flags, reason = found.get("flags"), found.get("reason")
+    flags, reason = content.get("flags"), content.get("reason")
     if isinstance(flags, list) and flags and all(isinstance(flag, str) for flag in flags):
         pairs = (flag.partition(": ") for flag in flags)
         fields["flags"] = [{"kind": kind, "said": said} for kind, _, said in pairs]
-    skipped = found.get("status") == "skipped" and "tolerance" not in found and isinstance(reason, str)
+    skipped = content.get("status") == "skipped" and "tolerance" not in content and isinstance(reason, str)
     if skipped and (said := WITHIN.search(str(reason))):
         fields["tolerance"] = round(float(said[1]) / 100, 3)
     return fields

@@ -169,10 +169,10 @@ def _why_not(error: ValidationError) -> str:
 def stamp(results: Path, study: str, key: str) -> Stamp:
     """The state of a record's file; every write makes another."""
     try:
-        found = record_path(results, study, key).stat()
+        status = record_path(results, study, key).stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns
 
 
 def load(results: Path, study: str, key: str) -> Record | None:
@@ -181,10 +181,10 @@ def load(results: Path, study: str, key: str) -> Record | None:
     Raises:
         Refused: the file is there but is no record of this cell.
     """
-    found = look(results, study, key)
-    if isinstance(found, UnreadableRecord):
-        raise Refused(str(found))
-    return found
+    record = look(results, study, key)
+    if isinstance(record, UnreadableRecord):
+        raise Refused(str(record))
+    return record
 
 
 def load_all(results: Path, study: str) -> list[Record]:
@@ -193,9 +193,9 @@ def load_all(results: Path, study: str) -> list[Record]:
     Unlike those of a plan, they need not belong to the code and the study file as these are now. Files that are no
     records are left out; `left_out` names them.
     """
-    found, _ = look_at_all(results, study)
+    records, _ = look_at_all(results, study)
     newest: dict[Place, Record] = {}
-    for record in sorted(found, key=lambda record: str(record.provenance.get("finished_utc", ""))):
+    for record in sorted(records, key=lambda record: str(record.provenance.get("finished_utc", ""))):
         newest[place(record.row, record.cell)] = record
     return sorted(newest.values(), key=lambda record: record.key)
 
@@ -208,7 +208,7 @@ def left_out(results: Path, study: str) -> list[str]:
 def look_at_all(results: Path, study: str) -> tuple[list[Record], list[UnreadableRecord]]:
     """All records among the files of a study, those that newer ones replace included, and the files that are none of
     this version."""
-    found: list[Record] = []
+    records: list[Record] = []
     odd: list[UnreadableRecord] = []
     for path in sorted((results / "records" / study).glob("[!.]*.json")):
         try:
@@ -216,10 +216,10 @@ def look_at_all(results: Path, study: str) -> tuple[list[Record], list[Unreadabl
         except Refused:
             one = UnreadableRecord(path, "its name is no key")
         if isinstance(one, Record):
-            found.append(one)
+            records.append(one)
         elif one:
             odd.append(one)
-    return found, odd
+    return records, odd
 
 
 def has_arrays(results: Path, record: Record) -> bool:

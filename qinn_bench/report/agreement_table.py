@@ -14,7 +14,7 @@ SHOWN = 8
 """How many of a list of notes are told one by one."""
 
 
-def agreement_table(study: str, found: Compared, sides: tuple[str, str]) -> Table:
+def agreement_table(study: str, compared: Compared, sides: tuple[str, str]) -> Table:
     """All numbers that were compared, those that disagree named below; `sides` says what the two runs are."""
     header = (
         Heading("row", "row, column"),
@@ -27,7 +27,7 @@ def agreement_table(study: str, found: Compared, sides: tuple[str, str]) -> Tabl
         Heading("seeds", "seeds"),
         Heading("verdict", "verdict"),
     )
-    return Table(f"Two runs of {study}", header, tuple(map(_line, found.found)), tuple(_notes(found, sides)))
+    return Table(f"Two runs of {study}", header, tuple(map(_line, compared.found)), tuple(_notes(compared, sides)))
 
 
 def _line(one: Agreement) -> Line:
@@ -47,25 +47,30 @@ def _line(one: Agreement) -> Line:
     return Line(one.data, f"{one.row}, {one.column}", "model", "", entries)
 
 
-def _notes(found: Compared, sides: tuple[str, str]) -> list[str]:
-    apart = [one for one in found.found if not one.agrees]
-    verdict = "the two runs agree within their errors" if found.agrees else "the two runs disagree"
+def _notes(compared: Compared, sides: tuple[str, str]) -> list[str]:
+    apart = [one for one in compared.found if not one.agrees]
+    verdict = "the two runs agree within their errors" if compared.agrees else "the two runs disagree"
     told = "; ".join(f"{one.row}, {title_of(one.column)}: {number(one.difference, one.error)}" for one in apart)
-    beyond = sum(abs(one.z) > 2 for one in found.found)
+    beyond = sum(abs(one.z) > 2 for one in compared.found)
     return [
-        f"Verdict: {verdict}: {len(apart)} of {len(found.found)} numbers disagree" + (f" ({told})." if apart else "."),
+        f"Verdict: {verdict}: {len(apart)} of {len(compared.found)} numbers disagree"
+        + (f" ({told})." if apart else "."),
         f"First: {sides[0]}. Second: {sides[1]}.",
         "First, second: means over the seeds with their errors as tables have them, the finite samples included; "
         "difference: first less second, with its error: from the differences of the same seeds, or from the scatter of "
         "either run where seeds are not the same (seeds: n+m); z: in units of it; p: two-sided, of Student's t with "
-        f"the seeds' degrees of freedom, and corrected over all {len(found.found)} numbers (Holm). A number disagrees "
-        f"where that is {LEVEL:g} or less: of runs that differ by rounding alone, {LEVEL:.0%} are called different. "
-        f"{beyond} numbers have |z| > 2.",
+        f"the seeds' degrees of freedom, and corrected over all {len(compared.found)} numbers (Holm). A number "
+        f"disagrees where that is {LEVEL:g} or less: of runs that differ by rounding alone, {LEVEL:.0%} are called "
+        f"different. {beyond} numbers have |z| > 2.",
         "What agrees is not equal: no more is said than that the errors allow it.",
-        f"Inputs that differ: {found.inputs}." if found.inputs else "Inputs: nothing that makes the numbers differs.",
-        f"Machines: {'; '.join(found.machines)}." if found.machines else "Machines: nothing that is recorded differs.",
-        *_listed("Certificates that differ", found.certificates),
-        *_listed("Not compared", found.left_out),
+        f"Inputs that differ: {compared.inputs}."
+        if compared.inputs
+        else "Inputs: nothing that makes the numbers differs.",
+        f"Machines: {'; '.join(compared.machines)}."
+        if compared.machines
+        else "Machines: nothing that is recorded differs.",
+        *_listed("Certificates that differ", compared.certificates),
+        *_listed("Not compared", compared.left_out),
     ]
 
 

@@ -90,7 +90,7 @@ def _draw_bounds(axes: Axes, bounds: Mapping[str, Estimate], drawn: Sequence[Cur
     """Floors and ceilings inside the range of the curves and a third beyond; others would flatten everything."""
     shown = np.concatenate([curve.sign * np.ravel(curve.arrays[1]) for curve in drawn]) if drawn else np.zeros(1)
     reach = 0.33 * float(np.ptp(shown))
-    inside = {name: found.value for name, found in bounds.items() if found.value is not None}
+    inside = {name: bound.value for name, bound in bounds.items() if bound.value is not None}
     inside = {name: at for name, at in inside.items() if shown.min() - reach <= at <= shown.max() + reach}
     for name, at in inside.items():
         axes.axhline(at, color=FLOOR, linewidth=0.6, linestyle=(0, (1, 1.5)))

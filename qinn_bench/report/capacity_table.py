@@ -25,7 +25,7 @@ def capacity_table(
     data: str, families: Sequence[Curve], ratios: Sequence[Equivalence], metric: str, axis: str, unit: str
 ) -> Table:
     """A line a family; the last columns hold its equivalence ratio to each classical family with the 95 % interval."""
-    rivals = list(dict.fromkeys(found.classical for found in ratios))
+    rivals = list(dict.fromkeys(ratio_of.classical for ratio_of in ratios))
     header = (
         Heading("family", "family"),
         Heading("sizes", "sizes"),
@@ -37,13 +37,13 @@ def capacity_table(
         Heading("chi2", "χ²/n"),
         *(Heading(f"rho_{name}", f"ρ {name}") for name in rivals),
     )
-    found = {(one.quantum, one.classical): one for one in ratios}
+    ratio_of = {(one.quantum, one.classical): one for one in ratios}
     ordered = sorted(families, key=lambda curve: (not curve.quantum, bool(curve.control_of)))
     lines = [
         line
         for curve in ordered
         if not curve.control_of
-        for line in _with_controls(data, curve, families, [(name, found) for name in rivals])
+        for line in _with_controls(data, curve, families, [(name, ratio_of) for name in rivals])
     ]
     left_out = [f"Left out of {curve.family}: {'; '.join(curve.remarks)}." for curve in ordered if curve.remarks]
     title = f"Capacity: {title_of(metric)} against {AXIS_TITLES[axis]}"
@@ -58,7 +58,7 @@ def _with_controls(data: str, curve: Curve, families: Sequence[Curve], rivals: R
 def _line(data: str, curve: Curve, rivals: Rivals) -> Line:
     role: Role = "control" if curve.control_of else "model"
     label = f"  {curve.control}" if curve.control_of else curve.family
-    ratios = [_ratio(found.get((curve.family, name))) for name, found in rivals]
+    ratios = [_ratio(ratio_of.get((curve.family, name))) for name, ratio_of in rivals]
     entries = [Entry(label), *_fit(curve), *ratios]
     return Line(data, label, role, "", tuple(entries))
 
@@ -89,17 +89,17 @@ def _misfit(chi2: float, freedom: int) -> Entry:
     return Entry(f"{chi2 / freedom:.2g}", plain={"": chi2 / freedom}) if freedom > 0 else Entry(MISSING)
 
 
-def _ratio(found: Equivalence | None) -> Entry:
+def _ratio(ratio: Equivalence | None) -> Entry:
     """A ratio with its interval, or on which side of the sizes it lies."""
-    if found is None or (found.rho.value is None and not found.censored):
+    if ratio is None or (ratio.rho.value is None and not ratio.censored):
         return Entry(MISSING)
-    low, high = found.interval
-    if found.rho.value is None:
-        end = low if found.censored == "above" else high
-        text = MISSING if end is None else f"{'>' if found.censored == 'above' else '<'} {end:.2g}"
-        return ranged(text, None, found.interval)
+    low, high = ratio.interval
+    if ratio.rho.value is None:
+        end = low if ratio.censored == "above" else high
+        text = MISSING if end is None else f"{'>' if ratio.censored == 'above' else '<'} {end:.2g}"
+        return ranged(text, None, ratio.interval)
     ends = ", ".join(MISSING if end is None else f"{end:.2g}" for end in (low, high))
-    return ranged(f"{found.rho.value:.2g} [{ends}]", found.rho.value, found.interval)
+    return ranged(f"{ratio.rho.value:.2g} [{ends}]", ratio.rho.value, ratio.interval)
 
 
 def _notes(metric: str, axis: str) -> list[str]:

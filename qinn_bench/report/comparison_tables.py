@@ -120,35 +120,35 @@ def decided_first(pair: RowPair) -> tuple[bool, bool, float]:
 
 def _outcomes(pairs: Sequence[RowPair]) -> dict[tuple[str, str], Outcome]:
     """The verdicts by first and second row, in both directions."""
-    found = {(pair.first, pair.second): pair.comparison.outcome for pair in pairs}
-    return found | {(second, first): TURNED.get(said, said) for (first, second), said in found.items()}
+    outcomes = {(pair.first, pair.second): pair.comparison.outcome for pair in pairs}
+    return outcomes | {(second, first): TURNED.get(said, said) for (first, second), said in outcomes.items()}
 
 
 def _alike(findings: Findings) -> list[str]:
-    found = findings.alike
-    if found is None:
+    alike = findings.alike
+    if alike is None:
         return []
-    between, within = found.freedom
-    said = f"Friedman: chi2 = {found.chi2:.2f}, p = {p_text(found.p_chi2)} ({between} degrees of freedom)"
-    ratio = "infinite" if found.f is None else f"{found.f:.2f}"
-    iman = f"; Iman and Davenport: F = {ratio}, p = {p_text(found.p_f)} ({between} and {within})"
-    notes = [f"{said}{iman if found.columns >= FEW else ''}.", *_told_apart(found, findings.control)]
-    if found.columns < max(FEW, found.least):
-        reach = f"two of {len(findings.standings)} rows can be told apart on {found.least} or more"
-        notes.append(f"Ranks on {found.columns} data sets mean little: {reach}.")
+    between, within = alike.freedom
+    said = f"Friedman: chi2 = {alike.chi2:.2f}, p = {p_text(alike.p_chi2)} ({between} degrees of freedom)"
+    ratio = "infinite" if alike.f is None else f"{alike.f:.2f}"
+    iman = f"; Iman and Davenport: F = {ratio}, p = {p_text(alike.p_f)} ({between} and {within})"
+    notes = [f"{said}{iman if alike.columns >= FEW else ''}.", *_told_apart(alike, findings.control)]
+    if alike.columns < max(FEW, alike.least):
+        reach = f"two of {len(findings.standings)} rows can be told apart on {alike.least} or more"
+        notes.append(f"Ranks on {alike.columns} data sets mean little: {reach}.")
     return notes
 
 
-def _told_apart(found: Alike, control: str) -> list[str]:
+def _told_apart(alike: Alike, control: str) -> list[str]:
     """What mean ranks say: which rows differ from the control, or the groups that are not told apart."""
-    difference = f"critical difference {found.critical:.3g}"
+    difference = f"critical difference {alike.critical:.3g}"
     if control:
-        apart = ", ".join(first if second == control else second for first, second in found.apart) or "no row"
+        apart = ", ".join(first if second == control else second for first, second in alike.apart) or "no row"
         return [f"Told apart from {control} by mean ranks (Bonferroni and Dunn, {difference}): {apart}."]
-    if not found.apart:
+    if not alike.apart:
         return [f"Told apart by mean ranks (Nemenyi, {difference}): no two rows."]
-    groups = [f"{group[0]} to {group[-1]} ({len(group)} rows)" for group in found.groups[:GROUPS]]
-    more = f" and {len(found.groups) - GROUPS} more" if len(found.groups) > GROUPS else ""
+    groups = [f"{group[0]} to {group[-1]} ({len(group)} rows)" for group in alike.groups[:GROUPS]]
+    more = f" and {len(alike.groups) - GROUPS} more" if len(alike.groups) > GROUPS else ""
     said = f"{'; '.join(groups)}{more}" if groups else "none, each row differs from all others"
     return [f"Not told apart by mean ranks (Nemenyi, {difference}), groups in the order of the lines: {said}."]
 
@@ -163,8 +163,8 @@ def _dropped(findings: Findings) -> list[str]:
 
 def _reasons(chosen: Sequence[RowPair], level: float) -> list[str]:
     """What there is to say about verdicts beyond their word, once for all pairs that it holds for."""
-    found = Counter((p.comparison.outcome, p.comparison.reason) for p in chosen if _says_more(p, level))
-    return [f"{outcome} ({n}): {why}." for (outcome, why), n in found.items() if why]
+    counted = Counter((p.comparison.outcome, p.comparison.reason) for p in chosen if _says_more(p, level))
+    return [f"{outcome} ({n}): {why}." for (outcome, why), n in counted.items() if why]
 
 
 def _says_more(pair: RowPair, level: float) -> bool:
@@ -194,16 +194,16 @@ def _standing(one: RowStanding, scope: str, outcomes: dict[tuple[str, str], Outc
 
 
 def _pair(pair: RowPair, findings: Findings, shown: Sequence[int]) -> Line:
-    found = pair.comparison
+    comparison = pair.comparison
     name = f"{pair.first} – {pair.second}"
     entries = [
         Entry(name, plain={"first": pair.first, "second": pair.second}),
-        Entry(found.effect),
-        interval(found.interval),
+        Entry(comparison.effect),
+        interval(comparison.interval),
         p_value(pair.p),
         p_value(pair.p_corrected),
-        count(found.replicates),
-        Entry(found.outcome),
+        count(comparison.replicates),
+        Entry(comparison.outcome),
         _record(pair),
         Entry(MISSING) if pair.median is None else Entry(f"{pair.median:.4g}", plain={"": pair.median}),
         p_value(pair.p_wilcoxon),

@@ -37,11 +37,11 @@ def critical_figure(findings: Findings) -> Figure:
     Raises:
         Refused: fewer than three rows or two data sets, which have no ranks to compare.
     """
-    found = findings.alike
-    if found is None:
+    alike = findings.alike
+    if alike is None:
         raise Refused("a diagram of critical differences needs three rows or more on two data sets or more")
     rows = findings.standings
-    bars = _bars(rows, found, findings.control)
+    bars = _bars(rows, alike, findings.control)
     lanes = _lanes(bars)
     left = ceil(len(rows) / 2)
     first_label = 0.14 + BAR * (max(lanes, default=-1) + 1)
@@ -54,7 +54,7 @@ def critical_figure(findings: Findings) -> Figure:
         axes.set_ylim(-(height - 0.62), 0.62)
         axes.axis("off")
         _axis(axes, low, high)
-        _critical(axes, low, high, found.critical, bool(findings.control))
+        _critical(axes, low, high, alike.critical, bool(findings.control))
         for (start, end), lane in zip(bars, lanes, strict=True):
             axes.plot([start, end], [-0.1 - BAR * lane] * 2, color=PALETTE[2], linewidth=2.6, solid_capstyle="round")
         for at, row in enumerate(rows):
@@ -62,25 +62,25 @@ def critical_figure(findings: Findings) -> Figure:
     return figure
 
 
-def _bars(rows: Sequence[RowStanding], found: Alike, control: str) -> list[tuple[float, float]]:
+def _bars(rows: Sequence[RowStanding], alike: Alike, control: str) -> list[tuple[float, float]]:
     """From which rank to which each bar goes."""
     rank_of = {row.row: row.rank for row in rows}
     if control:
         middle = rank_of[control]
-        near = [rank for rank in rank_of.values() if abs(rank - middle) <= found.critical]
+        near = [rank for rank in rank_of.values() if abs(rank - middle) <= alike.critical]
         return [(min(near), max(near))] if len(near) > 1 else []
-    return [(rank_of[group[0]], rank_of[group[-1]]) for group in found.groups]
+    return [(rank_of[group[0]], rank_of[group[-1]]) for group in alike.groups]
 
 
 def _lanes(bars: Sequence[tuple[float, float]]) -> list[int]:
     """The highest free line for each bar, so that no two touch."""
     ends: list[float] = []
-    found = []
+    lanes = []
     for start, end in bars:
         lane = next((at for at, last in enumerate(ends) if last < start - 1e-9), len(ends))
         ends[lane : lane + 1] = [end]
-        found.append(lane)
-    return found
+        lanes.append(lane)
+    return lanes
 
 
 def _axis(axes: Axes, low: int, high: int) -> None:

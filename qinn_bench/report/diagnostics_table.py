@@ -23,13 +23,13 @@ NOTES = (
 )
 
 
-def table(found: Mapping[str, Sequence[Diagnosis]]) -> Table:
+def table(diagnoses: Mapping[str, Sequence[Diagnosis]]) -> Table:
     """Findings by model as a table, grouped by quantity."""
-    quantities = dict.fromkeys(finding.quantity for findings in found.values() for finding in findings)
+    quantities = dict.fromkeys(finding.quantity for findings in diagnoses.values() for finding in findings)
     rows = [
         Line(quantity, name, "model", "", _entries(name, finding))
         for quantity in quantities
-        for name, findings in found.items()
+        for name, findings in diagnoses.items()
         for finding in findings
         if finding.quantity == quantity
     ]
@@ -37,6 +37,6 @@ def table(found: Mapping[str, Sequence[Diagnosis]]) -> Table:
 
 
 def _entries(name: str, finding: Diagnosis) -> tuple[Entry, ...]:
-    found = Entry(finding.found if finding.found.value is not None else finding.found.note)
+    value = Entry(finding.found if finding.found.value is not None else finding.found.note)
     reference = Entry(finding.reference) if finding.reference else Entry(MISSING)
-    return Entry(name), Entry(finding.part), found, reference, Entry(finding.of)
+    return Entry(name), Entry(finding.part), value, reference, Entry(finding.of)

@@ -23,10 +23,10 @@ NOTES = (
 )
 
 
-def quality_table(found: Sequence[SeriesVerdict]) -> Table:
+def quality_table(verdicts: Sequence[SeriesVerdict]) -> Table:
     """Findings as a table; what moved says why below it."""
-    said = [f"{one.row} on {one.data}, {one.metric}: {one.reason}." for one in found if one.reason]
-    return Table("Quality against the golden numbers", HEADER, tuple(map(_line, found)), (*NOTES, *said))
+    said = [f"{one.row} on {one.data}, {one.metric}: {one.reason}." for one in verdicts if one.reason]
+    return Table("Quality against the golden numbers", HEADER, tuple(map(_line, verdicts)), (*NOTES, *said))
 
 
 def _line(one: SeriesVerdict) -> Line:

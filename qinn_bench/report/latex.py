@@ -101,9 +101,9 @@ def _letter(char: str) -> str:
     if char in TEX or char.isascii():
         return TEX.get(char, char if char.isprintable() else "")
     name = unicodedata.name(char, "")
-    if found := re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", name):
-        word = {"LAMDA": "lambda"}.get(found[2], found[2].lower())
-        return f"$\\{word.capitalize() if found[1] == 'CAPITAL' else word}$"
+    if greek := re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", name):
+        word = {"LAMDA": "lambda"}.get(greek[2], greek[2].lower())
+        return f"$\\{word.capitalize() if greek[1] == 'CAPITAL' else word}$"
     kind, _, codes = unicodedata.decomposition(char).partition(" ")
     if kind in RAISED:
         return f"${RAISED[kind]}{''.join(chr(int(code, 16)) for code in codes.split())}$"

@@ -91,15 +91,15 @@ def _outgrown_notes(groups: Sequence[Group]) -> list[str]:
 def _uncontrolled_notes(groups: Sequence[Group]) -> list[str]:
     """Of the compared rows with quantum parameters whose circuits no control replaces."""
     owners = {(group.data, group.owner) for group in groups if group.role == "control"}
-    found = [
+    uncontrolled = [
         group
         for group in groups
         if group.role == "model"
         and (group.data, group.row) not in owners
         and any(record.parameters and record.parameters.quantum for record in group.records)
     ]
-    without = dict.fromkeys(g.row for g in found if g.records[0].cell.backend == "none")
-    not_run = dict.fromkeys(g.row for g in found if g.records[0].cell.backend != "none")
+    without = dict.fromkeys(g.row for g in uncontrolled if g.records[0].cell.backend == "none")
+    not_run = dict.fromkeys(g.row for g in uncontrolled if g.records[0].cell.backend != "none")
     notes = []
     if not_run:
         notes.append(
@@ -128,12 +128,16 @@ def _doubts(groups: Sequence[Group]) -> list[str]:
     """Why certificates were not given: the first reason of the first seed that has the verdict of its row."""
     notes = []
     for group in groups:
-        found = [r.certificate for r in group.ok if r.certificate and r.certificate.verdict == group.verdict != "pass"]
-        if found:
-            reason = next((reason for certificate in found for reason in certificate.reasons), "no reason recorded")
+        certificates = [
+            r.certificate for r in group.ok if r.certificate and r.certificate.verdict == group.verdict != "pass"
+        ]
+        if certificates:
+            reason = next(
+                (reason for certificate in certificates for reason in certificate.reasons), "no reason recorded"
+            )
             notes.append(
-                f"{group.row} on {group.data}: certificate '{group.verdict}' for {len(found)} of {group.seeds} seeds: "
-                f"{reason}."
+                f"{group.row} on {group.data}: certificate '{group.verdict}' for {len(certificates)} of {group.seeds} "
+                f"seeds: {reason}."
             )
     return notes
 

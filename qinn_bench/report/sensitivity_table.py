@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qinn_bench import catalogue
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
 from qinn_bench.sensitivity import licence
@@ -52,20 +53,20 @@ def licensed(made: Table, records: Sequence[Record], results: Path) -> Table:
     for record in records:
         content = str(record.provenance.get("data_hash", ""))
         samples[content] = min(record.cell.samples, samples.get(content, record.cell.samples))
-    found = [(licence.of_content(results, content), n) for content, n in samples.items()]
+    licences = [(licence.of_content(results, content), n) for content, n in samples.items()]
     columns = [heading.name for heading in made.header]
-    notes = [footnote(one, columns, n) for one, n in found if one]
+    notes = [footnote(one, columns, n) for one, n in licences if one]
     return replace(made, footnotes=(*made.footnotes, *filter(None, notes)))
 
 
 def _order(column: str) -> tuple[bool, str]:
     """Columns of whole rows first, those of one observable by name."""
-    return "_" in column and not column.endswith("_mean"), column
+    return bool(catalogue.stem_of(column)), column
 
 
 def _line(given: Licence, column: str, samples: int) -> Line:
-    found = {s.deformation: s for s in given.sights if (s.column, s.samples) == (column, samples)}
-    entries = [_entry(found[name]) if name in found else Entry(MISSING) for name in WORDS]
+    sights = {s.deformation: s for s in given.sights if (s.column, s.samples) == (column, samples)}
+    entries = [_entry(sights[name]) if name in sights else Entry(MISSING) for name in WORDS]
     return Line(f"{samples} rows", column, "model", "", (Entry(column), *entries))
 
 

@@ -75,10 +75,10 @@ def _known(data: Dataset) -> str:
 
 
 def _plot(data: Dataset, name: str) -> Observable:
-    found = next((plot for plot in data.plots if plot.name == name), None)
-    if found is None:
+    chosen = next((plot for plot in data.plots if plot.name == name), None)
+    if chosen is None:
         raise Refused(f"'{data.name}' has no observable '{name}'; there are: {_known(data)}")
-    return found
+    return chosen
 
 
 def _handles(labels: Sequence[str]) -> list[Artist]:
@@ -128,7 +128,7 @@ def _draw_shares(axes: Axes, plot: Observable, truth: Array, models: Sequence[Ar
     axes.set_ylabel(words(f"fraction / {_bin_width(plot)}", math=True))
     axes.tick_params(labelbottom=False)
     top = max(float(np.max(share)) for share in (shares, *map(_share, models)))
-    if _falls(plot):
+    if plot.falls:
         axes.set_yscale("log")
         axes.set_ylim(0.5 / max(truth.sum(), 2), 3 * top)
     else:
@@ -161,11 +161,6 @@ def _zoom(ratios: Sequence[Array]) -> float:
     """The smallest range around 1 that shows 90 % of the ratios."""
     far = [float(np.quantile(np.abs(shown - 1), 0.9)) for shown in ratios if len(shown)]
     return next((zoom for zoom in ZOOMS if zoom >= max(far, default=1.0)), ZOOMS[-1])
-
-
-def _falls(plot: Observable) -> bool:
-    """Whether an observable spans orders of magnitude: transverse momenta do."""
-    return plot.name.lower().startswith("pt")
 
 
 def _edges(plot: Observable) -> Array:

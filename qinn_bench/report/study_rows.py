@@ -59,8 +59,8 @@ class Group:
     @property
     def verdict(self) -> Verdict | None:
         """The worst certificate over the seeds; None where no seed has one."""
-        found = {record.certificate.verdict for record in self.ok if record.certificate}
-        return next((verdict for verdict in WORST if verdict in found), None)
+        verdicts = {record.certificate.verdict for record in self.ok if record.certificate}
+        return next((verdict for verdict in WORST if verdict in verdicts), None)
 
 
 def groups_of(records: Sequence[Record]) -> list[Group]:

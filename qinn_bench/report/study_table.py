@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import replace
@@ -25,7 +24,10 @@ from qinn_bench.report.study_columns import (
 from qinn_bench.report.study_rows import Group, groups_of
 from qinn_bench.report.table_value import FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
 from qinn_bench.statistics.estimates import combine
-from qinn_bench.values import Estimate, Record, Refused
+from qinn_bench.values import Estimate, Record, Refused, Status
+
+OPEN: tuple[Status, ...] = ("crashed", "unsupported")
+"""Ways to fail that may have any reason; all others say by their name what it was."""
 
 
 def table(records: Sequence[Record], columns: Sequence[str] | None = None, title: str = "") -> Table:
@@ -92,13 +94,13 @@ def _cell(name: str, group: Group) -> Entry | Estimate | None:
     if name in SPENT:
         return _spent(name, group)
     if name == "mass":
-        found = [record.certificate.mass for record in group.ok if record.certificate]
+        estimates = [record.certificate.mass for record in group.ok if record.certificate]
     elif name in SECONDS:
         seconds = [record.cost[SECONDS[name]] for record in group.ok if SECONDS[name] in record.cost]
-        found = [Estimate(value=value, unit="s") for value in seconds]
+        estimates = [Estimate(value=value, unit="s") for value in seconds]
     else:
-        found = [record.metrics[name] for record in group.ok if name in record.metrics]
-    return combine(found) if found else None
+        estimates = [record.metrics[name] for record in group.ok if name in record.metrics]
+    return combine(estimates) if estimates else None
 
 
 def _count(name: str, group: Group) -> Entry | None:
@@ -106,25 +108,30 @@ def _count(name: str, group: Group) -> Entry | None:
         return None
     if name == "seeds":
         return share(len(group.ok), group.seeds)
-    found = next((record.parameters for record in group.records if record.parameters), None)
-    if found is None:
+    parameters = next((record.parameters for record in group.records if record.parameters), None)
+    if parameters is None:
         return None
     if name == "buffers":
         counted = [r.parameters.buffers for r in group.ok if r.parameters and r.parameters.buffers is not None]
         return count(max(counted)) if counted else None
-    known = {"parameters": found.total, "quantum": found.quantum, "frozen": found.frozen, "blind": found.blind}
+    known = {
+        "parameters": parameters.total,
+        "quantum": parameters.quantum,
+        "frozen": parameters.frozen,
+        "blind": parameters.blind,
+    }
     return None if (amount := known[name]) is None else count(amount)
 
 
 def _spent(name: str, group: Group) -> Entry | Estimate | None:
     """What a row costs: counts of a step as they are, seconds and memory as the mean over seeds, the largest rank."""
     resources = [record.resources for record in group.ok if record.resources]
-    found = [value for value in (getattr(spent, SPENT[name]) for spent in resources) if value is not None]
-    if not found:
+    amounts = [value for value in (getattr(spent, SPENT[name]) for spent in resources) if value is not None]
+    if not amounts:
         return None
     if name in UNITS:
-        return combine([Estimate(value=value, unit=UNITS[name]) for value in found])
-    return _rank(group) if name == "rank" else Estimate(value=found[0]) if name == "flops" else count(found[0])
+        return combine([Estimate(value=value, unit=UNITS[name]) for value in amounts])
+    return _rank(group) if name == "rank" else Estimate(value=amounts[0]) if name == "flops" else count(amounts[0])
 
 
 def _rank(group: Group) -> Entry:
@@ -138,13 +145,13 @@ def _rank(group: Group) -> Entry:
 def _remarks(group: Group) -> list[str]:
     """What went wrong in a row: each way to fail with the number of its seeds, and seeds without a record.
 
-    Reasons that differ in a number only are one way; that of the first seed is told.
+    A status is one way, and the reason of the first seed is told; crashes are as many ways as they have reasons.
     """
-    failed = defaultdict[tuple[str, str], list[str]](list)
+    failed = defaultdict[tuple[Status, str], list[str]](list)
     for record in group.records:
         if record.status != "ok":
-            failed[record.status, re.sub(r"[0-9]+", "#", record.reason)].append(record.reason)
-    found = [
+            failed[record.status, record.reason if record.status in OPEN else ""].append(record.reason)
+    remarks = [
         f"{len(reasons)} of {group.seeds} seeds: {status}"
         + (f": {reasons[0]}" if reasons[0] else "")
         + (" in the first" if len(set(reasons)) > 1 else "")
@@ -153,8 +160,8 @@ def _remarks(group: Group) -> list[str]:
     if group.skipped:
         return [f"skipped: {group.records[0].reason}"]
     if missing := group.seeds - len(group.records):
-        found.append(f"{missing} of {group.seeds} seeds: not run yet")
-    return found
+        remarks.append(f"{missing} of {group.seeds} seeds: not run yet")
+    return remarks
 
 
 def _outgrown(group: Group) -> bool:
@@ -182,8 +189,10 @@ def _with_best(lines: list[Line], kept: Sequence[str], apart: Container[tuple[st
             if distance is None or line.role != "model" or not believed:
                 continue
             distances.setdefault(line.data, {})[at] = distance
-        for found in distances.values():
-            winners |= {(at, i) for at, distance in found.items() if distance == min(found.values()) and len(found) > 1}
+        for of_data in distances.values():
+            winners |= {
+                (at, i) for at, distance in of_data.items() if distance == min(of_data.values()) and len(of_data) > 1
+            }
     return [
         replace(line, entries=tuple(replace(e, best=(at, i) in winners) for i, e in enumerate(line.entries)))
         for at, line in enumerate(lines)
@@ -191,7 +200,7 @@ def _with_best(lines: list[Line], kept: Sequence[str], apart: Container[tuple[st
 
 
 def _heading(name: str, at: int, lines: Sequence[Line]) -> Heading:
-    found = (line.entries[at].content for line in lines)
-    unit = next((content.unit for content in found if isinstance(content, Estimate) and content.unit), "")
+    contents = (line.entries[at].content for line in lines)
+    unit = next((content.unit for content in contents if isinstance(content, Estimate) and content.unit), "")
     title = title_of(name)
     return Heading(name, title, "" if unit in title else unit)

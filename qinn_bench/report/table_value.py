@@ -225,8 +225,8 @@ def harmless(cell: Any) -> Any:
 
 def _suffixes(column: Sequence[Entry]) -> list[str]:
     """What is added to the name of a column for each of its cells in CSV."""
-    found = list(dict.fromkeys(suffix for entry in column for suffix in _csv_cells(entry)))
-    return found or [""]
+    suffixes = list(dict.fromkeys(suffix for entry in column for suffix in _csv_cells(entry)))
+    return suffixes or [""]
 
 
 def _csv_cells(entry: Entry) -> dict[str, str | float]:

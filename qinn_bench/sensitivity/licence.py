@@ -83,9 +83,9 @@ class Licence(Value):
 
     def epsilon(self, column: str, samples: int) -> str:
         """A sentence such as "equal down to a shift of 0.03 sd, a rescaling by 2 %; blind to ..."; empty if unknown."""
-        found = self.of(column, samples)
-        seen = [WORDS[s.deformation](s.epsilon) for s in found if s.epsilon is not None]
-        blind = [WORDS[s.deformation](s.top) for s in found if s.epsilon is None]
+        sights = self.of(column, samples)
+        seen = [WORDS[s.deformation](s.epsilon) for s in sights if s.epsilon is not None]
+        blind = [WORDS[s.deformation](s.top) for s in sights if s.epsilon is None]
         parts = [f"equal down to {', '.join(seen)}"] * bool(seen) + [f"blind to {', '.join(blind)}"] * bool(blind)
         return "; ".join(parts)
 
@@ -129,8 +129,8 @@ def of_content(results: Path, fingerprint: str) -> Licence | None:
     """
     folder = results / "licence"
     names = sorted({file.name for place in places(folder) for file in place.glob("*.json")})
-    found = (read(folder / name) for name in names)
-    return next((one for one in found if one and one.fingerprint == fingerprint), None)
+    licences = (read(folder / name) for name in names)
+    return next((one for one in licences if one and one.fingerprint == fingerprint), None)
 
 
 def read(file: Path) -> Licence | None:
@@ -142,10 +142,10 @@ def read(file: Path) -> Licence | None:
     if not at_hand(file).exists():
         return None
     remedy = "delete it and make it again"
-    found = read_value(Licence, file, "is not a metric licence", remedy=remedy)
-    if odd := [sight.deformation for sight in found.sights if sight.deformation not in WORDS]:
+    given = read_value(Licence, file, "is not a metric licence", remedy=remedy)
+    if odd := [sight.deformation for sight in given.sights if sight.deformation not in WORDS]:
         raise Refused(f"{file} is not a metric licence (it names the deformation '{short(odd[0])}'); {remedy}")
-    return found
+    return given
 
 
 def write(file: Path, licence: Licence) -> None:

@@ -70,7 +70,7 @@ def sights(
     """
     if metric.needs == "density" and source.data.density is None:
         return []
-    found = []
+    seen = []
     for subject, columns in _subjects(metric, source, n).items():
         part = marginal(source, subject) if subject else source
         null = simulate(metric, part, n, NONE, 0.0, range(NULLS * repeats))
@@ -78,8 +78,8 @@ def sights(
             if deformation.needs <= part.dim and _applies(metric, part, n, deformation):
                 on_step(f"{metric.name} {subject} {deformation.name}, {n} rows".replace("  ", " "))
                 curve = _Curve(metric, part, n, deformation)
-                found += [_sight(curve, column, null[column], repeats) for column in columns]
-    return found
+                seen += [_sight(curve, column, null[column], repeats) for column in columns]
+    return seen
 
 
 def kept(metric: Metric, source: Pool, sight: Sight, repeats: int) -> tuple[float, float]:
@@ -99,10 +99,10 @@ def _subjects(metric: Metric, source: Pool, n: int) -> dict[str, list[str]]:
     """The columns of a metric by the observable that each is of; "" for those of whole rows."""
     columns = simulate(metric, source, n, NONE, 0.0, range(1))
     names = {f"{metric.name}_{plot.name}": plot.name for plot in source.data.plots}
-    found: dict[str, list[str]] = {}
+    columns_of: dict[str, list[str]] = {}
     for column in columns:
-        found.setdefault(names.get(column, ""), []).append(column)
-    return found
+        columns_of.setdefault(names.get(column, ""), []).append(column)
+    return columns_of
 
 
 def _applies(metric: Metric, source: Pool, n: int, deformation: Deformation) -> bool:
@@ -117,14 +117,14 @@ def simulate(
     metric: Metric, source: Pool, n: int, deformation: Deformation, strength: float, repeats: Sequence[int]
 ) -> dict[str, Sample]:
     """Every column of a metric on true samples against deformed ones, of `n` rows each and without a row in common."""
-    found = [_once(metric, source, n, deformation, strength, i) for i in repeats]
+    drawn = [_once(metric, source, n, deformation, strength, i) for i in repeats]
     return {
         column: Sample(
-            np.array([_number(one[column].value) for one in found]),
-            np.array([_number(one[column].error) for one in found]),
+            np.array([_number(one[column].value) for one in drawn]),
+            np.array([_number(one[column].error) for one in drawn]),
             first.better,
         )
-        for column, first in found[0].items()
+        for column, first in drawn[0].items()
     }
 
 
@@ -226,16 +226,16 @@ def _sight(curve: _Curve, column: str, null: Sample, repeats: int) -> Sight:
     undeformed = alarm(null)
     edge = threshold(undeformed)
     _explore(curve, column, lambda sample: float(np.mean(excess(sample, null) > edge)), repeats)
-    found = _crossing([(strength, excess(sample, null)) for strength, sample in curve.known(column)], undeformed)
-    seen = found.strength <= curve.deformation.top
+    crossing = _crossing([(strength, excess(sample, null)) for strength, sample in curve.known(column)], undeformed)
+    seen = crossing.strength <= curve.deformation.top
     return Sight(
         metric=curve.metric.name,
         column=column,
         samples=curve.n,
         deformation=curve.deformation.name,
-        epsilon=found.strength if seen else None,
-        low=found.low if seen else None,
-        high=found.high if seen else None,
+        epsilon=crossing.strength if seen else None,
+        low=crossing.low if seen else None,
+        high=crossing.high if seen else None,
         top=curve.deformation.top,
         repeats=repeats,
         null=len(undeformed),
@@ -263,9 +263,9 @@ def _crossing(distances: Sequence[tuple[float, Array]], undeformed: Array) -> Cr
         return crossing(counts[:, 0], counts[:, 1], counts[:, 2])
 
     spread = float(np.sqrt(ALARMS * (1 - ALARMS) / len(undeformed)))
-    found, off = at(ALARMS), np.log(at(ALARMS - spread).strength / at(ALARMS + spread).strength) / 2
-    low, high = (_widened(end, found.strength, off) for end in (found.low, found.high))
-    return Crossing(found.strength, low, high)
+    at_alarms, off = at(ALARMS), np.log(at(ALARMS - spread).strength / at(ALARMS + spread).strength) / 2
+    low, high = (_widened(end, at_alarms.strength, off) for end in (at_alarms.low, at_alarms.high))
+    return Crossing(at_alarms.strength, low, high)
 
 
 def _widened(end: float, middle: float, off: float) -> float:

@@ -100,12 +100,12 @@ def combine(estimates: Sequence[Estimate]) -> Estimate:
         said = " and ".join(f"'{unit}', {better}" for unit, better in sorted(kinds)) or "none at all"
         raise Refused(f"the seeds of a row were to have estimates of one unit and direction, but have {said}")
     unit, better = kinds.pop()
-    found = [e for e in estimates if e.value is not None]
+    with_value = [e for e in estimates if e.value is not None]
     note = "; ".join(dict.fromkeys(e.note for e in estimates if e.value is None))
-    if not found:
+    if not with_value:
         return Estimate(value=None, unit=unit, better=better, note=f"no seed has a value: {note}")
-    values = np.array([e.value for e in found], dtype=np.float64)
-    within = np.array([e.error for e in found if e.error is not None], dtype=np.float64)
+    values = np.array([e.value for e in with_value], dtype=np.float64)
+    within = np.array([e.error for e in with_value if e.error is not None], dtype=np.float64)
     # Squares of larger numbers than `FAR` could overflow, so that they are taken in units of the largest.
     largest = float(np.max(np.abs([*values, *within])))
     scale = largest if largest > FAR else 1.0
@@ -116,10 +116,12 @@ def combine(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(
         value=scale * float(values.mean()),
         error=min(error, sys.float_info.max) if known else None,
-        n=min(e.n for e in found),
+        n=min(e.n for e in with_value),
         unit=unit,
         better=better,
-        note=f"{len(found)} of {len(estimates)} seeds have a value: {note}" if len(found) < len(estimates) else "",
+        note=f"{len(with_value)} of {len(estimates)} seeds have a value: {note}"
+        if len(with_value) < len(estimates)
+        else "",
     )
 
 

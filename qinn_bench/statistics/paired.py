@@ -74,14 +74,14 @@ def compare(
         raise ValueError(
             f"expected values of equal length and a positive margin, got {first.shape}, {second.shape}, {margin}"
         )
-    found = np.isfinite(first) & np.isfinite(second)
-    pairs = np.stack([goodness(first[found], better), goodness(second[found], better)])
-    scale = np.abs(first[found]) + np.abs(second[found]) + 2 * IDEAL.get(better, 0.0)
+    finite = np.isfinite(first) & np.isfinite(second)
+    pairs = np.stack([goodness(first[finite], better), goodness(second[finite], better)])
+    scale = np.abs(first[finite]) + np.abs(second[finite]) + 2 * IDEAL.get(better, 0.0)
     differences = _without_rounding(pairs[0] - pairs[1], scale)
-    apart = None if rows is None else goodness(rows[0][found], better) - goodness(rows[1][found], better)
-    remarks = [f"{int(np.sum(~found))} of {len(found)} pairs without a value"] if not found.all() else []
-    labels = [0] * len(found) if groups is None else list(groups)
-    kept = replicates(pairs, [label for label, there in zip(labels, found, strict=True) if there])
+    apart = None if rows is None else goodness(rows[0][finite], better) - goodness(rows[1][finite], better)
+    remarks = [f"{int(np.sum(~finite))} of {len(finite)} pairs without a value"] if not finite.all() else []
+    labels = [0] * len(finite) if groups is None else list(groups)
+    kept = replicates(pairs, [label for label, there in zip(labels, finite, strict=True) if there])
     n, repeated = len(kept), len(differences) - len(kept)
     if n == 1 and repeated and apart is not None:
         return _over_rows(differences[0], apart[0], margin, level, unit, remarks)
@@ -196,9 +196,9 @@ def _over_rows(
     equal = None if margin is None else max(_t(shifted + margin, spread), _t(margin - shifted, spread))
     outcome, reason = ruling(better, worse, equal, level)
     remarks = ["no spread over seeds, so that the test rows are the replicates", *remarks]
-    found = _comparison(outcome, reason, remarks, shifted, spread, len(apart), unit)
+    comparison = _comparison(outcome, reason, remarks, shifted, spread, len(apart), unit)
     p = {"p_better": better, "p_worse": worse, "p_equal": equal, "margin": margin}
-    return found.model_copy(update=p | {"method": "Student's t over test rows"})
+    return comparison.model_copy(update=p | {"method": "Student's t over test rows"})
 
 
 def _comparison(

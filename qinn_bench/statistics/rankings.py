@@ -96,13 +96,13 @@ def groups(mean_ranks: Array, critical: float) -> list[tuple[int, ...]]:
     """
     order = np.argsort(mean_ranks, kind="stable")
     ordered = mean_ranks[order]
-    found, reached = [], 0
+    groups_of_rows, reached = [], 0
     for start in range(len(order)):
         end = int(np.searchsorted(ordered, ordered[start] + critical + ties.TIE, side="right"))
         if end > reached and end - start > 1:
-            found.append(tuple(int(at) for at in order[start:end]))
+            groups_of_rows.append(tuple(int(at) for at in order[start:end]))
         reached = max(reached, end)
-    return found
+    return groups_of_rows
 
 
 @cache

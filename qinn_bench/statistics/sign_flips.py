@@ -208,5 +208,5 @@ def _tails(sizes: Array, times: Array, asked: Array, step: float) -> Array:
     lattice = np.sinh(t * step) / step if step else t
     star = r + np.log(lattice * deviations / r) / r
     curve = CubicSpline(np.concatenate([-x[::-1], [0], x]), np.concatenate([-star[::-1], [0], star]))
-    found = ndtr(-curve(np.clip(asked, -x[-1], x[-1])))
-    return np.asarray(np.where(np.abs(asked) > whole * (1 + 1e-9), asked < 0, found))
+    tails = ndtr(-curve(np.clip(asked, -x[-1], x[-1])))
+    return np.asarray(np.where(np.abs(asked) > whole * (1 + 1e-9), asked < 0, tails))

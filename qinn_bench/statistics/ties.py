@@ -32,9 +32,9 @@ def snapped(values: Array, scale: Array | float | None = None) -> Array:
     opens = np.ones(values.shape, dtype=np.bool_)
     opens[..., 1:] = np.diff(ordered, axis=-1) > np.maximum(slack[..., 1:], slack[..., :-1])
     first = np.maximum.accumulate(np.where(opens, np.arange(values.shape[-1]), 0), axis=-1)
-    found = np.empty_like(values)
-    np.put_along_axis(found, order, np.take_along_axis(ordered, first, -1), -1)
-    return found
+    levels = np.empty_like(values)
+    np.put_along_axis(levels, order, np.take_along_axis(ordered, first, -1), -1)
+    return levels
 
 
 def ranks(values: Array, scale: Array | float | None = None) -> Array:

@@ -29,14 +29,14 @@ TRIES = 3
 
 def finished(orders: Sequence[Order]) -> list[Record]:
     """The records that exist, in the order of the plan and under its names; `unreadable` names what is left out."""
-    found = ((order, store.look(order.results, order.study, order.key)) for order in orders)
-    return [progress.named(order, record) for order, record in found if isinstance(record, Record)]
+    looked_up = ((order, store.look(order.results, order.study, order.key)) for order in orders)
+    return [progress.named(order, record) for order, record in looked_up if isinstance(record, Record)]
 
 
 def unreadable(orders: Sequence[Order]) -> list[str]:
     """A sentence for each of these cells that has a file which is no record of this version."""
-    found = (store.look(order.results, order.study, order.key) for order in orders)
-    return [str(one) for one in found if isinstance(one, store.UnreadableRecord)]
+    looked_up = (store.look(order.results, order.study, order.key) for order in orders)
+    return [str(one) for one in looked_up if isinstance(one, store.UnreadableRecord)]
 
 
 def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:

@@ -106,8 +106,8 @@ def slots(study: Study, drawn: list[Drawn], answers: Answers | None = None) -> I
             for size in sizes_of(study, row):
                 answer = _answer(study, row, size, one, answers or {})
                 for budget in study.budgets:
-                    found = of_row(study, row, size, one.use, budget)
-                    for slot in found[:1] if answer and answer.skip else found:
+                    of_one = of_row(study, row, size, one.use, budget)
+                    for slot in of_one[:1] if answer and answer.skip else of_one:
                         yield replace(slot, answer=answer, models=(answer.model,)) if answer else slot
 
 
@@ -124,7 +124,7 @@ def of_row(study: Study, row: Row, size: int, data: Use, budget: str) -> list[Sl
     models = () if row.shape else tuple(_spelled(stated, rung) for rung in row.ladder or ({},))
     controlled = study.controls and quantum and (not study.control_sizes or size in study.control_sizes)
     compared = study.variance and catalogue.made("model", row.model).role == "model"
-    found = []
+    slots_of_row = []
     for control in get_args(Control) if controlled else ("",):
         for backend in study.backends if quantum else study.backends[:1]:
             for device in study.devices:
@@ -142,8 +142,8 @@ def of_row(study: Study, row: Row, size: int, data: Use, budget: str) -> list[Sl
                             control=control,
                             varies=source,
                         )
-                        found.append(_slot(study, row, size, budget, cell, models))
-    return found
+                        slots_of_row.append(_slot(study, row, size, budget, cell, models))
+    return slots_of_row
 
 
 def _spelled(stated: Use, rung: dict[str, bool | int | float | str]) -> Use:

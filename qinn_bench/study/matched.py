@@ -54,7 +54,7 @@ def read(results: Path, study: str) -> Answers:
 def keep(results: Path, study: Study, orders: Iterable[Order]) -> None:
     """Keep the answers of a plan beside those of earlier ones; a disk that does not take them is no failure."""
     rows = {label_of(row): row for row in study.models if row.shape or row.ladder}
-    found = {
+    answers = {
         question(study, row, order.size, order.cell.data, order.data_hash): Answer(
             model=order.cell.model, skip=order.skip
         )
@@ -62,8 +62,8 @@ def keep(results: Path, study: Study, orders: Iterable[Order]) -> None:
         if (row := rows.get(order.family))
     }
     known = read(results, study.name)
-    if found.items() <= known.items():
+    if answers.items() <= known.items():
         return
-    text = _ANSWERS.dump_json({**known, **found}, indent=1)
+    text = _ANSWERS.dump_json({**known, **answers}, indent=1)
     with suppress(OSError):
         write_whole(path_of(results, study.name), lambda file: file.write(text))

@@ -64,12 +64,12 @@ def _shapes(study: Study, row: Row, data: Dataset) -> list[_Shape]:
         return [_Shape(model, skip="" if row in study.models else _unbuildable(model, data))]
     match = study.match or Match()
     if row.ladder:
-        found = matching.ladder(row, data, match, sizes)
+        answers = matching.ladder(row, data, match, sizes)
     else:
-        found = [matching.nearest(row, data, match.model_copy(update={"parameters": size})) for size in sizes]
+        answers = [matching.nearest(row, data, match.model_copy(update={"parameters": size})) for size in sizes]
     return [
         _Shape(model, size, missed, match.tolerance if missed else None)
-        for size, (model, missed) in zip(sizes, found, strict=True)
+        for size, (model, missed) in zip(sizes, answers, strict=True)
     ]
 
 

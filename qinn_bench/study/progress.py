@@ -53,39 +53,39 @@ def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[R
         for place in (_settings(record), _place(record)):
             of_places[place].append(record)
     taken: set[int] = set()
-    found: dict[int, Record] = {}
+    records_at: dict[int, Record] = {}
     for rank in RANKS:
         for at, (slot, now) in enumerate(made):
-            if at in found:
+            if at in records_at:
                 continue
             known = [*of_places[_settings(slot)], *of_places[_place(slot)]]
             fitting = next((one for one in known if id(one) not in taken and rank(slot, now, one)), None)
             if fitting is not None:
                 taken.add(id(fitting))
-                found[at] = fitting
+                records_at[at] = fitting
     skipped = {
         slot.group
         for at, (slot, _) in enumerate(made)
-        if at in found and found[at].status == "skipped" and _fits(slot, found[at])
+        if at in records_at and records_at[at].status == "skipped" and _fits(slot, records_at[at])
     }
     return [
-        CellStanding(slot, named(slot, found[at]), tuple(_differences(slot, now, found[at])))
-        if at in found
+        CellStanding(slot, named(slot, records_at[at]), tuple(_differences(slot, now, records_at[at])))
+        if at in records_at
         else CellStanding(slot, None)
         for at, (slot, now) in enumerate(made)
-        if at in found or slot.group not in skipped
+        if at in records_at or slot.group not in skipped
     ]
 
 
 def to_run(
-    study: Study, drawn: Sequence[Drawn], found: Sequence[CellStanding], odd: Sequence[store.UnreadableRecord]
+    study: Study, drawn: Sequence[Drawn], cells: Sequence[CellStanding], odd: Sequence[store.UnreadableRecord]
 ) -> int:
     """How many cells are still to be run: without a current record, or measured by other code than today's.
 
     A cell whose file is an `odd` one, which this version cannot read, is left alone.
     """
     wanted = measures.fingerprints(study.metrics or tuple(sorted(catalogue.metrics())))
-    todo = [one for one in found if one.current is None or is_stale(one.current, wanted)]
+    todo = [one for one in cells if one.current is None or is_stale(one.current, wanted)]
     names = {one.path.stem for one in odd}
     return len(todo) - sum(bool(names & _keys(one.slot, drawn)) for one in todo) if names else len(todo)
 
@@ -101,9 +101,9 @@ def failed(record: Record) -> bool:
     return record.status not in ("ok", "skipped")
 
 
-def of_other_inputs(found: Sequence[CellStanding]) -> tuple[int, str]:
+def of_other_inputs(cells: Sequence[CellStanding]) -> tuple[int, str]:
     """How many records are not of this version of their cell, and what differs, in words."""
-    told = [one.differs for one in found if one.differs]
+    told = [one.differs for one in cells if one.differs]
     return len(told), keys.counted(reason for reasons in told for reason in reasons)
 
 
@@ -119,9 +119,9 @@ def named(cell: Slot | Order, record: Record) -> Record:
 
 
 def _inputs_now(slot: Slot, drawn: Mapping[str, Drawn]) -> dict[str, str]:
-    found = keys.inputs_of(slot.cell, drawn[str(slot.cell.data)].data)
-    del found[SETTINGS]
-    return found
+    inputs = keys.inputs_of(slot.cell, drawn[str(slot.cell.data)].data)
+    del inputs[SETTINGS]
+    return inputs
 
 
 def _settings(one: Slot | Record) -> tuple[object, ...]:

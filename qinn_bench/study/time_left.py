@@ -73,9 +73,9 @@ class TimeLeft:
     def _expected(self, order: Order) -> float | None:
         if order.skip:
             return 0.0
-        found = self.rows.get(order.row) or self.models.get(order.cell.model.name)
-        if found:
-            return fmean(found)
+        seconds = self.rows.get(order.row) or self.models.get(order.cell.model.name)
+        if seconds:
+            return fmean(seconds)
         return fmean(self.steps) * order.cell.budget.steps if self.steps else None
 
 

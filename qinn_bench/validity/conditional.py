@@ -67,7 +67,7 @@ def certify_conditional(model: Density, data: Dataset, rng: np.random.Generator,
     The verdict is the worst of them, and the figures are those of the condition that it belongs to; reasons name
     theirs.
     """
-    found = []
+    certificates = []
     for k, condition in enumerate(_chosen(data)):
         given = Given(model, torch.as_tensor(condition))
         claim: Any = given if isinstance(model, DensityModel) else _Claimed(given)
@@ -78,10 +78,10 @@ def certify_conditional(model: Density, data: Dataset, rng: np.random.Generator,
         certificate = certify(claim, data, generated, rng, max_draws // CONDITIONS)
         at = ", ".join(f"{value:.4g}" for value in condition)
         reasons = tuple(f"at the condition ({at}): {reason}" for reason in certificate.reasons)
-        found.append(certificate.model_copy(update={"reasons": reasons}))
-    worst = min(found, key=lambda one: (WORST.index(one.verdict), -abs((one.mass.value or 0.0) - 1)))
-    reasons = tuple(reason for one in found for reason in one.reasons)
-    return worst.model_copy(update={"reasons": reasons, "draws": sum(one.draws for one in found)})
+        certificates.append(certificate.model_copy(update={"reasons": reasons}))
+    worst = min(certificates, key=lambda one: (WORST.index(one.verdict), -abs((one.mass.value or 0.0) - 1)))
+    reasons = tuple(reason for one in certificates for reason in one.reasons)
+    return worst.model_copy(update={"reasons": reasons, "draws": sum(one.draws for one in certificates)})
 
 
 def _chosen(data: Dataset) -> Array:

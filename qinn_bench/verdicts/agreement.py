@@ -121,9 +121,9 @@ def compare(first: Sequence[Record], second: Sequence[Record], columns: Sequence
     if not raw:
         raise Refused("the two runs have no row and no number in common" + "".join(f"; {why}" for why in left_out[:3]))
     corrected = holm([one.p for one in raw])
-    found = [one.model_copy(update={"p_corrected": p}) for one, p in zip(raw, corrected, strict=True)]
+    differences = [one.model_copy(update={"p_corrected": p}) for one, p in zip(raw, corrected, strict=True)]
     return Compared(
-        found=tuple(found),
+        found=tuple(differences),
         left_out=tuple(left_out),
         inputs=keys.counted_differences(pairs),
         machines=tuple(_machines(first, second)),
@@ -133,14 +133,14 @@ def compare(first: Sequence[Record], second: Sequence[Record], columns: Sequence
 
 def _by_row(records: Sequence[Record]) -> dict[RowPlace, BySeed]:
     """The records over seeds that ended well, by row and data set, which is called by its name if that is enough."""
-    found: dict[RowPlace, BySeed] = {}
+    rows: dict[RowPlace, BySeed] = {}
     names = store.data_names(records)
     for record in records:
         if record.cell.varies == "all":
-            seeds = found.setdefault((record.row, names[str(record.cell.data)]), {})
+            seeds = rows.setdefault((record.row, names[str(record.cell.data)]), {})
             if record.status == "ok":
                 seeds[record.cell.seed] = record
-    return found
+    return rows
 
 
 def _missing(ours: Mapping[RowPlace, BySeed], theirs: Mapping[RowPlace, BySeed]) -> list[str]:
@@ -216,8 +216,8 @@ def _error_of(name: str, seeds: BySeed, values: Mapping[int, object]) -> float |
 
 def _values(name: str, seeds: BySeed) -> dict[int, tuple[float, float]]:
     """The values of a column with the errors within a seed, by seed."""
-    found = {seed: record.metrics[name] for seed, record in seeds.items() if name in record.metrics}
-    return {seed: (one.value, one.error or 0.0) for seed, one in found.items() if one.value is not None}
+    estimates = {seed: record.metrics[name] for seed, record in seeds.items() if name in record.metrics}
+    return {seed: (one.value, one.error or 0.0) for seed, one in estimates.items() if one.value is not None}
 
 
 def _independent(a: Array, b: Array) -> tuple[float, float]:

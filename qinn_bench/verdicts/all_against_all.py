@@ -155,14 +155,14 @@ def _paired(
     rows: Sequence[str], scores: Array, scope: str, over: str, groups: Sequence[Hashable], terms: CompareTerms
 ) -> list[RowPair]:
     """All pairs of rows over the replicates of scores ``(n_rows, n)``, each on the group (data set) of its label."""
-    found = []
+    pairs = []
     for i, j in _played(rows, terms):
         one = compare(scores[i], scores[j], better=terms.better, margin=terms.margin, level=terms.level, groups=groups)
         known = one.p_better is not None
         one = one.model_copy(update={"method": f"sign flips over {over}" if known else ""})
         pair = RowPair(scope=scope, first=rows[i], second=rows[j], comparison=one, flipped=known)
-        found.append(pair.model_copy(update=_robust(scores[i], scores[j], terms, known)))
-    return found
+        pairs.append(pair.model_copy(update=_robust(scores[i], scores[j], terms, known)))
+    return pairs
 
 
 def _robust(first: Array, second: Array, terms: CompareTerms, tested: bool) -> dict[str, float | int | None]:
@@ -186,14 +186,14 @@ def _welch_pairs(results: Results, columns: list[int], terms: CompareTerms) -> l
     scores, sds, sizes = (block[:, columns] for block in (results.scores, results.sds, results.sizes))
     one = len(columns) == 1
     scope = results.replicates[columns[0]][0] if one else OVERALL
-    found = []
+    pairs = []
     for i, j in _played(results.rows, terms):
         pair = [i, j]
         comparison = welch(scores[pair], sds[pair], sizes[pair], terms)
         counted = {} if one else _robust(scores[i], scores[j], terms, tested=False)
         made = RowPair(scope=scope, first=results.rows[i], second=results.rows[j], comparison=comparison)
-        found.append(made.model_copy(update=counted))
-    return found
+        pairs.append(made.model_copy(update=counted))
+    return pairs
 
 
 def _corrected(pairs: Sequence[RowPair], terms: CompareTerms) -> tuple[RowPair, ...]:
@@ -212,27 +212,29 @@ def _corrected(pairs: Sequence[RowPair], terms: CompareTerms) -> tuple[RowPair, 
     )
 
 
-def _two_sided(found: Comparison) -> float | None:
-    if found.p_better is None or found.p_worse is None:
+def _two_sided(comparison: Comparison) -> float | None:
+    if comparison.p_better is None or comparison.p_worse is None:
         return None
-    return min(1.0, 2 * min(found.p_better, found.p_worse))
+    return min(1.0, 2 * min(comparison.p_better, comparison.p_worse))
 
 
 def _settled(pair: RowPair, p: float, corrected: float, equal: float, family: int, terms: CompareTerms) -> RowPair:
-    found = pair.comparison
-    ahead = (found.effect.value or 0.0) >= 0
-    p_equal = None if found.p_equal is None else equal
+    comparison = pair.comparison
+    ahead = (comparison.effect.value or 0.0) >= 0
+    p_equal = None if comparison.p_equal is None else equal
     outcome, reason = ruling(corrected if ahead else None, None if ahead else corrected, p_equal, terms.level)
-    remarks = list(found.remarks)
+    remarks = list(comparison.remarks)
     needed = 1 + int(np.ceil(np.log2(family / terms.level)))
-    if outcome == "undecided" and pair.flipped and found.replicates < needed:
-        smallest = f"of {found.replicates} replicates no p is below {2.0 ** (1 - found.replicates):.2g}"
+    if outcome == "undecided" and pair.flipped and comparison.replicates < needed:
+        smallest = f"of {comparison.replicates} replicates no p is below {2.0 ** (1 - comparison.replicates):.2g}"
         values = "p-values" if family > 1 else "p-value"
         remarks.append(f"{smallest}, so that to correct {family} {values} takes {needed}")
     reason = "; ".join([reason, *remarks])
     return pair.model_copy(
         update={
-            "comparison": found.model_copy(update={"outcome": outcome, "reason": reason, "remarks": tuple(remarks)}),
+            "comparison": comparison.model_copy(
+                update={"outcome": outcome, "reason": reason, "remarks": tuple(remarks)}
+            ),
             "p": p,
             "p_corrected": corrected,
             "p_equal_corrected": p_equal,

@@ -111,7 +111,7 @@ def _time(text: str, what: str) -> datetime:
         Refused: it is none; the sentence begins with `what`.
     """
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise Refused(f"{what} at '{short(text)}', which is no time") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

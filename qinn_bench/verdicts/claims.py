@@ -72,12 +72,12 @@ def check(
     Raises:
         Refused: the metric of a claim has no direction, or its margin is in another unit.
     """
-    found = [_compared(claims, claim, records, results, arrays) for claim in claims.claims]
-    raw = [_p_support(claim, one) for claim, one in zip(claims.claims, found, strict=True)]
+    comparisons = [_compared(claims, claim, records, results, arrays) for claim in claims.claims]
+    raw = [_p_support(claim, one) for claim, one in zip(claims.claims, comparisons, strict=True)]
     corrected = corrections.holm([1.0 if p is None else p for p in raw])
     return tuple(
         _ruling(claims, claim, one, p, holm)
-        for claim, one, p, holm in zip(claims.claims, found, raw, corrected, strict=True)
+        for claim, one, p, holm in zip(claims.claims, comparisons, raw, corrected, strict=True)
     )
 
 
@@ -92,7 +92,7 @@ def _compared(
         there = f"; of {len(known)} rows the nearest are: {', '.join(near)}" if near else ""
         why = f"no record of '{absent[0]}' on {claim.data}{there}; to make them: qinn-bench run {claims.study}"
         return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None), margin=claim.margin)
-    found = judge(
+    comparison = judge(
         records,
         claim.first,
         claim.second,
@@ -106,17 +106,17 @@ def _compared(
         results=results,
         arrays=arrays,
     )
-    if claim.margin is not None and found.effect.value is not None and found.effect.unit != claim.unit:
+    if claim.margin is not None and comparison.effect.value is not None and comparison.effect.unit != claim.unit:
         stated = f"in '{claim.unit}'" if claim.unit else "without a unit"
         raise Refused(
             f"claims '{claims.name}': the margin of '{claim.id}' is {stated}, "
-            f"but {claim.metric} is in '{found.effect.unit}'"
+            f"but {claim.metric} is in '{comparison.effect.unit}'"
         )
     seeds = len({r.cell.seed for r in records if r.row == claim.first and on_data(r, claim.data)})
-    if found.effect.value is None and seeds < claim.replicates:
-        why = f"{found.reason}; set seeds = {claim.replicates} in {claims.study} and run it"
-        return found.model_copy(update={"reason": why})
-    return found
+    if comparison.effect.value is None and seeds < claim.replicates:
+        why = f"{comparison.reason}; set seeds = {claim.replicates} in {claims.study} and run it"
+        return comparison.model_copy(update={"reason": why})
+    return comparison
 
 
 def _ratio(claims: Claims, claim: Claim, records: Sequence[Record]) -> Comparison:
@@ -127,20 +127,20 @@ def _ratio(claims: Claims, claim: Claim, records: Sequence[Record]) -> Compariso
     known = {record.family for record in records if record.size}
     if absent := [family for family in (claim.first, claim.second) if family not in known]:
         return _open(f"no record of '{absent[0]}' on {claim.data}; to make them: qinn-bench run {claims.study}")
-    found = equivalence.equivalence(records, claim.first, claim.second, claim.metric)
-    if found.rho.value is not None and found.rho.n < claim.replicates:
-        return _open(f"{found.rho.n} seeds are common to both families, at least {claim.replicates} are needed")
-    low, high = found.interval
+    equivalent = equivalence.equivalence(records, claim.first, claim.second, claim.metric)
+    if equivalent.rho.value is not None and equivalent.rho.n < claim.replicates:
+        return _open(f"{equivalent.rho.n} seeds are common to both families, at least {claim.replicates} are needed")
+    low, high = equivalent.interval
     above, below = low is not None and low >= (claim.ratio or 1), high is not None and high < (claim.ratio or 1)
     doubt = _like_controls(claim, records) if above else ""
     return Comparison(
         outcome="undecided" if doubt or not (above or below) else "better" if above else "worse",
-        reason="; ".join(filter(None, [found.reason, doubt])),
-        effect=found.rho,
+        reason="; ".join(filter(None, [equivalent.reason, doubt])),
+        effect=equivalent.rho,
         interval=None if low is None or high is None else (low, high),
         p_better=None if doubt or not above else PROVEN,
         p_worse=PROVEN if below else None,
-        replicates=found.rho.n,
+        replicates=equivalent.rho.n,
         method="95 % interval of the equivalence ratio",
     )
 
@@ -162,62 +162,65 @@ def _open(why: str) -> Comparison:
     return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None))
 
 
-def _p_support(claim: Claim, found: Comparison) -> float | None:
-    return found.p_equal if claim.relation == "equal" else found.p_better
+def _p_support(claim: Claim, comparison: Comparison) -> float | None:
+    return comparison.p_equal if claim.relation == "equal" else comparison.p_better
 
 
-def _ruling(claims: Claims, claim: Claim, found: Comparison, p: float | None, corrected: float) -> Ruling:
-    decision, reason = _decide(claims, claim, found, p, corrected)
+def _ruling(claims: Claims, claim: Claim, comparison: Comparison, p: float | None, corrected: float) -> Ruling:
+    decision, reason = _decide(claims, claim, comparison, p, corrected)
     return Ruling(
         claim=claim,
         decision=decision,
         reason=reason,
-        effect=found.effect,
-        interval=found.interval,
+        effect=comparison.effect,
+        interval=comparison.interval,
         p=p,
         p_corrected=corrected,
-        replicates=found.replicates,
-        method=found.method,
+        replicates=comparison.replicates,
+        method=comparison.method,
     )
 
 
 def _decide(
-    claims: Claims, claim: Claim, found: Comparison, p: float | None, corrected: float
+    claims: Claims, claim: Claim, comparison: Comparison, p: float | None, corrected: float
 ) -> tuple[ClaimDecision, str]:
-    if why := _refuted(claim, found, claims.level):
+    if why := _refuted(claim, comparison, claims.level):
         return "refuted", why
     if p is None:
-        return "undecided", found.reason
+        return "undecided", comparison.reason
     if corrected <= claims.level:
-        return "supported", found.reason
+        return "supported", comparison.reason
     if p <= claims.level:
-        return "undecided", _correction(found, p, len(claims.claims), claims.level)
-    return "undecided", found.reason
+        return "undecided", _correction(comparison, p, len(claims.claims), claims.level)
+    return "undecided", comparison.reason
 
 
-def _refuted(claim: Claim, found: Comparison, level: float) -> str:
+def _refuted(claim: Claim, comparison: Comparison, level: float) -> str:
     if claim.relation == "ratio-at-least":
-        return found.reason if found.p_worse is not None else ""
+        return comparison.reason if comparison.p_worse is not None else ""
     if claim.relation == "better":
-        if found.p_worse is not None and found.p_worse <= level:
-            return f"'{claim.first}' is worse, p = {found.p_worse:.2g}"
-        if found.p_equal is not None and found.p_equal <= level:
-            return f"the two differ by less than {claim.margin:g} {claim.unit}".rstrip() + f", p = {found.p_equal:.2g}"
+        if comparison.p_worse is not None and comparison.p_worse <= level:
+            return f"'{claim.first}' is worse, p = {comparison.p_worse:.2g}"
+        if comparison.p_equal is not None and comparison.p_equal <= level:
+            return (
+                f"the two differ by less than {claim.margin:g} {claim.unit}".rstrip()
+                + f", p = {comparison.p_equal:.2g}"
+            )
         return ""
-    if found.interval is None or claim.margin is None:
+    if comparison.interval is None or claim.margin is None:
         return ""
-    if found.p_worse is not None and found.interval[1] < -claim.margin:
+    if comparison.p_worse is not None and comparison.interval[1] < -claim.margin:
         return f"'{claim.first}' is worse by more than {claim.margin:g} {claim.unit}".rstrip()
-    if found.p_better is not None and found.interval[0] > claim.margin:
+    if comparison.p_better is not None and comparison.interval[0] > claim.margin:
         return f"'{claim.first}' is better by more than {claim.margin:g} {claim.unit}".rstrip()
     return ""
 
 
-def _correction(found: Comparison, p: float, count: int, level: float) -> str:
+def _correction(comparison: Comparison, p: float, count: int, level: float) -> str:
     """Why a claim that would stand alone does not stand among the others of its file."""
     why = f"p = {p:.2g} does not stand among {count} claims"
-    smallest = 0.5**found.replicates
+    smallest = 0.5**comparison.replicates
     if p > 1.01 * smallest or count * smallest <= level:
         return why
     needed = math.ceil(math.log2(count / level))
-    return f"{why}; {found.replicates} pairs give no smaller p, {needed} pairs could"
+    return f"{why}; {comparison.replicates} pairs give no smaller p, {needed} pairs could"

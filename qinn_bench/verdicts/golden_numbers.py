@@ -164,15 +164,15 @@ def check(golden: Golden, watch: WatchedStudy, records: Sequence[Record]) -> lis
     A seed that had a number and has none now is never a pass: such a series is worse or inconclusive.
     """
     groups = _groups(records)
-    found = [_first_tier(one, watch, groups.get((one.row, one.data), {})) for one in golden.series]
-    moved = [k for k, one in enumerate(found) if one.comparison and one.comparison.p_worse is not None]
+    verdicts = [_first_tier(one, watch, groups.get((one.row, one.data), {})) for one in golden.series]
+    moved = [k for k, one in enumerate(verdicts) if one.comparison and one.comparison.p_worse is not None]
     for side in ("p_better", "p_worse", "p_equal"):
-        corrected = corrections.holm([_p(found[k], side) for k in moved])
+        corrected = corrections.holm([_p(verdicts[k], side) for k in moved])
         for k, p in zip(moved, corrected, strict=True):
-            comparison = found[k].comparison
+            comparison = verdicts[k].comparison
             assert comparison is not None
-            found[k] = found[k].model_copy(update={"comparison": comparison.model_copy(update={side: p})})
-    return [_explained(_ruled(one, watch.level), golden, groups) for one in found]
+            verdicts[k] = verdicts[k].model_copy(update={"comparison": comparison.model_copy(update={side: p})})
+    return [_explained(_ruled(one, watch.level), golden, groups) for one in verdicts]
 
 
 def _explained(
@@ -189,8 +189,8 @@ def _explained(
 
 
 def _p(one: SeriesVerdict, side: str) -> float:
-    found = getattr(one.comparison, side)
-    return 1.0 if found is None else float(found)
+    p = getattr(one.comparison, side)
+    return 1.0 if p is None else float(p)
 
 
 def _groups(records: Sequence[Record]) -> dict[tuple[str, str], dict[int, Record]]:
@@ -205,8 +205,8 @@ def _values(records: Mapping[int, Record], metric: str) -> tuple[float | None, .
 
 
 def _value(record: Record | None, metric: str) -> float | None:
-    found = record.metrics.get(metric) if record and record.status == "ok" else None
-    return found.value if found else None
+    estimate = record.metrics.get(metric) if record and record.status == "ok" else None
+    return estimate.value if estimate else None
 
 
 def _first_tier(one: Series, watch: WatchedStudy, records: Mapping[int, Record]) -> SeriesVerdict:

@@ -53,49 +53,49 @@ def judge(
     terms = PairTerms(
         metric, data, margin, level, max(paired.LEAST, replicates), other_budgets, results if arrays else None
     )
-    found = compare(records, first_row, second_row, terms, rng)
+    comparison = compare(records, first_row, second_row, terms, rng)
     first, second = side_of(records, first_row, data), side_of(records, second_row, data)
-    found = _without_doubtful(found, first, second, terms)
+    comparison = _without_doubtful(comparison, first, second, terms)
     orders: tuple[tuple[Side, Side, Outcome], ...] = ((first, second, "better"), (second, first, "worse"))
     for winner, loser, outcome in orders:
-        p = _p_of(found, outcome)
+        p = _p_of(comparison, outcome)
         if p is not None and p <= level and _owes_controls(winner, loser):
-            found = _over_controls(found, records, winner, outcome, terms, rng)
-    return _licensed(found, first, terms, results)
+            comparison = _over_controls(comparison, records, winner, outcome, terms, rng)
+    return _licensed(comparison, first, terms, results)
 
 
-def _licensed(found: Comparison, side: Side, terms: PairTerms, results: Path | None) -> Comparison:
+def _licensed(comparison: Comparison, side: Side, terms: PairTerms, results: Path | None) -> Comparison:
     """The same comparison; where it shows equality, its reason says how small a flaw the metric can see."""
-    if results is None or found.p_equal is None or found.p_equal > terms.level:
-        return found
+    if results is None or comparison.p_equal is None or comparison.p_equal > terms.level:
+        return comparison
     sights = {licence.equality(results, record, terms.metric) for record in side.records.values()} - {""}
     said = [f"by {terms.metric} that is {sight}" for sight in sorted(sights)]
-    return found.model_copy(update={"reason": "; ".join(filter(None, [found.reason, *said]))})
+    return comparison.model_copy(update={"reason": "; ".join(filter(None, [comparison.reason, *said]))})
 
 
-def _without_doubtful(found: Comparison, first: Side, second: Side, terms: PairTerms) -> Comparison:
+def _without_doubtful(comparison: Comparison, first: Side, second: Side, terms: PairTerms) -> Comparison:
     """The comparison without what it says in favour of a row that is flagged or has failed seeds."""
     sides: tuple[tuple[Side, Outcome], ...] = ((first, "better"), (second, "worse"))
     for side, own in sides:
         doubt = _doubt(side, terms.metric)
-        if doubt and found.effect.value is not None:
-            found = _struck(found, (own, "equal"), doubt)
-    return found
+        if doubt and comparison.effect.value is not None:
+            comparison = _struck(comparison, (own, "equal"), doubt)
+    return comparison
 
 
-def _p_of(found: Comparison, outcome: Outcome) -> float | None:
-    p: float | None = getattr(found, P_VALUES[outcome])
+def _p_of(comparison: Comparison, outcome: Outcome) -> float | None:
+    p: float | None = getattr(comparison, P_VALUES[outcome])
     return p
 
 
-def _struck(found: Comparison, outcomes: Sequence[Outcome], why: str) -> Comparison:
+def _struck(comparison: Comparison, outcomes: Sequence[Outcome], why: str) -> Comparison:
     """The same comparison, unable to have any of these outcomes."""
     removed: dict[str, object] = {P_VALUES[outcome]: None for outcome in outcomes}
-    if found.outcome in outcomes:
+    if comparison.outcome in outcomes:
         removed |= {"outcome": "undecided", "reason": why}
-    elif found.outcome == "undecided":
-        removed |= {"reason": f"{found.reason}; {why}" if found.reason else why}
-    return found.model_copy(update=removed)
+    elif comparison.outcome == "undecided":
+        removed |= {"reason": f"{comparison.reason}; {why}" if comparison.reason else why}
+    return comparison.model_copy(update=removed)
 
 
 def _doubt(side: Side, metric: str) -> str:
@@ -116,33 +116,33 @@ def _owes_controls(winner: Side, loser: Side) -> bool:
 
 
 def _over_controls(
-    found: Comparison, records: Sequence[Record], winner: Side, own: Outcome, terms: PairTerms, rng: np.random.Generator
+    won: Comparison, records: Sequence[Record], winner: Side, own: Outcome, terms: PairTerms, rng: np.random.Generator
 ) -> Comparison:
     """The comparison with the p-value of its winner raised to that against its own controls."""
     belonging = [r for r in records if r.control_of == winner.row and on_data(r, terms.data) and r.status not in ABSENT]
     rows = list(dict.fromkeys(record.row for record in belonging))
     if not any(record.cell.control != "untrained" for record in belonging):
-        return _struck(found, (own,), f"no controls: nothing shows that the circuits of '{winner.row}' matter")
+        return _struck(won, (own,), f"no controls: nothing shows that the circuits of '{winner.row}' matter")
     compared = {row: compare(records, winner.row, row, terms, rng) for row in rows}
     for row, comparison in compared.items():
         if comparison.p_better is None:
-            return _struck(found, (own,), f"'{row}' cannot be compared: {comparison.reason}")
+            return _struck(won, (own,), f"'{row}' cannot be compared: {comparison.reason}")
     row, closest = max(compared.items(), key=lambda item: item[1].p_better or 0.0)
     p = closest.p_better or 0.0
     if p > terms.level:
-        return _struck(found, (own,), f"the {_kind_of(row, belonging)} control is as good: {said(closest)}")
+        return _struck(won, (own,), f"the {_kind_of(row, belonging)} control is as good: {said(closest)}")
     over = f"over its controls, the closest of which is {_kind_of(row, belonging)}: {said(closest)}"
-    reason = "; ".join(filter(None, [found.reason, over]))
-    return found.model_copy(update={P_VALUES[own]: max(p, _p_of(found, own) or 0.0), "reason": reason})
+    reason = "; ".join(filter(None, [won.reason, over]))
+    return won.model_copy(update={P_VALUES[own]: max(p, _p_of(won, own) or 0.0), "reason": reason})
 
 
 def _kind_of(row: str, controls: Sequence[Record]) -> str:
     return next((str(record.cell.control) for record in controls if record.row == row and record.cell.control), row)
 
 
-def said(found: Comparison) -> str:
+def said(comparison: Comparison) -> str:
     """An effect with its p-value in words."""
-    effect, unit = found.effect, f" {found.effect.unit}" if found.effect.unit else ""
+    effect, unit = comparison.effect, f" {comparison.effect.unit}" if comparison.effect.unit else ""
     error = f" ± {effect.error:.2g}" if effect.error is not None else ""
-    p = f", p = {found.p_better:.2g}" if found.p_better is not None else ""
+    p = f", p = {comparison.p_better:.2g}" if comparison.p_better is not None else ""
     return f"better by {effect.value:.3g}{error}{unit}{p}"

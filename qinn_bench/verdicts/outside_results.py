@@ -135,8 +135,8 @@ def read_cells(
 
 def plain_number(text: str) -> float | None:
     """A number as people write it, at most `LARGEST` in size; None for anything else, such as ``0_8`` or ``inf``."""
-    found = float(text) if PLAIN.fullmatch(text) else math.nan
-    return (found if abs(found) * LARGEST >= 1 else 0.0) if abs(found) <= LARGEST else None
+    number = float(text) if PLAIN.fullmatch(text) else math.nan
+    return (number if abs(number) * LARGEST >= 1 else 0.0) if abs(number) <= LARGEST else None
 
 
 def check_roles(columns: Columns) -> None:
@@ -184,8 +184,8 @@ def _separator(path: Path, text: str, wanted: Sequence[str]) -> str:
     """The separator under which the header has the wanted columns, each once."""
     headers = {}
     for separator in SEPARATORS:
-        found = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
-        headers[separator] = _fields(found)
+        cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+        headers[separator] = _fields(cells)
     fitting = [separator for separator, header in headers.items() if set(wanted) <= set(header)]
     separator = fitting[0] if fitting else max(headers, key=lambda one: len(headers[one]))
     header = headers[separator]
@@ -225,13 +225,13 @@ def _number(path: Path | str, line: int, cells: dict[str, str], column: str) -> 
     text = cells[column]
     if text.lower() in HOLES:
         return math.nan
-    found = plain_number(text)
-    if found is None:
+    number = plain_number(text)
+    if number is None:
         given = text if len(text) <= 40 else f"{text[:40]}…"
         expected = f"expected a plain number of at most {LARGEST:g} in size"
         comma = ", with a point for the decimals" if "," in text else ""
         raise Refused(f"{path}: line {line} has '{given}' in column '{column}', {expected}{comma}")
-    return found
+    return number
 
 
 def _chosen(path: Path | str, scores: Scores, asked: Sequence[str]) -> tuple[str, ...]:
@@ -271,8 +271,8 @@ def _complete(path: Path | str, scores: Scores, rows: tuple[str, ...], means: bo
 def _costs(rows: Sequence[str], hole: Array) -> tuple[tuple[str, int], ...]:
     """How many more replicates are complete without each row that alone has no score there, the most first."""
     alone = (hole & (hole.sum(0) == 1)).sum(1)
-    found = [(row, int(lost)) for row, lost in zip(rows, alone, strict=True) if lost]
-    return tuple(sorted(found, key=lambda item: -item[1])) if len(rows) > 2 else ()
+    lost_by_row = [(row, int(lost)) for row, lost in zip(rows, alone, strict=True) if lost]
+    return tuple(sorted(lost_by_row, key=lambda item: -item[1])) if len(rows) > 2 else ()
 
 
 def said_costs(costs: Sequence[tuple[str, int]]) -> str:

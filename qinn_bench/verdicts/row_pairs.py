@@ -73,8 +73,8 @@ class Side:
     def estimate(self, metric: str, key: DataSeed) -> Estimate | None:
         """The number of one cell, None where it failed or has no value."""
         record = self.records.get(key)
-        found = record.metrics.get(metric) if record and record.status == "ok" else None
-        return found if found and found.value is not None else None
+        estimate = record.metrics.get(metric) if record and record.status == "ok" else None
+        return estimate if estimate and estimate.value is not None else None
 
 
 def row_names(records: Sequence[Record], data: str = "") -> list[str]:
@@ -108,7 +108,7 @@ def compare(
     better, unit = _kind(first, second, pairs, terms)
     values = [np.array([_value(side, terms.metric, key) for key in pairs]) for side in (first, second)]
     rows = _rows(first, second, pairs, terms)
-    found = paired.compare(
+    comparison = paired.compare(
         values[0],
         values[1],
         better=better,
@@ -120,7 +120,7 @@ def compare(
         groups=[data for data, _ in pairs],
     )
     seeds_only = SEEDS_ONLY if rows is None and catalogue.row_loss_of(terms.metric) else ""
-    return found.model_copy(update={"method": "; ".join(filter(None, [found.method, seeds_only]))})
+    return comparison.model_copy(update={"method": "; ".join(filter(None, [comparison.method, seeds_only]))})
 
 
 def _pair(first: Side, second: Side, metric: str, key: DataSeed) -> bool:
@@ -128,14 +128,14 @@ def _pair(first: Side, second: Side, metric: str, key: DataSeed) -> bool:
 
 
 def _value(side: Side, metric: str, key: DataSeed) -> float:
-    found = side.estimate(metric, key)
-    assert found is not None and found.value is not None
-    return found.value
+    estimate = side.estimate(metric, key)
+    assert estimate is not None and estimate.value is not None
+    return estimate.value
 
 
 def _kind(first: Side, second: Side, pairs: Sequence[DataSeed], terms: PairTerms) -> tuple[Direction, str]:
-    found = [side.estimate(terms.metric, key) for side in (first, second) for key in pairs]
-    kinds = {(estimate.better, estimate.unit) for estimate in found if estimate}
+    estimates = [side.estimate(terms.metric, key) for side in (first, second) for key in pairs]
+    kinds = {(estimate.better, estimate.unit) for estimate in estimates if estimate}
     if len(kinds) > 1:
         raise Refused(f"the records state '{terms.metric}' in several ways: {', '.join(map(str, sorted(kinds)))}")
     better, unit = kinds.pop()

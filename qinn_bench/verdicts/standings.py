@@ -24,13 +24,13 @@ def standings(results: Results, means: Array, terms: CompareTerms) -> tuple[RowS
     oriented = loss(means, terms.better)
     ranks = ties.ranks(oriented.T).mean(0)
     blocks = results.by_column()
-    found = []
+    of_rows = []
     for at, row in enumerate(results.rows):
         middle, interval = _middle([block[at] for block in blocks], means[at])
-        found.append(
+        of_rows.append(
             RowStanding(row=row, mean=ties.mean(means[at]), rank=float(ranks[at]), middle=middle, interval=interval)
         )
-    return tuple(found)
+    return tuple(of_rows)
 
 
 def _middle(blocks: Sequence[Array], means: Array) -> tuple[float, tuple[float, float] | None]:
@@ -48,25 +48,25 @@ def alike(rows: Sequence[str], means: Array, terms: CompareTerms) -> Alike | Non
     k, n = means.shape
     if k < 3 or n < 2:
         return None
-    found = friedman(goodness(means, terms.better).T, terms.level)
+    ranked = friedman(goodness(means, terms.better).T, terms.level)
     difference = control_difference if terms.control else critical_difference
     critical = difference(n, k, terms.level)
     looked_at = [
-        (rows[i], rows[j], abs(found.mean_ranks[i] - found.mean_ranks[j])) for i, j in combinations(range(k), 2)
+        (rows[i], rows[j], abs(ranked.mean_ranks[i] - ranked.mean_ranks[j])) for i, j in combinations(range(k), 2)
     ]
     return Alike(
         columns=n,
         least=int((difference(1, k, terms.level) / (k - 1)) ** 2) + 1,
-        chi2=found.chi2,
-        p_chi2=found.p_chi2,
-        f=found.f if np.isfinite(found.f) else None,
-        freedom=found.freedom,
-        p_f=found.p_f,
+        chi2=ranked.chi2,
+        p_chi2=ranked.p_chi2,
+        f=ranked.f if np.isfinite(ranked.f) else None,
+        freedom=ranked.freedom,
+        p_f=ranked.p_f,
         critical=critical,
         apart=tuple((a, b) for a, b, gap in looked_at if gap > critical + ties.TIE and terms.control in ("", a, b)),
         groups=()
         if terms.control
-        else tuple(tuple(rows[at] for at in one) for one in groups(found.mean_ranks, critical)),
+        else tuple(tuple(rows[at] for at in one) for one in groups(ranked.mean_ranks, critical)),
     )
 
 

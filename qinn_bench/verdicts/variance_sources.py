@@ -92,7 +92,7 @@ def budgets(records: Sequence[Record], metrics: Sequence[str], against: str = ""
     if against and against not in {row for _, row in varied}:
         names = ", ".join(dict.fromkeys(row for _, row in varied))
         raise Refused(f"no row '{against}' moves sources alone; there are: {names}")
-    found = []
+    shares = []
     for (data, row), of in sorted(varied.items()):
         for metric in metrics:
             numbers, other = _numbers(of, metric), _numbers(varied.get((data, against), ()), metric)
@@ -101,8 +101,8 @@ def budgets(records: Sequence[Record], metrics: Sequence[str], against: str = ""
             values = _by_source(numbers)
             if row != against and len(values.get("all", ())) >= LEAST:
                 unit = next((r.metrics[metric].unit for r in of if metric in r.metrics), "")
-                found.append(budget(values, row=row, data=data, metric=metric, unit=unit, against=against))
-    return found
+                shares.append(budget(values, row=row, data=data, metric=metric, unit=unit, against=against))
+    return shares
 
 
 def _numbers(records: Sequence[Record], metric: str) -> dict[tuple[Source, int], float]:

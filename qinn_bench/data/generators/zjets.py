@@ -110,14 +110,14 @@ def generate(
     # Consecutive from a random start: no two shards of a run share a seed, and Pythia takes 1 to 900 000 000 only.
     tasks = (Task((first + i) % LARGEST_SEED + 1, quality, cuts, min_ptz, SHARD[quality]) for i in count())
     shards: list[Shard] = []
-    found = 0
+    accepted = 0
     for shard in _in_order(tasks, workers):
         shards.append(shard)
-        found += len(shard.rows)
-        progress(min(found, events))
-        if found >= events:
+        accepted += len(shard.rows)
+        progress(min(accepted, events))
+        if accepted >= events:
             break
-        if not found and len(shards) >= HOPELESS:
+        if not accepted and len(shards) >= HOPELESS:
             tried = sum(shard.generated for shard in shards)
             raise Refused(f"no event of {tried} passes the cuts '{cuts}' with min_ptz {min_ptz:g} GeV; lower min_ptz")
     rows = np.concatenate([shard.rows for shard in shards])[:events]
@@ -227,8 +227,8 @@ def _jets(inputs: Any, cuts: Cuts, muons: list[Any]) -> Any:
     """The jets of each event that count."""
     momenta = ak.zip({name: inputs[name] for name in ("px", "py", "pz", "E")}, with_name="Momentum4D")
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, JET_RADIUS)
-    found = fastjet.ClusterSequence(momenta, definition).inclusive_jets(min_pt=cuts.pt_jet)
-    jets = _described({name: found[name] for name in ("px", "py", "pz", "E")})
+    clustered = fastjet.ClusterSequence(momenta, definition).inclusive_jets(min_pt=cuts.pt_jet)
+    jets = _described({name: clustered[name] for name in ("px", "py", "pz", "E")})
     counts = np.abs(jets.eta) < cuts.eta_jet
     for muon in muons:
         counts = counts & (_distance(jets, muon) > JET_RADIUS)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.bounds import EVENTS
-from qinn_bench.data.assemble import FEWEST, TRAIN, VALID, Shares, assemble
+from qinn_bench.data.assemble import FEWEST, Shares, assemble
 from qinn_bench.data.table_files import FileTable, read_table
 from qinn_bench.data.transforms import Affine, Arcsinh, Columnwise, Identity, LogShift
 from qinn_bench.dataset import Column, Dataset, Observable, Transform
@@ -30,8 +30,8 @@ def load(
     columns: str = "",
     log: str = "",
     features: str = "standard",
-    valid: float = VALID,
-    test: float = 1 - TRAIN - VALID,
+    valid: float = 0.125,
+    test: float = 0.5,
     max_rows: int = 0,
 ) -> Dataset:
     """Read a table whose first line names its columns; its rows are shuffled, always alike, and split.

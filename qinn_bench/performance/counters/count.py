@@ -70,9 +70,9 @@ def count(use: Use) -> Counts:
     for _ in range(WARM_UPS):
         step()
     with _held():
-        found = {"calls": _calls(step), "peak_bytes": _peak(step)}
-    found |= _asked(use)
-    return {name: found[name] for name in COUNTERS if name in found and name not in loose}
+        counts = {"calls": _calls(step), "peak_bytes": _peak(step)}
+    counts |= _asked(use)
+    return {name: counts[name] for name in COUNTERS if name in counts and name not in loose}
 
 
 @contextmanager
@@ -119,8 +119,8 @@ def _asked(use: Use) -> Counts:
     with TorchCalls(seen.see):
         step()
     evaluations, gates, kernel_flops = asked.evaluations - before[0], asked.gates - before[1], asked.kernel_flops
-    found: Counts = {"operations": seen.operations, "bytes": seen.bytes, "circuits": evaluations, "gates": gates}
-    return found if asked.hidden else found | {"flops": round(seen.flops + kernel_flops - before[2])}
+    counts: Counts = {"operations": seen.operations, "bytes": seen.bytes, "circuits": evaluations, "gates": gates}
+    return counts if asked.hidden else counts | {"flops": round(seen.flops + kernel_flops - before[2])}
 
 
 @dataclass

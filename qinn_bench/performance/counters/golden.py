@@ -53,8 +53,8 @@ class CounterChange(Value):
         if self.kind == "version":
             return "the workload was edited, so its counters are not compared"
         if self.kind in ("new", "gone"):
-            found = self.after if self.kind == "new" else self.before
-            tail = "" if found is None else f" ({found})"
+            number = self.after if self.kind == "new" else self.before
+            tail = "" if number is None else f" ({number})"
             return f"{self.counter or 'the workload'} is {self.kind}{tail}"
         share = "" if self.share is None else f" ({self.share:+.3%})"
         return f"{self.counter} {self.before} -> {self.after}{share}"
@@ -80,7 +80,7 @@ def load(path: Path) -> dict[str, dict[str, Known]]:
         return {}
     content = read_json(path, broken="a file of known counters")
     try:
-        return {where: {name: Known(**one) for name, one in found.items()} for where, found in content.items()}
+        return {where: {name: Known(**one) for name, one in known.items()} for where, known in content.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise Refused(f"{path} does not hold known counters: {short(error)}") from None
 
@@ -91,7 +91,10 @@ def accept(path: Path, counted: Iterable[Counted]) -> None:
     here = dict(known.get(environment(), {}))
     here |= {str(c.workload): Known(version=c.version, counters=c.counters) for c in counted if not c.reason}
     content = known | {environment(): here}
-    plain = {where: {n: one.model_dump() for n, one in sorted(found.items())} for where, found in content.items()}
+    plain = {
+        where: {n: one.model_dump() for n, one in sorted(counted_here.items())}
+        for where, counted_here in content.items()
+    }
     text = json.dumps(plain, indent=1, sort_keys=True) + "\n"
     write_text(path, text)
 
@@ -113,12 +116,12 @@ def compare(known: Mapping[str, Known], counted: Sequence[Counted]) -> list[Coun
 
 
 def _changes(workload: str, before: Counts, after: Counts) -> list[CounterChange]:
-    found = []
+    changes = []
     for counter in dict.fromkeys([*before, *after]):
         old, new = before.get(counter), after.get(counter)
         if kind := _kind(counter, old, new):
-            found.append(CounterChange(workload=workload, kind=kind, counter=counter, before=old, after=new))
-    return found
+            changes.append(CounterChange(workload=workload, kind=kind, counter=counter, before=old, after=new))
+    return changes
 
 
 def _kind(counter: str, old: int | None, new: int | None) -> ChangeKind | None:

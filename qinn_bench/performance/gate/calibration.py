@@ -60,12 +60,12 @@ class Calibration(Value):
 
     def nulls(self) -> dict[str, tuple[float, ...]]:
         """log(head / base) of the launches of equal versions, by workload and clock, where there are enough."""
-        found: dict[str, list[float]] = defaultdict(list)
+        changes_of: dict[str, list[float]] = defaultdict(list)
         for one in (trial.decision for trial in self.trials if not trial.planted):
             other: LaunchClock = "wall" if one.clock == "cpu" else one.clock
             for clock in ("cpu", other):
-                found[f"{one.workload} {clock}"] += [change for stage in one.stages(clock) for change in stage]
-        return {name: tuple(changes) for name, changes in found.items() if len(changes) >= FEWEST}
+                changes_of[f"{one.workload} {clock}"] += [change for stage in one.stages(clock) for change in stage]
+        return {name: tuple(changes) for name, changes in changes_of.items() if len(changes) >= FEWEST}
 
     def smallest(self) -> float | None:
         """The smallest slowdown from which on all are found often enough, by the lower ends of the intervals."""

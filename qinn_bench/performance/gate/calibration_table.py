@@ -16,17 +16,17 @@ HEADER = (
 )
 
 
-def calibration_table(found: Calibration) -> Table:
+def calibration_table(calibration: Calibration) -> Table:
     """One line for each planted slowdown over all workloads, and what a decision took."""
-    took = [trial.took for trial in found.trials if not trial.planted and trial.took]
-    workloads = list(dict.fromkeys(str(trial.decision.workload) for trial in found.trials))
-    loads = [trial.decision.load for trial in found.trials]
-    smallest = found.smallest()
+    took = [trial.took for trial in calibration.trials if not trial.planted and trial.took]
+    workloads = list(dict.fromkeys(str(trial.decision.workload) for trial in calibration.trials))
+    loads = [trial.decision.load for trial in calibration.trials]
+    smallest = calibration.smallest()
     seen = "no slowdown" if smallest is None else f"slowdowns from {100 * smallest:.0f} % on"
     return Table(
-        title=f"How often the gate calls a change on {found.machine}",
+        title=f"How often the gate calls a change on {calibration.machine}",
         header=HEADER,
-        rows=tuple(_row(rate) for rate in found.rates()),
+        rows=tuple(_row(rate) for rate in calibration.rates()),
         footnotes=(
             "called: regressions, where nothing was planted improvements too; intervals by Clopper and Pearson",
             f"found in {POWER:.0%} or more, by the lower ends of the intervals: {seen}",

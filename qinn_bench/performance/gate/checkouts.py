@@ -70,10 +70,10 @@ class Checkouts(AbstractContextManager["Checkouts"]):
         """
         start, end = self.commit(first), self.commit("HEAD" if last == DIRTY else last)
         words = ["rev-list", "--first-parent", "--reverse", "--ancestry-path", f"{start}..{end}"]
-        found = self._git(*words).stdout.split()
-        if not found and last != DIRTY:
+        commits = self._git(*words).stdout.split()
+        if not commits and last != DIRTY:
             raise Refused(f"'{last}' does not come after '{first}', so there are no commits between them")
-        return [*found, *([DIRTY] if last == DIRTY else [])]
+        return [*commits, *([DIRTY] if last == DIRTY else [])]
 
     def at(self, revision: str, label: str = "") -> Path:
         """The folder of a revision, made if needed; with a `label` it is made anew, for both sides may be equal.

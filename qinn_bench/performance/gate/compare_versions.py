@@ -47,8 +47,8 @@ class GateReport(Value):
     @property
     def untraced(self) -> tuple[Use, ...]:
         """The workloads whose regression no commit is named for."""
-        found = [one.workload for one in self.culprits]
-        return tuple(one.workload for one in self.having("regression") if one.workload not in found)
+        traced = [one.workload for one in self.culprits]
+        return tuple(one.workload for one in self.having("regression") if one.workload not in traced)
 
     @property
     def failed(self) -> bool:

@@ -110,10 +110,10 @@ def decide(use: Use, start: Starter, extra: int = 0) -> Decision:
     """
 
     def stage(count: int) -> list[Launch]:
-        found: list[Launch] = []
-        while len(found) < count and not (found and found[-1].failed):
-            found.append(start(use))
-        return found
+        launches: list[Launch] = []
+        while len(launches) < count and not (launches and launches[-1].failed):
+            launches.append(start(use))
+        return launches
 
     screen = stage(SCREEN.launches + extra)
     if screen[-1].failed:
@@ -236,12 +236,12 @@ def controlled(decisions: Iterable[Decision], nulls: dict[str, tuple[float, ...]
     `nulls` are the recorded changes of equal versions by ``str(workload)`` and clock (``NAME cpu``). An alarm that
     they do not support becomes `inconclusive`; a workload without records keeps its decision.
     """
-    found = []
+    judged = []
     for one in decisions:
         null = nulls.get(f"{one.workload} {one.clock}", ())
-        found.append(one.model_copy(update={"p": p_value(one, null)}) if null and one.change is not None else one)
-    kept = iter(discoveries([one.p for one in found if one.p is not None], rate))
-    return [one if one.p is None else _kept(one, next(kept), rate) for one in found]
+        judged.append(one.model_copy(update={"p": p_value(one, null)}) if null and one.change is not None else one)
+    kept = iter(discoveries([one.p for one in judged if one.p is not None], rate))
+    return [one if one.p is None else _kept(one, next(kept), rate) for one in judged]
 
 
 def _kept(one: Decision, supported: bool, rate: float) -> Decision:

@@ -73,21 +73,21 @@ def series(decisions: Sequence[Decision]) -> list[Use]:
     slower = [one for one in decisions if one.outcome == "regression" and one.clock == "cpu"]
     slower = [one for one in slower if KNOB in one.workload.knobs]
     slower.sort(key=lambda one: -abs(one.change or 0.0))
-    found = {str(use): use for use in (_without(one.workload) for one in slower)}
-    return list(found.values())[:MOST_SERIES]
+    workloads = {str(use): use for use in (_without(one.workload) for one in slower)}
+    return list(workloads.values())[:MOST_SERIES]
 
 
 def attribute(of: Use, start: Starter, enough: Callable[[], bool] = lambda: False) -> GrowthTerm:
     """Launch a workload at several numbers of qubits and say which term changed; `enough` ends the launches early."""
-    found = {}
+    misfits = {}
     for n in QUBITS:
         use = of.model_copy(update={"knobs": of.knobs | {KNOB: n}})
         launches: list[Launch] = []
         while len(launches) < LAUNCHES and not enough() and not (launches and launches[-1].failed):
             launches.append(start(use))
         if len(launches) == LAUNCHES and not launches[-1].failed:
-            found[n] = launches
-    return explained(of, found)
+            misfits[n] = launches
+    return explained(of, misfits)
 
 
 def explained(of: Use, launches: dict[int, list[Launch]]) -> GrowthTerm:
@@ -112,8 +112,8 @@ def _best(n: Array, t: Array, changes: Array, error: float) -> dict[str, object]
     for a in np.linspace(min(overhead.low or 0.0, high), high, 5):
         share = np.clip(1 - a / t, 0.0, 1.0)
         for term, curve in (("b", _scaled(share)), ("c", _steeper(share, n))):
-            found = _least(curve, changes)
-            misfits[term] = min(misfits.get(term, found), found)  # type: ignore[index, call-overload]
+            fitted = _least(curve, changes)
+            misfits[term] = min(misfits.get(term, fitted), fitted)  # type: ignore[index, call-overload]
     ranked = sorted(misfits, key=lambda term: misfits[term][0])
     least, by = misfits[ranked[0]]
     freedom = len(n) - 1, len(n) * (LAUNCHES - 1)
@@ -133,8 +133,10 @@ def _steeper(share: Array, n: Array) -> Callable[[float], Array]:
 
 def _least(curve: Callable[[float], Array], changes: Array) -> tuple[float, float]:
     """The least sum of squares over the one free number, and that number."""
-    found = minimize_scalar(lambda by: float(np.sum((curve(by) - changes) ** 2)), bounds=(-0.9, 9.0), method="bounded")
-    return float(found.fun), float(found.x)
+    minimum = minimize_scalar(
+        lambda by: float(np.sum((curve(by) - changes) ** 2)), bounds=(-0.9, 9.0), method="bounded"
+    )
+    return float(minimum.fun), float(minimum.x)
 
 
 def _without(use: Use) -> Use:

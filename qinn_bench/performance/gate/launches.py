@@ -148,8 +148,8 @@ class Launcher(AbstractContextManager["Launcher"]):
             late = Failure(status="error", reason=f"a launch did not end within {self.timeout:g} s")
             return Launch(workload=use, load=load, base_failure=late, head_failure=late)
         if "failed" in said:
-            found = {f"{side}_failure": Failure(**why) for side, why in said["failed"].items()}
-            return Launch(workload=use, load=load, **found)  # type: ignore[arg-type]
+            failures = {f"{side}_failure": Failure(**why) for side, why in said["failed"].items()}
+            return Launch(workload=use, load=load, **failures)  # type: ignore[arg-type]
         self.numbers[str(use)] = said["number"]
         return Launch(
             workload=use,

@@ -14,15 +14,15 @@ from typing import Any
 def summary(results: Any) -> list[list[float]]:
     """Size, sum and norm of each array among the results of a step, by which two versions' work is compared."""
     numpy = import_module("numpy")
-    found = []
+    sums = []
     for result in results if isinstance(results, tuple | list) else (results,):
         plain = result.detach().cpu() if hasattr(result, "detach") else result
         try:
             numbers = numpy.nan_to_num(numpy.asarray(plain, dtype=numpy.float64))
         except (TypeError, ValueError):
             continue
-        found.append([float(numbers.size), float(numbers.sum()), float(numpy.sqrt((numbers**2).sum()))])
-    return found
+        sums.append([float(numbers.size), float(numbers.sum()), float(numpy.sqrt((numbers**2).sum()))])
+    return sums
 
 
 def timed(

@@ -67,14 +67,14 @@ def _name(series: SeriesName) -> str:
 
 def _grids(rows: Sequence[RunRow]) -> dict[SeriesName, Grid]:
     """For each series its knobs and all values that any run has."""
-    found: dict[SeriesName, dict[str, set[Knob]]] = defaultdict(lambda: defaultdict(set))
+    values_of: dict[SeriesName, dict[str, set[Knob]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
         for knob, value in row.knobs.items():
-            found[_series(row)][knob].add(value)
-        found[_series(row)].setdefault("", set())
+            values_of[_series(row)][knob].add(value)
+        values_of[_series(row)].setdefault("", set())
     return {
         series: {knob: sorted(values, key=lambda v: (str(type(v)), v)) for knob, values in sorted(grid.items()) if knob}
-        for series, grid in found.items()
+        for series, grid in values_of.items()
     }
 
 

@@ -56,13 +56,13 @@ def of_gates(gates: Mapping[Tier, GateReport]) -> Iterator[Notice]:
 
     What two comparisons say alike of a workload is one finding, of the first of them.
     """
-    found: dict[tuple[NoticeKind, str], list[tuple[Tier, str]]] = defaultdict(list)
+    told: dict[tuple[NoticeKind, str], list[tuple[Tier, str]]] = defaultdict(list)
     for tier, report in gates.items():
         for one in report.decisions:
             if one.outcome in BY_OUTCOME:
                 said = "; ".join([_change(one, tier), *_sources(one, report)])
-                found[BY_OUTCOME[one.outcome], str(one.workload)].append((tier, said))
-    for (kind, what), all_of in found.items():
+                told[BY_OUTCOME[one.outcome], str(one.workload)].append((tier, said))
+    for (kind, what), all_of in told.items():
         yield Notice(tier=all_of[0][0], kind=kind, what=what, said="; ".join(said for _, said in all_of))
 
 

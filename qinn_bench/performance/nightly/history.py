@@ -109,8 +109,10 @@ def _numbers(night: Night) -> Iterator[RunRow]:
     for record in night.records:
         knobs: dict[str, Knob] = {"row": record.row, "data": str(record.cell.data)}
         for metric in sorted(watched & set(record.metrics)):
-            found = record.metrics[metric]
-            yield _row(night.tonight, QUALITY, knobs, metric, found.unit, value=found.value, seed=record.cell.seed)
+            estimate = record.metrics[metric]
+            yield _row(
+                night.tonight, QUALITY, knobs, metric, estimate.unit, value=estimate.value, seed=record.cell.seed
+            )
 
 
 def _chosen(tonight: Tonight) -> dict[str, Knob]:
@@ -147,9 +149,9 @@ def _rank(use: Use) -> int:
 
 def trends(before: Sequence[RunRow], tonight: Tonight) -> dict[str, Trend]:
     """The ratio to tonight's anchor of each workload over the nights on this machine, by ``str(workload)``."""
-    found: dict[str, dict[str, float]] = defaultdict(dict)
+    ratios: dict[str, dict[str, float]] = defaultdict(dict)
     for row in sorted(before, key=lambda row: row.utc):
         same = (row.machine, row.anchor, row.quantity) == (tonight.machine, tonight.anchor, STEP)
         if same and tonight.anchor and row.ratio is not None:
-            found[str(Use(name=row.workload, knobs=row.knobs))][row.utc] = row.ratio
-    return {name: tuple(of.items())[-KEPT:] for name, of in found.items()}
+            ratios[str(Use(name=row.workload, knobs=row.knobs))][row.utc] = row.ratio
+    return {name: tuple(of.items())[-KEPT:] for name, of in ratios.items()}

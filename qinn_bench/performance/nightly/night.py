@@ -159,18 +159,18 @@ def night(tonight: Tonight, tools: Tools, self_check: bool = False, now: Callabl
         absent += [Absent(tier="quality", what=what, why=SPENT, late=True) for what in left]
     gates, without = _gated({tier: base for tier, base in bases.items() if base}, tools, budget)
     absent += without
-    found = (*findings.of_counters(changes or ()), *findings.of_gates(gates), *findings.of_quality(moved))
+    notices = (*findings.of_counters(changes or ()), *findings.of_gates(gates), *findings.of_quality(moved))
     absent += _left_out(counted, changes, gates)
     late = len({one.what for one in absent if one.late})
     compared |= {} if changes is None else {"counters": any(one.counters for one in taken)}
     compared |= {tier: tier in gates and _reached(gates[tier]) for tier, base in bases.items() if base}
     compared |= {} if tonight.no_quality else {"quality": bool(moved)}
-    verdict, why = findings.verdict_of(found, compared, late)
+    verdict, why = findings.verdict_of(notices, compared, late)
     return Night(
         tonight=tonight,
         verdict=verdict,
         reason=why,
-        findings=found,
+        findings=notices,
         absent=tuple(absent),
         counted=tuple(counted),
         changes=changes,

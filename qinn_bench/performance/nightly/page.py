@@ -54,8 +54,8 @@ def _body(night: Night, trends: Mapping[str, Trend]) -> Iterator[str]:
     pairs = (f"<dt>{escape(word)}</dt><dd>{escape(said)}</dd>" for word, said in about(night))
     yield f"<dl>{''.join(pairs)}</dl>"
     for kind, heading in KINDS.items():
-        if found := night.having(kind):
-            said = "".join(f"<li><b>{escape(one.what)}</b>: {escape(one.said)}</li>" for one in found)
+        if notices := night.having(kind):
+            said = "".join(f"<li><b>{escape(one.what)}</b>: {escape(one.said)}</li>" for one in notices)
             yield f'<h2>{heading}</h2><ul class="{kind}">{said}</ul>'
     if drawn := overview(trends):
         yield f"<h2>All nights</h2>{drawn}"

@@ -84,8 +84,8 @@ def _free_memory() -> float | None:
     """GiB that can be had without swapping."""
     path = PROC / "meminfo"
     lines = path.read_text(encoding="utf8").splitlines() if path.exists() else []
-    found = next((line.split()[1] for line in lines if line.startswith("MemAvailable")), None)
-    return None if found is None else int(found) * 1024 / GIBIBYTE
+    kibibytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable")), None)
+    return None if kibibytes is None else int(kibibytes) * 1024 / GIBIBYTE
 
 
 def _rivals() -> tuple[Rival, ...]:
@@ -97,13 +97,13 @@ def _rivals() -> tuple[Rival, ...]:
     time.sleep(WATCHED_SECONDS)
     lasted = (time.monotonic() - started) * os.sysconf("SC_CLK_TCK")
     both = [(before[pid][1], name, spent) for pid, (name, spent) in _spent().items() if pid in before]
-    found = [Rival(name=name, share=(spent - earlier) / lasted) for earlier, name, spent in both]
-    return tuple(sorted((one for one in found if one.share > HEAVY), key=lambda one: -one.share))
+    rivals = [Rival(name=name, share=(spent - earlier) / lasted) for earlier, name, spent in both]
+    return tuple(sorted((one for one in rivals if one.share > HEAVY), key=lambda one: -one.share))
 
 
 def _spent() -> dict[int, tuple[str, int]]:
     """Process -> its name and the clock ticks that it has used."""
-    found, own, nice = {}, os.getpid(), os.nice(0) if hasattr(os, "nice") else 0
+    processes, own, nice = {}, os.getpid(), os.nice(0) if hasattr(os, "nice") else 0
     for folder in PROC.glob("[0-9]*"):
         try:
             text = (folder / "stat").read_text(encoding="utf8", errors="replace")
@@ -113,5 +113,5 @@ def _spent() -> dict[int, tuple[str, int]]:
         name, fields = text[text.index("(") + 1 : text.rindex(")")], text[text.rindex(")") + 2 :].split()
         pid, parent, niceness = int(folder.name), int(fields[1]), int(fields[16])
         if own not in (pid, parent) and niceness <= nice:
-            found[pid] = name, int(fields[11]) + int(fields[12])
-    return found
+            processes[pid] = name, int(fields[11]) + int(fields[12])
+    return processes

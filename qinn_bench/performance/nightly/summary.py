@@ -58,8 +58,10 @@ def sections(night: Night, trends: Mapping[str, Trend]) -> Iterator[tuple[str, T
     """The tables of the tiers that measured something, with the heading that each has."""
     for tier, report in night.gates.items():
         table = gate_table.table(report)
-        found = {str(one.workload): one.outcome for one in report.decisions if one.outcome in FIRST}
-        rows = sorted((row for row in table.rows if row.model in found), key=lambda row: FIRST.index(found[row.model]))
+        outcomes = {str(one.workload): one.outcome for one in report.decisions if one.outcome in FIRST}
+        rows = sorted(
+            (row for row in table.rows if row.model in outcomes), key=lambda row: FIRST.index(outcomes[row.model])
+        )
         if tier == "anchor":
             table = replace(table, header=(*table.header, Heading("trend", "nights")))
             rows = [replace(row, entries=(*row.entries, Entry(bars(trends.get(row.model, ()))))) for row in rows]
@@ -88,8 +90,8 @@ def markdown(night: Night, trends: Mapping[str, Trend]) -> str:
     """The whole report; what comes from outside is no markup in it."""
     lines = [f"# {title(night)}", "", *(f"- {word}: {_plain(said)}" for word, said in about(night))]
     for kind, heading in KINDS.items():
-        if found := night.having(kind):
-            lines += ["", f"## {heading}", "", *(f"- {_plain(str(one))}" for one in found)]
+        if notices := night.having(kind):
+            lines += ["", f"## {heading}", "", *(f"- {_plain(str(one))}" for one in notices)]
     for heading, table in sections(night, trends):
         lines += ["", f"## {heading}", "", table.markdown().rstrip()]
     if absent := list(left_out(night)):

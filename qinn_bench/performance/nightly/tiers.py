@@ -26,15 +26,15 @@ CELL_SECONDS = 300.0
 
 def count(uses: Sequence[Use], spent: Spent, watch: Callable[[Counted], None]) -> list[Counted]:
     """The counters of workloads, as many as there is time for; the others say that there was none."""
-    found: list[Counted] = []
+    done: list[Counted] = []
     if not spent():
         for one in counters.counted(uses):
-            found.append(one)
+            done.append(one)
             watch(one)
             if spent():
                 break
-    left = uses[len(found) :]
-    return found + [
+    left = uses[len(done) :]
+    return done + [
         Counted(workload=use, version=workloads.workload_of(use).version, reason=SPENT, late=True) for use in left
     ]
 

@@ -119,11 +119,11 @@ class FittedShape:
 
     def best(self) -> Array:
         """The numbers of least misfit, from several starts."""
-        found = []
+        candidates = []
         for c in STARTS:
             log_b = self.log_t.max() - log(2) * c * self.n.max()
-            found.append(self._least(np.array([0.7, log_b, c]), (0, 1, 2)))
-        return min(found, key=self.misfit)
+            candidates.append(self._least(np.array([0.7, log_b, c]), (0, 1, 2)))
+        return min(candidates, key=self.misfit)
 
     def profile(self, name: str, value: float, best: Array) -> float:
         """The least misfit with one number held: a (in units of `scale`), the logarithm of b, or c."""

@@ -85,11 +85,11 @@ def _size(
         held = (
             _stopped(stopped[name]) if name in stopped else _held_back(request, _expected(request, name, mode, n, past))
         )
-        found = held or _scouted(request, scouts, name, mode, n)
-        if found.status == "ok":
-            scouted[name] = found
+        probed = held or _scouted(request, scouts, name, mode, n)
+        if probed.status == "ok":
+            scouted[name] = probed
             continue
-        row = _row(request, name, mode, n, found)
+        row = _row(request, name, mode, n, probed)
         stopped.setdefault(name, row)
         yield row
     yield from _timed(request, mode, n, scouted)
@@ -165,10 +165,10 @@ def _scouted(request: ScanRequest, scouts: Scouts, name: str, mode: Mode, n: int
 def _timed(request: ScanRequest, mode: Mode, n: int, scouted: dict[str, Scouted]) -> Iterator[ScanRow]:
     """The rows of those that ran, timed in turns; one whose step outlasts the budget keeps its single time."""
     by_clock: dict[Clock, dict[str, Step]] = defaultdict(dict)
-    for name, found in scouted.items():
-        if found.seconds > request.budget:
-            once = Timing(found.seconds, found.seconds, found.seconds, 0.0, 1, found.first_seconds)
-            yield _row(request, name, mode, n, found, once)
+    for name, probed in scouted.items():
+        if probed.seconds > request.budget:
+            once = Timing(probed.seconds, probed.seconds, probed.seconds, 0.0, 1, probed.first_seconds)
+            yield _row(request, name, mode, n, probed, once)
             continue
         by_clock[clock_of(name, request.threads)][name] = workloads.make(_use(request, name, mode, n, request.batch))
     for clock, steps in by_clock.items():
@@ -181,7 +181,7 @@ def clock_of(name: str, threads: int) -> Clock:
     return "wall" if threads > 1 or engine.candidate(name).on_gpu else "cpu"
 
 
-def _row(request: ScanRequest, name: str, mode: Mode, n: int, found: Scouted, timing: Timing | None = None) -> ScanRow:
+def _row(request: ScanRequest, name: str, mode: Mode, n: int, probed: Scouted, timing: Timing | None = None) -> ScanRow:
     facts = ScanRow(
         backend=name,
         precision=engine.candidate(name).precision,
@@ -190,8 +190,8 @@ def _row(request: ScanRequest, name: str, mode: Mode, n: int, found: Scouted, ti
         mode=mode,
         layers=request.layers,
         threads=request.threads,
-        status=found.status,
-        reason=found.reason,
+        status=probed.status,
+        reason=probed.reason,
         clock=clock_of(name, request.threads),
         load=os.getloadavg()[0],
     )
@@ -204,7 +204,7 @@ def _row(request: ScanRequest, name: str, mode: Mode, n: int, found: Scouted, ti
         "high": timing.high,
         "rounds": timing.rounds,
         "first_seconds": timing.first,
-        "peak_bytes": found.peak_bytes,
+        "peak_bytes": probed.peak_bytes,
     }
     return facts.model_copy(update=measured)
 
@@ -215,11 +215,11 @@ def growths(rows: Sequence[ScanRow]) -> Iterator[Growth]:
     for row in rows:
         if row.status == "ok":
             grouped[row.backend, row.mode].append(row)
-    for (backend, mode), found in grouped.items():
+    for (backend, mode), measured in grouped.items():
         for quantity, systematic in SYSTEMATIC.items():
             points = [
                 (row.n_qubits, value, row.error or 0.0)
-                for row in found
+                for row in measured
                 if (value := getattr(row, quantity)) > LEAST[quantity]
             ]
             facts = {"backend": backend, "mode": mode, "quantity": quantity}

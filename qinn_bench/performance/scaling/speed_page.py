@@ -64,7 +64,7 @@ def markdown(rows: Sequence[ScanRow], arithmetic: Sequence[Arithmetic], facts: M
         ("nll", NLL, "Likelihood step: n × n Jacobian, log-determinant, gradient"),
     ):
         points = {place: _at(rows, mode, place) for place in targets}
-        points = {place: found for place, found in points.items() if found}
+        points = {place: rows_of for place, rows_of in points.items() if rows_of}
         if points:
             blocks += [f"### {title}", _times(points), _ratios(points, targets, missed), _first(points)]
     blocks += [*_memory(_at(rows, "gradient", MEMORY_AT), missed), *_arithmetic(arithmetic, missed)]
@@ -157,18 +157,18 @@ def _first(points: Mapping[SizePlace, Mapping[str, ScanRow]]) -> str:
 
 
 def _memory(at: Mapping[str, ScanRow], missed: list[str]) -> Iterator[str]:
-    found = {name: at[name].peak_bytes or 0 for name in COLUMNS if name in at and at[name].seconds}
-    if not found:
+    peaks = {name: at[name].peak_bytes or 0 for name in COLUMNS if name in at and at[name].seconds}
+    if not peaks:
         return
     yield f"### Peak memory above the base at {_named(MEMORY_AT)}"
-    yield _table([["", *found], ["MiB", *(digits(peak / 2**20) for peak in found.values())]])
-    own = found.get(ENGINE, 0) / 1e6
+    yield _table([["", *peaks], ["MiB", *(digits(peak / 2**20) for peak in peaks.values())]])
+    own = peaks.get(ENGINE, 0) / 1e6
     if own > MEMORY_TARGET:
         missed.append(f"memory at {_named(MEMORY_AT)}: {own:.1f} MB of {MEMORY_TARGET:g} MB")
 
 
-def _arithmetic(found: Sequence[Arithmetic], missed: list[str]) -> Iterator[str]:
-    if not found:
+def _arithmetic(counted: Sequence[Arithmetic], missed: list[str]) -> Iterator[str]:
+    if not counted:
         return
     yield "### Arithmetic of the kernel alone, values and gradients"
     heads = (
@@ -179,7 +179,7 @@ def _arithmetic(found: Sequence[Arithmetic], missed: list[str]) -> Iterator[str]
         "share if gates were dense",
     )
     lines = [["n / batch", "precision", *heads]]
-    for one in found:
+    for one in counted:
         rate, peak = (f"{value / 1e9:.0f}" for value in (one.operations / one.seconds, one.peak))
         where = _named((one.n_qubits, one.batch))
         judged = one.n_qubits >= 10

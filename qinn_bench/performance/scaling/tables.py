@@ -33,8 +33,8 @@ def _grid(scan: Scan, mode: str, rows: Sequence[ScanRow], quantity: Quantity) ->
     request = scan.request
     shape = f"batch {request.batch}, {request.layers} layers, {request.threads} thread{'s'[: request.threads > 1]}"
     lines = []
-    for backend, found in groupby(rows, lambda row: row.backend):
-        values = {row.n_qubits: getattr(row, quantity) for row in found}
+    for backend, of_backend in groupby(rows, lambda row: row.backend):
+        values = {row.n_qubits: getattr(row, quantity) for row in of_backend}
         lines.append(_line(backend, (MISSING if values.get(n) is None else digits(values[n] / size) for n in qubits)))
     header = (Heading("qubits", "qubits"), *(Heading(str(n), str(n)) for n in qubits))
     return Table(f"{mode}: {TITLES[quantity]} [{unit}], {shape}", header, tuple(lines), ())
@@ -46,9 +46,9 @@ def _fits(fits: Sequence[Growth], quantity: Quantity) -> Table:
     step = {"ms": 1e3, "MiB": 2**10}[unit]
     lines = []
     for growth in fits:
-        if found := growth.fit:
-            numbers = (_interval(found.a, size), _interval(found.b, size / step), _interval(found.c, 1.0))
-            lines.append(_line(growth.backend, (growth.mode, *numbers, f"{found.scatter:.0%}", f"{found.r2:.4f}")))
+        if fitted := growth.fit:
+            numbers = (_interval(fitted.a, size), _interval(fitted.b, size / step), _interval(fitted.c, 1.0))
+            lines.append(_line(growth.backend, (growth.mode, *numbers, f"{fitted.scatter:.0%}", f"{fitted.r2:.4f}")))
     names = ("backend", "mode", f"a [{unit}]", f"b [{small}]", "c", "scatter", "R²")
     title = f"{TITLES[quantity]} fitted as a + b 2^(c n), with 95 % intervals"
     return Table(title, tuple(Heading(name, name) for name in names), tuple(lines), ())
@@ -58,9 +58,9 @@ def _line(backend: str, cells: Iterable[str]) -> Line:
     return Line("", backend, "model", "", tuple(map(Entry, (backend, *cells))))
 
 
-def _interval(found: Interval, size: float) -> str:
-    low, high = (MISSING if end is None else digits(end / size) for end in (found.low, found.high))
-    return f"{digits(found.value / size)} [{low}, {high}]"
+def _interval(ends: Interval, size: float) -> str:
+    low, high = (MISSING if end is None else digits(end / size) for end in (ends.low, ends.high))
+    return f"{digits(ends.value / size)} [{low}, {high}]"
 
 
 def digits(value: float) -> str:
@@ -77,8 +77,8 @@ def notes(scan: Scan) -> Iterator[str]:
     order = sorted(
         (row for row in scan.rows if row.status != "ok"), key=lambda row: scan.request.backends.index(row.backend)
     )
-    for (backend, mode, status, reason), found in groupby(order, lambda r: (r.backend, r.mode, r.status, r.reason)):
-        qubits = [row.n_qubits for row in found]
+    for (backend, mode, status, reason), lacking in groupby(order, lambda r: (r.backend, r.mode, r.status, r.reason)):
+        qubits = [row.n_qubits for row in lacking]
         where = f"{mode} {qubits[0]}" if len(qubits) == 1 else f"{mode} {qubits[0]} to {qubits[-1]}"
         absent.setdefault((backend, f"{status}: {reason}"), []).append(where)
     yield from (f"{backend}, {', '.join(where)} qubits: {why}." for (backend, why), where in absent.items())

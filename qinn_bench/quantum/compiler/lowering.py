@@ -204,19 +204,19 @@ class _Readout:
 
 
 def _readout(circuit: Circuit) -> _Readout:
-    found, n, output = _Readout(), circuit.n_wires, 0
+    lowered, n, output = _Readout(), circuit.n_wires, 0
     for item in circuit.readout:
         if isinstance(item, Probabilities | AllZero):
             counted = item.wires[::-1] if isinstance(item, Probabilities) else ()
             zero = _mask(item.wires, n) if isinstance(item, AllZero) else 0
-            found.registers += [zero, output, len(counted)]
-            found.register_bits += [n - 1 - wire for wire in counted]
+            lowered.registers += [zero, output, len(counted)]
+            lowered.register_bits += [n - 1 - wire for wire in counted]
         else:
             terms = item if isinstance(item, WeightedSum) else WeightedSum((1.0,), (item,))
-            found.coefficients += terms.coefficients
-            found.words += [number for pauli in terms.paulis for number in (*_word(pauli, n), output)]
+            lowered.coefficients += terms.coefficients
+            lowered.words += [number for pauli in terms.paulis for number in (*_word(pauli, n), output)]
         output += width(item)
-    return found
+    return lowered
 
 
 def _word(pauli: Pauli, n: int) -> tuple[int, int, int]:

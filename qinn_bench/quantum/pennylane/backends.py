@@ -98,8 +98,8 @@ class Lightning:
         with torch.no_grad():
             rows = written.angles.rows(inputs.double(), weights).tolist()
         scripts = [qml.tape.QuantumScript(written.with_radians(row), [qml.state()]) for row in rows]
-        found = np.array(_device(self.name, circuit.n_wires).execute(scripts)).reshape(len(rows), 2**circuit.n_wires)
-        amplitudes = torch.as_tensor(found).to(inputs.device, inputs.dtype.to_complex())
+        executed = np.array(_device(self.name, circuit.n_wires).execute(scripts)).reshape(len(rows), 2**circuit.n_wires)
+        amplitudes = torch.as_tensor(executed).to(inputs.device, inputs.dtype.to_complex())
         return untrainable(amplitudes, weights, self._refusal)
 
 

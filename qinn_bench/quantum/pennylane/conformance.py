@@ -63,8 +63,8 @@ def conformance(name: str, n_wires: int = 2) -> tuple[DeviceCheck, ...]:
         raise Refused(f"{n_wires} wires were given, but a device is examined on 2 to 10 of them")
     _made(name, n_wires)
     case = _Case.drawn(n_wires)
-    found = [check for library in LIBRARIES if library.here() for check in _derivatives(name, library, case)]
-    return (*found, *_seeds(name, case))
+    checks = [check for library in LIBRARIES if library.here() for check in _derivatives(name, library, case)]
+    return (*checks, *_seeds(name, case))
 
 
 def installed() -> tuple[str, ...]:
@@ -167,18 +167,18 @@ def _compared(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = np.asarray(ask())
+            answer = np.asarray(ask())
     except Exception as error:  # whatever a device raises is its way of saying that it cannot
         return DeviceCheck(interface, method, quantity, "not supported", reason=_sentence(error))
     wanted = exact()
-    if found.dtype == object:
+    if answer.dtype == object:
         return DeviceCheck(
             interface, method, quantity, "not supported", reason="gives no numbers, but what autograd follows"
         )
-    if found.shape != wanted.shape:
-        reason = f"has the shape {found.shape}, not {wanted.shape}"
+    if answer.shape != wanted.shape:
+        reason = f"has the shape {answer.shape}, not {wanted.shape}"
         return DeviceCheck(interface, method, quantity, "failed", reason=reason)
-    difference = float(np.abs(found - wanted).max())
+    difference = float(np.abs(answer - wanted).max())
     kind = "values" if "values" in quantity else "second" if quantity in SECOND else "first"
     status: CheckStatus = "passed" if difference <= TOLERANCE[kind] else "failed"
     return DeviceCheck(interface, method, quantity, status, difference)

@@ -173,9 +173,9 @@ class NativeDevice(Device):  # type: ignore[misc]
     def _pull(self, tape: Any, cotangents: Any) -> tuple[Any, Any]:
         results, leaves = self._traced(tape)
         given = cotangents if len(results) > 1 or isinstance(cotangents, tuple | list) else (cotangents,)
-        found = _products(results, leaves, [toarray(concrete(c)) for c in given])
+        products = _products(results, leaves, [toarray(concrete(c)) for c in given])
         # For a complex parameter z torch takes dL/dz*, while PennyLane, autograd and jax take dL/dz.
-        return _one_or_all(tuple(map(_array, results))), tuple(_array(product.conj()) for product in found)
+        return _one_or_all(tuple(map(_array, results))), tuple(_array(product.conj()) for product in products)
 
     def _traced(self, tape: Any) -> tuple[tuple[Tensor, ...], list[Tensor]]:
         """The results of a tape as functions of its trainable parameters, in double precision."""
@@ -227,8 +227,8 @@ def _interface(config: ExecutionConfig, circuit: Any) -> Interface:
     values = [value for operation in circuit.operations for value in unseen_parameters(operation)]
     if config.interface == Interface.AUTO:
         values += circuit.get_parameters(trainable_only=False)
-    found = Interface(get_interface(*values)) if values else config.interface
-    return Interface.JAX_JIT if found == Interface.JAX and any(map(is_abstract, values)) else found
+    library = Interface(get_interface(*values)) if values else config.interface
+    return Interface.JAX_JIT if library == Interface.JAX and any(map(is_abstract, values)) else library
 
 
 def _one_or_all(results: tuple[Any, ...]) -> Any:
@@ -266,8 +266,8 @@ def _pulled(results: Sequence[Tensor], leaves: Sequence[Tensor], cotangents: Seq
         (r, torch.tensor(np.broadcast_to(given, r.shape)).to(r.dtype).conj())
         for r, given in zip(results, cotangents, strict=True)
     ]
-    found: Sequence[Tensor | None] = [None] * len(leaves)
+    gradients: Sequence[Tensor | None] = [None] * len(leaves)
     if leaves and any(r.requires_grad for r in results):
         outputs, given = zip(*(pair for pair in pairs if pair[0].requires_grad), strict=True)
-        found = torch.autograd.grad(outputs, leaves, given, retain_graph=True, allow_unused=True)
-    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
+        gradients = torch.autograd.grad(outputs, leaves, given, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]

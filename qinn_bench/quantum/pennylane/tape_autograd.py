@@ -36,8 +36,8 @@ def through_autograd(function: Callable[[list[Tensor]], Sequence[Tensor]], array
         return torch.cat([part for result in results for part in _reals(result)])
 
     flat = [part for array, (_, both) in zip(arrays, given, strict=True) for part in _reals(array, both)]
-    found = _call(anp.concatenate(flat), on_vectors)
-    return tuple(real if imaginary is None else real + 1j * imaginary for real, imaginary in _parts(found, wanted))
+    joined = _call(anp.concatenate(flat), on_vectors)
+    return tuple(real if imaginary is None else real + 1j * imaginary for real, imaginary in _parts(joined, wanted))
 
 
 def _reals(array: Any, both: bool | None = None) -> list[Any]:
@@ -50,13 +50,13 @@ def _reals(array: Any, both: bool | None = None) -> list[Any]:
 
 def _parts(vector: Any, layouts: Sequence[Layout]) -> list[tuple[Any, Any]]:
     """Each array's real and imaginary part, or None for the latter, as slices of a vector."""
-    at, found = 0, []
+    at, parts = 0, []
     for shape, both in layouts:
         size = int(np.prod(shape, dtype=int))
         pieces = [vector[at + k * size : at + (k + 1) * size].reshape(shape) for k in range(1 + both)]
-        found.append((pieces[0], pieces[1] if both else None))
+        parts.append((pieces[0], pieces[1] if both else None))
         at += size * (1 + both)
-    return found
+    return parts
 
 
 def _complex(real: Tensor, imaginary: Tensor | None) -> Tensor:

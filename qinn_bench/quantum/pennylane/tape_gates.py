@@ -77,9 +77,9 @@ def decomposition(operation: Any) -> list[Any]:
             return [qml.PauliRot(qml.math.real(angle), "".join(word.values()), wires=list(word))]
     if is_unbindable(operation):
         return [bindable(operation)]
-    found = operation.decomposition()
+    gates = operation.decomposition()
     # The power of an exponential decomposes into one operation instead of a list.
-    return [found] if isinstance(found, qml.operation.Operator) else list(found)
+    return [gates] if isinstance(gates, qml.operation.Operator) else list(gates)
 
 
 def _is_exact(operation: Any) -> bool:

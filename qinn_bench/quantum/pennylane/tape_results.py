@@ -44,11 +44,11 @@ def evaluate(tape: Any, data: Sequence[Any], precision: Precision) -> tuple[Any,
     """
     places = places_of(tape)
     steps = steps_of(tape.operations, data, precision)
-    found = pauli_sums(tape.measurements, places) if all(step.native for step in steps) else None
-    if found is None:
+    expectations = pauli_sums(tape.measurements, places) if all(step.native for step in steps) else None
+    if expectations is None:
         script, state, batched = final_state(tape, steps, precision)
         return tuple(_measured(measurement, state, batched) for measurement in script.measurements)
-    words, sums = found
+    words, sums = expectations
     circuit, inputs, weights = compiled(steps, places, words, precision)
     values = native.run(circuit, inputs, weights, threads=precision.threads)
     rows = values if circuit.n_inputs else values[0]

@@ -48,29 +48,29 @@ def final_state(
     n_wires = max(1, len(places))
     measured = [_moved(measurement, places) for measurement in tape.measurements]
     script = QuantumScript([], measured, shots=tape.shots)
-    found: State | None = None
+    state: State | None = None
     for is_native, group in groupby(steps, key=lambda step: step.native):
         if is_native:
-            found = _by_gates(found, list(group), places, precision)
+            state = _by_gates(state, list(group), places, precision)
         else:
-            script, found = _by_pennylane(found, list(group), places, script, options)
-    rows, batched = found or _by_gates(None, [], places, precision)
+            script, state = _by_pennylane(state, list(group), places, script, options)
+    rows, batched = state or _by_gates(None, [], places, precision)
     amplitudes = (rows if batched else rows[0]).to(precision.real.to_complex())
     return script, amplitudes.reshape(*amplitudes.shape[:-1], *[2] * n_wires), batched
 
 
-def _by_gates(found: State | None, steps: Sequence[TapeStep], places: dict[Any, int], precision: Precision) -> State:
-    if found is None:
+def _by_gates(state: State | None, steps: Sequence[TapeStep], places: dict[Any, int], precision: Precision) -> State:
+    if state is None:
         circuit, inputs, weights = compiled(steps, places, None, precision)
         return native.state(circuit, inputs, weights, threads=precision.threads), bool(circuit.n_inputs)
-    start, batched = found
+    start, batched = state
     circuit, inputs, weights = compiled(steps, places, None, Precision())
     rows = inputs if circuit.n_inputs else inputs.expand(len(start), 0)
     return statevector.state_from(start, circuit, rows, weights), batched or bool(circuit.n_inputs)
 
 
 def _by_pennylane(
-    found: State | None,
+    begun: State | None,
     steps: Sequence[TapeStep],
     places: dict[Any, int],
     script: QuantumScript,
@@ -79,11 +79,11 @@ def _by_pennylane(
     """The state after operations that PennyLane applies, and the script with the shots that a postselection left."""
     n_wires = max(1, len(places))
     listed = [_moved(bound(step.operation, list(map(as_tensor, step.data))), places) for step in steps]
-    if found is None and isinstance(listed[0], StatePrepBase):
+    if begun is None and isinstance(listed[0], StatePrepBase):
         first = listed.pop(0)
         prepared = as_tensor(first.state_vector(wire_order=range(n_wires))).reshape(-1, 2**n_wires)
-        found = prepared.to(torch.complex128), first.batch_size is not None
-    rows, batched = found or (torch.eye(1, 2**n_wires, dtype=torch.complex128), False)
+        begun = prepared.to(torch.complex128), first.batch_size is not None
+    rows, batched = begun or (torch.eye(1, 2**n_wires, dtype=torch.complex128), False)
     # A row of its own where there is no batch: PennyLane takes a leading axis for one.
     start = qml.StatePrep(rows if batched else rows[0], wires=range(n_wires), validate_norm=False)
     evolved = QuantumScript([start, *listed], script.measurements, shots=script.shots)

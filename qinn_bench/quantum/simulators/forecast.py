@@ -85,8 +85,8 @@ def require_room(backend: str, circuit: Circuit, inputs: Tensor, weights: Tensor
 
 def free_bytes() -> int | None:
     """Memory that this process may still take: the machine's, its control group's or its own limit; None if unknown."""
-    found = [limit for limit in (_machine(), _control_group(), _own_limit()) if limit is not None]
-    return min(found, default=None)
+    limits = [limit for limit in (_machine(), _control_group(), _own_limit()) if limit is not None]
+    return min(limits, default=None)
 
 
 def _passes(circuit: Circuit, mode: ForecastMode) -> int:

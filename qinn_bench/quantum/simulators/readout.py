@@ -68,13 +68,13 @@ def _sums(rows: Tensor, words: _Words, kind: TensorKind) -> Tensor:
 @temporarily_clear_interpreter_stack()  # tensors made inside torch.func belong to that call; these are kept
 def _words(readout: tuple[Observable, ...], n_wires: int, kind: TensorKind) -> _Words:
     sums = [_as_sum(item) for item in readout if isinstance(item, Pauli | WeightedSum)]
-    found = [word for item in sums for word in item.paulis]
-    mix, row = np.zeros((len(found), len(sums))), 0
+    words = [word for item in sums for word in item.paulis]
+    mix, row = np.zeros((len(words), len(sums))), 0
     for column, item in enumerate(sums):
         mix[row : row + len(item.paulis), column] = item.coefficients
         row += len(item.paulis)
     alike: dict[int, list[int]] = {}
-    paulis = [pauli(n_wires, word.word, word.wires) for word in found]
+    paulis = [pauli(n_wires, word.word, word.wires) for word in words]
     for place, (mask, _) in enumerate(paulis):
         alike.setdefault(mask, []).append(place)
     index = torch.arange(2**n_wires, device=kind.device)

@@ -95,8 +95,8 @@ def _steps(cuts: Cuts, with_mass: bool, by_mass: bool) -> tuple[Transform, ...]:
 
 
 def _observables(with_mass: bool, rows: Array) -> dict[str, Array]:
-    found = kinematics.observables(Event(*rows[:, :8].T))
-    return found | {"m_j": rows[:, 8]} if with_mass else found
+    values = kinematics.observables(Event(*rows[:, :8].T))
+    return values | {"m_j": rows[:, 8]} if with_mass else values
 
 
 def _plots(cuts: Cuts, with_mass: bool) -> tuple[Observable, ...]:

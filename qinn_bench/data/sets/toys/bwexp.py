@@ -63,7 +63,7 @@ def load(*, events: int = 40_000) -> Dataset:
         columns=(Column("m", "$m$", "GeV"), Column("pt", "$p_T$", "GeV")),
         steps=(Columnwise((Logit(LOW, HIGH), LogShift(PT_MIN))),),
         observables=_observables,
-        plots=(Observable("m", "$m$", LOW, HIGH, "GeV"), Observable("pt", "$p_T$", PT_MIN, 150.0, "GeV")),
+        plots=(Observable("m", "$m$", LOW, HIGH, "GeV"), Observable("pt", "$p_T$", PT_MIN, 150.0, "GeV", falls=True)),
         support=inside,
         resonance=Resonance("m", Z_MASS, Z_WIDTH, 81.0, 101.0),
     )
