@@ -60,7 +60,7 @@ scale --backends torch --qubits 4:5 --batch 8 --budget 0.1
 """
 REFUSED = {
     "quality": "no records",
-    "gate .": "git repository",
+    "gate --base HEAD --head HEAD": "git repository",
     "nightly --budget 1m": "git repository",
 }
 """What cannot be had outside of a repository, or before its study was run, with a part of the sentence that says so."""

@@ -46,6 +46,6 @@ def _lines(frame: pd.DataFrame, columns: Columns) -> Iterator[tuple[int, Cells]]
     """The rows of the frame, numbered as lines of a file, each cell as the text that a file would have."""
     wanted = [column for column in columns if column]
     places = [list(map(str, frame.columns)).index(column) for column in wanted]
-    texts = [["" if pd.isna(cell) else str(cell).strip() for cell in frame.iloc[:, at]] for at in places]
+    texts = [["" if pd.isna(cell) else str(cell).strip() for cell in frame.iloc[:, at].to_numpy()] for at in places]
     for number, cells in enumerate(zip(*texts, strict=True), start=FIRST_LINE):
         yield number, dict(zip(wanted, cells, strict=True))
