@@ -19,9 +19,9 @@ from qinn_bench.quantum import backends
 from qinn_bench.records import measures, store
 from qinn_bench.records.provenance import provenance
 from qinn_bench.study import measure_cell, train_cell
-from qinn_bench.study.clock import Clock, peak_memory
 from qinn_bench.study.measure_again import measure_again
 from qinn_bench.study.order import Order
+from qinn_bench.study.stopwatch import Stopwatch, peak_memory
 from qinn_bench.training.checkpoints import Checkpoint
 from qinn_bench.training.loop import Fit
 from qinn_bench.values import Cell, Estimate, Flag, Record, Status
@@ -83,42 +83,42 @@ def _remove(checkpoint: Checkpoint | None) -> None:
 def _train_and_measure(
     order: Order, data: Dataset, checkpoint: Checkpoint | None, on_step: Callable[[int], None]
 ) -> Record:
-    cell, clock = order.cell, Clock()
-    with clock.phase("build"):
+    cell, watch = order.cell, Stopwatch()
+    with watch.phase("build"):
         model = train_cell.build(cell, data)
         fresh = buffers.snapshot(model)
-    with clock.phase("train"):
+    with watch.phase("train"):
         outcome = train_cell.train(model, cell, data, on_step, checkpoint)
-    clock.add("train", outcome.before_wall_s, outcome.before_cpu_s)
+    watch.add("train", outcome.before_wall_s, outcome.before_cpu_s)
     facts: dict[str, Any] = {"parameters": count_parameters(model), "training": outcome.training}
-    clock.seconds |= _step_cost(outcome) | {"train_peak_mb": peak_memory()}
+    watch.seconds |= _step_cost(outcome) | {"train_peak_mb": peak_memory()}
     arrays = _curves(outcome)
     if outcome.status != "ok":
-        return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=clock.spent(), **facts)
+        return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=watch.spent(), **facts)
     model = model.double().to("cpu").eval()
     fitted = _buffers(model, fresh, cell, data)
     facts["parameters"] = facts["parameters"].model_copy(update={"buffers": fitted})
-    with clock.phase("evaluate"):
+    with watch.phase("evaluate"):
         arrays |= train_cell.weights(model) | train_cell.evaluate(model, cell, data)
     _check_shapes(arrays, cell, data)
     if (drawn := len(arrays.get("samples", range(cell.samples)))) < cell.samples:
         reason = f"only {drawn} of {cell.samples} latents have a pre-image"
-        return save(order, arrays, status="not-converged", reason=reason, cost=clock.spent(), **facts)
-    with clock.phase("certify"):
+        return save(order, arrays, status="not-converged", reason=reason, cost=watch.spent(), **facts)
+    with watch.phase("certify"):
         facts["certificate"] = measure_cell.certify(model, cell, data, arrays)
-    with clock.phase("metrics"):
+    with watch.phase("metrics"):
         facts["metrics"], failed = measure_cell.try_metrics(order.metrics, cell, data, arrays, facts["certificate"])
         facts["metrics"] |= {name: Estimate(value=None, note=reason) for name, reason in failed.items()}
     measured = measures.fingerprints(order.metrics)
-    with clock.phase("flags"):
+    with watch.phase("flags"):
         facts["flags"], why = measure_cell.try_flags(order, model, data, arrays, facts["metrics"])
         if why:  # No row wins with a flag; the next run takes them again.
             facts["flags"] = (Flag(kind="unchecked", said=why),)
             del measured["flags"]
-    with clock.phase("resources"):
-        used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": clock.seconds["train_peak_mb"]}
+    with watch.phase("resources"):
+        used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": watch.seconds["train_peak_mb"]}
         facts["resources"] = measure_cell.take_resources(model, cell, data).model_copy(update=used)
-    return save(order, arrays, cost=clock.spent(), measured=measured, **facts)
+    return save(order, arrays, cost=watch.spent(), measured=measured, **facts)
 
 
 def _buffers(model: Model, fresh: buffers.Numbers, cell: Cell, data: Dataset) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Clock:
+class Stopwatch:
     """Wall and CPU seconds by phase."""
 
     seconds: dict[str, float] = field(default_factory=dict)
