@@ -18,6 +18,7 @@ from qinn_bench.records import store
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL) for line in block.splitlines()]
+COMMANDS += re.findall(r"`(qinn-bench (?:run|list) [^`]+)`", PAGE)
 FEW = "seeds = 1\nsamples = 60\nmass_draws = 2000\n"
 
 
@@ -35,7 +36,7 @@ def test_the_commands_of_the_page_work_in_an_empty_folder(tmp_path, capsys):
         {"pt": rng.exponential(30, 200) + 20, "eta": rng.normal(size=200), "mass": rng.normal(size=200)}
     )
     table.to_csv("my.csv", index=False)
-    assert len(COMMANDS) > 9
+    assert len(COMMANDS) > 9 and any(" run " in command for command in COMMANDS)
     for command in COMMANDS:
         verb, *words = shlex.split(command)
         assert verb == "qinn-bench" and main(words) == 0, f"{command}: {capsys.readouterr().err}"
