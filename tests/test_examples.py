@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 UNSEEN = {
     "qinn_bench/cli": "its classes are the command line's own",
+    "qinn_bench/laws": "what the verb check asks of a file, and on which cases",
     "qinn_bench/performance": "it measures this project, and is used by its verbs",
     "qinn_bench/quantum/compiler": "what a circuit is turned into before a kernel runs it",
     "qinn_bench/quantum/pennylane": "PennyLane calls it, through a device or a backend",

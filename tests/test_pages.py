@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
+from qinn_bench.cli._folders import FOLDERS
 from qinn_bench.cli.main import VERBS, main
 
 ROOT = Path(__file__).parents[1]
@@ -124,6 +125,10 @@ def test_no_command_is_left_out_in_silence(page):
 @pytest.mark.parametrize("page", BLOCKS)
 def test_every_command_is_understood(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("qinn_bench.cli._early.check", lambda verb, arguments: None)
+    for option in FOLDERS:
+        for folder in re.findall(rf"{option} (\w+)", (ROOT / page).read_text("utf8")):
+            Path(folder).mkdir(exist_ok=True)
     shells = [block for block in BLOCKS[page] if block.language != "python"]
     for words in (words for block in shells for words in block.commands() if words[0] == "qinn-bench"):
         monkeypatch.setattr(importlib.import_module(f"qinn_bench.cli.{words[1]}"), "run", lambda options: 0)
