@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -148,8 +149,13 @@ def own_metrics() -> dict[str, Measure]:
     Raises:
         Refused: two files of this package define metrics of one name.
     """
+    return dict(_metrics_of_files(tuple(registry.names("metric")), outside.state()))
+
+
+@lru_cache
+def _metrics_of_files(families: tuple[str, ...], _folders: tuple[str, ...]) -> dict[str, Measure]:
     found: dict[str, Measure] = {}
-    own = [family for family in registry.names("metric") if file_of("metric", family) is not None]
+    own = [family for family in families if file_of("metric", family) is not None]
     for family in sorted(own, key=lambda family: registry.is_foreign("metric", family)):
         measures = _own_measures(family)
         if registry.is_foreign("metric", family) and any(one.name in found for one in measures):

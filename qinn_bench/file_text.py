@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from qinn_bench.about import About, RowKind
 from qinn_bench.dataset import MetricColumn, columns_stated
+from qinn_bench.files import read_bytes
 from qinn_bench.outside import KINDS, Kind
 from qinn_bench.registry import GIVEN, MAKERS, MOVED
 from qinn_bench.values import Direction, Knobs, Role
@@ -194,7 +195,7 @@ def _time_of(file: Path) -> int:
 @lru_cache
 def _tree(file: Path, _time: int) -> ast.Module:
     try:
-        return ast.parse(file.read_bytes())
+        return ast.parse(read_bytes(file))
     except (SyntaxError, ValueError, OSError):
         return ast.parse("")
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, TypedDict, get_args
 
+from qinn_bench.files import read_bytes
 from qinn_bench.values import Refused
 
 Kind = Literal["model", "data", "metric"]
@@ -119,7 +120,9 @@ def _open(kind: Kind, said: str, base: Path, where: str) -> Folder:
             raise Refused(f"{where}the folder '{said}' of {WORDS[kind]} cannot be read: {what}")
         path = path.resolve()
         sources = sorted(path.glob("*.py"))
-        content = [str(path), *(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in sources)]
+        content = [str(path), *(f"{file.name} {hashlib.sha256(read_bytes(file)).hexdigest()}" for file in sources)]
+    except Refused:
+        raise
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or str(error)
         raise Refused(f"{where}the folder '{said}' of {WORDS[kind]} cannot be read: {why}") from None

@@ -222,6 +222,7 @@ def test_known_edits_keep_keys_or_give_their_reason(monkeypatch):
         keys.Change(part="model", was="c", now="d", numbers="same", why="split"),
     ]
     monkeypatch.setattr(keys, "changes", lambda: tuple(known))
+    monkeypatch.setattr(keys, "settled", keys.settled.__wrapped__)
     assert keys.settled("model", "b") == "a" and keys.settled("model", "d") == "c"
     assert keys.settled("training", "b") == "b"
     assert keys.differences({"model": "a"}, {"model": "b"}) == []

@@ -36,10 +36,8 @@ def read_knob(text: str) -> Knob:
     return text
 
 
-def _spelled(value: Knob) -> str:
-    """A value as it is read back; a text that would be read as something else stands in quotes."""
-    if not isinstance(value, str):
-        return str(value)
+def _quoted(value: str) -> str:
+    """A text as it is read back: in quotes if it would be read as something else."""
     plain = read_knob(value) == value and value == value.strip() and not set(value) & set(f",[]{QUOTES}")
     return value if plain else f"'{value}'" if "'" not in value else f'"{value}"'
 
@@ -79,7 +77,10 @@ class Use(Value):
     knobs: Knobs = Field(default_factory=dict)
 
     def __str__(self) -> str:
-        inside = ",".join(f"{knob}={_spelled(value)}" for knob, value in sorted(self.knobs.items()))
+        inside = ",".join(
+            f"{knob}={_quoted(value) if isinstance(value, str) else value}"
+            for knob, value in sorted(self.knobs.items())
+        )
         return f"{self.name}[{inside}]" if inside else self.name
 
 

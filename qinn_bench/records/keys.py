@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,6 +102,7 @@ def changes() -> tuple[Change, ...]:
     return parse(Changes, tomllib.loads(CHANGES.read_text(encoding="utf8")), str(CHANGES)).change
 
 
+@cache
 def settled(part: str, fingerprint: str) -> str:
     """The fingerprint by which keys know a content: the oldest that is known to give the same numbers."""
     for change in reversed(changes()):
