@@ -219,3 +219,14 @@ def _energies(data):
     """The energy of each row."""
     rows, energies = np.concatenate([data.train, data.valid, data.test]), np.concatenate(data.conditions)
     return dict(zip(map(tuple, rows), energies[:, 0], strict=True))
+
+
+def test_figures_are_drawn_of_what_there_is(finished, capsys, tmp_path):
+    """Scorers draw no rows and images have no observables; two variants of one data set have figures of their own."""
+    path, results = finished
+    assert main(["figure", str(path), "--results", str(results), "--out", str(tmp_path)]) == 0
+    drawn = {Path(line).stem for line in capsys.readouterr().out.splitlines()}
+    assert {name for name in drawn if name.startswith("spots")} == {
+        f"spots[events=400,mixed={mixed}]_losses" for mixed in (False, True)
+    }
+    assert {"moons_observables", "moons_losses", "showers_of_two_observables", "showers_of_two_losses"} <= drawn

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from qinn_bench.cli import _records, _study
+from qinn_bench.files import file_name
 from qinn_bench.report import figure_style
 from qinn_bench.report.study_figure_set import figures_of
 from qinn_bench.values import Refused
@@ -32,6 +33,6 @@ def run(options: argparse.Namespace) -> int:
         print(odd, file=sys.stderr)
     folder = options.out or options.results / "figures" / selection.study.name
     for (data, kind), figure in figures_of(selection, options.results, options.observable).items():
-        for path in figure_style.save(figure, folder / f"{data}_{kind}"):
+        for path in figure_style.save(figure, folder / file_name(f"{data}_{kind}")):
             print(path)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,13 +22,16 @@ OBSERVABLES, LOSSES = "observables", "losses"
 def figures_of(selection: Selection, results: Path, single: Sequence[str] = ()) -> dict[tuple[str, str], Figure]:
     """Figures by data set and kind: ``observables`` on one page, each of the `single` ones alone, and ``losses``.
 
+    A data set goes by its name, or with its knobs where several share the name; kinds that it has nothing for are absent.
     Controls are left out unless the filters keep nothing else. The cells' arrays are read from the folder of results.
 
     Raises:
         Refused: no finished cell on a data set, arrays that are missing or cannot be drawn, no such observable.
     """
     made: dict[tuple[str, str], Figure] = {}
+    shared = Counter(drawn.use.name for drawn in selection.drawn)
     for drawn in selection.drawn:
+        name = str(drawn.use) if shared[drawn.use.name] > 1 else drawn.use.name
         group = [one.current for one in selection.over_seeds if one.slot.cell.data == drawn.use]
         if not group:
             continue
@@ -37,7 +40,7 @@ def figures_of(selection: Selection, results: Path, single: Sequence[str] = ()) 
         if not records:
             raise Refused(f"'{selection.study.name}' has no finished cell on {drawn.data.name} yet; run it first")
         figures = _drawn(drawn.data, records, results, single)
-        made |= {(drawn.data.name, kind): figure for kind, figure in figures.items()}
+        made |= {(name, kind): figure for kind, figure in figures.items()}
     return made
 
 
