@@ -22,7 +22,7 @@ OBSERVABLES, LOSSES = "observables", "losses"
 def figures_of(selection: Selection, results: Path, single: Sequence[str] = ()) -> dict[tuple[str, str], Figure]:
     """Figures by data set and kind: ``observables`` on one page, each of the `single` ones alone, and ``losses``.
 
-    A data set goes by its name, or with its knobs where several share the name; kinds that it has nothing for are absent.
+    A data set goes by its name, with its knobs where several share it; kinds that it has nothing for are absent.
     Controls are left out unless the filters keep nothing else. The cells' arrays are read from the folder of results.
 
     Raises:
