@@ -18,7 +18,7 @@ def mse(evidence: Evidence) -> dict[str, Estimate]:
     if rebuilt is None:
         return undefined(("mse",), "", "lower", "the model gives no reconstructions")
     kept = np.ones(len(rebuilt), dtype=bool) if evidence.labels is None else evidence.labels[: len(rebuilt)] == 0
-    miss = np.square(rebuilt - evidence.truth)[kept].reshape(int(kept.sum()), -1).mean(1)
+    miss = np.square(rebuilt - evidence.truth)[kept].mean(axis=tuple(range(1, rebuilt.ndim)))
     if len(miss) < 2:
         return undefined(("mse",), "", "lower", f"{len(miss)} rows of background, at least 2 are needed")
     return {"mse": estimate(float(miss.mean()), float(miss.std(ddof=1) / np.sqrt(len(miss))), len(miss), "", "lower")}
