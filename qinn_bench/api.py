@@ -57,12 +57,13 @@ def run(
     """Run a study as ``qinn-bench run`` does, and return its table; what is finished is not run again.
 
     `jobs` cells run at once (by default as many as there are cores), each in a process of its own with so many
-    `threads`; `timeout` are wall seconds and `memory` GiB that a cell may take. With `fresh` finished cells run again,
-    with `retry` failed ones. `model`, `data` and `seed` choose cells. Records go to the folder `results`. With
-    `progress` what happens is told on the standard error output.
+    `threads`; `timeout` is the wall time in seconds and `memory` the GiB that a cell may take. With `fresh` finished
+    cells run again, with `retry` failed ones. `model`, `data` and `seed` choose cells. Records go to the folder
+    `results`. With `progress` what happens is told on the standard error output.
 
     Raises:
         Refused: a study, a filter or a limit that is wrong, or results that cannot be written.
+        study.run_study.Stopped: it was interrupted; finished cells are kept.
 
     >>> import tempfile
     >>> moons = {"name": "moons", "data": ["moons[events=400]"], "seeds": 1, "samples": 100, "metrics": ["swd"],
@@ -153,7 +154,7 @@ def figure(
 
     The first three are those of ``qinn-bench figure``, drawn from the arrays in `results`; of a study with several data
     sets `data` names one. ``"capacity"`` is that of ``qinn-bench capacity``, a `metric` against an `axis` of size, from
-    `results` or published `records`.
+    `results` or published `records`; of `model`, `data` and `seed` only `data` counts there.
 
     Raises:
         Refused: no finished cells, no such figure, or several data sets and none named.
@@ -212,11 +213,12 @@ def compare(
 ) -> ShownComparison:
     """Ranks and corrected verdicts of anybody's results in long format, as ``qinn-bench compare --from FILE`` has them.
 
-    They are a frame or a file in CSV. The arguments are those of the verb: the columns that name the `row` compared,
-    its `value`, the data set (`column`), the `seed` of a run, or `sd` and `n` of a mean; whether higher or lower is
-    `better`; the `margin` that counts as no difference; the `level` of false verdicts; what replicates are `over`.
-    `drop` leaves out data sets where a row has no score, `summary` the pairs on single data sets; `name` stands in
-    titles.
+    They are a frame or a file in CSV. The arguments are those of the verb. These name columns: the `row` compared, its
+    `value`, the data set (`column`), the `seed` of a run, or `sd` and `n` of a mean. `rows` keeps these rows only, and
+    with `control` every other row is compared with that one alone. `better` says whether ``"higher"`` or ``"lower"`` is
+    better, `margin` is the difference that counts as none, in units of `value`, `level` the rate of false verdicts, and
+    `over` what the replicates are: ``"auto"``, ``"pairs"`` or ``"columns"``. `drop` leaves out data sets where a row
+    has no score, `summary` the pairs on single data sets; `name` stands in titles.
 
     Raises:
         Refused: as the verb, or what is given is neither a frame nor a file.

@@ -37,9 +37,11 @@ def make_model(use: Use, data: Dataset, **given: Any) -> Model:
 
 
 def batch_of(name: str, data: Dataset, part: int, rows: Array) -> Batch:
-    """Rows of a part of a data set (0 train, 1 valid, 2 test) as a model of that name may see them.
+    """The first rows of a part of a data set (0 train, 1 valid, 2 test) as a model of that name may see them.
 
-    Conditions come with them where the data set has some, labels where the model says that it is supervised.
+    `rows` are these first rows in physical space, ``(n, *shape)``; the batch has their features. The conditions and
+    labels of the same first n rows come with them: conditions where the data set has some, labels where the model says
+    that it is supervised.
     """
     labels = data.labels[part] if data.labels and registry.about("model", name).supervised else None
     conditions = data.conditions[part] if data.conditions else None

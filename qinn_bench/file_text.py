@@ -33,7 +33,9 @@ class Made(NamedTuple):
     about: str
     """The first line of its docstring."""
     knobs: Knobs
+    """The keyword-only arguments of its maker, with their defaults."""
     takes: frozenset[str]
+    """The names of all arguments of its maker."""
     role: Role
     later: Knobs
     needs_density: bool

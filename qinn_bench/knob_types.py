@@ -1,15 +1,15 @@
-"""That the knobs of a use exist and have the types of their defaults."""
+"""Checks that the knobs of a use exist and have the types of their defaults."""
 
 from __future__ import annotations
 
 from qinn_bench.values import Knob, Knobs, Refused, Use
 
 LARGEST = 10**300
-"""Of whole numbers in a knob of type float."""
+"""The largest whole number that a knob of type float may be given."""
 
 
 def check_knobs(kind: str, use: Use, defaults: Knobs) -> None:
-    """That the knobs of a use are among these and have their types.
+    """Check that the knobs of a use are among these defaults and have their types.
 
     Raises:
         Refused: an unknown knob, or a knob of the wrong type.

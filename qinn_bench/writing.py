@@ -15,7 +15,13 @@ Write = Callable[[IO[bytes]], object]
 
 
 def write_whole(path: Path, write: Write) -> None:
-    """Write under a temporary name, sync, rename: a reader sees the old file or the new one, never a part."""
+    """Write under a temporary name, sync, rename: a reader sees the old file or the new one, never a part.
+
+    Folders that are missing are made.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     write_together([(path, write)])
 
 
@@ -28,6 +34,9 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
     """Write files whole or not at all; none gets its name before all of them are on disk.
 
     What is left of a process that was killed meanwhile ends in ``.part``, so that nobody takes it for the file.
+
+    Raises:
+        OSError: one of them cannot be written.
     """
     with ExitStack() as stack:
         parts = []

@@ -15,8 +15,11 @@ from qinn_bench.values import Array, Use
 
 SOME = 500
 BACK, LOG_JACOBIAN = 1e-6, 1e-4
+"""How far off a row that comes back, and a log-Jacobian in nats, may be."""
 STANDARD = 0.1
+"""How far the means of features may be from 0, and their standard deviations from 1."""
 IN_RANGE = 0.95
+"""The share of the values of an observable that lie within the range of its plot is above this."""
 SIGMAS = 6
 
 

@@ -10,7 +10,7 @@ from qinn_bench.limits import TimeLimit, lacks_memory, sentence, time_limit
 
 T = TypeVar("T")
 SECONDS = 120.0
-"""That one law may take of one thing."""
+"""Wall seconds that one law may take with one thing."""
 
 
 class Broken(Exception):
@@ -69,7 +69,11 @@ class LawOutcome:
 
 
 def judge(law: Law[T], thing: T, of: str) -> LawOutcome:
-    """Whether a thing, which is called `of`, keeps a law; one that ends in an error or takes too long breaks it."""
+    """Whether a thing, which is called `of`, keeps a law; one that ends in an error or takes too long breaks it.
+
+    Raises:
+        Exception: the error that says that memory is lacking, which is nobody's verdict.
+    """
     try:
         with time_limit(SECONDS):
             verdict, said = "ok", law.check(thing)

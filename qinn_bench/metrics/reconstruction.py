@@ -10,9 +10,11 @@ from qinn_bench.values import Estimate
 
 
 def mse(evidence: Evidence) -> dict[str, Estimate]:
-    """Mean squared difference of a number of a row, of the first test rows that are background where labels say so.
+    """Mean squared difference between a number of a row and its reconstruction, over numbers and rows.
 
-    Labels matter because an autoencoder is meant to rebuild background and to fail at signal.
+    The rows are the first test rows, as many as were rebuilt; where there are labels, only the background among them.
+    Numbers are physical, as the data set has them, so that the unit is that of its columns squared; the error is that
+    of the mean over rows. Labels matter because an autoencoder is meant to rebuild background and to fail at signal.
     """
     rebuilt = evidence.reconstructions
     if rebuilt is None:

@@ -19,7 +19,9 @@ def auc(signal: Array, background: Array) -> Estimate:
     The error is that of DeLong, DeLong and Clarke-Pearson, Biometrics 44, 837 (1988), from mid-ranks. It is zero where
     all pairs are ordered alike, which says nothing of pairs that were not drawn; the error is then the length of the
     68 % interval of Clopper and Pearson, Biometrika 26, 404 (1934), after min(n, m) independent pairs without an
-    exception: 1 - 0.16^(1 / min(n, m)), or 1.84 / min(n, m).
+    exception: 1 - 0.159^(1 / min(n, m)), which is about 1.84 / min(n, m) where there are many.
+
+    Both samples need at least 2 finite scores.
     """
     n, m = len(signal), len(background)
     pooled = rankdata(np.concatenate([signal, background]))

@@ -13,7 +13,7 @@ def of_study(study: str, results: Path, records: Path | None = None) -> tuple[li
     """All records of a study, of the file of published `records` or else of the folder of results; and notes on them.
 
     Raises:
-        Refused: the file is no file of published records of this study.
+        Refused: the file `records` is not one of published records of this study.
     """
     if not records:
         known = store.load_all(results, study)

@@ -31,7 +31,7 @@ class ComparedRows:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """What decides first: how rows stand, who is better than whom, the pairs, and those on single data sets."""
+        """How the rows stand, who is better than whom, the pairs over all, and the pairs on single data sets."""
         findings = self._shown
         matrix = report.matrix(findings, self.name)
         single = report.pairs(findings, f"{self.name}, on each data set", findings.single) if findings.single else None

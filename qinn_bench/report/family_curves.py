@@ -20,7 +20,8 @@ from qinn_bench.values import Control, Estimate, Record
 class Families:
     """The families of a study on one data set, in its order, with the ratio of each quantum to each classical one.
 
-    `data` is the data set as it was asked for, empty where the study has one.
+    `data` is the data set as it was asked for, empty where the study has only one. `curves` and `ratios` are of
+    `metric` against `axis`; `notes` say what the records are and what is missing.
 
     Example:
         >>> from qinn_bench.study.study_files import read_plain

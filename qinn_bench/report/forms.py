@@ -12,7 +12,10 @@ NARROWEST = 60
 
 
 def terminal() -> int:
-    """The columns of the terminal, or of COLUMNS where there is none; 120 where nothing says, never below 60."""
+    """The width of the terminal in characters.
+
+    It is that of COLUMNS where this is set, 120 where nothing says it, and never below 60.
+    """
     return max(NARROWEST, get_terminal_size((WIDTH, 24)).columns)
 
 

@@ -36,7 +36,9 @@ REMEASURED = "its metrics are to be measured again"
 
 
 def record_frame(selection: Selection) -> pd.DataFrame:
-    """One row a cell with a record and number measured of it, in the order of the tables; one of a cell without any.
+    """One row for each number of each cell that has a record, in the order of the tables.
+
+    A cell of which no number was measured has one row, without a number.
 
     `row` is the name of the cell in tables, `model` that of its model, `data` that of its data set; `varies` the source
     of randomness that the seed moves. `value`, `error` (one standard deviation), `n` (rows it is of), `unit`, `better`

@@ -65,8 +65,8 @@ class Selection:
 
 
 def check_filters(study: Study, filters: Filters) -> None:
-    """Let filters pass whose every model is a row of the study, or the start of one, or a model of it, and whose every
-    data set is one of it.
+    """Check that each model of the filters is a row of the study, a label of rows, or a model, and each data set one of
+    its data sets.
 
     Raises:
         Refused: one is not.

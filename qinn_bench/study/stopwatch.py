@@ -26,12 +26,12 @@ class Stopwatch:
             self.seconds[f"{name}_cpu_s"] = time.process_time() - cpu
 
     def add(self, name: str, wall: float, cpu: float) -> None:
-        """Add what a phase had taken before it was interrupted."""
+        """Add the seconds that a phase, which was timed here too, had taken before it was interrupted."""
         self.seconds[f"{name}_wall_s"] += wall
         self.seconds[f"{name}_cpu_s"] += cpu
 
     def spent(self) -> dict[str, float]:
-        """What the cell has cost, with the most memory that this process has held so far."""
+        """What the cell has cost: seconds, and in ``peak_memory_mb`` the most MiB that this process has held so far."""
         return self.seconds | {"peak_memory_mb": peak_memory()}
 
 

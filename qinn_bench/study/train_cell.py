@@ -30,7 +30,7 @@ def build(cell: Cell, data: Dataset) -> Model:
     A control starts from the weights that its model would start from.
 
     Raises:
-        Refused: the model has no such control.
+        Refused: the model has no such control, or refuses its knobs or the backend.
     """
     names, seed = (str(cell.data), str(cell.model)), cell.stream("initialisation")
     torch.manual_seed(seed_of("init", *names, seed))
@@ -71,7 +71,9 @@ def train(
 def evaluate(model: Model, cell: Cell, data: Dataset) -> Arrays:
     """All that a trained model gives, in float64 on the CPU: samples, and log-densities, scores, reconstructions.
 
-    Samples and reconstructions are physical rows; where there are conditions, those of the first test rows.
+    Samples ``(samples, *shape)`` and reconstructions ``(samples, *shape)``, which are of the first test rows, are
+    physical rows; log-densities, in nats and of physical rows, and scores are of all test rows, ``(n,)``. Where there
+    are conditions, samples are drawn at those of the first test rows.
     """
     test, first = batch_of(cell.model.name, data, 2, data.test), slice(cell.samples)
     arrays: Arrays = {}
@@ -93,7 +95,10 @@ def evaluate(model: Model, cell: Cell, data: Dataset) -> Arrays:
 
 @torch.no_grad()
 def physical_log_prob(model: Density, data: Dataset, batch: Batch, rows: Array) -> Array:
-    """The claimed log-density of physical rows ``(n, dim) -> (n,)``: that of their features plus the log-Jacobian."""
+    """The claimed log-density of physical rows, ``(n, *shape) -> (n,)`` in nats.
+
+    It is that of their features, which `batch` holds, plus the log-Jacobian of the map to features.
+    """
     parts = [density_of(model, part).numpy() for part in _parts(batch)]
     return np.asarray(np.concatenate(parts) + data.transform.forward(rows)[1])
 

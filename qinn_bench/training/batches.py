@@ -9,7 +9,9 @@ from qinn_bench.contracts import Batch
 
 
 class Batches:
-    """Batches of `size` rows, without those at the end of an epoch that fill none; few rows are one batch.
+    """Batches of `size` rows; what is left at the end of an epoch and fills no batch is dropped.
+
+    Where there are fewer rows than `size`, all of them are one batch.
 
     Example:
         >>> batches = Batches(Batch(torch.arange(4.0)[:, None]), 2, torch.Generator().manual_seed(0))

@@ -24,8 +24,8 @@ FOUND = ("step", "recent", "steps", "train_loss", "valid_loss", "seconds", "best
 
 @dataclass(frozen=True)
 class Fit:
-    """How a training went: its outcome, the loss curves by step, the seconds of each step, and the CPU seconds until
-    the weights that were kept.
+    """How a training went: its outcome, the loss curves by step, the wall seconds of each step, and the CPU seconds
+    until the weights that were kept.
 
     Example:
         >>> training = Training(steps=2, best_step=2, best_loss=1.5, stopped="budget used up")
@@ -42,7 +42,7 @@ class Fit:
     step_seconds: list[float] = field(default_factory=list)
     cpu_to_best_s: float | None = None
     before_wall_s: float = 0.0
-    """Seconds of the parts of the training that ended before this one took it up."""
+    """Wall seconds that the training had taken before it was interrupted and taken up again; 0 where it was not."""
     before_cpu_s: float = 0.0
 
 
@@ -58,11 +58,11 @@ def fit(
     """Minimise the losses of a model's players on training rows and leave the best-validation weights in the model.
 
     The order of the rows depends on `names` alone, so that models compared under the same names see the same batches.
-    A loss or gradient that is not finite ends the training with status ``diverged``; it never raises. A training that
+    A loss or gradient that is not finite raises nothing: it ends the training with status ``diverged``. A training that
     keeps a `checkpoint` and was interrupted goes on from it, bit for bit as if nothing had happened.
 
     Raises:
-        Refused: the players of the model share parameters, or one of them has none.
+        Refused: players of the model share parameters, one has none or makes no update, or there is no player.
     """
     if not any(p.requires_grad for p in model.parameters()):
         return Fit("ok", "", Training(steps=0, best_step=0, best_loss=None, stopped="nothing to train"))

@@ -1,4 +1,4 @@
-"""The certificate of a conditional density: it has to hold at each condition by itself."""
+"""The certificate of a conditional density: it has to hold at several conditions, at each by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qinn_bench.values import Array, Certificate
 CONDITIONS = 3
 """How many test rows lend their conditions: the smallest, the middle and the largest of the first condition."""
 ROWS = 4000
-"""Rows that a model draws at each of them."""
+"""Rows that a model draws at each of these conditions."""
 WORST = ("fail", "undecided", "pass")
 
 
@@ -62,10 +62,11 @@ class _Claimed:
 
 
 def certify_conditional(model: Density, data: Dataset, rng: np.random.Generator, max_draws: int) -> Certificate:
-    """Audit a trained conditional model at the conditions of `CONDITIONS` test rows, each with as many draws.
+    """Audit a trained conditional model at the conditions of `CONDITIONS` test rows.
 
-    The verdict is the worst of them, and the figures are those of the condition that it belongs to; reasons name
-    theirs.
+    Each has an equal share of `max_draws`. The verdict is the worst of them. The figures are those of the condition
+    that it belongs to, among equal verdicts of the one whose mass is farthest from 1; `draws` is the sum, and each
+    reason names its condition. Other conditions are not looked at.
     """
     certificates = []
     for k, condition in enumerate(_chosen(data)):
