@@ -154,10 +154,11 @@ def figure(
 
     The first three are those of ``qinn-bench figure``, drawn from the arrays in `results`; of a study with several data
     sets `data` names one. ``"capacity"`` is that of ``qinn-bench capacity``, a `metric` against an `axis` of size, from
-    `results` or published `records`; of `model`, `data` and `seed` only `data` counts there.
+    `results` or published `records`; it has all models and seeds.
 
     Raises:
-        Refused: no finished cells, no such figure, or several data sets and none named.
+        Refused: no finished cells, no such figure, several data sets and none named, or a model or a seed for a
+            figure of capacity.
 
     >>> shown = figure("capacity_zjets", "capacity", records="results/published/capacity_zjets.jsonl.gz")
     >>> [axes.get_xlabel() for axes in shown.axes][:1]
@@ -165,6 +166,8 @@ def figure(
     """
     asked, folder = study_files.study_of(study), Path(results)
     if kind == "capacity":
+        if model or seed != ():
+            raise Refused("a figure of capacity has all models and seeds of a data set; leave model and seed out")
         return _capacity_figure(asked, folder, _path(records), metric, axis, _listed("data", data))
     if records:
         raise Refused(f"{records} holds no samples, which figures are drawn from; leave records out")

@@ -158,7 +158,10 @@ def _measures(file: Path, module: str, time: int) -> tuple[Measure, ...]:
     listed = next((value for name, value in _assigned(tree) if name == "METRICS"), None)
     if not isinstance(listed, ast.Tuple | ast.List):
         raise Unreadable
-    return tuple(_measure(one, tree, module) for one in listed.elts)
+    try:
+        return tuple(_measure(one, tree, module) for one in listed.elts)
+    except (TypeError, KeyError):  # A word that there is not, or one too few: its import says which.
+        raise Unreadable from None
 
 
 def _measure(node: ast.expr, tree: ast.Module, module: str) -> Measure:

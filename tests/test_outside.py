@@ -267,3 +267,14 @@ def test_what_is_no_use_is_refused(text):
 def test_old_spellings_stay():
     for text in ("moons[events=400]", "qinn[both=False,entangler=zz,start=identity]", "spline_inn"):
         assert str(parse_use(text)) == text
+
+
+@pytest.mark.parametrize("wrong", ['MetricColumn("a", "b", wide=1)', ""])
+def test_a_metric_with_a_wrong_word_is_listed_with_its_reason(tmp_path, capsys, wrong):
+    columns = f", columns=({wrong},)" if wrong else ""
+    metric = f'Metric("off", "title", "samples", off{columns})' if wrong else 'Metric("off")'
+    head = "from qinn_bench.dataset import Metric, MetricColumn\n\ndef off(evidence):\n    return {}\n\n"
+    (tmp_path / "off.py").write_text(f'"""A metric."""\n{head}METRICS = ({metric},)\n')
+    assert main(["--metric-files", str(tmp_path), "list", "metrics"]) == 0
+    said = capsys.readouterr()
+    assert "off" in said.out and "fault" not in said.out + said.err

@@ -13,14 +13,15 @@ def mse(evidence: Evidence) -> dict[str, Estimate]:
     """Mean squared difference between a number of a row and its reconstruction, over numbers and rows.
 
     The rows are the first test rows, as many as were rebuilt; where there are labels, only the background among them.
-    Numbers are physical, as the data set has them, so that the unit is that of its columns squared; the error is that
-    of the mean over rows. Labels matter because an autoencoder is meant to rebuild background and to fail at signal.
+    Both are compared as features, standardised where the data set does so, so that no unit outweighs another; the error
+    is that of the mean over rows. Labels matter because an autoencoder is meant to rebuild background and to fail at signal.
     """
     rebuilt = evidence.reconstructions
     if rebuilt is None:
         return undefined(("mse",), "", "lower", "the model gives no reconstructions")
     kept = np.ones(len(rebuilt), dtype=bool) if evidence.labels is None else evidence.labels[: len(rebuilt)] == 0
-    miss = np.square(rebuilt - evidence.truth)[kept].mean(axis=tuple(range(1, rebuilt.ndim)))
+    made, true = (evidence.data.transform.forward(rows)[0] for rows in (rebuilt, evidence.truth))
+    miss = np.square(made - true)[kept].mean(axis=tuple(range(1, rebuilt.ndim)))
     if len(miss) < 2:
         return undefined(("mse",), "", "lower", f"{len(miss)} rows of background, at least 2 are needed")
     return {"mse": estimate(float(miss.mean()), float(miss.std(ddof=1) / np.sqrt(len(miss))), len(miss), "", "lower")}
@@ -34,6 +35,6 @@ METRICS: tuple[Metric, ...] = (
         mse,
         better="lower",
         short="MSE",
-        meaning="mean squared difference between a number of a background row and what the model makes of it",
+        meaning="mean squared difference between a feature of a background row and what the model makes of it",
     ),
 )
