@@ -14,7 +14,7 @@ def mse(evidence: Evidence) -> dict[str, Estimate]:
 
     The rows are the first test rows, as many as were rebuilt; where there are labels, only the background among them.
     Both are compared as features, standardised where the data set does so, so that no unit outweighs another; the error
-    is that of the mean over rows. Labels matter because an autoencoder is meant to rebuild background and to fail at signal.
+    is that of the mean over rows. Labels matter because an autoencoder is to rebuild background and to fail at signal.
     """
     rebuilt = evidence.reconstructions
     if rebuilt is None:
