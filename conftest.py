@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import pytest
 from _pytest.doctest import DoctestModule
 
-from qinn_bench import registry, repository
+from qinn_bench import outside, registry, repository
 from qinn_bench.records import certified, measures
 
 SECONDS, SLOW_SECONDS = 1800, 4 * 3600
@@ -48,6 +48,14 @@ def limited(seconds):
 def pytest_runtest_protocol(item):
     with limited(SLOW_SECONDS if item.get_closest_marker("slow") else SECONDS):
         return (yield)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_named():
+    """No test finds the folders and files that an earlier one named."""
+    yield
+    if outside.state():
+        outside.of_options({})
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def mse(evidence: Evidence) -> dict[str, Estimate]:
     if rebuilt is None:
         return undefined(("mse",), "", "lower", "the model gives no reconstructions")
     kept = np.ones(len(rebuilt), dtype=bool) if evidence.labels is None else evidence.labels[: len(rebuilt)] == 0
-    made, true = (evidence.data.transform.forward(rows)[0] for rows in (rebuilt, evidence.truth))
+    made, true = (evidence.data.transform.forward(rows)[0] for rows in (rebuilt, evidence.truth[: len(rebuilt)]))
     miss = np.square(made - true)[kept].mean(axis=tuple(range(1, rebuilt.ndim)))
     if len(miss) < 2:
         return undefined(("mse",), "", "lower", f"{len(miss)} rows of background, at least 2 are needed")
