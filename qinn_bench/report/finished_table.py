@@ -28,8 +28,7 @@ def finished_table(
         Refused: there are no records, or no such column.
     """
     study, cells = selection.study, selection.over_seeds
-    own = [one.current for one in cells if one.current], list(map(str, selection.odd))
-    shown, notes = _published(records, study.name, cells) if records else own
+    shown, notes = _published(records, study.name, cells) if records else _own(selection)
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
     return replace(made, footnotes=(*made.footnotes, *notes))
 
@@ -41,6 +40,21 @@ def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:
         Refused: it has left nothing.
     """
     return licensed(table(records, study.columns or None, study.title), records, results)
+
+
+def _own(selection: Selection) -> tuple[list[Record], list[str]]:
+    """The records of a folder of results that are of this version of their cells, and what has to be said of others."""
+    cells, notes = selection.over_seeds, list(map(str, selection.odd))
+    stale = [one for one in cells if one.record and not one.current]
+    records = [one.current for one in cells if one.current]
+    told = progress.told_of_stale(stale)
+    if stale and not records:
+        raise Refused(
+            f"all {len(stale)} records of '{selection.study.name}' are of another version ({told}); run it again"
+        )
+    if stale:
+        notes.append(f"Left out, as their records are of another version until the study is run again: {told}.")
+    return records, notes
 
 
 def _published(path: Path, study: str, cells: Sequence[CellStanding]) -> tuple[list[Record], list[str]]:

@@ -7,7 +7,7 @@ known, a record counts that was made for the shape and the size of its row and h
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -105,6 +105,13 @@ def of_other_inputs(cells: Sequence[CellStanding]) -> tuple[int, str]:
     """How many records are not of this version of their cell, and what differs, in words."""
     told = [one.differs for one in cells if one.differs]
     return len(told), keys.counted(reason for reasons in told for reason in reasons)
+
+
+def told_of_stale(cells: Sequence[CellStanding]) -> str:
+    """The rows of these cells, each with how many of its records are not of this version, and what differs."""
+    rows = Counter(one.slot.row for one in cells)
+    counted = ", ".join(f"{row} ({n})" for row, n in rows.items())
+    return f"{counted}: {of_other_inputs(cells)[1]}"
 
 
 def is_stale(record: Record, wanted: Mapping[str, str]) -> bool:
