@@ -77,9 +77,7 @@ def _too_few(samples: int, data: Dataset) -> str:
     """Why so many samples cannot be drawn, one for the conditions of each of the first test rows; empty if they can."""
     if data.conditions is None or samples <= len(data.test):
         return ""
-    return (
-        f"{samples} samples were asked for, but only {len(data.test)} test rows of '{data.name}' have conditions"
-    )
+    return f"{samples} samples were asked for, but only {len(data.test)} test rows of '{data.name}' have conditions"
 
 
 def _unbuildable(model: Use, data: Dataset) -> str:
