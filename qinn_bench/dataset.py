@@ -174,6 +174,11 @@ class Dataset:
                     f"data '{self.name}': the {name} of the {part} rows have the shape {values.shape}, or are not "
                     f"finite; {axes} axes with a finite number for each of {len(rows)} rows were expected"
                 )
+            if name == "conditions" and values.shape[1:] not in {beside.train.shape[1:]} - {(0,)}:
+                raise Refused(
+                    f"data '{self.name}': the {part} rows have {values.shape[1]} conditions each and the training rows "
+                    f"{beside.train.shape[1]}; equally many were expected, at least one"
+                )
             if name == "labels" and not np.isin(values, (0, 1)).all():
                 raise Refused(f"data '{self.name}': a label of the {part} rows is neither 0 (background) nor 1")
 

@@ -119,7 +119,8 @@ def _open(kind: Kind, said: str, base: Path, where: str) -> Folder:
             what = "it is a file" if path.exists() else "it is not there"
             raise Refused(f"{where}the folder '{said}' of {WORDS[kind]} cannot be read: {what}")
         path = path.resolve()
-        sources = sorted(path.glob("*.py"))
+        # Editors leave hidden files and links that lead nowhere beside those that they have open.
+        sources = sorted(file for file in path.glob("*.py") if not (file.name.startswith(".") or file.is_dir()))
         content = [str(path), *(f"{file.name} {hashlib.sha256(read_bytes(file)).hexdigest()}" for file in sources)]
     except Refused:
         raise

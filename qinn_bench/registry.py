@@ -137,7 +137,9 @@ def _load(module: str) -> ModuleType | str:
         return f"its import takes longer than {IMPORT_SECONDS:g} s"
     except ValidationError as error:
         return str(refusal(error, About, "its ABOUT", "field")) if error.title == "About" else _ends_in(error)
-    except (Exception, SystemExit) as error:  # Whatever the module of somebody else does.
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # Whatever the module of somebody else does; some raise what is no Exception.
         return _ends_in(error) + _hint(module, error)
 
 

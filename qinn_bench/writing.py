@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
     with ExitStack() as stack:
         parts = []
         for path, write in files:
+            _check_place(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             part, handle = locks.create(lambda path=path: path.with_name(f".{secrets.token_hex(8)}.part"))  # type: ignore[misc]
             stack.callback(part.unlink, missing_ok=True)
@@ -53,6 +55,19 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
             part.replace(path)
     for folder in {path.parent for path, _ in files}:
         _sync(folder)
+
+
+def _check_place(path: Path) -> None:
+    """See to it that nothing is renamed over but a file: a device or a pipe would be gone for all.
+
+    Raises:
+        OSError: something else lies there.
+    """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    there = path.exists() and not (path.is_file() or path.is_dir())
+    if there or Path("/dev") in path.absolute().parents:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _sync(folder: Path) -> None:

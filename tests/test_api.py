@@ -340,6 +340,14 @@ def test_what_cannot_be_written_leaves_the_old_file(capsys, failed, tmp_path, mo
     ]
 
 
+def test_an_export_does_not_take_the_place_of_its_records(capsys, tmp_path):
+    path = tmp_path / "quick.jsonl.gz"
+    path.write_bytes(Path("results/published/quick.jsonl.gz").read_bytes())
+    before = path.read_bytes()
+    assert main(["export", "quick", "--records", str(path), "--to", "csv", "--out", str(path)]) == 2
+    assert "holds the records themselves" in capsys.readouterr().err and path.read_bytes() == before
+
+
 def test_an_export_of_nothing_is_refused(capsys, tmp_path):
     assert main(["export", str(_as_file(tmp_path)), "--results", str(tmp_path), "--to", "csv"]) == 2
     assert "'toy' has no records to export" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import record, row
 
-from qinn_bench import bounds, files, reading, registry
+from qinn_bench import bounds, files, reading, registry, writing
 from qinn_bench.cli.main import main
 from qinn_bench.performance.counters import golden
 from qinn_bench.performance.machine import Machine
@@ -99,6 +99,17 @@ def test_damaged_json_is_refused_in_a_sentence(tmp_path, content):
     assert "holds no anchor" in refused(reading.read_value, Anchor, tmp_path / "a.json", "holds no anchor") or (
         "not text" in refused(reading.read_value, Anchor, tmp_path / "a.json", "holds no anchor")
     )
+
+
+@pytest.mark.parametrize("name", ["pipe", "link", ""])
+def test_nothing_is_renamed_over_but_a_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    Path("link").symlink_to("pipe")
+    before = {path.name: path.lstat().st_mode for path in tmp_path.iterdir()}
+    with pytest.raises(OSError):
+        writing.write_text(Path(name), "x")
+    assert {path.name: path.lstat().st_mode for path in tmp_path.iterdir()} == before
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path):

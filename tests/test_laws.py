@@ -194,6 +194,11 @@ INFINITE = (
     "    def loss(self, batch, progress, rng):\n        return self.log_prob(batch.rows).mean() * torch.inf\n\n"
     + INVERSE
 )
+PLAYERS = (
+    "    def players(self):\n        from qinn_bench.contracts import Player\n        return (Player('one', {}),)\n\n"
+) + INVERSE
+LION = PLAYERS.format("list(self.parameters()), self.loss, 'lion'")
+STRANGER = PLAYERS.format("[nn.Parameter(self.shift.detach())], self.loss")
 FORGETS = "    def state_dict(self, *args, **kwargs):\n        return {}\n\n" + INVERSE
 SHIFT, SCALE, LOGDET = "return (x - self.shift)", "self.scale = nn.Parameter(torch.zeros(dim))", "self.scale.sum()"
 MORE = "torch.zeros(size - 1)) if size > 1 else None"
@@ -227,8 +232,24 @@ BREACHES = [
     ("model", "draws-rows", INVERSE, FEWER, "50 samples have the shape (51, 2)"),
     ("model", "draws-rows", INVERSE, NAN, "of the samples are not finite"),
     ("model", "has-a-loss-that-reaches-all", MORE, "torch.zeros(2))", "2 of 6 trained numbers have no effect"),
+    ("model", "has-a-loss-that-reaches-all", INVERSE, LION, "there are: adam, rmsprop, sgd"),
+    (
+        "model",
+        "has-a-loss-that-reaches-all",
+        INVERSE,
+        STRANGER,
+        "trains a parameter that is none of the model",
+    ),
     ("model", "carries-over-its-state", INVERSE, FORGETS, "it ends in RuntimeError"),
     ("model", "learns", INVERSE, INFINITE, "diverged"),
+    (
+        "model",
+        "goes-on-where-it-was-stopped",
+        "return (x - self.shift)",
+        "self.n = getattr(self, 'n', 0) + self.training / 100\n        return (x - self.shift - self.n)",
+        "it ends in other numbers after an interruption",
+    ),
+    ("model", "goes-on-where-it-was-stopped", SHIFT, "x = nn.functional.dropout(x)\n        " + SHIFT, "interruption"),
     ("model", "inverts-itself", "+ self.shift", "+ self.shift + 1e-3", "is off by 0.001"),
     ("model", "claims-its-true-logdet", LOGDET, "(self.scale.sum() + 0.1)", "off by 0.1 at most"),
     ("model", "integrates-to-one", LOGDET, "(self.scale.sum() + 0.1)", "its mass is 1.105"),
@@ -350,6 +371,12 @@ def test_a_broken_law_is_a_verdict_and_a_bad_input_an_error(tmp_path, capsys):
         ("qinn.py", GOOD_MODEL, "has the name of reference_models.quantum_flows.qinn"),
         ("a-b.py", GOOD_MODEL, "its name is no name of Python"),
         ("mine.txt", GOOD_MODEL, "a file in Python with one of"),
+        ("mine.py", GOOD_MODEL.replace("About(", "About(rows=(), ", 1), "has nothing that a law could be asked of"),
+        (
+            "mine.py",
+            "from qinn_bench.values import Refused\n\n\ndef load():\n    raise Refused('no rows')\n",
+            "no rows",
+        ),
         ("", "", "it is not there|there is no file"),
     ],
 )

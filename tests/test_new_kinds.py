@@ -14,6 +14,7 @@ from qinn_bench.contracts import Scorer, density_of
 from qinn_bench.data.resplit import resplit
 from qinn_bench.dataset import Dataset, Parts
 from qinn_bench.records import store
+from qinn_bench.study import planning, study_files
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.use_text import parse_use
 from qinn_bench.validity.conditional import Given, certify_conditional
@@ -109,6 +110,14 @@ def test_table_and_status_show_them(finished, capsys, verb):
     assert "pixel" in said and "AUC" in said if verb[0] == "table" else "kinds" in said or "spots" in said
 
 
+def test_more_samples_than_conditions_are_asked_of_nobody(tmp_path):
+    path = tmp_path / "kinds.toml"
+    path.write_text(STUDY.replace("samples = 150", "samples = 100000"))
+    orders = planning.plan(study_files.load_study(path), tmp_path)
+    skipped = {order.cell.data.name for order in orders if "100000 samples were asked for" in order.skip}
+    assert skipped == {"showers_of_two"}
+
+
 def test_samples_are_those_of_their_conditions(finished, known):
     results = finished[1]
     data: Dataset = registry.make("data", Use(name="showers_of_two"))
@@ -195,6 +204,11 @@ def test_what_does_not_fit_is_told_in_a_sentence(known):
         ({"labels": lambda d: Parts(np.zeros(3), np.zeros(3), np.zeros(3))}, "1 axes with a finite number"),
         ({"conditions": lambda d: Parts(d.train * np.nan, d.valid, d.test)}, "finite"),
         ({"conditions": lambda d: Parts(d.train[:, 0], d.valid, d.test)}, "2 axes"),
+        (
+            {"conditions": lambda d: Parts(d.train, d.valid, d.test[:, :1])},
+            "have 1 conditions each",
+        ),
+        ({"conditions": lambda d: Parts(d.train[:, :0], d.valid[:, :0], d.test[:, :0])}, "at least one"),
         ({"train": lambda d: d.train[:, :, None]}, "its rows have 2 axes"),
     ],
 )

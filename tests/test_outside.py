@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -129,6 +130,20 @@ def test_a_study_of_somebody_else_s_files_runs_in_workers_and_moves(house, tmp_p
     assert "1 ok, 1 to run" in capsys.readouterr().out
 
 
+def test_what_editors_leave_in_a_folder_is_no_model(house, capsys, monkeypatch):
+    monkeypatch.chdir(house)
+    before = outside_names(capsys)
+    Path("models/.#shift.py").symlink_to("somebody@machine.1234:5678")
+    Path("models/._shift.py").write_bytes(b"\x00\x05\x16\x07")
+    Path("models/folder.py").mkdir()
+    assert outside_names(capsys) == before and "shift" in before
+
+
+def outside_names(capsys):
+    assert main(["list", "--models", "models", "--json"]) == 0
+    return list(json.loads(capsys.readouterr().out)["models"])
+
+
 def test_options_name_folders_for_any_verb(house, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(house)
     assert main(["list", "--models", "models", "--data-sets=sets", "--metric-files", "metrics", "--json"]) == 0
@@ -187,6 +202,11 @@ def test_a_name_that_exists_twice_is_refused_with_both_files(house, capsys, monk
         ("bad.py", "import _parts\ndef build(dim): ...", "import each other as 'from ._parts import ...'"),
         ("bad.py", "def build(dim, *, n=[]): ...", "the default of its knob 'n' is []"),
         ("bad.py", "raise SystemExit", "its import ends in SystemExit"),
+        (
+            "bad.py",
+            "class Skip(BaseException): ...\nraise Skip('not here')",
+            "its import ends in Skip: not here",
+        ),
         ("not-a-name.py", MODEL, "its name is no name of Python"),
     ],
 )

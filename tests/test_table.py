@@ -145,6 +145,8 @@ REFUSED = [
     ("my.csv", CSV.replace("x,", ",", 1), {}, "column '#1' has no name in the first line; name the columns of numbers"),
     ("my.csv", CSV.partition("\n")[2], {}, "begins with the numbers"),
     ("my.csv", CSV + "1,2,\n", {}, "column 'm' is nan in row 61, the first of 1 such values"),
+    ("my.csv", "x,m\n" + "1,5,2,5\n" * 50, {}, "its rows have more values than the 2 names of its first line"),
+    ("my.csv", "x\n" + f"{2**70}\n" * 50, {}, f"column 'x' holds '{2**70}', no numbers"),
     ("my.csv", CSV + "1,2,inf\n", {}, "column 'm' is inf in row 61"),
     ("my.csv", CSV + "1,2,muon\n", {}, "column 'm' holds 'muon', no numbers; name the columns of numbers"),
     ("my.csv", CSV + "1,2,3,4\n", {}, "is no table in CSV"),

@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     kind, use = _named(options.what)
     registry.find(kind, use.name)
     found = list(_shown(outcomes(kind, use), quiet=options.json))
+    if not found:
+        raise Refused(f"{kind} '{use}' has nothing that a law could be asked of; rows or metrics were expected")
     if options.json:
         print(json.dumps({"kind": kind, "name": str(use), "laws": [asdict(one) for one in found]}, indent=1))
     else:
@@ -60,13 +62,13 @@ def _named(what: str) -> tuple[Kind, Use]:
         return kinds[0], Use(name=name)
     use = registry.parse_use(what)
     for kind in KINDS:
-        if use.name in registry.names(kind):
+        if use.name in registry.names(kind) and not (kind == "metric" and use.knobs):
             return kind, use
     families = [name for name in registry.names("metric") if use.name in _metrics_of(name)]
-    if families:
+    if families and not use.knobs:
         return "metric", Use(name=families[0])
     every = "; ".join(f"{WORDS[kind]}: {', '.join(registry.names(kind))}" for kind in KINDS)
-    raise Refused(f"nothing is called '{use.name}'; there are {every}")
+    raise Refused(f"nothing is called '{use}'; there are {every}")
 
 
 def _is_known(kind: Kind, path: Path) -> bool:

@@ -28,6 +28,8 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.to in BINARY and not options.out:
         raise Refused(f"{options.to} is no text to be printed; name a file with --out")
+    if options.out and options.records and options.out.resolve() == options.records.resolve():
+        raise Refused(f"'{options.out}' holds the records themselves; another file was expected")
     selection = _study.selected(options, options.records)
     for odd in selection.odd:
         print(odd, file=sys.stderr)

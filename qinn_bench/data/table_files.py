@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,17 +64,23 @@ def _read_text(path: Path) -> FileTable:
         separator = max(SEPARATORS, key=head.count)
         names = pd.read_csv(io.StringIO(head), sep=separator, header=None, dtype=str, keep_default_na=False)
         names = [str(name).strip() for name in names.iloc[0]]
-        frame = pd.read_csv(
-            io.BytesIO(content),
-            sep=separator,
-            header=0,
-            names=range(len(names)),
-            index_col=False,
-            encoding="utf-8-sig",
-            **EXACT,
-            on_bad_lines="error",
-            low_memory=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                io.BytesIO(content),
+                sep=separator,
+                header=0,
+                names=range(len(names)),
+                index_col=False,
+                encoding="utf-8-sig",
+                **EXACT,
+                on_bad_lines="error",
+                low_memory=False,
+            )
+    except pd.errors.ParserWarning:
+        raise Refused(
+            f"{path} is no table in CSV: its rows have more values than the {len(names)} names of its first line"
+        ) from None
     except (ValueError, OverflowError) as error:  # Of pandas and of UTF-8.
         raise Refused(f"{path} is no table in CSV: {short(error)}") from None
     if all(map(_is_number, names)):
@@ -117,8 +124,8 @@ def _what(column: pd.Series) -> str:
     """What a column holds in the place of numbers: the first of its values that is none, or their type."""
     if not (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)):
         return f"values of type {column.dtype}"
-    texts = (str(value) for value in column.dropna())
-    return short(repr(next((text for text in texts if not _is_number(text)), "nothing")))[:40]
+    texts = [str(value) for value in column.dropna()]
+    return short(repr(next((text for text in texts if not _is_number(text)), "".join(texts[:1]))))[:40]
 
 
 def _read_npz(path: Path) -> FileTable:

@@ -9,11 +9,12 @@ from qinn_bench import registry
 from qinn_bench.laws.cases import cases_of
 from qinn_bench.laws.data_sets import OF_DATA, DataCase
 from qinn_bench.laws.densities import OF_NUMBERS
-from qinn_bench.laws.law import Law, LawOutcome, judge
+from qinn_bench.laws.law import SECONDS, Law, LawOutcome, judge
 from qinn_bench.laws.metrics import OF_METRICS, MetricCase
 from qinn_bench.laws.models import OF_ALL
+from qinn_bench.limits import time_limit
 from qinn_bench.outside import Kind
-from qinn_bench.values import Use
+from qinn_bench.values import Refused, Use
 
 T = TypeVar("T")
 OF_MODELS = (*OF_ALL, *OF_NUMBERS)
@@ -29,11 +30,26 @@ def outcomes(kind: Kind, use: Use, only: Collection[str] = ()) -> Iterator[LawOu
     if kind == "model":
         yield from _rulings(OF_MODELS, [(case, case.rows) for case in cases_of(use)], only)
     elif kind == "data":
-        registry.spell_out("data", use)
+        _see_that_it_is_there(use)
         yield from _rulings(OF_DATA, [(DataCase(use), str(use))], only)
     else:
         family = registry.find("metric", use.name).METRICS
         yield from _rulings(OF_METRICS, [(MetricCase(metric), metric.name) for metric in family], only)
+
+
+def _see_that_it_is_there(use: Use) -> None:
+    """Load a data set once; what else may go wrong with it, its laws say.
+
+    Raises:
+        Refused: whatever it refuses, such as a file that is not there.
+    """
+    try:
+        with time_limit(SECONDS):
+            registry.make("data", registry.spell_out("data", use))
+    except (Refused, KeyboardInterrupt):
+        raise
+    except BaseException:
+        return
 
 
 def _rulings(laws: Sequence[Law[T]], cases: Sequence[tuple[T, str]], only: Collection[str]) -> Iterator[LawOutcome]:

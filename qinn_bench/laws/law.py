@@ -83,7 +83,9 @@ def judge(law: Law[T], thing: T, of: str) -> LawOutcome:
         verdict, said = "broken", str(broken)
     except TimeLimit:
         verdict, said = "broken", f"it takes longer than {SECONDS:g} s"
-    except (Exception, SystemExit) as error:  # Whatever the code of somebody else does.
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # Whatever the code of somebody else does; some raise what is no Exception.
         if lacks_memory(error):
             raise
         verdict, said = "broken", f"it ends in {sentence(error)}"

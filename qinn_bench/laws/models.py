@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,13 +17,19 @@ from qinn_bench.contracts import Density, Model, Reconstructor, Sampler, Scorer,
 from qinn_bench.laws.cases import BACKEND, ModelCase, toy
 from qinn_bench.laws.law import Spared, collected, expect
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.training.loop import fit
+from qinn_bench.training.checkpoints import Checkpoint
+from qinn_bench.training.loop import Fit, fit
 from qinn_bench.values import Budget, Use
 
 DRAWN = 50
 NO_EFFECT = 1e-9
 """A trained number whose largest derivative is below this share of the largest of all has no effect but rounding."""
+OPTIMISERS = ("adam", "rmsprop", "sgd")
 STEPS = 8
+STATELESS = (
+    "it ends in other numbers after an interruption: what it carries from step to step is in no buffer, or it draws "
+    "from the global stream of torch"
+)
 
 
 def states_what_it_is(case: ModelCase) -> str:
@@ -146,12 +155,43 @@ def learns(case: ModelCase) -> str:
     model = case.make(dtype=torch.float32)
     if not count_parameters(model).total:
         raise Spared("it has nothing to train")
-    budget = Budget(steps=STEPS, batch=32, check_every=STEPS // 2, learning_rate=1e-3)
-    batch = case.batch(torch.float32)
-    outcome = fit(model, batch[:400], batch[400:600], budget, ("laws",))
+    outcome = _fitted(model, case)
     expect(outcome.status == "ok", f"the training ends as {outcome.status}: {outcome.reason}")
     finite = all(bool(p.isfinite().all()) for p in model.parameters())
     return expect(finite, f"{STEPS} steps")
+
+
+def goes_on_where_it_was_stopped(case: ModelCase) -> str:
+    """A training that is interrupted and taken up again ends in the same numbers: its state is all in its buffers."""
+    whole = case.make(dtype=torch.float32)
+    if not count_parameters(whole).total:
+        raise Spared("it has nothing to train")
+    _fitted(whole, case)
+    with tempfile.TemporaryDirectory() as folder:
+        for stop_at in (STEPS // 2 + 1, 0):
+            model = case.make(dtype=torch.float32)
+            with suppress(_Stopped):
+                _fitted(model, case, stop_at, Checkpoint(Path(folder) / "cell", every=0.0))
+    found = outputs(model, case, dtype=torch.float32)
+    alike = [torch.equal(a, b) for a, b in zip(whole.state_dict().values(), model.state_dict().values(), strict=True)]
+    alike += [torch.equal(values, found[what]) for what, values in outputs(whole, case, dtype=torch.float32).items()]
+    return expect(all(alike), "equal bit by bit" if all(alike) else STATELESS)
+
+
+class _Stopped(BaseException):
+    """What ends a process from outside."""
+
+
+def _fitted(model: Model, case: ModelCase, stop_at: int = 0, checkpoint: Checkpoint | None = None) -> Fit:
+    """How a few steps of training go, up to one at which they are stopped."""
+
+    def on_step(step: int) -> None:
+        if step == stop_at:
+            raise _Stopped
+
+    budget = Budget(steps=STEPS, batch=32, check_every=STEPS // 2, learning_rate=1e-3)
+    batch = case.batch(torch.float32)
+    return fit(model, batch[:400], batch[400:600], budget, ("laws",), on_step, checkpoint)
 
 
 def greatest_gradients(model: Any, case: ModelCase) -> Tensor:
@@ -166,6 +206,10 @@ def greatest_gradients(model: Any, case: ModelCase) -> Tensor:
         )
         grown = {id(p): torch.zeros_like(p) for p in model.parameters()}
         for player in model.players():
+            asked = f"player '{player.name}' has the optimiser '{player.optimiser}'"
+            expect(player.optimiser in OPTIMISERS, f"{asked}; there are: {', '.join(OPTIMISERS)}")
+            foreign = any(id(p) not in grown for p in player.parameters)
+            expect(not foreign, f"player '{player.name}' trains a parameter that is none of the model's")
             model.zero_grad(set_to_none=True)
             loss = player.loss(wide, 0.5, torch_rng("loss", k))
             expect(loss.ndim == 0 and bool(loss.isfinite()), f"the loss of '{player.name}' is no finite scalar")
@@ -212,5 +256,6 @@ OF_ALL = collected(
     has_a_loss_that_reaches_all,
     carries_over_its_state,
     learns,
+    goes_on_where_it_was_stopped,
 )
 """What every model keeps."""

@@ -55,7 +55,7 @@ class _Shape:
 def _shapes(study: Study, row: Row, data: Dataset) -> list[_Shape]:
     """A row once, or once for each size of the study."""
     sizes = grid.sizes_of(study, row)
-    if reason := why_not(row.model, data):
+    if reason := why_not(row.model, data) or _too_few(study.samples, data):
         return [
             _Shape(registry.spell_out("model", Use(name=row.model, knobs=row.knobs)), size, reason) for size in sizes
         ]
@@ -71,6 +71,13 @@ def _shapes(study: Study, row: Row, data: Dataset) -> list[_Shape]:
         _Shape(model, size, missed, match.tolerance if missed else None)
         for size, (model, missed) in zip(sizes, answers, strict=True)
     ]
+
+
+def _too_few(samples: int, data: Dataset) -> str:
+    """Why so many samples cannot be drawn, one for the conditions of each of the first test rows; empty if they can."""
+    if data.conditions is None or samples <= len(data.test):
+        return ""
+    return f"{samples} samples were asked for, but only {len(data.test)} test rows of '{data.name}' have conditions"
 
 
 def _unbuildable(model: Use, data: Dataset) -> str:
