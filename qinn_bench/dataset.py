@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -181,6 +182,17 @@ class Dataset:
                 )
             if name == "labels" and not np.isin(values, (0, 1)).all():
                 raise Refused(f"data '{self.name}': a label of the {part} rows is neither 0 (background) nor 1")
+
+    @property
+    def content(self) -> str:
+        """The fingerprint of the rows and, where there are some, of their labels and conditions."""
+        beside = [part for parts in (self.labels, self.conditions) if parts is not None for part in parts]
+        if not beside:
+            return self.fingerprint
+        digest = hashlib.sha256(self.fingerprint.encode())
+        for part in beside:
+            digest.update(repr(part.shape).encode() + np.ascontiguousarray(part, dtype=np.float64).tobytes())
+        return digest.hexdigest()
 
     @property
     def shape(self) -> tuple[int, ...]:

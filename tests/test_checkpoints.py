@@ -222,3 +222,44 @@ def test_adversaries_learn():
     model, rows = made("adam"), Batch(zoo.features(3))
     outcome = fit(model, rows, rows, Budget(steps=400, batch=128, learning_rate=0.02, precision="float64"), ("d",))
     assert outcome.status == "ok" and outcome.training.best_loss < 0.1 * outcome.valid_loss[0]
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "foreign", "says"),
+    [("lion", False, "there are: adam, rmsprop, sgd"), ("adam", True, "none of the model's")],
+)
+def test_a_player_that_cannot_be_trained_is_refused(optimiser, foreign, says):
+    class Odd(Duel):
+        def players(self):
+            one, other = super().players()
+            parameters = list(nn.Linear(2, 2).parameters()) if foreign else other.parameters
+            return one, Player("odd", parameters, other.loss, optimiser)
+
+    rows = Batch(zoo.features(3)[:64])
+    with pytest.raises(Refused, match=says):
+        fit(Odd(3).double(), rows, rows, Budget(steps=1), ("p",))
+
+
+def test_a_training_that_draws_from_the_global_stream_goes_on_too(tmp_path):
+    class Forgetful(Duel):
+        def __init__(self):
+            super().__init__(3)
+            self.generator = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+
+        def sample(self, n, rng, condition=None):
+            return self.generator(torch.randn(n, 3, generator=rng, dtype=torch.float64))
+
+    def run(checkpoint=None, stop_at=None):
+        torch.manual_seed(5)
+        model, rows = Forgetful().double(), Batch(zoo.features(3)[:90])
+
+        def on_step(step):
+            if step == stop_at:
+                raise Stopped
+
+        budget = Budget(steps=STEPS, batch=32, check_every=5, precision="float64")
+        return model, fit(model, rows, rows[:50], budget, ("g",), on_step, checkpoint)
+
+    with pytest.raises(Stopped):
+        run(Checkpoint(tmp_path / "cell", every=0), 13)
+    same(run(Checkpoint(tmp_path / "cell", every=0)), run())

@@ -244,3 +244,12 @@ def test_figures_are_drawn_of_what_there_is(finished, capsys, tmp_path):
         f"spots[events=400,mixed={mixed}]_losses" for mixed in (False, True)
     }
     assert {"moons_observables", "moons_losses", "showers_of_two_observables", "showers_of_two_losses"} <= drawn
+
+
+def test_labels_and_conditions_are_part_of_what_makes_a_number(known):
+    spots, showers = (registry.make("data", Use(name=name)) for name in ("spots", "showers_of_two"))
+    other = replace(spots, labels=spots.labels._replace(test=1 - spots.labels.test))
+    warmer = replace(showers, conditions=showers.conditions._replace(test=showers.conditions.test + 1))
+    assert spots.content != other.content and showers.content != warmer.content
+    moons: Dataset = registry.make("data", Use(name="moons"))
+    assert moons.content == moons.fingerprint

@@ -118,7 +118,7 @@ def inputs_of(cell: Cell, data: Dataset, size: int | None = None) -> dict[str, s
     """
     inputs = {
         "cell": _hash(_spelled(cell)),
-        "data": data.fingerprint,
+        "data": data.content,
         "transforms": transforms_fingerprint(data.transform),
         **code_of(cell.model.name, cell.control),
     }

@@ -99,7 +99,7 @@ def _order(study: Study, slot: Slot, shape: _Shape, data: Dataset, results: Path
         row=slot.row,
         results=results,
         metrics=metrics,
-        data_hash=data.fingerprint,
+        data_hash=data.content,
         inputs=inputs,
         family=slot.family,
         size=slot.size,

@@ -62,13 +62,14 @@ class Checkpoint:
         return None
 
     def keep(self, state: Callable[[], Any]) -> None:
-        """Write the state, whole or not at all, if it is time to; a disk that does not take it is no failure."""
+        """Write the state, whole or not at all, if it is time to; a disk that does not take it, or a state that
+        has no form on disk, is no failure."""
         if time.monotonic() - self._kept < self.every:
             return
         arrays: Arrays = {}
-        tree = {"made_by": _made_by(), "state": _packed(state(), arrays)}
-        arrays[TREE] = np.array(json.dumps(tree))
-        with suppress(OSError):
+        with suppress(OSError, TypeError):  # NumPy has not all types of torch.
+            tree = {"made_by": _made_by(), "state": _packed(state(), arrays)}
+            arrays[TREE] = np.array(json.dumps(tree))
             write_whole(self.path, lambda file: np.savez(file, allow_pickle=False, **arrays))
         self._kept = time.monotonic()
 

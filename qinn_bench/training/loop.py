@@ -18,6 +18,11 @@ from qinn_bench.training.batches import Batches
 from qinn_bench.training.checkpoints import Checkpoint
 from qinn_bench.values import Budget, Refused, Status, Training
 
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
 FOUND = ("step", "recent", "steps", "train_loss", "valid_loss", "seconds", "best_step", "best_loss", "cpu_to_best")
 """What a training has found so far, by the names of its attributes."""
 
@@ -75,12 +80,8 @@ class _Trained:
     def __init__(self, player: Player, budget: Budget, *, alone: bool) -> None:
         self.player, self.clip = player, budget.clip
         rate = player.learning_rate * budget.learning_rate
-        if player.optimiser == "adam":
-            self.optimiser: torch.optim.Optimizer = torch.optim.Adam(player.parameters, rate, betas=player.betas)
-        elif player.optimiser == "rmsprop":
-            self.optimiser = torch.optim.RMSprop(player.parameters, rate)
-        else:
-            self.optimiser = torch.optim.SGD(player.parameters, rate)
+        betas = {"betas": player.betas} if player.optimiser == "adam" else {}
+        self.optimiser: torch.optim.Optimizer = OPTIMISERS[player.optimiser](player.parameters, rate, **betas)
         self.schedule = _schedule(self.optimiser, budget, rate)
         # The gradient of an adversary is for its own parameters alone.
         self.moved = None if alone else list(player.parameters)
@@ -109,7 +110,7 @@ class _Loop:
         self.model, self.valid, self.budget, self.names, self.checkpoint = model, valid, budget, names, checkpoint
         self.batches = Batches(train, budget.batch, torch_rng("batches", *names))
         self.rng = torch_rng("loss", *names)
-        players = _checked(model.players())
+        players = _checked(model)
         self.players = [_Trained(player, budget, alone=len(players) == 1) for player in players]
         self.best: dict[str, Tensor] = {}
         self.best_step, self.best_loss, self.cpu_to_best = 0, math.inf, 0.0
@@ -180,6 +181,7 @@ class _Loop:
             "best": self.best,
             "batches": self.batches.state(),
             "rng": self.rng.get_state(),
+            "global_rng": torch.get_rng_state(),
             "players": [[one.optimiser.state_dict(), one.schedule.state_dict()] for one in self.players],
             "found": {name: getattr(self, name) for name in FOUND},
             "before_cpu": self.before_cpu + time.process_time() - self.started_cpu,
@@ -194,6 +196,7 @@ class _Loop:
         self.model.load_state_dict(state["model"])
         self.batches.resume(state["batches"])
         self.rng.set_state(state["rng"])
+        torch.set_rng_state(state["global_rng"])
         for one, (optimiser, schedule) in zip(self.players, state["players"], strict=True):
             one.optimiser.load_state_dict(optimiser)
             one.schedule.load_state_dict(schedule)
@@ -223,14 +226,23 @@ class _Loop:
         )
 
 
-def _checked(players: tuple[Player, ...]) -> tuple[Player, ...]:
-    """The players of a model, if each has parameters of its own.
+def _checked(model: Model) -> tuple[Player, ...]:
+    """The players of a model, if each trains parameters of the model that are its own.
 
     Raises:
-        Refused: two share some, one has none or takes no step, or there is no player.
+        Refused: two share some, one has none or others than the model's, takes no step or has no such optimiser, or
+            there is no player.
     """
-    seen: dict[int, str] = {}
+    players, seen = model.players(), dict[int, str]()
+    of_model = {id(parameter) for parameter in model.parameters()}
     for player in players:
+        if player.optimiser not in OPTIMISERS:
+            known = ", ".join(OPTIMISERS)
+            raise Refused(f"player '{player.name}' asks for the optimiser '{player.optimiser}'; there are: {known}")
+        if any(id(parameter) not in of_model for parameter in player.parameters):
+            raise Refused(
+                f"player '{player.name}' trains a parameter that is none of the model's; its own are expected"
+            )
         if not player.parameters or player.updates < 1:
             raise Refused(f"player '{player.name}' has nothing to train; parameters and at least 1 update are expected")
         for parameter in player.parameters:
