@@ -24,7 +24,6 @@ from qinn_bench.values import Budget, Use
 DRAWN = 50
 NO_EFFECT = 1e-9
 """A trained number whose largest derivative is below this share of the largest of all has no effect but rounding."""
-OPTIMISERS = ("adam", "rmsprop", "sgd")
 STEPS = 8
 STATELESS = (
     "it ends in other numbers after an interruption: what it carries from step to step is in no buffer, or it draws "
