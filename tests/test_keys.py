@@ -100,7 +100,7 @@ def test_wording_and_places_change_no_content(copied):
     [
         ("reference_models/_parts/flow.py", "nn.SiLU()", "nn.GELU()", FLOWS),
         ("reference_models/_parts/solver.py", "STEPS, CHUNK = 60", "STEPS, CHUNK = 61", {"qinn", "hybrid_qinn"}),
-        ("qinn_bench/training/loop.py", "torch.optim.Adam(", "torch.optim.SGD(", {"training"}),
+        ("qinn_bench/training/loop.py", '"adam": torch.optim.Adam,', '"adam": torch.optim.SGD,', {"training"}),
         ("qinn_bench/training/loop.py", "= player, budget.clip", "= player, 2 * budget.clip", {"training"}),
         ("qinn_bench/study/train_cell.py", 'seed_of("init"', 'seed_of("start"', {"training"}),
         (

@@ -18,7 +18,7 @@ from qinn_bench.laws.cases import BACKEND, ModelCase, toy
 from qinn_bench.laws.law import Spared, collected, expect
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training.checkpoints import Checkpoint
-from qinn_bench.training.loop import Fit, fit
+from qinn_bench.training.loop import OPTIMISERS, Fit, fit
 from qinn_bench.values import Budget, Use
 
 DRAWN = 50
