@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from qinn_bench.about import About, RowKind
 from qinn_bench.dataset import MetricColumn, columns_stated
-from qinn_bench.files import read_bytes
+from qinn_bench.files import read_bytes, short
 from qinn_bench.outside import KINDS, Kind
 from qinn_bench.registry import GIVEN, MAKERS, MOVED
 from qinn_bench.values import Direction, Knobs, Role
@@ -79,6 +79,15 @@ def kinds_of(file: Path) -> list[Kind]:
     named |= {name for name, _ in _assigned(tree)}
     named |= {alias.asname or alias.name for one in tree.body if isinstance(one, ast.ImportFrom) for alias in one.names}
     return [kind for kind in KINDS if MAKERS.get(kind, "METRICS") in named]
+
+
+def why_unreadable(file: Path) -> str:
+    """Why the text of a file is no Python, with the line; empty where it is."""
+    try:
+        ast.parse(read_bytes(file), file.name)
+    except (SyntaxError, ValueError) as error:
+        return short(error)
+    return ""
 
 
 class Unreadable(Exception):

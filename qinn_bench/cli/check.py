@@ -48,6 +48,8 @@ def _named(what: str) -> tuple[Kind, Use]:
     if path.suffix == ".py" or path.is_file():
         if not path.is_file():
             raise Refused(f"there is no file '{what}'; a file ending in .py, or a name of what exists, was expected")
+        if path.suffix == ".py" and (wrong := file_text.why_unreadable(path)):
+            raise Refused(f"'{what}' cannot be read: {wrong}")
         kinds = file_text.kinds_of(path)
         if len(kinds) != 1 or path.suffix != ".py":
             makers = "build (a model), load (a data set) and METRICS (metrics)"

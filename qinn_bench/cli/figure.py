@@ -32,7 +32,10 @@ def run(options: argparse.Namespace) -> int:
     for odd in selection.odd:
         print(odd, file=sys.stderr)
     folder = options.out or options.results / "figures" / selection.study.name
-    for (data, kind), figure in figures_of(selection, options.results, options.observable).items():
+    drawn = figures_of(selection, options.results, options.observable)
+    if not drawn:
+        raise Refused(f"'{selection.study.name}' has nothing to draw: no samples to compare and no curves of training")
+    for (data, kind), figure in drawn.items():
         for path in figure_style.save(figure, folder / file_name(f"{data}_{kind}")):
             print(path)
     return 0

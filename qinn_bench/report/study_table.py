@@ -42,7 +42,9 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None, title
         Refused: no records, two records of one row, data set and seed, or a column that does not exist.
     """
     if not records:
-        raise Refused("a table was asked for, but there are no records yet; run the study first")
+        raise Refused(
+            "a table was asked for, but there are no records of its cells yet; run the study first, or name the folder of its results (--results)"
+        )
     groups = groups_of(records)
     asked = tuple(dict.fromkeys(columns or default_columns(records)))
     _check_columns(asked, records)
