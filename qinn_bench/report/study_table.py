@@ -43,7 +43,7 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None, title
     """
     if not records:
         raise Refused(
-            "a table was asked for, but there are no records of its cells yet; run the study first, or name the folder of its results (--results)"
+            "a table was asked for, but there are no records yet; run the study first, or name its results (--results)"
         )
     groups = groups_of(records)
     asked = tuple(dict.fromkeys(columns or default_columns(records)))
