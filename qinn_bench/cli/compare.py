@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
+from qinn_bench.report.budget_table import tables
 from qinn_bench.report.compared_rows import ComparedRows
 from qinn_bench.report.forms import FORMS
+from qinn_bench.statistics.findings import CompareTerms
 from qinn_bench.values import Refused
 from qinn_bench.verdicts.all_against_all import compared, terms_of, with_control
 from qinn_bench.verdicts.outside_results import Columns, read
+from qinn_bench.verdicts.outside_trials import at_budgets, flips, read_trials
 from qinn_bench.writing import write_text
 
 PICTURES = (".png", ".pdf")
@@ -24,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--column", default="", help="the column that names the data sets (default: there is one)")
     parser.add_argument("--value", required=True, help="the column of scores")
     parser.add_argument("--seed", default="", help="the column that tells runs apart; runs of equal seed are paired")
+    parser.add_argument(
+        "--trial", default="", help="the column that tells the trials of a search apart: verdicts by budget"
+    )
     parser.add_argument("--sd", default="", help="the column of standard deviations over runs, where scores are means")
     parser.add_argument("--n", default="", help="the column of the numbers of runs, where scores are means")
     parser.add_argument("--rows", default="", help="compare these rows only, separated by commas")
@@ -49,9 +57,11 @@ def run(options: argparse.Namespace) -> int:
     """Print how the rows stand and what is said of each two of them."""
     if options.figure and options.figure.suffix not in PICTURES:
         raise Refused(f"the figure is to be '{options.figure}', expected a name that ends with {' or '.join(PICTURES)}")
-    columns = Columns(options.row, options.value, options.column, options.seed, options.sd, options.n)
+    columns = Columns(options.row, options.value, options.column, options.seed, options.sd, options.n, options.trial)
     terms = terms_of(options.better, options.margin, options.level, options.over, options.control)
     asked = [name.strip() for name in next(csv.reader([options.rows], skipinitialspace=True), [])]
+    if options.trial:
+        return _by_budget(options, columns, terms, asked)
     results = read(options.file, columns, options.drop, with_control(asked, terms))
     shown = ComparedRows(compared(results, terms), options.file.name, options.summary)
     if options.figure:
@@ -61,6 +71,30 @@ def run(options: argparse.Namespace) -> int:
         write_text(options.out, text)
     else:
         print(text)
+    return 0
+
+
+def _by_budget(options: argparse.Namespace, columns: Columns, terms: CompareTerms, asked: Sequence[str]) -> int:
+    """Print the expected best of k trials of each row, and the verdicts at every k."""
+    if options.figure:
+        raise Refused("--figure draws critical differences, of which there are some at every budget; leave --trial out")
+    trials = read_trials(options.file, columns, options.drop, with_control(asked, terms))
+    budgets = at_budgets(trials, terms)
+    if options.format == "json":
+        text = (
+            json.dumps(
+                {"budgets": [at.model_dump() for at in budgets], "flips": [one.model_dump() for one in flips(budgets)]},
+                indent=1,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
+    else:
+        text = "\n".join(FORMS[options.format](table) for table in tables(trials, budgets, options.file.name))
+    if options.out:
+        write_text(options.out, text)
+    else:
+        print(text, end="")
     return 0
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from qinn_bench.files import short
 from qinn_bench.values import Refused
-from qinn_bench.verdicts.outside_results import Cells, Columns, Results, check_roles, read_cells
+from qinn_bench.verdicts.outside_lines import Cells
+from qinn_bench.verdicts.outside_results import Columns, Results, check_roles, read_cells
 
 NAME = "the frame"
 FIRST_LINE = 2

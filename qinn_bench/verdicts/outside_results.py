@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from qinn_bench.files import read_text
 from qinn_bench.values import Array, Refused
+from qinn_bench.verdicts.outside_lines import Cells, lines_of
 
 SHOWN = 3
 """How many missing scores, and how many rows that cost scores, are named."""
@@ -23,7 +21,6 @@ LARGEST = 1e100
 """The largest score, margin or standard deviation, so that its square is still a double; what is smaller than one over
 it counts as zero."""
 MOST_RUNS = 1e15
-SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 HOLES = frozenset({"", "nan", "na", "n/a", "#n/a", "none", "null", "-", "–", "—", "?"})
 """What stands in a cell without a score, in lower case."""
@@ -33,11 +30,12 @@ Replicate = tuple[str, str]
 class Columns(NamedTuple):
     """The names of a file's columns: what is compared, on what (empty: one data set), and its scores.
 
-    With `sd` and `n` the value is a mean over n runs of that standard deviation; with `seed` there is a line a run.
+    With `sd` and `n` the value is a mean over n runs of that standard deviation; with `seed` there is a line a run,
+    with `trial` a line a trial of a search for the best settings (`outside_trials`).
 
     Example:
         >>> Columns(row="model", value="auc", column="data", seed="seed")
-        Columns(row='model', value='auc', column='data', seed='seed', sd='', n='')
+        Columns(row='model', value='auc', column='data', seed='seed', sd='', n='', trial='')
     """
 
     row: str
@@ -46,6 +44,7 @@ class Columns(NamedTuple):
     seed: str = ""
     sd: str = ""
     n: str = ""
+    trial: str = ""
 
 
 class Results(NamedTuple):
@@ -83,8 +82,13 @@ class Results(NamedTuple):
         return [self.scores[:, own] for own in places.values()]
 
 
-class _Score(NamedTuple):
-    """A line of the file; the value is not finite where the line has none."""
+class Score(NamedTuple):
+    """A line of the file; the value is not finite where the line has none.
+
+    Example:
+        >>> Score(line=2, value=0.9, sd=0.01, n=5.0).value
+        0.9
+    """
 
     line: int
     value: float
@@ -92,8 +96,7 @@ class _Score(NamedTuple):
     n: float
 
 
-Cells = dict[str, str]
-Scores = dict[tuple[str, Replicate], _Score]
+Scores = dict[tuple[str, Replicate], Score]
 
 
 def read(path: Path, columns: Columns, drop: bool = False, rows: Sequence[str] = ()) -> Results:
@@ -108,7 +111,7 @@ def read(path: Path, columns: Columns, drop: bool = False, rows: Sequence[str] =
             scores of one row on one replicate, a missing score, a row that is not there, or fewer than two rows.
     """
     check_roles(columns)
-    return read_cells(_lines(path, columns), path, columns, drop, rows)
+    return read_cells(lines_of(path, columns), path, columns, drop, rows)
 
 
 def read_cells(
@@ -124,13 +127,15 @@ def read_cells(
     scores: Scores = {}
     for number, cells in lines:
         row, replicate = cells[columns.row], (cells.get(columns.column, "all"), cells.get(columns.seed, ""))
-        score = _score(path, number, cells, columns)
+        score = score_of(path, number, cells, columns)
         if earlier := scores.get((row, replicate)):
             hint = "" if columns.seed or columns.sd else "; name the column that tells its runs apart with --seed"
             where = f"'{row}' on {_named(replicate)}"
             raise Refused(f"{path}: lines {earlier.line} and {number} both hold the score of {where}{hint}")
         scores[row, replicate] = score
-    return _complete(path, scores, _chosen(path, scores, rows), bool(columns.sd), drop)
+    return _complete(
+        path, scores, chosen(path, list(dict.fromkeys(row for row, _ in scores)), rows), bool(columns.sd), drop
+    )
 
 
 def plain_number(text: str) -> float | None:
@@ -147,6 +152,8 @@ def check_roles(columns: Columns) -> None:
     """
     if columns.seed and columns.sd:
         raise Refused("name a column of seeds (one line a run) or of standard deviations (one line a mean), not both")
+    if columns.trial and (columns.seed or columns.sd):
+        raise Refused("name a column of trials (--trial), or of seeds or standard deviations, not both")
     if bool(columns.sd) != bool(columns.n):
         raise Refused("means need both columns, that of their standard deviations (--sd) and of their runs (--n)")
     named = Counter(name for name in columns if name)
@@ -155,69 +162,29 @@ def check_roles(columns: Columns) -> None:
         raise Refused(f"column '{name}' is named for {' and '.join(options)}; each needs a column of its own")
 
 
-def _lines(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, str]]]:
-    """The lines of the file, each with its number and the wanted cells."""
-    text = read_text(path)
-    try:
-        wanted = [name for name in columns if name]
-        separator = _separator(path, text, wanted)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        header = _fields(next(reader, []))
-        places = {name: header.index(name) for name in wanted}
-        for cells in reader:
-            if not any(map(str.strip, cells)):
-                continue
-            if len(cells) == len(header):
-                yield reader.line_num, {name: cells[at].strip() for name, at in places.items()}
-            else:
-                fields = f"{len(cells)} fields, its header {len(header)}"
-                raise Refused(f"{path}: line {reader.line_num} has {fields}")
-    except csv.Error as error:
-        raise Refused(f"{path} is not CSV: {error}") from None
+def score_of(path: Path | str, line: int, cells: Cells, columns: Columns) -> Score:
+    """The score of a line.
 
-
-def _fields(cells: Sequence[str]) -> list[str]:
-    return [name.strip() for name in cells]
-
-
-def _separator(path: Path, text: str, wanted: Sequence[str]) -> str:
-    """The separator under which the header has the wanted columns, each once."""
-    headers = {}
-    for separator in SEPARATORS:
-        cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
-        headers[separator] = _fields(cells)
-    fitting = [separator for separator, header in headers.items() if set(wanted) <= set(header)]
-    separator = fitting[0] if fitting else max(headers, key=lambda one: len(headers[one]))
-    header = headers[separator]
-    seen = f" (separated by {SEPARATORS[separator]})" if separator != "," else ""
-    if len(header) == 1 and header[0] and len(wanted) > 1:
-        only = header[0] if len(header[0]) <= 60 else f"{header[0][:60]}…"
-        raise Refused(f"{path} has one column, '{only}'; fields are separated by commas, semicolons or tabs")
-    if absent := [name for name in wanted if name not in header]:
-        known = ", ".join(name for name in header if name) or "none"
-        near = get_close_matches(absent[0].lower(), [name.lower() for name in header], n=1)
-        meant = next((f"; did you mean '{name}'?" for name in header if near and name.lower() == near[0]), "")
-        raise Refused(f"{path} has no column '{absent[0]}'; it has: {known}{seen}{meant}")
-    if twice := [name for name in wanted if header.count(name) > 1]:
-        raise Refused(
-            f"{path} has {header.count(twice[0])} columns '{twice[0]}'{seen}; which one is meant cannot be told"
-        )
-    return separator
-
-
-def _score(path: Path | str, line: int, cells: dict[str, str], columns: Columns) -> _Score:
-    for role, name in (("row", columns.row), ("column", columns.column), ("seed", columns.seed)):
+    Raises:
+        Refused: a cell that has to say something is empty, or a number is none.
+    """
+    for role, name in (
+        ("row", columns.row),
+        ("column", columns.column),
+        ("seed", columns.seed),
+        ("trial", columns.trial),
+    ):
         if name and not cells[name]:
             raise Refused(f"{path}: line {line} has nothing in column '{name}' (--{role})")
     value = _number(path, line, cells, columns.value)
     if not columns.sd:
-        return _Score(line, value, 0.0, 1.0)
+        return Score(line, value, 0.0, 1.0)
     sd, n = _number(path, line, cells, columns.sd), _number(path, line, cells, columns.n)
     if not all(map(math.isfinite, (value, sd, n))):
-        return _Score(line, math.nan, 0.0, 1.0)
+        return Score(line, math.nan, 0.0, 1.0)
     if sd < 0 or not 2 <= n <= MOST_RUNS or n != round(n):
         raise Refused(f"{path}: line {line} has sd {sd:g} of {n:g} runs, expected sd >= 0 of two runs or more")
-    return _Score(line, value, sd, n)
+    return Score(line, value, sd, n)
 
 
 def _number(path: Path | str, line: int, cells: dict[str, str], column: str) -> float:
@@ -234,9 +201,8 @@ def _number(path: Path | str, line: int, cells: dict[str, str], column: str) -> 
     return number
 
 
-def _chosen(path: Path | str, scores: Scores, asked: Sequence[str]) -> tuple[str, ...]:
+def chosen(path: Path | str, known: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
     """The rows to compare: those asked for, or all."""
-    known = list(dict.fromkeys(row for row, _ in scores))
     for name in asked:
         if name not in known:
             near = get_close_matches(name, known, n=SHOWN, cutoff=0.3) or known[:SHOWN]
@@ -249,7 +215,7 @@ def _chosen(path: Path | str, scores: Scores, asked: Sequence[str]) -> tuple[str
 
 def _complete(path: Path | str, scores: Scores, rows: tuple[str, ...], means: bool, drop: bool) -> Results:
     replicates = tuple(dict.fromkeys(replicate for row, replicate in scores if row in set(rows)))
-    nothing = _Score(0, math.nan, math.nan, math.nan)
+    nothing = Score(0, math.nan, math.nan, math.nan)
     table = np.array([[scores.get((row, one), nothing) for one in replicates] for row in rows], dtype=np.float64)
     hole = np.isnan(table[..., 1])
     kept = np.logical_not(hole.any(0))
