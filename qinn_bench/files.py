@@ -47,11 +47,13 @@ def places(path: Path) -> tuple[Path, ...]:
 
 
 def named(path: Path, folder: str, kind: str) -> tuple[Path, str]:
-    """The file that a name or a path stands for, in a folder of the project's own or as it is; and what to say where
-    there is none, with the names that there are."""
+    """The file that a name or a path stands for, in a folder of the project's own or as it is, with or without its
+    ``.toml``; and what to say where there is none, with the names that there are."""
     known = sorted({file.stem for place in places(Path(folder)) for file in place.glob("*.toml")})
     if path.name in known and path.name == str(path) and not path.exists():
         return Path(folder) / f"{path.name}.toml", ""
+    if not path.exists() and path.suffix != ".toml" and (own := path.with_name(f"{path.name}.toml")).is_file():
+        path = own
     names = f"; by name there are: {', '.join(known)}" if known else ""
     return path, f"there is no {kind} '{path}'{names}"
 

@@ -404,3 +404,12 @@ def test_what_is_at_hand_is_what_the_package_ships():
     shipped = {source for place, source in written["packages"].items() if place == f"qinn_bench/shipped/{source}"}
     assert shipped == files.SHIPPED and all((ROOT / folder).is_dir() for folder in shipped)
     assert set(written["packages"].values()) == shipped | {"qinn_bench", "reference_models"}
+
+
+def test_a_name_stands_for_the_file_of_that_name_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "mine.toml", b"")
+    assert files.named(Path("mine"), "benchmarks/studies", "study file")[0] == Path("mine.toml")
+    assert files.named(Path("mine.toml"), "benchmarks/studies", "study file")[0] == Path("mine.toml")
+    assert files.named(Path("quick"), "benchmarks/studies", "study file")[0] == Path("benchmarks/studies/quick.toml")
+    assert "there is no study file 'other'" in files.named(Path("other"), "benchmarks/studies", "study file")[1]

@@ -183,5 +183,6 @@ def _place(name: str) -> Path:
     if name == BUNDLED:
         return Path(__file__).parent / "samples" / "zjets"
     if name not in names():
-        raise Refused(f"no sample is called '{name}'; there are: {', '.join(names())}")
+        own = f'; a table of yours is the data set "table[path={name}]"' if Path(name).is_file() else ""
+        raise Refused(f"no sample is called '{name}'; there are: {', '.join(names())}{own}")
     return folder() / name
