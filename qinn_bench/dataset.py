@@ -155,7 +155,7 @@ class Dataset:
             known = ", ".join(f"{axes} ({kind})" for kind, axes in AXES.items())
             raise Refused(f"data '{self.name}': its rows have {len(self.shape)} axes; there are rows of {known}")
         for part, rows in zip(PARTS, (self.train, self.valid, self.test), strict=True):
-            bad = ~np.isfinite(rows.reshape(len(rows), self.dim))
+            bad = ~np.isfinite(rows.reshape(len(rows), prod(rows.shape[1:])))
             for i in np.flatnonzero(bad.any(axis=0)):
                 name = self.columns[i].name if i < len(self.columns) else f"number {i}"
                 raise Refused(

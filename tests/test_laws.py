@@ -364,7 +364,7 @@ def test_a_broken_law_is_a_verdict_and_a_bad_input_an_error(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("mine.py", "def build(", "has none of them"),
+        ("mine.py", "def build(", "cannot be read: '(' was never closed (mine.py, line 1)"),
         ("mine.py", "def build(dim): ...\nMETRICS = ()", "has build and METRICS"),
         ("mine.py", "import nosuch\ndef build(dim): ...", "No module named 'nosuch'"),
         ("mine.py", "def build(dim, *, x=[]): ...", "the default of its knob 'x' is []"),

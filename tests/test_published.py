@@ -128,8 +128,9 @@ def test_capacity_and_claims_say_the_same_from_published_records(tmp_path, capsy
         for source in (["--results", str(tmp_path)], ["--results", str(tmp_path / "no"), "--records", str(path)]):
             assert main([*verb, *source, "--json"]) in (0, 1, 5)
             found.append(json.loads(capsys.readouterr().out))
-        assert found[0].pop("notes") == []
-        assert [note.startswith(f"Records: {len(records)} from {path}") for note in found[1].pop("notes")] == [True]
+        # The study of these claims is no file that is at hand.
+        notes = [[note for note in one.pop("notes") if not note.startswith("Whether these")] for one in found]
+        assert notes[0] == [] and len(notes[1]) == 1 and notes[1][0].startswith(f"Records: {len(records)} from {path}")
         assert found[0] == found[1]
     assert main([*verb, "--records", str(path)]) in (0, 1, 5)
     assert "Records: " in capsys.readouterr().out
