@@ -222,3 +222,9 @@ def test_two_files_of_one_name_are_refused(tmp_path, capsys):
     (tmp_path / "mine.toml").write_text(text)
     assert main(["status", "mine.toml"]) == 2
     assert "are called 'my.csv'" in capsys.readouterr().err
+
+
+def test_an_index_with_a_name_is_a_column(tmp_path):
+    frame().set_index("x").to_parquet("named.parquet")
+    frame().to_parquet("plain.parquet")
+    assert [column.name for column in made(path="named.parquet").columns] == NAMES

@@ -104,6 +104,8 @@ def _read_parquet(path: Path) -> FileTable:
         frame = pd.read_parquet(io.BytesIO(content))
     except Exception as error:  # Damaged bytes make pyarrow raise errors of several kinds.
         raise Refused(f"{path} is no table in Parquet: {short(error)}") from None
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()  # An index with a name is a column to whoever gave it one.
     return _of_frame(tuple(map(str, frame.columns)), frame)
 
 
