@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -20,16 +20,21 @@ SOURCES, CONTROLS = 6, 6
 """So many times a row may be repeated by ``variance`` and by ``controls``."""
 
 
-def check_model(name: str, knobs: Mapping[str, Knob], sizes: Collection[str] = (), depth: str = "") -> None:
+def check_model(
+    name: str, knobs: Mapping[str, Knob], sizes: Mapping[str, tuple[Knob, ...]] | None = None, depth: str = ""
+) -> None:
     """Let the knobs of a model pass with which it can be built in reasonable time.
 
-    `sizes` are the knobs that are sizes of its parts, and `depth` is the one that is their number.
+    `sizes` are the knobs that are sizes of its parts, each with the values that the matcher may give it, and `depth` is
+    the one that is their number.
 
     Raises:
-        Refused: a number is too large, or all of them together.
+        Refused: a number is too large, or all of them together; or a size is below 1, or below 0 where it may be that.
     """
-    numbers = {knob: value for knob, value in knobs.items() if type(value) is int}
+    numbers, sizes = {knob: value for knob, value in knobs.items() if type(value) is int}, sizes or {}
     for knob, value in numbers.items():
+        if value < (least := int(0 not in sizes[knob]) if knob in sizes else value):
+            raise Refused(f"model '{name}': knob '{knob}' is {value}, at least {least} was expected")
         _check(f"model '{name}': knob '{knob}'", value, DEPTH if knob == depth else WIDTH if knob in sizes else KNOBS)
     if (size := prod(max(1, abs(value)) for value in numbers.values())) > KNOBS:
         raise Refused(f"model '{name}': the product of its knobs is {_digits(size)}, at most {KNOBS} was expected")

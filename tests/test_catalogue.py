@@ -242,3 +242,12 @@ def test_a_study_of_the_project_is_found_by_its_name(tmp_path, monkeypatch, caps
     assert said.count("by name there are: capacity_zjets, losses, nightly, quick, toys, variance") == 2
     (tmp_path / "quick").write_text("name = 3")
     assert main(["status", "quick"]) == 2 and "quick" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("knobs", "least"), [({"blocks": -1}, 1), ({"blocks": 0}, 1), ({"hidden": 0}, 1)])
+def test_a_size_below_the_smallest_is_refused_before_anything_is_built(knobs, least):
+    with pytest.raises(Refused, match=f"at least {least} was expected"):
+        registry.spell_out("model", Use(name="affine_inn", knobs=knobs))
+    assert registry.spell_out("model", Use(name="qinn", knobs={"preparation": 0}))
+    with pytest.raises(Refused, match="at least 0 was expected"):
+        registry.spell_out("model", Use(name="qinn", knobs={"preparation": -1}))
