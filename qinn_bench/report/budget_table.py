@@ -15,12 +15,8 @@ def tables(trials: Trials, budgets: Sequence[AtBudget], name: str) -> tuple[Tabl
     return _curves(trials, budgets, name), _verdicts(budgets, name)
 
 
-def _title(at: AtBudget) -> str:
-    return "all" if at.trials is None else str(at.trials)
-
-
 def _headings(budgets: Sequence[AtBudget]) -> tuple[Heading, ...]:
-    return tuple(Heading(f"best_of_{_title(at)}", _title(at)) for at in budgets)
+    return tuple(Heading(f"best_of_{at.title}", at.title) for at in budgets)
 
 
 def _curves(trials: Trials, budgets: Sequence[AtBudget], name: str) -> Table:
@@ -60,12 +56,10 @@ def _verdicts(budgets: Sequence[AtBudget], name: str) -> Table:
 
 
 def _cell(at: AtBudget, first: str, second: str) -> str:
-    for pair in at.findings.overall or at.findings.pairs:
+    for pair in at.pairs:
         if {pair.first, pair.second} == {first, second}:
-            turned = pair.first != first
-            outcome = (
-                TURNED.get(pair.comparison.outcome, pair.comparison.outcome) if turned else pair.comparison.outcome
-            )
+            turned, told = pair.first != first, pair.comparison.outcome
+            outcome = TURNED.get(told, told) if turned else told
             counts = (pair.losses, pair.wins) if turned else (pair.wins, pair.losses)
             return f"{SIGNS[outcome]} {counts[0]}:{counts[1]}"
     return ""

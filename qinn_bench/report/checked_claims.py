@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,8 @@ from qinn_bench.files import named
 from qinn_bench.records import known
 from qinn_bench.report.claims_table import table
 from qinn_bench.report.table_value import Table
-from qinn_bench.study import progress, study_files
-from qinn_bench.study.selection import EVERY, select
-from qinn_bench.values import Refused
+from qinn_bench.study import grid, matched, progress, study_files
+from qinn_bench.values import Record, Refused
 from qinn_bench.verdicts import claim_file, claim_locks, claims
 from qinn_bench.verdicts.claim_file import Claims
 from qinn_bench.verdicts.claims import Ruling
@@ -77,15 +76,16 @@ def check_file(path: Path, results: Path, records: Path | None = None) -> Checke
     file = claim_file.load(path)
     studied, notes = known.of_study(file.study_name, results, records)
     rulings = claims.check(file, studied, results, arrays=not records)
-    notes += _of_other_versions(file, results, records) if studied else []
+    notes += _of_other_versions(file, studied, results) if studied else []
     return CheckedClaims(file, rulings, claim_locks.standing(path, file, studied), tuple(notes))
 
 
-def _of_other_versions(file: Claims, results: Path, records: Path | None) -> list[str]:
+def _of_other_versions(file: Claims, studied: Sequence[Record], results: Path) -> list[str]:
     """What has to be said of records that are not of this version of the study, of its data and of the code."""
     try:
-        selection = select(study_files.load_study(Path(file.study)), results, EVERY, records)
+        study = study_files.load_study(Path(file.study))
+        drawn = grid.draw(study)
+        cells = progress.standings(grid.slots(study, drawn, matched.read(results, study.name)), drawn, studied)
     except Refused as refusal:
         return [f"Whether these records are of this version is not known: {refusal}."]
-    other, differs = progress.of_other_inputs(selection.cells)
-    return [f"{other} of these records are not of this version: {differs}."] if other else []
+    return progress.said_of_versions(cells)

@@ -62,7 +62,4 @@ def _published(path: Path, study: str, cells: Sequence[CellStanding]) -> tuple[l
     records = [one.record for one in cells if one.record]
     if not records:
         raise Refused(f"{path} has no record of the cells of '{study}' that were asked for")
-    notes, (other, differs) = [published.said(path, records)], progress.of_other_inputs(cells)
-    if other:
-        notes.append(f"{other} of these records are not of this version: {differs}.")
-    return records, notes
+    return records, [published.said(path, records), *progress.said_of_versions(cells)]

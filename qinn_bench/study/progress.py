@@ -107,6 +107,12 @@ def of_other_inputs(cells: Sequence[CellStanding]) -> tuple[int, str]:
     return len(told), keys.counted(reason for reasons in told for reason in reasons)
 
 
+def said_of_versions(cells: Sequence[CellStanding]) -> list[str]:
+    """A note on records of these cells that are not of this version; none where all are."""
+    other, differs = of_other_inputs(cells)
+    return [f"{other} of these records are not of this version: {differs}."] if other else []
+
+
 def told_of_stale(cells: Sequence[CellStanding]) -> str:
     """The rows of these cells, each with how many of its records are not of this version, and what differs."""
     rows = Counter(one.slot.row for one in cells)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qinn_bench.statistics.budget_curves import expected_best, expected_error
-from qinn_bench.statistics.findings import CompareTerms, Findings
+from qinn_bench.statistics.findings import CompareTerms, Findings, RowPair
 from qinn_bench.values import Array, Estimate, Refused, Value
 from qinn_bench.verdicts.all_against_all import compared
 from qinn_bench.verdicts.outside_lines import lines_of
@@ -57,6 +57,16 @@ class AtBudget(Value):
     trials: int | None
     means: dict[str, Estimate]
     findings: Findings
+
+    @property
+    def title(self) -> str:
+        """The budget in a word: the number of trials, or ``all``."""
+        return "all" if self.trials is None else str(self.trials)
+
+    @property
+    def pairs(self) -> tuple[RowPair, ...]:
+        """What is said of each two rows over all data sets, or on the only one."""
+        return tuple(self.findings.overall or self.findings.pairs)
 
 
 class Flip(Value):
@@ -150,12 +160,12 @@ def flips(budgets: Sequence[AtBudget]) -> tuple[Flip, ...]:
     """For each pair of rows at which budgets which one is better, and whether both ever are."""
     decided: dict[tuple[str, str], dict[str, str]] = {}
     for at in budgets:
-        for pair in at.findings.overall or at.findings.pairs:
+        for pair in at.pairs:
             first, second = sorted((pair.first, pair.second))
             own = decided.setdefault((first, second), {})
             if pair.comparison.outcome in ("better", "worse"):
                 ahead = pair.first if pair.comparison.outcome == "better" else pair.second
-                own["all" if at.trials is None else str(at.trials)] = ahead
+                own[at.title] = ahead
     return tuple(
         Flip(first=first, second=second, better_at=own, flips=len(set(own.values())) > 1)
         for (first, second), own in decided.items()
