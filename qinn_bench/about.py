@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from qinn_bench.values import Knob, Knobs, Role, Value
 
 RowKind = Literal["flat", "image", "voxels"]
 """A row is a vector of features, channels of pixels, or channels of cells in layers, angles and radii."""
+
+
+class KnobSpan(Value):
+    """The numbers from `low` to `high` that tuning may try for a knob, on a logarithmic scale unless `log` is false.
+
+    Raises:
+        pydantic.ValidationError: nothing lies between the ends, or a logarithmic scale would begin at 0 or below.
+
+    Example:
+        >>> KnobSpan(low=10, high=300).log
+        True
+    """
+
+    low: float
+    high: float
+    log: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"a span from {self.low:g} to {self.high:g} holds nothing; its ends in order are expected")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic span begins at {self.low:g}, but above 0 is expected")
+        return self
 
 
 class About(Value):
@@ -24,6 +48,7 @@ class About(Value):
         depth: the one of `knobs` that says how deep the model is.
         tiny: the knobs of the smallest instance, on which the laws are checked.
         later: the knobs that came after records were published, each with the value that leaves the model as it was.
+        tune: what tuning may try of each knob that is no size: a span of numbers, or a choice of values.
         needs_density: whether it can be built only for data whose density is known.
         rows: the kinds of rows that it takes.
         supervised: whether it may see labels.
@@ -44,6 +69,7 @@ class About(Value):
     depth: str = ""
     tiny: Knobs = Field(default={})
     later: Knobs = Field(default={})
+    tune: dict[str, KnobSpan | tuple[Knob, ...]] = Field(default={})
     needs_density: bool = False
     rows: tuple[RowKind, ...] = ("flat",)
     supervised: bool = False

@@ -18,7 +18,7 @@ from qinn_bench.outside import KINDS, Kind
 from qinn_bench.registry import GIVEN, MAKERS, MOVED
 from qinn_bench.values import Direction, Knobs, Role
 
-UNREAD = frozenset({"citation", "published", "knobs", "depth", "tiny"})
+UNREAD = frozenset({"citation", "published", "knobs", "depth", "tiny", "tune"})
 """Fields of `About` that only the matcher and the laws ask for, which import the file: their values may be computed."""
 
 

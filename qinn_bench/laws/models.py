@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from qinn_bench import registry
+from qinn_bench.about import KnobSpan
 from qinn_bench.building import make_model
 from qinn_bench.contracts import Density, Model, Reconstructor, Sampler, Scorer, count_parameters
 from qinn_bench.laws.cases import BACKEND, ModelCase, toy
@@ -19,7 +21,7 @@ from qinn_bench.laws.law import Spared, collected, expect
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training.checkpoints import Checkpoint
 from qinn_bench.training.loop import OPTIMISERS, Fit, fit
-from qinn_bench.values import Budget, Use
+from qinn_bench.values import Budget, Knob, Knobs, Use
 
 DRAWN = 50
 NO_EFFECT = 1e-9
@@ -37,7 +39,7 @@ def states_what_it_is(case: ModelCase) -> str:
     about, defaults = registry.about("model", name), registry.knob_defaults("model", name)
     expect(bool((registry.find("model", name).__doc__ or "").strip()), "the file has no docstring")
     expect(bool(about.citation.strip()), "ABOUT has no citation")
-    for part, named in (("knobs", about.knobs), ("tiny", about.tiny), ("later", about.later)):
+    for part, named in (("knobs", about.knobs), ("tiny", about.tiny), ("later", about.later), ("tune", about.tune)):
         unknown = ", ".join(sorted(set(named) - set(defaults)))
         expect(not unknown, f"ABOUT.{part} names {unknown}; there are: {', '.join(defaults) or 'none'}")
     expect((about.depth in about.knobs) == bool(about.knobs), f"ABOUT.depth is '{about.depth}', none of ABOUT.knobs")
@@ -47,9 +49,21 @@ def states_what_it_is(case: ModelCase) -> str:
         expect(bool(values) and rising, f"the values of knob '{knob}' in ABOUT.knobs do not increase")
         typed = all(type(value) is type(defaults[knob]) for value in values)
         expect(typed, f"the values of knob '{knob}' in ABOUT.knobs are not of type {type(defaults[knob]).__name__}")
+    _tunable(about.tune, defaults)
     spelled = registry.spell_out("model", case.use)
     expect(registry.spell_out("model", spelled) == spelled, "its knobs, spelled out, are spelled out otherwise again")
     return f"{len(defaults)} knobs, {len(about.knobs)} of them for the matcher"
+
+
+def _tunable(tune: Mapping[str, KnobSpan | tuple[Knob, ...]], defaults: Knobs) -> None:
+    for knob, stated in tune.items():
+        if isinstance(stated, KnobSpan):
+            number = type(defaults[knob]) in (int, float)
+            expect(number, f"ABOUT.tune gives the knob '{knob}' a span of numbers, but it is none")
+            continue
+        typed = all(type(value) is type(defaults[knob]) for value in stated)
+        expect(typed, f"the values of knob '{knob}' in ABOUT.tune are not of type {type(defaults[knob]).__name__}")
+        expect(len(set(stated)) == len(stated) > 1, f"ABOUT.tune gives the knob '{knob}' no choice of different values")
 
 
 def is_a_model(case: ModelCase) -> str:
