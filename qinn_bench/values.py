@@ -26,6 +26,7 @@ from qinn_bench.nouns.base import (
 )
 from qinn_bench.nouns.record import Certificate, Comparison, Flag, Record, Resources, Training
 from qinn_bench.nouns.study import QUOTES, Budget, Cell, Match, Parameters, Plugins, Row, Study, Use, read_knob
+from qinn_bench.nouns.tuning import Tuning
 
 __all__ = [
     "NAME",
@@ -60,6 +61,7 @@ __all__ = [
     "StudyName",
     "Suspicion",
     "Training",
+    "Tuning",
     "Use",
     "Value",
     "Verdict",

@@ -9,7 +9,7 @@ from qinn_bench import catalogue, registry
 from qinn_bench.study import study_files
 from qinn_bench.study.selection import Filters, check_filters
 
-OF_STUDIES = frozenset({"run", "status", "table", "figure", "publish", "agree", "export"})
+OF_STUDIES = frozenset({"run", "tune", "status", "table", "figure", "publish", "agree", "export"})
 """Verbs that take a study and look up all that it names."""
 OF_MODELS = frozenset({"match"})
 """Verbs whose ``-m`` and ``-d`` are models and data sets and no filters."""

@@ -62,6 +62,7 @@ NEEDED = ("torch", "numpy", "scipy", "sklearn", "pennylane", "normflows", "matpl
 """Libraries that the project installs, and whose absence is no fault of the program."""
 KEPT = {
     "run": "; finished cells are kept, run the same command to go on",
+    "tune": "; finished trials are kept, run the same command to go on",
     "licence": "; the metrics and sizes that are finished are kept",
 }
 """What an interrupt leaves of the verbs that write before their end."""

@@ -17,6 +17,7 @@ VERBS = {
     "data": "make, list, describe and verify data sets",
     "match": "shapes of model families that meet a parameter budget",
     "run": "run a study; what is finished is not run again",
+    "tune": "as many trials for every row of a study, and the verdict at each budget of trials",
     "status": "how far a study is",
     "table": "the table of a study, from its records",
     "check": "the laws of models, data sets and metrics, on a file of yours or on anything by name",

@@ -57,6 +57,9 @@ class Certificate(Value):
 class Training(Value):
     """How a training ended: steps taken, the step and validation loss of the kept weights, and why it stopped.
 
+    gain: by how much the validation loss would still fall if the training went on, extrapolated; None where it was not
+    fitted.
+
     Example:
         >>> Training(steps=2000, best_step=1900, best_loss=7.48, stopped="budget used up").best_step
         1900
@@ -66,6 +69,7 @@ class Training(Value):
     best_step: int
     best_loss: float | None
     stopped: str
+    gain: Estimate | None = None
 
 
 class Resources(Value):
@@ -142,7 +146,9 @@ class Record(Value):
     `family` is the label of the study's row; `row` adds what sets the cell apart in a grid: its size, its budget, its
     control. `control_of` names the row that a control belongs to, `shape` what the row asked the matcher for. `flags`
     say why a number is too good to be believed; a flagged row never wins. `tolerance` is that of the match whose size
-    no model of the row has, where the cell was skipped for it.
+    no model of the row has, where the cell was skipped for it. `validation` is what chooses between trials: the
+    negative log-likelihood of validation rows (normalised where the map is not one-to-one), or the best validation loss
+    of a model without a density.
 
     `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
     it, so that a new or changed metric is taken again without training. `inputs` names all that made the numbers, part
@@ -174,6 +180,7 @@ class Record(Value):
     measured: dict[str, str] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
     certificate: Certificate | None = None
+    validation: Estimate | None = None
     flags: tuple[Flag, ...] = ()
     tolerance: float | None = None
     parameters: Parameters | None = None

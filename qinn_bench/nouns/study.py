@@ -18,6 +18,7 @@ from qinn_bench.nouns.base import (
     StudyName,
     Value,
 )
+from qinn_bench.nouns.tuning import Tuning
 
 QUOTES = "'\""
 """Either encloses a text in ``name[knob=value]``."""
@@ -49,6 +50,10 @@ class Budget(Value):
     check are kept; `patience` counts checks without improvement before training stops (0: never); `clip` is the
     largest allowed norm of the gradient.
 
+    With `until` ``converged``, training goes on from the best weights in further cycles of the schedule, each three
+    times as long as the one before, until the validation loss would fall by less than `margin` (in units of the loss)
+    in another one, or after as many as `cycles`.
+
     Example:
         >>> Budget(steps=500, batch=64).schedule
         'cosine'
@@ -63,6 +68,9 @@ class Budget(Value):
     patience: Annotated[int, Field(ge=0)] = 0
     clip: Annotated[float, Field(gt=0)] = 10.0
     precision: Literal["float32", "float64"] = "float32"
+    until: Literal["steps", "converged"] = "steps"
+    cycles: Annotated[int, Field(ge=2, le=6)] = 3
+    margin: Annotated[float, Field(gt=0)] = 0.02
 
 
 class Use(Value):
@@ -208,7 +216,8 @@ class Study(Value):
     With `controls`, every model that has a circuit comes with its controls, at the `control_sizes` only if any are
     named; with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
     `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is
-    for the data, and is no row yet, becomes one. `plugins` are folders of models, data sets and metrics of the user's.
+    for the data, and is no row yet, becomes one. With `tuning`, each compared row is tuned before it is run. `plugins`
+    are folders of models, data sets and metrics of the user's.
 
     Example:
         >>> study = Study(name="mine", data=("moons",), models=(Row(model="spline_inn"),),
@@ -235,6 +244,7 @@ class Study(Value):
     control_sizes: tuple[Positive, ...] = ()
     floors: bool = False
     variance: bool = False
+    tuning: Tuning | None = None
     plugins: Plugins = Plugins()
 
 

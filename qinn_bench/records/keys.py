@@ -37,7 +37,7 @@ NEUTRAL = frozenset(
             f"qinn_bench.{name}"
             for name in ("values", "dataset", "registry", "reading", "files", "bounds", "repository")
         ),
-        *(f"qinn_bench.nouns.{name}" for name in ("base", "study", "record")),
+        *(f"qinn_bench.nouns.{name}" for name in ("base", "study", "record", "tuning")),
         *("qinn_bench.records.store", "qinn_bench.quantum.backends", "qinn_bench.quantum.tally"),
         *(
             f"qinn_bench.quantum.compiler.{name}"

@@ -104,17 +104,24 @@ def slots(study: Study, drawn: list[Drawn], answers: Answers | None = None) -> I
     for one in drawn:
         for row in rows_of(study, one.data):
             for size in sizes_of(study, row):
-                answer = _answer(study, row, size, one, answers or {})
                 for budget in study.budgets:
+                    answer = answer_of(study, row, size, one, budget, answers or {})
                     of_one = of_row(study, row, size, one.use, budget)
                     for slot in of_one[:1] if answer and answer.skip else of_one:
-                        yield replace(slot, answer=answer, models=(answer.model,)) if answer else slot
+                        yield answered(slot, answer) if answer else slot
 
 
-def _answer(study: Study, row: Row, size: int, drawn: Drawn, answers: Answers) -> Answer | None:
-    if not answers or not (row.shape or row.ladder):
+def answer_of(study: Study, row: Row, size: int, drawn: Drawn, budget: str, answers: Answers) -> Answer | None:
+    """What is known of a row at a size: the matcher's answer, or under a budget that of tuning."""
+    if not answers or not (row.shape or row.ladder or matched.is_tuned(study, row)):
         return None
-    return answers.get(matched.question(study, row, size, drawn.use, drawn.data.fingerprint))
+    return answers.get(matched.question(study, row, size, drawn.use, drawn.data.content, budget))
+
+
+def answered(slot: Slot, answer: Answer) -> Slot:
+    """A cell with the model, and the budget, that were found for it."""
+    cell = slot.cell.model_copy(update={"budget": answer.budget}) if answer.budget else slot.cell
+    return replace(slot, answer=answer, models=(answer.model,), cell=cell)
 
 
 def of_row(study: Study, row: Row, size: int, data: Use, budget: str) -> list[Slot]:

@@ -1,4 +1,4 @@
-"""What the matcher has answered to the rows of a study, kept so that its cells can be told without torch."""
+"""What the matcher and tuning have answered to the rows of a study, so that its cells can be told without torch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from qinn_bench import catalogue
 from qinn_bench.files import read_bytes
 from qinn_bench.records import keys
 from qinn_bench.study.order import Order
 from qinn_bench.study.study_files import label_of
-from qinn_bench.values import Match, Refused, Row, Study, Use, Value
+from qinn_bench.values import Budget, Match, Refused, Row, Study, Use, Value
 from qinn_bench.writing import write_whole
 
 
 class Answer(Value):
-    """The model of a row at one size; or, where no shape meets it, the nearest and why it is to be skipped."""
+    """The model of a row at one size; or, where no shape meets it, the nearest and why it is to be skipped.
+
+    Of a row that is tuned, `budget` is that of its best trial, one of `trials` that count.
+    """
 
     model: Use
     skip: str = ""
+    budget: Budget | None = None
+    trials: int = 0
 
 
 Answers = Mapping[str, Answer]
@@ -30,10 +36,18 @@ Answers = Mapping[str, Answer]
 _ANSWERS = TypeAdapter(dict[str, Answer])
 
 
-def question(study: Study, row: Row, size: int, data: Use, fingerprint: str) -> str:
-    """The fingerprint of all that an answer hangs on: row, size, tolerance, data and the code of the model."""
+def is_tuned(study: Study, row: Row) -> bool:
+    """Whether a row is tuned before it is run: a compared one of a study that tunes."""
+    return study.tuning is not None and catalogue.made("model", row.model).role == "model"
+
+
+def question(study: Study, row: Row, size: int, data: Use, fingerprint: str, budget: str) -> str:
+    """The fingerprint of all that an answer hangs on: row, size, tolerance, data and the code of the model; of a row
+    that is tuned the terms of tuning and the budget, which is named otherwise for nothing."""
     match = (study.match or Match()).model_dump()
     asked = [row.model, row.knobs, row.shape, row.ladder, match, size, str(data), fingerprint]
+    if study.tuning and is_tuned(study, row):
+        asked += [study.name, study.tuning.model_dump(), study.budgets[budget].model_dump(), label_of(row)]
     text = json.dumps([*asked, keys.code_of(row.model).get("model", "")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -51,16 +65,21 @@ def read(results: Path, study: str) -> Answers:
         return {}
 
 
-def keep(results: Path, study: Study, orders: Iterable[Order]) -> None:
-    """Keep the answers of a plan beside those of earlier ones; a disk that does not take them is no failure."""
-    rows = {label_of(row): row for row in study.models if row.shape or row.ladder}
+def keep_plan(results: Path, study: Study, orders: Iterable[Order]) -> None:
+    """Keep the answers of the matcher in a plan beside those of earlier ones."""
+    rows = {label_of(row): row for row in study.models if (row.shape or row.ladder) and not is_tuned(study, row)}
     answers = {
-        question(study, row, order.size, order.cell.data, order.data_hash): Answer(
+        question(study, row, order.size, order.cell.data, order.data_hash, ""): Answer(
             model=order.cell.model, skip=order.skip
         )
         for order in orders
         if (row := rows.get(order.family))
     }
+    keep(results, study, answers)
+
+
+def keep(results: Path, study: Study, answers: Answers) -> None:
+    """Keep answers beside those of earlier times; a disk that does not take them is no failure."""
     known = read(results, study.name)
     if answers.items() <= known.items():
         return

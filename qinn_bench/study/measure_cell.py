@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from qinn_bench import limits
 from qinn_bench.building import batch_of
 from qinn_bench.capacity import cost
@@ -21,10 +23,14 @@ from qinn_bench.validity import certificate as audit
 from qinn_bench.validity import flags
 from qinn_bench.validity.conditional import certify_conditional
 from qinn_bench.validity.truth_against_truth import Nulls
-from qinn_bench.values import Cell, Certificate, Estimate, Flag, Resources
+from qinn_bench.values import Cell, Certificate, Estimate, Flag, Resources, Training
 
 NEEDED = {"density": "log_prob", "samples": "samples", "scores": "scores", "reconstructions": "reconstructions"}
 """The array that a metric is taken of, by what it needs."""
+
+
+VALIDATED = 10_000
+"""Validation rows whose likelihood chooses between trials, at most."""
 
 
 def certify(model: Model, cell: Cell, data: Dataset, arrays: store.Arrays) -> Certificate | None:
@@ -36,6 +42,24 @@ def certify(model: Model, cell: Cell, data: Dataset, arrays: store.Arrays) -> Ce
     if data.conditions is None:
         return audit.certify(model, data, generated, rng, cell.mass_draws)
     return certify_conditional(model, data, rng, cell.mass_draws)
+
+
+def validation(
+    model: Model, cell: Cell, data: Dataset, certificate: Certificate | None, training: Training
+) -> Estimate | None:
+    """What chooses between trials of one model: the negative log-likelihood of validation rows in nats, of physical
+    rows and normalised where the map is not one-to-one, or the best validation loss of a model without a density."""
+    if not isinstance(model, Density):
+        return None if training.best_loss is None else Estimate(value=training.best_loss, better="lower")
+    rows = data.valid[:VALIDATED]
+    losses = -physical_log_prob(model, data, batch_of(cell.model.name, data, 1, rows), rows)
+    value, known = float(losses.mean()), certificate.mass.value if certificate else None
+    if known and known > 0 and not getattr(model, "one_to_one", False):
+        value += float(np.log(known))
+    if not np.isfinite(value):
+        return Estimate(value=None, note="no finite likelihood of the validation rows")
+    error = float(losses.std(ddof=1) / np.sqrt(len(losses))) if len(losses) > 1 else None
+    return Estimate(value=value, error=error, n=len(losses), unit="nats", better="lower")
 
 
 def take_metrics(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from qinn_bench.capacity import matching
 from qinn_bench.dataset import Dataset
 from qinn_bench.limits import Limits, sentence
 from qinn_bench.records import keys
-from qinn_bench.study import grid
-from qinn_bench.study.grid import Slot
+from qinn_bench.study import grid, matched
+from qinn_bench.study.grid import Drawn, Slot
+from qinn_bench.study.matched import Answer, Answers
 from qinn_bench.study.order import Order
 from qinn_bench.values import Match, Refused, Row, Study, Use
 
@@ -24,23 +25,43 @@ def plan(study: Study, results: Path, limits: Limits | None = None) -> list[Orde
     The rows that the study compares are matched: knobs left open are set by the matcher, and a row that misses the
     parameter budget is refused before anything is trained. With `sizes`, a row with a shape or a ladder is matched to
     each; a size that none meets becomes one cell to be skipped, and so does a floor that cannot be built. The controls
-    of a model follow it.
+    of a model follow it. A row that is tuned has the settings of its best trial, as far as it has been tuned.
     """
+    answers = matched.read(results, study.name) if study.tuning else {}
     metrics = study.metrics or tuple(sorted(catalogue.metrics()))
     orders: list[Order] = []
     for drawn in grid.draw(study, limits):
         for row in grid.rows_of(study, drawn.data):
-            for shape in _shapes(study, row, drawn.data):
-                for budget in study.budgets:
-                    slots = grid.of_row(study, row, shape.size, drawn.use, budget)
-                    for slot in slots[:1] if shape.skip else slots:
-                        orders.append(_order(study, slot, shape, drawn.data, results, metrics))
+            tuned = matched.is_tuned(study, row)
+            places = _tuned(study, row, drawn, answers) if tuned else _placed(study, row, drawn)
+            orders += [order_of(study, slot, model, drawn.data, results, metrics) for slot, model in places]
     _check_apart(orders)
     return orders
 
 
+def _placed(study: Study, row: Row, drawn: Drawn) -> Iterator[tuple[Slot, PlannedModel]]:
+    """The cells of a row with the models that the matcher gives it."""
+    for model in planned_models(study, row, drawn.data):
+        for budget in study.budgets:
+            slots = grid.of_row(study, row, model.size, drawn.use, budget)
+            yield from ((slot, model) for slot in (slots[:1] if model.skip else slots))
+
+
+def _tuned(study: Study, row: Row, drawn: Drawn, answers: Answers) -> Iterator[tuple[Slot, PlannedModel]]:
+    """The cells of a row with the model and the budget of its best trial at each size."""
+    for size in grid.sizes_of(study, row):
+        for budget in study.budgets:
+            slots = grid.of_row(study, row, size, drawn.use, budget)
+            answer = grid.answer_of(study, row, size, drawn, budget, answers)
+            if answer is None:
+                untuned = f"it has not been tuned; to do so: qinn-bench tune {study.name}"
+                answer = Answer(model=slots[0].models[0] if slots[0].models else slots[0].cell.model, skip=untuned)
+            model = PlannedModel(answer.model, size, answer.skip)
+            yield from ((grid.answered(slot, answer), model) for slot in (slots[:1] if answer.skip else slots))
+
+
 @dataclass(frozen=True)
-class _Shape:
+class PlannedModel:
     """A model with all its knobs, the size it was matched to (0: none), and why it is to be skipped, if so.
 
     `tolerance` is that of the match, where it is skipped because nothing has that size.
@@ -52,23 +73,24 @@ class _Shape:
     tolerance: float | None = None
 
 
-def _shapes(study: Study, row: Row, data: Dataset) -> list[_Shape]:
+def planned_models(study: Study, row: Row, data: Dataset) -> list[PlannedModel]:
     """A row once, or once for each size of the study."""
     sizes = grid.sizes_of(study, row)
     if reason := why_not(row.model, data) or _too_few(study.samples, data):
         return [
-            _Shape(registry.spell_out("model", Use(name=row.model, knobs=row.knobs)), size, reason) for size in sizes
+            PlannedModel(registry.spell_out("model", Use(name=row.model, knobs=row.knobs)), size, reason)
+            for size in sizes
         ]
     if sizes == (0,):
         model = matching.resolve(row, data, None if study.sizes else study.match)
-        return [_Shape(model, skip="" if row in study.models else _unbuildable(model, data))]
+        return [PlannedModel(model, skip="" if row in study.models else _unbuildable(model, data))]
     match = study.match or Match()
     if row.ladder:
         answers = matching.ladder(row, data, match, sizes)
     else:
         answers = [matching.nearest(row, data, match.model_copy(update={"parameters": size})) for size in sizes]
     return [
-        _Shape(model, size, missed, match.tolerance if missed else None)
+        PlannedModel(model, size, missed, match.tolerance if missed else None)
         for size, (model, missed) in zip(sizes, answers, strict=True)
     ]
 
@@ -89,9 +111,12 @@ def _unbuildable(model: Use, data: Dataset) -> str:
     return ""
 
 
-def _order(study: Study, slot: Slot, shape: _Shape, data: Dataset, results: Path, metrics: tuple[str, ...]) -> Order:
-    cell = slot.with_model(shape.model)
-    inputs = keys.inputs_of(cell, data, shape.size if shape.skip else None)
+def order_of(
+    study: Study, slot: Slot, planned: PlannedModel, data: Dataset, results: Path, metrics: tuple[str, ...]
+) -> Order:
+    """What a worker is asked to do for a cell."""
+    cell = slot.with_model(planned.model)
+    inputs = keys.inputs_of(cell, data, planned.size if planned.skip else None)
     return Order(
         cell=cell,
         key=keys.key_of(inputs),
@@ -105,8 +130,8 @@ def _order(study: Study, slot: Slot, shape: _Shape, data: Dataset, results: Path
         size=slot.size,
         control_of=slot.control_of,
         shape=slot.shape,
-        skip=shape.skip,
-        tolerance=shape.tolerance,
+        skip=planned.skip,
+        tolerance=planned.tolerance,
         outside=outside.told(),
     )
 

@@ -106,6 +106,7 @@ def _train_and_measure(
         return save(order, arrays, status="not-converged", reason=reason, cost=watch.spent(), **facts)
     with watch.phase("certify"):
         facts["certificate"] = measure_cell.certify(model, cell, data, arrays)
+        facts["validation"] = measure_cell.validation(model, cell, data, facts["certificate"], outcome.training)
     with watch.phase("metrics"):
         facts["metrics"], failed = measure_cell.try_metrics(order.metrics, cell, data, arrays, facts["certificate"])
         facts["metrics"] |= {name: Estimate(value=None, note=reason) for name, reason in failed.items()}

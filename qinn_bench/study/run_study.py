@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from rich.console import Console
 from qinn_bench import limits
 from qinn_bench.limits import Limits
 from qinn_bench.records import store
-from qinn_bench.study import campaign, matched, planning, progress, selection
+from qinn_bench.records.trials import trials_study
+from qinn_bench.study import campaign, matched, planning, progress, selection, tuning
+from qinn_bench.study.order import Order
 from qinn_bench.study.selection import EVERY, Filters
 from qinn_bench.study.time_left import TimeLeft
 from qinn_bench.study.watch import Watch
-from qinn_bench.values import Record, Study
+from qinn_bench.values import Record, Refused, Study
 
 ONE_AT_A_TIME = Limits()
 
@@ -68,8 +71,8 @@ def run_study(
 ) -> Ran:
     """Run the cells of a study that the filters keep and that are not finished, each in a process of its own.
 
-    With `fresh` finished cells are run again, each record kept until its successor is written; with `retry` failed
-    ones. What happens is told to `log`, the standard error output by default.
+    A study that tunes is tuned before. With `fresh` finished cells are run again, each record kept until its successor
+    is written; with `retry` failed ones. What happens is told to `log`, the standard error output by default.
 
     Raises:
         Refused: limits that make no sense here, no cells, or a folder of results that cannot be written.
@@ -77,22 +80,68 @@ def run_study(
     """
     log = log or console()
     use = limits.checked(use)
+    problems: list[str] = []
+    if study.tuning:
+        problems += tune_study(study, results, filters, use, log, retry=retry).problems
     planned = planning.plan(study, results, use)
     orders = selection.chosen(study, planned, filters)
-    matched.keep(results, study, planned)
+    matched.keep_plan(results, study, planned)
+    problems += _run(study.name, results, orders, use, log, fresh=fresh, retry=retry)
+    return Ran(campaign.finished(orders), tuple(problems))
+
+
+def tune_study(
+    study: Study,
+    results: Path,
+    filters: Filters = EVERY,
+    use: Limits = ONE_AT_A_TIME,
+    log: Console | None = None,
+    *,
+    retry: bool = False,
+) -> Ran:
+    """Run the trials of a study that the filters keep and that are not finished; the best of each row is kept.
+
+    Raises:
+        Refused: the study does not tune, the filters keep no row of it, or nothing can be written.
+        Stopped: the user has interrupted it.
+    """
+    log = log or console()
+    use = limits.checked(use)
+    if not study.tuning:
+        raise Refused(f"study '{study.name}' has nothing to tune; a table [tuning] was expected in it")
+    rows = tuning.tuned_rows(study, results, filters, use)
+    problems: list[str] = []
+
+    def run(orders: Sequence[Order]) -> None:
+        problems.extend(_run(trials_study(study.name), results, orders, use, log, retry=retry))
+
+    return Ran(tuning.tune(study, rows, results, run), tuple(problems))
+
+
+def _run(
+    name: str,
+    results: Path,
+    orders: Sequence[Order],
+    use: Limits,
+    log: Console,
+    *,
+    fresh: bool = False,
+    retry: bool = False,
+) -> list[str]:
+    """Run those of some cells that are not finished; a sentence for each that could not be run or read."""
     todo = campaign.afresh(orders) if fresh else campaign.pending(orders, retry)
     left_out = [] if fresh else campaign.unreadable(orders)
     done = len(orders) - len(todo) - len(left_out)
-    log.print(f"{study.name}: {len(orders)} cells, {done} finished, {len(todo)} to run")
+    log.print(f"{name}: {len(orders)} cells, {done} finished, {len(todo)} to run")
     if not todo:  # Killed campaigns may have left something beside records that they had finished.
-        store.sweep(results, study.name)
+        store.sweep(results, name)
     with Watch(todo, log, TimeLeft(todo, use.workers, campaign.finished(orders))) as watch:
         try:
             campaign.execute(todo, use, watch)
         except KeyboardInterrupt:
             watch.log.print(_stopped(watch, fresh))
             raise Stopped from None
-    return Ran(campaign.finished(orders), (*watch.problems, *left_out))
+    return [*watch.problems, *left_out]
 
 
 def _stopped(watch: Watch, fresh: bool) -> str:

@@ -103,7 +103,7 @@ def select(study: Study, results: Path, filters: Filters = EVERY, records: Path 
     else:
         known, odd = store.look_at_all(results, study.name)
     cells = progress.standings(grid.slots(study, drawn, matched.read(results, study.name)), drawn, known)
-    kept = [one for one in cells if _wanted(filters, _named(one))]
+    kept = [one for one in cells if keeps(filters, _named(one))]
     _check_kept(study, [one.slot.row for one in cells], kept)
     return Selection(study, drawn, kept, odd)
 
@@ -114,7 +114,7 @@ def chosen(study: Study, orders: Sequence[Order], filters: Filters) -> list[Orde
     Raises:
         Refused: none.
     """
-    kept = [order for order in orders if _wanted(filters, order)]
+    kept = [order for order in orders if keeps(filters, order)]
     _check_kept(study, [order.row for order in orders], kept)
     return kept
 
@@ -127,7 +127,8 @@ def _check_kept(study: Study, rows: Sequence[str], kept: Sequence[object]) -> No
         )
 
 
-def _wanted(filters: Filters, one: grid.Slot | Order | Record) -> bool:
+def keeps(filters: Filters, one: grid.Slot | Order | Record) -> bool:
+    """Whether the filters keep a cell."""
     cell, (models, sets, seeds) = one.cell, filters
     named = {one.row, one.family} & set(models)
     model = not models or named or any(_fits(text, cell.model) for text in models)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
 from qinn_bench.study.order import Order
+from qinn_bench.training.cycles import most_steps
 from qinn_bench.values import Record
 
 Now = Callable[[], float]
@@ -68,7 +69,7 @@ class TimeLeft:
         if record.status == "ok" and cost:
             self.rows[record.row].append(cost)
             self.models[record.cell.model.name].append(cost)
-            self.steps.append(cost / record.cell.budget.steps)
+            self.steps.append(cost / (record.training.steps if record.training else most_steps(record.cell.budget)))
 
     def _expected(self, order: Order) -> float | None:
         if order.skip:
@@ -76,7 +77,7 @@ class TimeLeft:
         seconds = self.rows.get(order.row) or self.models.get(order.cell.model.name)
         if seconds:
             return fmean(seconds)
-        return fmean(self.steps) * order.cell.budget.steps if self.steps else None
+        return fmean(self.steps) * most_steps(order.cell.budget) if self.steps else None
 
 
 class Pace:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from qinn_bench.study.endings import CellEvent
 from qinn_bench.study.order import Order
 from qinn_bench.study.time_left import TimeLeft, cost_of, said
+from qinn_bench.training.cycles import most_steps
 
 
 class Watch(AbstractContextManager["Watch"]):
@@ -19,7 +20,7 @@ class Watch(AbstractContextManager["Watch"]):
     def __init__(self, todo: list[Order], log: Console, left: TimeLeft) -> None:
         self.left = left
         self.log, self.steps = log, {order.key: 0 for order in todo}
-        self.total = sum(order.cell.budget.steps for order in todo)
+        self.total = sum(most_steps(order.cell.budget) for order in todo)
         self.done, self.count = 0, len(todo)
         self.problems: list[str] = []
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -61,7 +62,7 @@ class Watch(AbstractContextManager["Watch"]):
         assert self.bars is not None
         key = event.order.key
         if key not in self.bar:
-            self.bar[key] = self.bars.add_task(name, total=event.order.cell.budget.steps)
+            self.bar[key] = self.bars.add_task(name, total=most_steps(event.order.cell.budget))
         self.bars.update(self.bar[key], completed=event.step)
         if event.record or event.problem:
             self.bars.remove_task(self.bar.pop(key))

@@ -11,6 +11,7 @@ from qinn_bench import limits, outside
 from qinn_bench.records import keys
 from qinn_bench.study.order import Order
 from qinn_bench.study.run_cell import run_cell, save
+from qinn_bench.training.cycles import most_steps
 from qinn_bench.values import Refused, Status
 
 LONGEST = 600
@@ -31,7 +32,7 @@ def work(told: str, steps: int, memory: float | None, threads: int) -> None:
     if memory is not None:
         limits.limit_memory(memory)
     order = Order.from_json(told)
-    every = max(1, order.cell.budget.steps // 200)
+    every = max(1, most_steps(order.cell.budget) // 200)
 
     def report(step: int) -> None:
         if step % every == 0:

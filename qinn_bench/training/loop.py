@@ -14,16 +14,20 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from qinn_bench.contracts import Batch, Model, Player
 from qinn_bench.torch_seeds import torch_rng
+from qinn_bench.training import cycles
 from qinn_bench.training.batches import Batches
 from qinn_bench.training.checkpoints import Checkpoint
-from qinn_bench.values import Budget, Refused, Status, Training
+from qinn_bench.values import Budget, Estimate, Refused, Status, Training
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
-FOUND = ("step", "recent", "steps", "train_loss", "valid_loss", "seconds", "best_step", "best_loss", "cpu_to_best")
+FOUND = (
+    *("step", "recent", "steps", "train_loss", "valid_loss", "seconds"),
+    *("best_step", "best_loss", "cpu_to_best", "cycle"),
+)
 """What a training has found so far, by the names of its attributes."""
 
 
@@ -64,7 +68,8 @@ def fit(
 
     The order of the rows depends on `names` alone, so that models compared under the same names see the same batches.
     A loss or gradient that is not finite raises nothing: it ends the training with status ``diverged``. A training that
-    keeps a `checkpoint` and was interrupted goes on from it, bit for bit as if nothing had happened.
+    keeps a `checkpoint` and was interrupted goes on from it, bit for bit as if nothing had happened. Where the budget
+    asks for convergence, further cycles go on from the best weights.
 
     Raises:
         Refused: players of the model share parameters, one has none or makes no update, or there is no player.
@@ -77,12 +82,12 @@ def fit(
 class _Trained:
     """A player with its optimiser and its schedule."""
 
-    def __init__(self, player: Player, budget: Budget, *, alone: bool) -> None:
+    def __init__(self, player: Player, budget: Budget, steps: int, *, alone: bool) -> None:
         self.player, self.clip = player, budget.clip
         rate = player.learning_rate * budget.learning_rate
         betas = {"betas": player.betas} if player.optimiser == "adam" else {}
         self.optimiser: torch.optim.Optimizer = OPTIMISERS[player.optimiser](player.parameters, rate, **betas)
-        self.schedule = _schedule(self.optimiser, budget, rate)
+        self.schedule = _schedule(self.optimiser, budget.schedule, steps, rate)
         # The gradient of an adversary is for its own parameters alone.
         self.moved = None if alone else list(player.parameters)
 
@@ -110,8 +115,10 @@ class _Loop:
         self.model, self.valid, self.budget, self.names, self.checkpoint = model, valid, budget, names, checkpoint
         self.batches = Batches(train, budget.batch, torch_rng("batches", *names))
         self.rng = torch_rng("loss", *names)
-        players = _checked(model)
-        self.players = [_Trained(player, budget, alone=len(players) == 1) for player in players]
+        self.lengths = cycles.lengths(budget)
+        self.ends = [sum(self.lengths[: k + 1]) for k in range(len(self.lengths))]
+        self.cycle = 0
+        self.players = self._players()
         self.best: dict[str, Tensor] = {}
         self.best_step, self.best_loss, self.cpu_to_best = 0, math.inf, 0.0
         self.started_cpu, self.started_wall = time.process_time(), time.perf_counter()
@@ -123,24 +130,36 @@ class _Loop:
         self.valid_loss: list[float] = []
         self.seconds: list[float] = []
 
+    def _players(self) -> list[_Trained]:
+        """The players as a cycle of the schedule begins."""
+        players = _checked(self.model)
+        steps = self.lengths[self.cycle]
+        return [_Trained(player, self.budget, steps, alone=len(players) == 1) for player in players]
+
     def run(self, on_step: Callable[[int], None]) -> Fit:
         status: Status = "ok"
         stopped = "budget used up"
         if not self._resume():
             self._check(0, math.nan)
-        for step in range(self.step + 1, self.budget.steps + 1):
+        for step in range(self.step + 1, self.ends[-1] + 1):
+            if step > self.ends[self.cycle]:
+                self._begin_cycle()
             self.step = step
             loss = self._step(step)
             self.recent.append(loss)
             if not math.isfinite(loss):
-                status, stopped = "diverged", f"the loss or its gradient is not finite at step {step}"
+                stopped = f"the loss or its gradient is not finite at step {step}"
+                status = "ok" if self.cycle else "diverged"  # The weights of finished cycles are kept.
                 break
             on_step(step)
-            if step % self.budget.check_every == 0 or step == self.budget.steps:
+            if step % self.budget.check_every == 0 or step in self.ends:
                 self._check(step, sum(self.recent) / len(self.recent))
                 self.recent = []
                 if self._out_of_patience(step):
                     stopped = f"no improvement in {self.budget.patience} checks"
+                    break
+                if step in self.ends[1:] and cycles.converged(self._gain(), self.budget.margin):
+                    stopped = f"converged within {self.budget.margin:g} after {self.cycle + 1} cycles"
                     break
             if self.checkpoint:
                 self.checkpoint.keep(self._state)
@@ -150,12 +169,23 @@ class _Loop:
             status, stopped = "diverged", "the validation loss was never finite"
         return self._fit(status, stopped)
 
+    def _begin_cycle(self) -> None:
+        """Go on from the best weights, with fresh optimisers."""
+        if self.best:
+            self.model.load_state_dict(self.best)
+        self.cycle += 1
+        self.players = self._players()
+
+    def _gain(self) -> Estimate | None:
+        """What another cycle would bring, by the checks so far."""
+        return cycles.gain(self.steps, self.valid_loss, self.ends[: self.cycle + 1])
+
     def _step(self, step: int) -> float:
         """One turn of every player; the loss of the last one, or NaN where any is not finite."""
         start = time.perf_counter()
         for trained in self.players:
             for _ in range(trained.player.updates):
-                loss = trained.gradient(next(self.batches), step / self.budget.steps, self.rng)
+                loss = trained.gradient(next(self.batches), min(1.0, step / self.budget.steps), self.rng)
                 if not torch.isfinite(loss):
                     return math.nan
                 trained.optimiser.step()
@@ -197,11 +227,12 @@ class _Loop:
         self.batches.resume(state["batches"])
         self.rng.set_state(state["rng"])
         torch.set_rng_state(state["global_rng"])
+        for name, value in state["found"].items():
+            setattr(self, name, value)
+        self.players = self._players()
         for one, (optimiser, schedule) in zip(self.players, state["players"], strict=True):
             one.optimiser.load_state_dict(optimiser)
             one.schedule.load_state_dict(schedule)
-        for name, value in state["found"].items():
-            setattr(self, name, value)
         self.best, self.before_cpu, self.before_wall = state["best"], state["before_cpu"], state["before_wall"]
         return True
 
@@ -211,7 +242,8 @@ class _Loop:
 
     def _fit(self, status: Status, stopped: str) -> Fit:
         best = self.best_loss if math.isfinite(self.best_loss) else None
-        training = Training(steps=self.step, best_step=self.best_step, best_loss=best, stopped=stopped)
+        going_on = self._gain() if status == "ok" else None
+        training = Training(steps=self.step, best_step=self.best_step, best_loss=best, stopped=stopped, gain=going_on)
         return Fit(
             status,
             stopped if status != "ok" else "",
@@ -253,9 +285,9 @@ def _checked(model: Model) -> tuple[Player, ...]:
     return players
 
 
-def _schedule(optimiser: torch.optim.Optimizer, budget: Budget, rate: float) -> LRScheduler:
-    if budget.schedule == "cosine":
-        return CosineAnnealingLR(optimiser, budget.steps)
-    if budget.schedule == "one-cycle":
-        return OneCycleLR(optimiser, rate, total_steps=budget.steps + 1)
+def _schedule(optimiser: torch.optim.Optimizer, kind: str, steps: int, rate: float) -> LRScheduler:
+    if kind == "cosine":
+        return CosineAnnealingLR(optimiser, steps)
+    if kind == "one-cycle":
+        return OneCycleLR(optimiser, rate, total_steps=steps + 1)
     return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
