@@ -56,12 +56,12 @@ def record(row: str, seed: int, metric: str, value: float | None, **more: Any) -
         "provenance": {"data_hash": "d", "finished_utc": f"2026-01-02T00:00:{seed:02d}+00:00"},
         "model": Use(name="m"),
         "samples": 100,
+        "family": row.partition(" · ")[0],
     }
     return built(
         key=f"{row}{seed}{data}".replace(" ", "").replace("·", "-"),
         study="toy",
         row=row,
-        family=row.partition(" · ")[0],
         data=data,
         seed=seed,
         **(usual | more),

@@ -66,12 +66,13 @@ def verdict_table(pairs: Sequence[TunedPair], study: str, metric: str) -> Table:
 
 def _line(pair: TunedPair) -> Line:
     first, second = pair.first, pair.second
+    told = f"{first.family} against {second.family}"
     entries = (
-        Entry(f"{first.family} against {second.family}"),
+        Entry(told),
         Entry(str(first.size or MISSING)),
         *(_verdict(one, first.family) for one in pair.verdicts),
     )
-    return Line(first.data, first.family, "model", "", entries, (_flip(pair),) if pair.flips else ())
+    return Line(first.data, told, "model", "", entries, (_flip(pair),) if pair.flips else ())
 
 
 def _verdict(one: BudgetVerdict, first: str) -> Entry:

@@ -101,6 +101,7 @@ def _check_names(study: Study) -> None:
     for backend in study.backends:
         backend_names.parse(backend)
     check_metrics(study.metrics)
+    check_metrics(study.tuning.metrics if study.tuning else ())
     check_columns(study.columns, uses)
     if study.variance and study.seeds < FEWEST_VARIED:
         raise Refused(

@@ -1,9 +1,9 @@
 """Cycles of a schedule, each three times as long as the one before, and how much another one would still bring.
 
-At the end of a cycle of the schedule the learning rate is small, and the loss of a validation says what so many steps
-give. The gain of the next cycle is extrapolated from those of the last ones: losses fall like a power of the steps, so
-that cycles which grow by a constant factor bring gains which fall by one (Hestness et al., arXiv:1712.00409, for
-learning curves). Of a single cycle the slope of its last third is all there is.
+At the end of a cycle of the schedule the learning rate is small, and the validation loss says what so many steps give.
+The gain of the next cycle is extrapolated from those of the last two, the loss falling like a power of the steps
+(Hestness et al., arXiv:1712.00409, for learning curves), at the slowest like their logarithm. After two cycles, of
+which only one gain is known, and of the slope of a single one, the logarithm is assumed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import brentq
 
 from qinn_bench.values import Array, Budget, Estimate
 
@@ -21,6 +22,8 @@ LEAST_CHECKS = 4
 """Checks of the validation loss that a slope, or the scatter at the end of a cycle, is taken from at least."""
 END = 0.1
 """The share of a cycle, at its end, over which its loss is taken to be level but for scatter."""
+STEEPEST, LEAST_POWER = 4.0, 1e-6
+"""Powers of the steps that are told from no fall at all, and from the logarithm."""
 Z95 = 1.959964
 
 
@@ -50,7 +53,7 @@ def gain(steps: Sequence[int], losses: Sequence[float], ends: Sequence[int]) -> 
         >>> steps = list(range(100, 4001, 100))
         >>> found = gain(steps, [7 + 100 / step for step in steps], [1000, 4000])
         >>> round(found.value, 3)
-        0.075
+        0.064
     """
     at, values = np.array(steps, float), np.array(losses, float)
     known = np.isfinite(values) & (at > 0)
@@ -61,9 +64,28 @@ def gain(steps: Sequence[int], losses: Sequence[float], ends: Sequence[int]) -> 
     scatter = _scatter(at, values, ends)
     if len(best) < len(ends) or scatter is None:
         return None
-    fell = -np.diff([best[0], *best[1:]])
-    shrinks = min(1.0, fell[-1] / fell[-2]) if len(fell) > 1 and fell[-2] > 0 else 1.0
-    return Estimate(value=float(fell[-1] * shrinks), error=math.sqrt(2) * scatter * shrinks, better="zero")
+    shrinks = _shrinks([*ends, ends[-1] + GROWTH * (ends[-1] - ends[-2])][-4:], best[-3:])
+    return Estimate(value=shrinks * (best[-2] - best[-1]), error=math.sqrt(2) * scatter * shrinks, better="zero")
+
+
+def _shrinks(ends: Sequence[int], best: Sequence[float]) -> float:
+    """The gain of the cycle up to the last of `ends` as a share of the gain of the one before."""
+    if len(best) < 3 or best[0] - best[1] <= 0:
+        return _share(ends[-3:], 0.0)
+    seen = (best[1] - best[2]) / (best[0] - best[1])
+    if seen >= _share(ends[:3], 0.0):
+        return _share(ends[-3:], 0.0)
+    if seen <= _share(ends[:3], STEEPEST):
+        return _share(ends[-3:], STEEPEST)
+    return _share(ends[-3:], float(brentq(lambda power: _share(ends[:3], power) - seen, 0.0, STEEPEST)))
+
+
+def _share(ends: Sequence[int], power: float) -> float:
+    """The fall of ``steps^-power`` (of the logarithm for 0) from the second to the third end as a share of that from
+    the first to the second."""
+    at = np.array(ends, float) / ends[0]
+    curve = -np.log(at) if power < LEAST_POWER else at**-power
+    return float((curve[1] - curve[2]) / (curve[0] - curve[1]))
 
 
 def converged(found: Estimate | None, margin: float) -> bool:

@@ -1,0 +1,247 @@
+"""Tuning: equal trials for every row, validation rows choose, every budget of trials has a verdict."""
+
+import json
+from itertools import combinations
+
+import numpy as np
+import pytest
+from rows import certificate, record
+
+from qinn_bench.cli.main import main
+from qinn_bench.records import store
+from qinn_bench.records.trials import best_of
+from qinn_bench.statistics.budget_curves import expected_chosen, permutation_p, weights
+from qinn_bench.study.study_files import load_study
+from qinn_bench.study.tuning_space import space_of, trials_of
+from qinn_bench.values import Budget, Estimate, Row, Tuning
+from qinn_bench.verdicts import tuned_budgets
+
+STUDY = """
+name = "mini"
+data = ["moons"]
+seeds = 2
+sizes = [100]
+samples = 200
+mass_draws = 4000
+metrics = ["nll"]
+columns = ["nll"]
+[match]
+tolerance = 0.2
+[budgets.short]
+steps = 20
+batch = 64
+check_every = 5
+[tuning]
+trials = 3
+mass_draws = 4000
+{more}
+[[models]]
+model = "spline_inn"
+shape = "balanced"
+[[models]]
+model = "affine_inn"
+shape = "balanced"
+[[models]]
+model = "gaussian"
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    def written(more=""):
+        path = tmp_path / "mini.toml"
+        path.write_text(STUDY.replace("{more}", more))
+        return path
+
+    return written
+
+
+def run(verb, path, *more):
+    return main([verb, str(path), "--results", str(path.parent / "r"), *more])
+
+
+def test_a_run_tunes_every_compared_row_and_trains_its_seeds_under_the_best_settings(study, capsys):
+    path = study()
+    assert run("run", path, "-j", "1") == 0
+    results = path.parent / "r"
+    trials, rows = store.load_all(results, "mini-trials"), store.load_all(results, "mini")
+    assert {(one.family, one.size) for one in trials} == {("spline_inn", 100), ("affine_inn", 100)}
+    assert len(trials) == 2 * 3
+    assert {one.cell.seed for one in trials} == {1000, 1001, 1002}
+    for family in ("spline_inn", "affine_inn"):
+        best = min((one for one in trials if one.family == family), key=lambda one: one.validation.value)
+        own = [one for one in rows if one.family == family]
+        assert {one.cell.seed for one in own} == {0, 1}
+        assert {(str(one.cell.model), one.cell.budget) for one in own} == {(str(best.cell.model), best.cell.budget)}
+    assert [one.cell.budget.learning_rate for one in rows if one.family == "gaussian"] == [0.01, 0.01]
+    capsys.readouterr()
+    assert run("status", path) == 0
+    assert "0 to run" in (told := capsys.readouterr().out) or "to run" not in told
+    assert run("table", path) == 0
+    assert "not of this version" not in capsys.readouterr().out
+
+
+def test_what_is_tuned_is_not_tuned_again_and_other_terms_are(study, capsys):
+    path = study()
+    assert run("tune", path, "-m", "affine_inn", "-j", "1") == 0
+    capsys.readouterr()
+    assert run("tune", path, "-m", "affine_inn", "-j", "1") == 0
+    assert "mini-trials: 3 cells, 3 finished, 0 to run" in capsys.readouterr().err.replace("\n", " ")
+    path = study("learning_rate = [0.01, 0.02]")
+    assert run("tune", path, "-m", "affine_inn", "-j", "1") == 0
+    assert "mini-trials: 3 cells, 0 finished, 3 to run" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_no_trial_is_begun_after_the_cpu_seconds_of_a_row(study):
+    path = study("cpu_s = 1e-6")
+    assert run("tune", path, "-j", "1") == 0
+    assert len(store.load_all(path.parent / "r", "mini-trials")) == 2
+
+
+def test_tune_prints_the_curve_and_the_verdict_at_each_budget(study, capsys):
+    path = study()
+    assert run("tune", path, "-j", "1", "--json") == 0
+    curve, verdicts = json.loads(capsys.readouterr().out)
+    assert "Tuning of mini: nll" in json.dumps(curve)
+    assert "spline_inn against affine_inn" in json.dumps(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("trials = 1", "trials"),
+        ("learning_rate = [0.1, 0.01]", "learning_rate is [0.1, 0.01]"),
+        ("learning_rate = [0.0, 0.01]", "learning_rate"),
+        ('metrics = ["nil"]', "no metric is called 'nil'"),
+        ("batch = [0]", "batch"),
+        ("cpu_s = -1.0", "cpu_s"),
+        ("turns = 3", "turns"),
+    ],
+)
+def test_terms_that_make_no_sense_are_refused_in_a_sentence(study, capsys, more, said):
+    path = study(more)
+    if more.startswith("trials"):
+        path.write_text(path.read_text().replace("trials = 3\n", ""))
+    assert run("tune", path) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+
+
+def test_a_study_without_tuning_says_what_is_missing(study, capsys):
+    path = study()
+    path.write_text(path.read_text().replace("[tuning]\ntrials = 3\nmass_draws = 4000\n", ""))
+    assert run("tune", path) == 2
+    assert "a table [tuning] was expected" in capsys.readouterr().err
+
+
+def test_the_points_are_the_same_for_the_same_names_and_fill_each_dimension():
+    row, tuning, budget = Row(model="qinn", shape="deep"), Tuning(trials=16), Budget()
+    trials = trials_of(row, tuning, budget, ("a",))
+    assert trials == trials_of(row, tuning, budget, ("a",))
+    assert trials != trials_of(row, tuning, budget, ("b",))
+    rates = np.log([trial.budget.learning_rate for trial in trials])
+    low, high = np.log(tuning.learning_rate)
+    assert sorted(np.floor((rates - low) / (high - low) * 16 - 1e-6).clip(0, 15)) == list(range(16))
+    shapes = [trial.row.shape for trial in trials]
+    assert all(3 <= shapes.count(shape) <= 8 for shape in ("shallow", "balanced", "deep"))
+
+
+def test_a_knob_that_the_row_holds_is_not_tried():
+    assert "barrier" in space_of(Row(model="qinn"), Tuning(), Budget())
+    assert "barrier" not in space_of(Row(model="qinn", knobs={"barrier": 60.0}), Tuning(), Budget())
+
+
+def trial(k, score, loss, family="a", verdict="pass", **more):
+    return record(
+        f"{family} · trial {k}",
+        1000 + k,
+        "nll",
+        loss,
+        family=family,
+        validation=Estimate(value=score, better="lower"),
+        certificate=certificate(verdict),
+        cost={"train_cpu_s": 1.0},
+        **more,
+    )
+
+
+def test_validation_rows_choose_and_a_refuted_likelihood_never_does():
+    kept = [trial(0, 1.0, 5.0), trial(1, 0.5, 9.0), trial(2, 0.1, 0.1, verdict="fail")]
+    assert best_of(kept).key == kept[1].key
+    assert best_of([trial(0, 1.0, 5.0, verdict="undecided"), trial(1, 2.0, 5.0)]).cell.seed == 1001
+    assert best_of([trial(0, 1.0, 5.0, status="diverged")]) is None
+
+
+def test_the_curve_is_that_of_what_validation_rows_choose():
+    found = tuned_budgets.families([trial(k, -k, k) for k in range(4)], "nll")[0]
+    assert found.best_of(4).value == 3.0
+    assert found.best_of(1).value == pytest.approx(1.5)
+    assert found.best_of(2).value == pytest.approx(np.mean([max(i, j) for i in range(4) for j in range(i)]))
+
+
+def test_a_trial_that_failed_counts_as_the_worst():
+    found = tuned_budgets.families([trial(0, 1.0, 5.0), trial(1, 2.0, 7.0), trial(2, 0.0, 0.0, verdict="fail")], "nll")
+    assert found[0].failed == 1
+    assert found[0].best_of(1).value == pytest.approx((5 + 7 + 7) / 3)
+
+
+def drawn(rng, shift=0.0, n=8):
+    scores = rng.gamma(2.0, 0.1, n) + shift
+    return scores, scores + rng.normal(0, 0.02, n)
+
+
+def verdicts_of(rng, shift, cost=(1.0, 1.0)):
+    kept = []
+    for family, moved, seconds in (("a", 0.0, cost[0]), ("b", shift, cost[1])):
+        for k, (score, loss) in enumerate(zip(*drawn(rng, moved), strict=True)):
+            one = trial(k, float(score), float(loss), family)
+            kept.append(one.model_copy(update={"cost": {"train_cpu_s": seconds}}))
+    return tuned_budgets.verdicts(tuned_budgets.families(kept, "nll"), "nll")[0]
+
+
+def test_identical_families_are_a_coin_flip_at_every_budget():
+    """The sign is even and no budget decides above its level, whatever a trial costs."""
+    rng, n = np.random.default_rng(1), 160
+    pairs = [verdicts_of(rng, 0.0, cost=(1.0, 3.0)) for _ in range(n)]
+    for at, one in enumerate(pairs[0].verdicts):
+        decided = np.mean([bool(pair.verdicts[at].better) for pair in pairs])
+        assert decided <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / n), one.budget
+        if one.budget != "equal CPU":
+            first = np.mean([pair.verdicts[at].ahead > 0 for pair in pairs])
+            assert abs(first - 0.5) < 3 * np.sqrt(0.25 / n), one.budget
+
+
+def test_a_difference_is_seen():
+    pair = verdicts_of(np.random.default_rng(2), 1.0)
+    assert [one.better for one in pair.verdicts] == ["a"] * 5
+
+
+def test_in_equal_time_a_dearer_family_has_fewer_trials():
+    pair = verdicts_of(np.random.default_rng(3), 0.0, cost=(1.0, 3.0))
+    assert pair.verdicts[-1].trials == (8, 2)
+
+
+def test_the_permutation_is_exact_where_all_can_be_tried():
+    """Against all ways to share out, one by one."""
+    rng = np.random.default_rng(4)
+    (a, x), (b, y) = drawn(rng, 0.0, 4), drawn(rng, 0.1, 3)
+    score, loss = np.concatenate([a, b]), np.concatenate([x, y])
+
+    def apart(first):
+        rest = [i for i in range(7) if i not in first]
+        one = expected_chosen(score[list(first)], loss[list(first)], 2, higher=False)
+        return abs(one - expected_chosen(score[rest], loss[rest], 3, higher=False))
+
+    every = [apart(first) for first in combinations(range(7), 4)]
+    expected = np.mean([one >= apart((0, 1, 2, 3)) - 1e-12 for one in every])
+    assert permutation_p((a, b), (x, y), (2, 3), rng) == pytest.approx(expected)
+
+
+def test_the_weights_of_all_trials_are_those_of_the_best():
+    assert weights(5, 5).tolist() == [1, 0, 0, 0, 0]
+    assert weights(5, 1).tolist() == [0.2] * 5
+
+
+def test_the_terms_of_the_study_file_are_those_of_the_value(study):
+    assert load_study(study("batch = [32, 64]")).tuning.batch == (32, 64)
