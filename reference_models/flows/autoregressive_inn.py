@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qinn_bench.about import About
+from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import DensityModel
 from qinn_bench.values import Refused
 from reference_models._parts.flow import Composition, Mixing, Univariate
@@ -21,6 +21,7 @@ ABOUT = About(
     knobs={"blocks": (1, 2, 3, 4, 5, 6, 8), "hidden": HIDDEN, "hidden_layers": HIDDEN_LAYERS, "bins": BINS},
     depth="blocks",
     tiny={"blocks": 1, "hidden": 2, "bins": 3},
+    tune={"bound": KnobSpan(low=3.0, high=10.0)},
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qinn_bench.about import About
+from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import DensityModel
 from reference_models._parts.flow import coupling_flow, dense
 from reference_models._parts.rational_quadratic import RationalQuadratic
@@ -14,6 +14,7 @@ ABOUT = About(
     knobs=SPLINE_KNOBS,
     depth="blocks",
     tiny={"blocks": 2, "hidden": 2, "bins": 3},
+    tune={"bound": KnobSpan(low=3.0, high=10.0)},
 )
 
 
