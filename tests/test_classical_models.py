@@ -17,10 +17,10 @@ from qinn_bench.contracts import Batch, DensityModel
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
 from reference_models._parts.flow import Coupling, Univariate, dense
+from reference_models._parts.made import made
 from reference_models._parts.rational_quadratic import RationalQuadratic
 from reference_models.flows.affine_inn import STEEPEST, Affine
 from reference_models.flows.affine_inn import build as build_affine
-from reference_models.flows.autoregressive_inn import made
 from reference_models.flows.cubic_inn import FLATTEST, Cubic, Piece, _root
 
 UNIVARIATE: dict[str, Univariate] = {

@@ -34,7 +34,7 @@ STATELESS = (
 
 
 def states_what_it_is(case: ModelCase) -> str:
-    """Its file has a docstring and a citation, names no deviation twice, and knobs that exist, their values in order."""
+    """Its file has a docstring and a citation, names no deviation twice and only knobs that exist."""
     name = case.use.name
     about, defaults = registry.about("model", name), registry.knob_defaults("model", name)
     expect(bool((registry.find("model", name).__doc__ or "").strip()), "the file has no docstring")
