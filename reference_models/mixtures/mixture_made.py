@@ -19,7 +19,7 @@ ABOUT = About(
     citation="Uria, Murray, Larochelle, RNADE, arXiv:1306.0186, with the masks of MADE, arXiv:1502.03509",
     knobs={"components": (1, 2, 3, 4, 5, 6, 8, 10, 12), "hidden": HIDDEN, "hidden_layers": HIDDEN_LAYERS},
     depth="components",
-    tiny={"components": 3, "hidden": 2},
+    tiny={"components": 3, "hidden": 2, "shapes": "student"},
     tune={"shapes": ("normal", "student", "breit-wigner", "all")},
 )
 SHAPES = {
