@@ -17,7 +17,7 @@ ABOUT = About(
     citation="Lipman, Chen, Ben-Hamu, Nickel, Le, Flow Matching for Generative Modeling, arXiv:2210.02747 "
     "(conditional optimal transport paths)",
     deviations=(
-        "the likelihood is exactly that of the map of fixed Runge-Kutta steps, instead of an integral of the divergence",
+        "the likelihood is exactly that of the map of fixed Runge-Kutta steps, not an integral of the divergence",
         "each row of a batch is met at several times and noises",
         "the weights that are kept are those of the best validation likelihood, instead of the last",
     ),
@@ -155,7 +155,7 @@ def build(
     """
     if steps < 1 or draws < 1 or late <= 0:
         raise Refused(
-            f"flow_matching was given steps={steps}, draws={draws}, late={late:g}; 1 step and draw or more are expected, "
+            f"flow_matching was given steps={steps}, draws={draws}, late={late:g}; 1 or more of both are expected, "
             "and a number above 0"
         )
     return FlowMatching(dim, Velocity(dim, hidden, hidden_layers), steps, draws, late)
