@@ -43,4 +43,5 @@ def _size(tail: Tensor) -> Tensor:
 def _closer(z: Tensor, tail: Tensor) -> Tensor:
     reached = torch.special.log_ndtr(-z.detach())
     slope = torch.exp(-0.5 * (z.detach().square() + LOG_2PI) - reached)
-    return z + (reached - tail) / slope
+    closer: Tensor = z + (reached - tail) / slope
+    return closer

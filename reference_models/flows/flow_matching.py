@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -40,9 +41,10 @@ class Velocity(nn.Module):
     def __init__(self, dim: int, hidden: int, hidden_layers: int) -> None:
         super().__init__()
         sizes = [dim + 1, *[hidden] * hidden_layers, dim]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        layers = [nn.Linear(a, b) for a, b in pairwise(sizes)]
+        nn.init.zeros_(layers[-1].weight)
+        nn.init.zeros_(layers[-1].bias)
+        self.layers = cast("list[nn.Linear]", nn.ModuleList(layers))
 
     def values(self, x: Tensor, t: Tensor) -> Tensor:
         """The velocity alone, at times ``(n, 1)``."""

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import Batch, DensityModel
-from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.quantum.visibility import trimmed
 from qinn_bench.values import Knob, Knobs, Refused
+from reference_models._parts.circuit_form import CircuitForm
 from reference_models._parts.flow import Composition, Mixing, coupling_flow, dense
 from reference_models._parts.rational_quadratic import RationalQuadratic
 from reference_models.bounds.elementwise import Elementwise
@@ -46,12 +46,22 @@ ABOUT = About(
     },
     depth="blocks",
     tiny={"blocks": 1, "hidden": 2, "bins": 2, "uploads": 2},
-    later={"trim": False},
+    later={
+        "trim": False,
+        "copies": 1,
+        "entangler": "zz",
+        "encoding": "ry",
+        "readout": "z",
+        "stretch": "monotone",
+        "start": "identity",
+    },
     tune={
         "barrier": KnobSpan(low=10.0, high=300.0),
         "fidelity": (0.0, 0.1, 1.0),
         "mmd": (0.0, 0.1, 1.0),
         "bound": KnobSpan(low=3.0, high=10.0),
+        "entangler": ("zz", "cnot"),
+        "encoding": ("ry", "ry-rx", "ry-rx-rz"),
     },
 )
 CONSTRUCTIONS = {
@@ -74,18 +84,18 @@ def _known(construction: str) -> str:
 
 
 class CircuitConditioner(nn.Module):
-    """Reads numbers off features: a circuit with one wire a feature, its <Z>, and a linear head that starts at zero.
+    """Reads numbers off features: a circuit of them, its readout, and a linear head that starts at zero.
 
     Example:
         >>> from qinn_bench.quantum.ansatz import reuploading
-        >>> CircuitConditioner(2, 5, reuploading(2, uploads=1), "torch")(torch.zeros(3, 2)).shape
+        >>> CircuitConditioner(5, reuploading(2, uploads=1), "torch")(torch.zeros(3, 2)).shape
         torch.Size([3, 5])
     """
 
-    def __init__(self, n_in: int, n_out: int, circuit: Circuit, backend: str) -> None:
+    def __init__(self, n_out: int, circuit: Circuit, backend: str) -> None:
         super().__init__()
         self.circuit = CircuitLayer(circuit, backend)
-        self.head = nn.Linear(n_in, n_out)
+        self.head = nn.Linear(len(circuit.readout), n_out)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         with torch.no_grad():
@@ -152,28 +162,35 @@ def build(
     mmd: float = 0.0,
     barrier: float = 100.0,
     trim: bool = True,
+    copies: int = 1,
+    entangler: str = "zz",
+    encoding: str = "ry",
+    readout: str = "z",
+    stretch: str = "monotone",
+    start: str = "identity",
     backend: str = "auto",
 ) -> DensityModel:
     """A hybrid of circuits with `uploads` and `blocks` of classical layers with `bins`-bin splines on [-bound, bound].
 
     The loss terms are those of `qinn`; ``conditioner`` needs none and takes none. `blocks` and `hidden` have no effect
-    where `CONSTRUCTIONS` does not name them. With `trim`, circuits end where their readout still sees, as in `qinn`.
+    where `CONSTRUCTIONS` does not name them. With `trim`, circuits end where their readout still sees, as in `qinn`,
+    whose forms of circuits, stretches and starts there are here too; heads read all words of a `readout`.
 
     Raises:
-        Refused: a construction that does not exist, or fewer than two features.
+        Refused: a construction or another name that does not exist, or fewer than two features.
     """
-    spline = RationalQuadratic(bins, bound)
+    spline, form = RationalQuadratic(bins, bound), CircuitForm(copies, entangler, encoding, readout)
     if _known(construction) == "conditioner":
         return coupling_flow(
-            dim, spline, lambda n, m: CircuitConditioner(n, m, _circuit(n, uploads, trim), backend), blocks
+            dim, spline, lambda n, m: CircuitConditioner(m, _circuit(form, n, uploads, trim), backend), blocks
         )
-    circuit, terms = _circuit(dim, uploads, trim and not fidelity), Terms(fidelity, mmd, barrier, "monotone", False)
-    qinn = make_qinn(dim, circuit, circuit, terms, "identity", backend)
+    circuit = _circuit(form, dim, uploads, trim and not fidelity)
+    qinn = make_qinn(dim, circuit, circuit, Terms(fidelity, mmd, barrier, stretch, both=False), start, backend)
     if construction == "elementwise":
         return QuantumLast(dim, [Elementwise(dim, spline), Mixing(dim, upper=False), Mixing(dim, upper=True)], qinn)
     return QuantumLast(dim, [coupling_flow(dim, spline, dense(hidden, 1), blocks)], qinn)
 
 
-def _circuit(n_features: int, uploads: int, trim: bool) -> Circuit:
-    circuit = reuploading(n_features, uploads=uploads)
+def _circuit(form: CircuitForm, n_features: int, uploads: int, trim: bool) -> Circuit:
+    circuit = form.circuit(n_features, uploads=uploads)
     return trimmed(circuit)[0] if trim else circuit

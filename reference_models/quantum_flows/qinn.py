@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import LOG_2PI, Batch, DensityModel
-from qinn_bench.quantum.ansatz import Entangler, moved, reuploading
-from qinn_bench.quantum.circuit import Circuit
+from qinn_bench.quantum.ansatz import moved
+from qinn_bench.quantum.circuit import Circuit, z_on
 from qinn_bench.quantum.layer import CircuitLayer, fidelity
 from qinn_bench.quantum.visibility import trimmed
 from qinn_bench.values import Knob, Knobs, Refused
+from reference_models._parts.circuit_form import Blend, CircuitForm
 from reference_models._parts.circuit_maps import SHRINK, ToAngles, ToLatent
 from reference_models._parts.solver import solve
 
@@ -45,12 +45,13 @@ ABOUT = About(
     },
     depth="uploads",
     tiny={"uploads": 2, "fidelity": 0.5, "mmd": 0.5, "barrier": 1.0},
-    later={"trim": False},
+    later={"trim": False, "encoding": "ry", "readout": "z"},
     tune={
         "barrier": KnobSpan(low=10.0, high=300.0),
         "fidelity": (0.0, 0.1, 1.0),
         "mmd": (0.0, 0.1, 1.0),
         "entangler": ("zz", "cnot"),
+        "encoding": ("ry", "ry-rx", "ry-rx-rz"),
         "start": ("identity", "random"),
         "stretch": ("monotone", "determinant"),
     },
@@ -108,11 +109,13 @@ class QINN(DensityModel):
     inverse_tolerance = 1e-7
 
     def __init__(self, dim: int, circuit: Circuit, preparation: Circuit, terms: Terms, backend: str) -> None:
+        """A circuit that reads out several words for each feature gets a `Blend` of them."""
         super().__init__(dim)
         self.terms = terms
         self.to_angles = ToAngles(dim)
         self.circuit = CircuitLayer(circuit, backend)
         self.circuit.compared = terms.fidelity > 0
+        self.blend = Blend(dim, len(circuit.readout) // dim) if len(circuit.readout) > dim else None
         self.to_latent = ToLatent(dim)
         self.preparation = CircuitLayer(preparation, backend) if terms.fidelity > 0 else None
         if self.preparation is not None:
@@ -141,6 +144,8 @@ class QINN(DensityModel):
         """Latents ``(n, dim)``, the full Jacobian dz/dx ``(n, dim, dim)`` and the measured values ``(n, dim)``."""
         h, slope_in = self.to_angles(x)
         y, jacobian = self.circuit.jacobian(h)
+        if self.blend is not None:
+            y, jacobian = self.blend(y, jacobian)
         z, slope_out = self.to_latent(y)
         return z, -slope_out.exp()[:, :, None] * jacobian * slope_in.exp()[:, None, :], y
 
@@ -258,7 +263,8 @@ def _undo(preparation: Circuit, circuit: Circuit) -> Circuit:
     undone = replace(circuit, gates=later).adjoint().gates
     renamed = tuple(replace(block, name=f"undone.{block.name}") for block in circuit.weights)
     gates = preparation.gates + tuple(moved(gate, 0, n, preparation.n_weights) for gate in undone)
-    return replace(circuit, n_inputs=2 * n, weights=preparation.weights + renamed, gates=gates)
+    weights, readout = preparation.weights + renamed, z_on(range(n))
+    return replace(circuit, n_inputs=2 * n, weights=weights, gates=gates, readout=readout)
 
 
 def make_qinn(dim: int, circuit: Circuit, preparation: Circuit, terms: Terms, start: str, backend: str) -> QINN:
@@ -293,23 +299,23 @@ def build(
     stretch: str = "monotone",
     both: bool = False,
     trim: bool = True,
+    encoding: str = "ry",
+    readout: str = "z",
     backend: str = "auto",
 ) -> DensityModel:
     """A QINN with `uploads` of the features, each followed by `layers` of rotations and an entangling ring.
 
     With `trim` the circuit ends where its readout still sees: the last turns about Z and the last ring, which change no
     <Z>, are left out. Where states are compared (`fidelity` > 0) they have an effect and stay. The inverse state
-    preparation has the same form with `preparation` uploads, or as many as the circuit if that is 0.
+    preparation has the same form with `preparation` uploads, or as many as the circuit if that is 0. Uploads take turns
+    in the turns that `encoding` names; where `readout` names more than ``z``, each feature is a blend of Pauli words.
 
     Raises:
-        Refused: an entangler or a start that does not exist, or both directions without a fidelity term.
+        Refused: an entangler, encoding, readout or start that does not exist, or both directions without a fidelity
+            term.
     """
-    if entangler not in ("zz", "cnot", "none"):
-        raise Refused(f"qinn knows no entangler '{entangler}'; there are: cnot, none, zz")
-    circuit, prepare = (
-        reuploading(dim, copies=copies, uploads=count, layers=layers, entangler=cast(Entangler, entangler))
-        for count in (uploads, preparation or uploads)
-    )
+    form = CircuitForm(copies, entangler, encoding, readout)
+    circuit, prepare = (form.circuit(dim, uploads=count, layers=layers) for count in (uploads, preparation or uploads))
     if trim and not fidelity:
         circuit = trimmed(circuit)[0]
     return make_qinn(dim, circuit, prepare, Terms(fidelity, mmd, barrier, stretch, both), start, backend)
