@@ -43,6 +43,7 @@ class About(Value):
     Attributes:
         citation: the work that describes the model.
         published: figures that this work states, in words, by what they are of.
+        deviations: how the model differs from what that work describes, each in a few words; none where it is that.
         role: what it is in a table: a compared ``model``, a ``control``, a ``floor`` or a ``ceiling``.
         knobs: the values, increasing, that the capacity matcher may give a knob.
         depth: the one of `knobs` that says how deep the model is.
@@ -64,6 +65,7 @@ class About(Value):
 
     citation: str = ""
     published: dict[str, str] = Field(default={})
+    deviations: tuple[str, ...] = ()
     role: Role = "model"
     knobs: dict[str, tuple[Knob, ...]] = Field(default={})
     depth: str = ""

@@ -41,12 +41,13 @@ class Made(NamedTuple):
     needs_density: bool
     rows: tuple[RowKind, ...]
     supervised: bool
+    deviations: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, docstring: str | None, knobs: Knobs, takes: frozenset[str], stated: About) -> Made:
         """The same from the parts of a file."""
-        role, later, needs_density = stated.role, stated.later, stated.needs_density
-        return cls(_first_line(docstring), knobs, takes, role, later, needs_density, stated.rows, stated.supervised)
+        read = {field: getattr(stated, field) for field in cls._fields if field in About.model_fields.keys() - UNREAD}
+        return cls(about=_first_line(docstring), takes=takes, **read | {"knobs": knobs})
 
 
 class Measure(NamedTuple):

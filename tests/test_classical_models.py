@@ -17,10 +17,10 @@ from qinn_bench.contracts import Batch, DensityModel
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
 from reference_models._parts.flow import Coupling, Univariate, dense
+from reference_models._parts.made import made
 from reference_models._parts.rational_quadratic import RationalQuadratic
 from reference_models.flows.affine_inn import STEEPEST, Affine
 from reference_models.flows.affine_inn import build as build_affine
-from reference_models.flows.autoregressive_inn import made
 from reference_models.flows.cubic_inn import FLATTEST, Cubic, Piece, _root
 
 UNIVARIATE: dict[str, Univariate] = {
@@ -249,7 +249,9 @@ def test_truth_is_disjoint_from_what_metrics_take() -> None:
         truth.sample(101, torch_rng("s"))
 
 
-@pytest.mark.parametrize("name", ["spline_inn", "cubic_inn", "affine_inn", "autoregressive_inn"])
+@pytest.mark.parametrize(
+    "name", ["spline_inn", "cubic_inn", "affine_inn", "autoregressive_inn", "monotone_inn", "mixture_made"]
+)
 def test_flow_of_one_feature_is_refused(name: str) -> None:
     with pytest.raises(Refused, match="dim 1"):
         registry.make("model", Use(name=name), 1)
@@ -265,7 +267,13 @@ def test_coupling_leaves_the_features_that_it_reads() -> None:
     assert torch.equal(z[:, ::2], x[:, ::2]) and bool((z[:, 1::2] != x[:, 1::2]).all())
 
 
-@pytest.mark.parametrize("name", ["spline_inn", "cubic_inn", "affine_inn", "autoregressive_inn", "elementwise"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("spline_inn", "cubic_inn", "affine_inn", "autoregressive_inn", "elementwise"),
+        *("monotone_inn", "gaussian_mixture", "mixture_made", "flow_matching"),
+    ],
+)
 def test_matcher_finds_classical_models_small_and_large(name: str) -> None:
     knobs = registry.about("model", name).knobs
     least, most = ({knob: values[end] for knob, values in knobs.items()} for end in (0, -1))

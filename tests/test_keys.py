@@ -21,6 +21,7 @@ from qinn_bench.verdicts import golden_numbers
 
 ROOT = Path(__file__).parents[1]
 FLOWS = {"affine_inn", "cubic_inn", "spline_inn", "hybrid_qinn"}
+CIRCUITS = {"qinn", "hybrid_qinn"}
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_wording_and_places_change_no_content(copied):
     ("file", "old", "new", "moved"),
     [
         ("reference_models/_parts/flow.py", "nn.SiLU()", "nn.GELU()", FLOWS),
-        ("reference_models/_parts/solver.py", "STEPS, CHUNK = 60", "STEPS, CHUNK = 61", {"qinn", "hybrid_qinn"}),
+        ("reference_models/_parts/solver.py", "STEPS, CHUNK = 60", "STEPS, CHUNK = 61", {*CIRCUITS, "flow_matching"}),
         ("qinn_bench/training/loop.py", '"adam": torch.optim.Adam,', '"adam": torch.optim.SGD,', {"training"}),
         ("qinn_bench/training/loop.py", "= player, budget.clip", "= player, 2 * budget.clip", {"training"}),
         ("qinn_bench/study/train_cell.py", 'seed_of("init"', 'seed_of("start"', {"training"}),
@@ -110,7 +111,7 @@ def test_wording_and_places_change_no_content(copied):
             {"contract"},
         ),
         ("qinn_bench/quantum/stand_ins.py", "RIDGE = ", "RIDGE = 2 * ", {"control"}),
-        ("qinn_bench/quantum/layer.py", "torch.zeros(circuit", "torch.ones(circuit", {"qinn", "hybrid_qinn"}),
+        ("qinn_bench/quantum/layer.py", "torch.zeros(circuit", "torch.ones(circuit", CIRCUITS),
         (
             "qinn_bench/data/transforms.py",
             "(x - self.shift) / self.scale",

@@ -214,6 +214,13 @@ def part(text):
 
 BREACHES = [
     ("model", "states-what-it-is", 'citation="nobody"', 'citation=""', "ABOUT has no citation"),
+    (
+        "model",
+        "states-what-it-is",
+        'depth="size"',
+        'depth="size", deviations=("own data", "own data")',
+        "names one twice",
+    ),
     ("model", "states-what-it-is", '(1, 2)}, depth="size"', '(2, 1)}, depth="size"', "do not increase"),
     ("model", "states-what-it-is", 'depth="size"', 'depth="wide"', "ABOUT.depth is 'wide'"),
     (

@@ -34,11 +34,13 @@ STATELESS = (
 
 
 def states_what_it_is(case: ModelCase) -> str:
-    """Its file has a docstring and a citation, and names knobs that exist, in increasing values of their type."""
+    """Its file has a docstring and a citation, names no deviation twice and only knobs that exist."""
     name = case.use.name
     about, defaults = registry.about("model", name), registry.knob_defaults("model", name)
     expect(bool((registry.find("model", name).__doc__ or "").strip()), "the file has no docstring")
     expect(bool(about.citation.strip()), "ABOUT has no citation")
+    told = {deviation.strip() for deviation in about.deviations}
+    expect("" not in told and len(told) == len(about.deviations), "ABOUT.deviations names one twice, or an empty one")
     for part, named in (("knobs", about.knobs), ("tiny", about.tiny), ("later", about.later), ("tune", about.tune)):
         unknown = ", ".join(sorted(set(named) - set(defaults)))
         expect(not unknown, f"ABOUT.{part} names {unknown}; there are: {', '.join(defaults) or 'none'}")

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from qinn_bench.about import About
 from qinn_bench.contracts import DensityModel
+from reference_models._parts.flow import Univariate
 from reference_models._parts.rational_quadratic import RationalQuadratic
 
 ABOUT = About(
@@ -31,7 +32,7 @@ class Elementwise(DensityModel):
         (torch.Size([3]), True)
     """
 
-    def __init__(self, dim: int, spline: RationalQuadratic) -> None:
+    def __init__(self, dim: int, spline: Univariate) -> None:
         super().__init__(dim)
         self.spline = spline
         self.numbers = nn.Parameter(torch.zeros(dim, spline.width))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from qinn_bench.about import About
+from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import DensityModel
 from qinn_bench.values import Refused
-from reference_models._parts.flow import Composition, Mixing, Univariate
+from reference_models._parts.base import on_base
+from reference_models._parts.flow import Composition, Mixing
+from reference_models._parts.made import Autoregressive, made
 from reference_models._parts.rational_quadratic import RationalQuadratic
 from reference_models._parts.sizes import BINS, HIDDEN, HIDDEN_LAYERS
 
@@ -21,91 +16,9 @@ ABOUT = About(
     knobs={"blocks": (1, 2, 3, 4, 5, 6, 8), "hidden": HIDDEN, "hidden_layers": HIDDEN_LAYERS, "bins": BINS},
     depth="blocks",
     tiny={"blocks": 1, "hidden": 2, "bins": 3},
+    later={"base": "normal"},
+    tune={"bound": KnobSpan(low=3.0, high=10.0), "base": ("normal", "student")},
 )
-
-
-class MaskedLinear(nn.Module):
-    """A linear layer whose unit of degree k reads units of degree below k, or up to k; it owns no other weights.
-
-    The masks are those of MADE (arXiv:1502.03509, equations 8 and 13). A masked weight that is stored all the same, as
-    libraries do, would be counted as capacity that the model does not have.
-
-    Example:
-        >>> layer = MaskedLinear([1, 2], [1, 2], below=True)
-        >>> tuple(layer(torch.zeros(3, 2)).shape)
-        (3, 2)
-    """
-
-    def __init__(self, read: Sequence[int], own: Sequence[int], *, below: bool) -> None:
-        super().__init__()
-        mask = [[k > j if below else k >= j for j in read] for k in own]
-        fans = [sum(row) for row in mask]
-        self.register_buffer("mask", torch.tensor(mask))
-        self.weight = nn.Parameter(_uniform([fan for fan in fans for _ in range(fan)]))
-        self.bias = nn.Parameter(_uniform(fans))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(n, len(read)) -> (n, len(own))``."""
-        mask = self.get_buffer("mask")
-        return F.linear(x, x.new_zeros(mask.shape).masked_scatter(mask, self.weight), self.bias)
-
-
-def _uniform(fans: Sequence[int]) -> Tensor:
-    """A starting value below the inverse root of each fan-in, as in a dense layer."""
-    return (2 * torch.rand(len(fans)) - 1) / torch.tensor(fans).clamp(min=1).sqrt()
-
-
-def made(dim: int, width: int, hidden: int, hidden_layers: int, condition: int = 0) -> nn.Module:
-    """A network ``(n, condition + dim) -> (n, dim * width)`` whose i-th `width` outputs see only the features before
-    the i-th, and the conditions, which come first.
-
-    Hidden degrees are spread evenly over 1 to dim - 1, so that few units reach far as well.
-    """
-    features = range(1, dim + 1)
-    spread = [1 + round(k * (dim - 2) / max(1, hidden - 1)) for k in range(hidden)]
-    layers: list[nn.Module] = []
-    for read, own in pairwise([[*[0] * condition, *features], *[spread] * hidden_layers]):
-        layers += [MaskedLinear(read, own, below=False), nn.SiLU()]
-    last = MaskedLinear(spread, [k for k in features for _ in range(width)], below=True)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(*layers, last)
-
-
-class Autoregressive(DensityModel):
-    """Maps each feature by a univariate map that is steered by those before it, or by those after it if `backward`.
-
-    Example:
-        >>> flow = build(2, blocks=1, hidden=3, bins=3)
-        >>> x = torch.linspace(-1, 1, 6).reshape(3, 2)
-        >>> z, logdet = flow(x)
-        >>> logdet.shape, bool(torch.allclose(flow.inverse(z), x, atol=1e-5))
-        (torch.Size([3]), True)
-    """
-
-    def __init__(self, dim: int, univariate: Univariate, network: nn.Module, *, backward: bool) -> None:
-        super().__init__(dim)
-        self.univariate, self.network = univariate, network
-        self.turned = [1] if backward else []
-
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Features to latents and the log-det."""
-        x = x.flip(self.turned)
-        y, log_slope = self.univariate.forward(x, self._numbers(x, condition))
-        return y.flip(self.turned), log_slope.sum(1)
-
-    def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Latents to features, one feature after the other."""
-        y = y.flip(self.turned)
-        x = torch.zeros_like(y)
-        for i in range(self.dim):
-            own = slice(i, i + 1)
-            x[:, own] = self.univariate.inverse(y[:, own], self._numbers(x, condition)[:, own])
-        return x.flip(self.turned)
-
-    def _numbers(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        numbers: Tensor = self.network(x if condition is None else torch.cat((condition, x), 1))
-        return numbers.reshape(len(x), self.dim, self.univariate.width)
 
 
 def build(
@@ -116,15 +29,17 @@ def build(
     hidden_layers: int = 1,
     bins: int = 4,
     bound: float = 5.0,
+    base: str = "normal",
     condition: int = 0,
 ) -> DensityModel:
     """Splines on [-bound, bound] with `bins` bins, steered by masked networks of `hidden` units, which also read
     `condition` numbers a row.
 
-    Before each there is a mixing; the triangle and the order of the features alternate.
+    Before each there is a mixing; the triangle and the order of the features alternate. The `base` is as in
+    `spline_inn`.
 
     Raises:
-        Refused: fewer than two features.
+        Refused: fewer than two features, or a base that does not exist.
     """
     if dim < 2:
         raise Refused(f"an autoregressive flow was asked for dim {dim}, but it orders 2 features or more")
@@ -133,4 +48,4 @@ def build(
     for k in range(blocks):
         network = made(dim, spline.width, hidden, hidden_layers, condition)
         steps += [Mixing(dim, upper=k % 2 == 1), Autoregressive(dim, spline, network, backward=k % 2 == 1)]
-    return Composition(dim, steps)
+    return on_base(Composition(dim, steps), base)

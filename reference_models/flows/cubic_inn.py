@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from qinn_bench.about import About
+from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import DensityModel
 from reference_models._parts.flow import coupling_flow, dense
 from reference_models._parts.sizes import SPLINE_KNOBS
@@ -20,6 +20,7 @@ ABOUT = About(
     knobs=SPLINE_KNOBS,
     depth="blocks",
     tiny={"blocks": 2, "hidden": 2, "bins": 3},
+    tune={"bound": KnobSpan(low=3.0, high=10.0)},
 )
 NARROWEST = 1e-2
 FLATTEST = 1e-3
