@@ -242,6 +242,12 @@ def resolve(row: Row, data: Dataset, match: Match | None) -> Use:
     return use
 
 
+def meets(model: Use, data: Dataset, match: Match, size: int) -> bool:
+    """Whether a model has a size, within the tolerance of the match."""
+    asked = match.model_copy(update={match.axis: size})
+    return abs(_size(model, data, asked)[1] / size - 1) <= match.tolerance
+
+
 def nearest(row: Row, data: Dataset, match: Match) -> tuple[Use, str]:
     """The closest match of a row, of the depth that it asks for where there is one; and, where none fits, why not."""
     matched = search(Use(name=row.model, knobs=row.knobs), data, match)

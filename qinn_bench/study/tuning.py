@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from qinn_bench import registry
+from qinn_bench.about import KnobSpan
+from qinn_bench.capacity import matching
 from qinn_bench.labels import joined
 from qinn_bench.limits import Limits
 from qinn_bench.records import store
 from qinn_bench.records.trials import best_of, cpu_seconds, trials_study
 from qinn_bench.study import campaign, grid, matched, planning, selection
 from qinn_bench.study.grid import Drawn
-from qinn_bench.study.matched import Answer
+from qinn_bench.study.matched import Answer, Answers
 from qinn_bench.study.order import Order
+from qinn_bench.study.planning import PlannedModel
 from qinn_bench.study.selection import Filters
 from qinn_bench.study.study_files import label_of
-from qinn_bench.study.tuning_space import trials_of
-from qinn_bench.values import Record, Row, Study, Use
+from qinn_bench.study.tuning_space import BUDGET, trials_of
+from qinn_bench.values import Budget, Match, Record, Refused, Row, Study, Use
 
 FIRST_SEED = 1000
 """The seed of the first trial: beyond those of every study, so that no row is judged on what chose its settings."""
@@ -29,7 +33,7 @@ class TunedRow:
 
     row: Row
     size: int
-    data: Use
+    budget: Budget
     question: str
     trials: tuple[Order, ...]
 
@@ -41,36 +45,72 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
         Refused: the filters keep no row.
     """
     selection.check_filters(study, filters)
-    rows = [
-        TunedRow(row, size, drawn.use, _question(study, row, size, drawn, budget), tuple(orders))
-        for drawn in grid.draw(study, limits)
-        for row in study.models
-        if matched.is_tuned(study, row)
-        for size in grid.sizes_of(study, row)
-        for budget in study.budgets
-        if (orders := [*_orders(study, row, size, drawn, budget, results)])
-    ]
-    wanted = filters._replace(seeds=())
-    return [one for one in rows if selection.keeps(wanted, one.trials[0])]
+    wanted, of_trials = filters._replace(seeds=()), study.model_copy(update={"name": trials_study(study.name)})
+    models = _Models(of_trials.model_copy(update={"tuning": None}), matched.read(results, of_trials.name))
+    rows = []
+    for drawn in grid.draw(study, limits):
+        for row in study.models:
+            if not matched.is_tuned(study, row):
+                continue
+            for size in grid.sizes_of(study, row):
+                for name, budget in study.budgets.items():
+                    first = grid.of_row(study, row, size, drawn.use, name)[0]
+                    if selection.keeps(wanted, first):
+                        question = matched.question(study, row, size, drawn.use, drawn.data.content, name)
+                        orders = tuple(_orders(of_trials, row, size, drawn, name, results, models))
+                        rows.append(TunedRow(row, size, budget, question, orders))
+    if not rows:
+        raise Refused(f"the filters keep no row of '{study.name}' that is tuned; without them all are")
+    matched.keep(results, of_trials, models.answers)
+    return rows
 
 
-def _question(study: Study, row: Row, size: int, drawn: Drawn, budget: str) -> str:
-    return matched.question(study, row, size, drawn.use, drawn.data.content, budget)
-
-
-def _orders(study: Study, row: Row, size: int, drawn: Drawn, budget: str, results: Path) -> Iterator[Order]:
+def _orders(
+    of_trials: Study, row: Row, size: int, drawn: Drawn, budget: str, results: Path, models: _Models
+) -> Iterator[Order]:
     """The trials of a row: cells like any other, of a study of their own."""
-    tuning = study.tuning
+    tuning = of_trials.tuning
     assert tuning is not None
-    names = (study.name, str(drawn.use), label_of(row), size, budget)
-    for k, trial in enumerate(trials_of(row, tuning, study.budgets[budget], names)):
-        one = study.model_copy(update={"sizes": (size,) if size else (), "models": (trial.row,)})
-        planned = planning.planned_models(one, trial.row, drawn.data)[0]
-        slot = grid.of_row(one, trial.row, size, drawn.use, budget)[0]
+    names = (of_trials.name, str(drawn.use), label_of(row), size, budget)
+    for k, trial in enumerate(trials_of(row, tuning, of_trials.budgets[budget], names)):
+        slot = grid.of_row(of_trials, trial.row, size, drawn.use, budget)[0]
         moved = {"budget": trial.budget, "seed": FIRST_SEED + k, "mass_draws": tuning.mass_draws}
         slot = replace(slot, cell=slot.cell.model_copy(update=moved), row=joined(slot.row, f"trial {k + 1}"))
-        of_trials = study.model_copy(update={"name": trials_study(study.name)})
+        planned = models.of(trial.row, size, drawn)
         yield planning.order_of(of_trials, slot, planned, drawn.data, results, tuning.metrics)
+
+
+class _Models:
+    """The models of trials. A matcher is asked once for the choices of a trial; numbers from a span are set after it,
+    as they change no size, and where one does all the same, it is asked again."""
+
+    def __init__(self, study: Study, known: Answers) -> None:
+        self.study, self.answers = study, dict(known)
+
+    def of(self, row: Row, size: int, drawn: Drawn) -> PlannedModel:
+        """The model of a trial's row at a size."""
+        question = matched.question(self.study, row, size, drawn.use, drawn.data.content, "")
+        if question not in self.answers:
+            planned = self._found(row, size, drawn)
+            self.answers[question] = Answer(model=planned.model, skip=planned.skip)
+        answer = self.answers[question]
+        return PlannedModel(answer.model, size, answer.skip, self._tolerance if answer.skip and size else None)
+
+    @property
+    def _tolerance(self) -> float:
+        return (self.study.match or Match()).tolerance
+
+    def _found(self, row: Row, size: int, drawn: Drawn) -> PlannedModel:
+        spans = {knob for knob, tried in registry.about("model", row.model).tune.items() if isinstance(tried, KnobSpan)}
+        numbers = {knob: value for knob, value in row.knobs.items() if knob in spans}
+        if row.shape and numbers:
+            choices = {knob: value for knob, value in row.knobs.items() if knob not in spans}
+            found = self.of(row.model_copy(update={"knobs": choices}), size, drawn)
+            model = registry.spell_out("model", Use(name=row.model, knobs=found.model.knobs | numbers))
+            if found.skip or matching.meets(model, drawn.data, (self.study.match or Match()), size):
+                return replace(found, model=model)
+        one = self.study.model_copy(update={"sizes": (size,) if size else (), "models": (row,)})
+        return planning.planned_models(one, row, drawn.data)[0]
 
 
 def tune(
@@ -95,7 +135,8 @@ def tune(
         for order in begun:
             spent[question_of[order.key]] += cpu_seconds(store.load(results, order.study, order.key))
     records = {row.question: campaign.finished(row.trials) for row in rows}
-    matched.keep(results, study, {row.question: _answer(row, records[row.question]) for row in rows})
+    done = [row for row in rows if len(records[row.question]) == len(row.trials) or study.tuning.cpu_s]
+    matched.keep(results, study, {row.question: _answer(row, records[row.question]) for row in done})
     return [record for row in rows for record in records[row.question]]
 
 
@@ -104,4 +145,5 @@ def _answer(row: TunedRow, records: Sequence[Record]) -> Answer:
     if best is None:
         last = next((record.reason for record in records if record.reason), "none has finished")
         return Answer(model=row.trials[0].cell.model, skip=f"none of {len(row.trials)} trials can be used: {last}")
-    return Answer(model=best.cell.model, budget=best.cell.budget, trials=len(records))
+    settings = {name: getattr(best.cell.budget, name) for name in BUDGET}
+    return Answer(model=best.cell.model, budget=row.budget.model_copy(update=settings), trials=len(records))

@@ -77,9 +77,10 @@ def _trial(row: Row, budget: Budget, point: dict[str, float], space: dict[str, D
     settings = {name: _value(space[name], at, row, name) for name, at in point.items()}
     knobs: Knobs = {name: value for name, value in settings.items() if name not in (*BUDGET, SHAPE)}
     shape = {SHAPE: settings[SHAPE]} if SHAPE in settings else {}
+    tried = {name: settings[name] for name in BUDGET if name in settings}
     return Trial(
         row=row.model_copy(update={"knobs": row.knobs | knobs, **shape}),
-        budget=budget.model_copy(update={name: settings[name] for name in BUDGET if name in settings}),
+        budget=budget.model_copy(update=tried | {"until": "steps"}),
     )
 
 
