@@ -35,7 +35,8 @@ def bridge_mass(own: Array, drawn: Array) -> Bridge | None:
     eq. 4.1) is the root of one increasing function, the likelihood equation of a logistic regression. Importance
     sampling does not see mass that no draw of q meets; the share of own rows in it makes this estimate as much larger.
     The error is that of Frühwirth-Schnatter (Econometrics Journal 7, 2004, 143, eq. 3.2). Neither means anything where
-    the rows are not of the density. None where there are fewer than two rows on a side, or the two do not overlap.
+    the rows are not of the density. None where there are fewer than two rows on a side, where the two do
+    not overlap, or where the mass is too large for a number.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -59,7 +60,8 @@ def bridge_mass(own: Array, drawn: Array) -> Bridge | None:
         return None
     log_mass = float(brentq(excess, low, high, xtol=1e-10))
     parts = expit(drawn - log_mass + shift), expit(log_mass - own - shift)
-    squares = [part.var(ddof=1) / (len(part) * part.mean() ** 2) for part in parts]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        squares = [part.var(ddof=1) / (len(part) * np.square(part.mean())) for part in parts]
         value = float(np.exp(log_mass))
-    return Bridge(value, value * float(np.sqrt(sum(squares))), len(own))
+        error = value * float(np.sqrt(sum(squares)))
+    return Bridge(value, error, len(own)) if np.isfinite(error) else None

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qinn_bench.dataset import Transform
+from qinn_bench.dataset import Dataset, Transform
+from qinn_bench.seeds import numpy_rng
 from qinn_bench.values import Array
 
 MOST = 0.95
@@ -24,6 +25,10 @@ CHANCE = 0.01
 """Share of other numbers that may pass for multiples of a step."""
 TIED = 0.5
 """Share of values that come more than once from which on a column stands on the values that it has."""
+ROUNDED = 12
+"""Binary digits that sums of float64 numbers leave uncertain at most."""
+KNOWN = 400_000
+"""Numbers by which the digits of a data set's columns are judged."""
 BINS, OCCUPIED, IN_THEM, ENOUGH = 256, 8, 0.75, 1000
 """Remainders of so many values, in so many bins, lie to this share in so few of them only on a lattice."""
 
@@ -49,12 +54,12 @@ def last_digits(column: Array, known: Array | None = None) -> Array:
     finite = known[np.isfinite(known) & (known != 0)]
     units = _stored(column)
     if len(finite) == 0:
-        return units
+        return np.nan_to_num(units, nan=0.0, posinf=0.0)
     exponent = np.where(np.isfinite(column), np.frexp(column)[1], 0)
     units = np.fmax(units, np.where(column == 0, 0.0, np.ldexp(1.0, exponent - 1 - MANTISSA + _lacking(finite))))
     units = np.fmax(units, _decimal(column, finite))
     units = np.fmax(units, _gaps(column, known) if ties(known) >= TIED else _binary_step(finite))
-    return np.where(np.isfinite(column), units, 0.0)
+    return np.where(np.isfinite(column) & np.isfinite(units), units, 0.0)
 
 
 def ties(column: Array) -> float:
@@ -91,6 +96,34 @@ def dequantise(rows: Array, known: Array, transform: Transform, rng: np.random.G
     return moved
 
 
+def moved_test_rows(data: Dataset) -> Array:
+    """The test rows of a data set in physical space, each moved within its last stored digits; always the same.
+
+    Example:
+        >>> from qinn_bench import registry
+        >>> data = registry.make("data", registry.parse_use("moons[events=400]"))
+        >>> bool(np.abs(moved_test_rows(data) - data.test).max() < 1e-14)
+        True
+    """
+    if not len(data.test):
+        return data.test
+    return dequantise(data.test, _known(data), data.transform, numpy_rng("last digit", data.fingerprint))
+
+
+def most_tied(data: Dataset) -> tuple[float, str]:
+    """The largest share of values of a column that another one equals, and the name of that column or its number."""
+    columns = _known(data).reshape(-1, data.dim).T
+    shares = [ties(column) for column in columns]
+    at = int(np.argmax(shares))
+    return shares[at], data.columns[at].name if len(data.columns) == data.dim else str(at)
+
+
+def _known(data: Dataset) -> Array:
+    """Training and test rows, as many as are needed to tell how their numbers are stored."""
+    n = max(ENOUGH, KNOWN // data.dim) // 2
+    return np.concatenate([data.train[:n], data.test[:n]])
+
+
 def _inside(rows: Array, transform: Transform) -> NDArray[np.bool_]:
     with np.errstate(all="ignore"):
         features = transform.forward(rows)[0]
@@ -115,10 +148,10 @@ def _lacking(values: Array) -> int:
 def _binary_step(values: Array) -> float:
     """The largest power of two, below the distance of neighbours, that divides most values but for a few offsets."""
     gaps = np.diff(np.unique(values))
-    if len(values) < ENOUGH or len(gaps) == 0:
+    if len(values) < ENOUGH or len(gaps) == 0 or _lacking(values) > ROUNDED:
         return 0.0
     first = int(np.floor(np.log2(np.median(gaps))))
-    last = int(np.log2(np.median(_spacing(values)))) + 2
+    last = int(np.log2(np.median(_spacing(values)))) + ROUNDED
     for exponent in range(first, last, -1):
         remainders = np.ldexp(values, -exponent) % 1
         counts = np.sort(np.bincount((remainders * BINS).astype(np.int64), minlength=BINS))
