@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import cKDTree
-from test_audit import Claimed, Halved, audit
+from test_audit import Affine, Claimed, Halved, affine_case, audit
 
 from qinn_bench.validity.bridge import bridge_mass
 from qinn_bench.validity.density_mass import Mass, Proposal, estimate_mass
@@ -115,6 +115,35 @@ def test_spikes_on_the_test_rows_that_no_own_row_visits_do_not_pass():
     certificate = audit(Claimed(log_density), rows, draws=DRAWS, generated=bulk.rvs(3000, rng))
     assert certificate.mass.value == pytest.approx(1, abs=0.03) and certificate.own_above == 0
     assert certificate.excess == pytest.approx(8 - np.log(100), abs=0.5) and certificate.verdict == "undecided"
+
+
+def test_spikes_on_the_training_rows_do_not_pass():
+    rng, bulk = np.random.default_rng(10), stats.multivariate_normal(np.zeros(3), np.eye(3))
+    rows = bulk.rvs(4000, rng)
+    tree = cKDTree(rows[:2000])  # Half of the rows are for training.
+
+    def log_density(x):
+        return np.where(tree.query(x)[0] < 1e-4, 8.0, 0.0) + bulk.logpdf(x)
+
+    certificate = audit(Claimed(log_density), rows, draws=DRAWS, generated=bulk.rvs(3000, rng))
+    assert certificate.train_above > 0.9 and certificate.own_above == certificate.excess == 0
+    assert certificate.verdict == "undecided" and "training rows" in certificate.reasons[0]
+
+
+@pytest.mark.parametrize(("one_to_one", "offset", "divided_by"), [(True, 0.0, 1), (True, 0.2, 1.22), (False, 0.0, 0)])
+def test_only_a_measured_mass_enters_the_likelihood(one_to_one, offset, divided_by):
+    """That of a one-to-one map is 1, unless the measurement contradicts it; 0 stands for what was measured."""
+    rows, matrix = affine_case()
+    model = Affine(matrix, offset=offset)
+    model.one_to_one = one_to_one
+    certificate = audit(model, rows)
+    if divided_by == 0:
+        assert certificate.divisor == certificate.mass and certificate.rests_on_its_mass
+    else:
+        assert certificate.divisor.value == pytest.approx(divided_by, abs=0.0 if divided_by == 1 else 0.03)
+        assert certificate.by_construction is (divided_by == 1) and certificate.verdict == (
+            "fail" if offset else "pass"
+        )
 
 
 def test_a_spike_that_nobody_visits_leaves_the_likelihood_what_it_is():

@@ -132,5 +132,3 @@ def _bias(before: Sequence[Audit], after: Sequence[Audit]) -> list[str]:
         )
         lines.append(markdown_row([law, *told]))
     return [*lines, "", "Estimates with a proposal of a few components, where few draws carry much of the mass."]
-
-

@@ -32,11 +32,11 @@ class Certificate(Value):
     `support_leak` the share of generated rows outside the data's support.
 
     What older certificates do not say is None: `bridge_mass` is the mass by the model's own rows and the draws;
-    `own_above` the share of own rows that lie where draws cannot measure the mass; `excess` the nats that the
-    likelihood of the test rows owes to such places, and `stored_digits` those that it would owe to the digits in which
-    they are stored; `ties` is the largest share of equal values in a column of the data. `by_construction` says that a
-    density integrates to 1 by construction, as one of a one-to-one map does, and that no measurement contradicts it;
-    `mass_known` that the mass, whatever it is, is known to 1 %.
+    `own_above` and `train_above` are the shares of own rows and of training rows that lie where draws cannot measure
+    the mass; `excess` are the nats that the likelihood of the test rows owes to such places, and `stored_digits` those
+    that it would owe to the digits in which they are stored; `ties` is the largest share of equal values in a column of
+    the data. `by_construction` says that the density integrates to 1 by construction, as one of a one-to-one map does,
+    and that no measurement contradicts it; `mass_known` that the mass, whatever it is, is known to 1 %.
 
     Example:
         >>> certificate = Certificate(verdict="fail", reasons=("the density integrates to 12.3",),
@@ -63,6 +63,7 @@ class Certificate(Value):
     support_leak: float | None = None
     bridge_mass: Estimate | None = None
     own_above: float | None = None
+    train_above: float | None = None
     excess: float | None = None
     stored_digits: float | None = None
     ties: float | None = None

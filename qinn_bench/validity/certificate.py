@@ -95,6 +95,7 @@ def certify(
         grid_mass=grid,
         bridge_mass=_estimate(*visited.bridge) if visited.bridge else None,
         own_above=visited.own_above,
+        train_above=visited.train_above,
         excess=visited.excess,
         by_construction=is_normalised(model) and abs(mass.value - 1) <= SIGMAS * mass.error,
         mass_known=is_known(mass, visited),
@@ -125,13 +126,15 @@ def _measure_mass(
     fitted, bridged = own[::2], some(own[1::2], max_draws)
     peaks = fitted[: int(PEAK_DRAWS * max_draws)]
     stored, moved = (data.transform.forward(rows) for rows in _test_rows(data, max_draws))
-    spent = len(peaks) + len(bridged) + len(stored[0]) + len(moved[0])
-    rows = np.concatenate([data.transform.forward(part)[0] for part in (data.train, data.test)])
-    proposal = fit_proposal(rows, fitted, rng)
+    train, test = (data.transform.forward(part)[0] for part in (data.train, data.test))
+    trained = some(train, max_draws)
+    spent = len(peaks) + len(bridged) + len(trained) + len(stored[0]) + len(moved[0])
+    proposal = fit_proposal(np.concatenate([train, test]), fitted, rng)
     if len(peaks):
         proposal = sharpen(proposal, log_density, peaks, rng)
     mass = estimate_mass(log_density, proposal, rng, max_draws - spent)
-    visited = visit(log_density, mass, bridged, far * len(bridged) // len(own) if len(own) else far, moved[0])
+    left_out = far * len(bridged) // len(own) if len(own) else far
+    visited = visit(log_density, mass, bridged, left_out, trained, moved[0])
     digits = _gain(log_density, stored, moved) if len(stored[0]) else None
     return replace(mass, draws=mass.draws + spent), visited, digits
 

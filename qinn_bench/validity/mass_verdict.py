@@ -18,7 +18,7 @@ UNDEFINED = 0.001
 APART, SIGMAS = 0.03, 3.0
 """Two estimates of the mass contradict each other where they differ by more than this and by so many errors."""
 ABOVE = 0.01
-"""Share of the model's own rows that may lie where it claims far more than the proposal has."""
+"""Share of the model's own rows, and of training rows, that may lie where far more is claimed than the proposal has."""
 EXCESS = 0.01
 """Nats that the likelihood of the test rows may owe to places where the mass cannot be measured."""
 KNOWN = 0.0125
@@ -84,10 +84,11 @@ def judge_visited(visited: Visited, mass: Mass) -> list[Finding]:
     is wrong cannot be told, so that the verdict is open.
     """
     findings = []
-    if visited.own_above is not None and visited.own_above > ABOVE:
-        said = f"{visited.own_above:.1%} of the model's own rows lie where draws cannot measure its mass"
-        why = f"too far out, or where it claims more than {EXCEEDED:g} times the proposal"
-        findings.append(Finding("undecided", f"{said}: {why}"))
+    for whose, above in (("the model's own", visited.own_above), ("the training", visited.train_above)):
+        if above is not None and above > ABOVE:
+            said = f"{above:.1%} of {whose} rows lie where draws cannot measure the mass"
+            why = f"too far out, or where more than {EXCEEDED:g} times the proposal is claimed"
+            findings.append(Finding("undecided", f"{said}: {why}"))
     if visited.bridge is not None and contradicts(visited.bridge, mass):
         own, drawn = _figure(visited.bridge.value), _figure(mass.value)
         said = f"the model's own rows say that the density integrates to {own}, draws of the proposal {drawn}"
