@@ -173,6 +173,24 @@ def test_the_mark_is_that_of_the_worst_seed(verdicts, mark):
     assert made.rows[0].entries[1].mark == mark
 
 
+@pytest.mark.parametrize(
+    ("facts", "mark"),
+    [
+        ({"by_construction": False, "mass_known": True}, "✓≈"),
+        ({"by_construction": False, "mass_known": False}, "✓"),
+        ({"by_construction": True, "mass_known": True}, "✓"),
+        ({}, "✓"),
+    ],
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_likelihood_that_rests_on_a_measured_mass_has_a_mark_of_its_own(facts, mark, form):
+    measured = certificate().model_copy(update=facts)
+    made = table([record("m", seed, metrics=quality(6.5), certificate=measured) for seed in range(2)], ("nll",))
+    assert made.rows[0].entries[1].mark == mark
+    assert any(note.startswith("≈") for note in made.footnotes) == (mark == "✓≈")
+    assert FORMS[form](made)
+
+
 def test_a_missing_certificate_is_explained():
     bad = record("m", metrics=quality(-1.4), certificate=certificate("fail", 32.4, ("the mass is 32.4, not 1",)))
     assert any("'fail' for 1 of 1 seeds: the mass is 32.4, not 1" in note for note in table([bad]).footnotes)

@@ -31,12 +31,21 @@ class Certificate(Value):
     the claimed log-det and autodiff; `sign_changes` the share of rows whose det J has the minority sign;
     `support_leak` the share of generated rows outside the data's support.
 
+    What older certificates do not say is None: `bridge_mass` is the mass by the model's own rows and the draws;
+    `own_above` and `train_above` are the shares of own rows and of training rows that lie where draws cannot measure
+    the mass; `excess` are the nats that the likelihood of the test rows owes to such places, and `stored_digits` those
+    that it would owe to the digits in which they are stored; `ties` is the largest share of equal values in a column of
+    the data. `by_construction` says that the density integrates to 1 by construction, as one of a one-to-one map does,
+    and that no measurement contradicts it; `mass_known` that the mass, whatever it is, is known to 1 %.
+
     Example:
         >>> certificate = Certificate(verdict="fail", reasons=("the density integrates to 12.3",),
         ...     mass=Estimate(value=12.3),
         ...                           interval=(8.6, 16.0), effective_share=0.01, draws=200_000)
         >>> certificate.verdict, certificate.mass.value
         ('fail', 12.3)
+        >>> certificate.divisor.value, certificate.model_copy(update={"by_construction": True}).divisor.value
+        (12.3, 1.0)
     """
 
     verdict: Verdict
@@ -52,6 +61,24 @@ class Certificate(Value):
     logdet_error: float | None = None
     sign_changes: float | None = None
     support_leak: float | None = None
+    bridge_mass: Estimate | None = None
+    own_above: float | None = None
+    train_above: float | None = None
+    excess: float | None = None
+    stored_digits: float | None = None
+    ties: float | None = None
+    by_construction: bool | None = None
+    mass_known: bool | None = None
+
+    @property
+    def divisor(self) -> Estimate:
+        """What the likelihood is divided by: the measured mass, but 1 where nothing else is possible."""
+        return Estimate(value=1.0, error=0.0, n=self.mass.n, better="one") if self.by_construction else self.mass
+
+    @property
+    def rests_on_its_mass(self) -> bool:
+        """Whether the likelihood is that of a density divided by a mass that was measured, and is known to 1 %."""
+        return bool(self.mass_known) and self.by_construction is False
 
 
 class Training(Value):

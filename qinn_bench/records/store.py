@@ -21,6 +21,8 @@ from qinn_bench.records import keys, older
 from qinn_bench.values import Cell, Key, Record, Refused, StudyName
 from qinn_bench.writing import Write, write_text, write_together
 
+WITHIN_DIGITS = "log_prob_within_digits"
+"""The array of the log-densities of test rows that were moved within their last stored digits."""
 Arrays = dict[str, NDArray[Any]]
 Place = tuple[str, str, int, str]
 Stamp = tuple[int, int] | None
@@ -225,6 +227,18 @@ def look_at_all(results: Path, study: str) -> tuple[list[Record], list[Unreadabl
 def has_arrays(results: Path, record: Record) -> bool:
     """Whether the arrays of a record are there; a copy of the records alone has none."""
     return record_path(results, record.study, record.key).with_suffix(".npz").exists()
+
+
+def likelihoods(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
+    """The log-densities ``(n_test,)`` that likelihoods are made of: of test rows moved within their last stored digits.
+
+    Cells of before these were taken have those of the stored rows; None without a density.
+
+    Example:
+        >>> likelihoods({"log_prob": np.zeros(2), WITHIN_DIGITS: np.ones(2)}).tolist()
+        [1.0, 1.0]
+    """
+    return arrays.get(WITHIN_DIGITS, arrays.get("log_prob"))
 
 
 def load_arrays(results: Path, record: Record) -> Arrays:

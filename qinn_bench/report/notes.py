@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qinn_bench.report.study_columns import meaning_of
 from qinn_bench.report.study_rows import Group, is_truth
-from qinn_bench.report.table_value import FLAGGED, Heading, Line
+from qinn_bench.report.table_value import BY_MASS, FLAGGED, Heading, Line
 from qinn_bench.values import Control, Estimate
 
 CONTROLS: dict[Control, str] = {
@@ -50,6 +50,11 @@ def _legend(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
         notes.append(
             "Certificate of the likelihood, the worst over the seeds: ✓ passed, ✗ failed (do not believe the number), "
             "? undecided."
+        )
+    if any(BY_MASS in entry.mark for entry in entries):
+        notes.append(
+            f"{BY_MASS} beside it: nothing but the measurement says that the density integrates to what it is divided "
+            "by; the map is not one-to-one by construction. Its mass is known to 1 %, whatever it is."
         )
     if any(entry.best for entry in entries):
         notes.append(

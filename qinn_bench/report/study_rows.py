@@ -62,6 +62,12 @@ class Group:
         verdicts = {record.certificate.verdict for record in self.ok if record.certificate}
         return next((verdict for verdict in WORST if verdict in verdicts), None)
 
+    @property
+    def rests_on_its_mass(self) -> bool:
+        """Whether the likelihood of every seed is that of a density divided by a mass that is known to 1 %."""
+        certificates = [record.certificate for record in self.ok if record.certificate]
+        return bool(certificates) and all(certificate.rests_on_its_mass for certificate in certificates)
+
 
 def groups_of(records: Sequence[Record]) -> list[Group]:
     """The rows of the table in their order.

@@ -22,7 +22,7 @@ from qinn_bench.report.study_columns import (
     title_of,
 )
 from qinn_bench.report.study_rows import Group, groups_of
-from qinn_bench.report.table_value import FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
+from qinn_bench.report.table_value import BY_MASS, FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
 from qinn_bench.statistics.estimates import combine
 from qinn_bench.values import Estimate, Record, Refused, Status
 
@@ -76,7 +76,7 @@ def _check_columns(asked: Sequence[str], records: Sequence[Record]) -> None:
 
 def _line(group: Group, kept: Sequence[str], *, nested: bool) -> Line:
     """The row of a group; a control below the row that it belongs to is called by its kind alone."""
-    mark = VERDICTS[group.verdict] if group.verdict else ""
+    mark = VERDICTS[group.verdict] + BY_MASS * group.rests_on_its_mass if group.verdict else ""
     label = INDENT + group.records[0].cell.control if nested else group.row
     entries = [Entry(f"{label} {FLAGGED}" if group.flags else label)]
     for name in kept:

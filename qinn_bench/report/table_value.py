@@ -25,6 +25,8 @@ FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 """How a text starts that spreadsheets take for a formula, and the numbers that start so too."""
 VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
+BY_MASS = "≈"
+"""The mark, beside that of the certificate, of a likelihood that rests on a measured mass."""
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,19 @@ from qinn_bench.values import Cell, Record, Resources
 def measure_again(order: Order, data: Dataset, done: Record, on_problem: Callable[[str], None]) -> Record:
     """Take the metrics, and the certificate, whose code is new since the record was written.
 
-    The arrays stay as they are. A metric that fails keeps its old columns and counts as not measured.
+    The arrays stay as they are, but for the log-densities that are taken with the certificate. A metric that fails
+    keeps its old columns and counts as not measured.
     """
     now = measures.fingerprints(order.metrics)
     stale = {name for name, code in now.items() if done.measured.get(name) != code}
     if not stale:
         return done
-    arrays, certificate = store.load_arrays(order.results, done), done.certificate
+    arrays, certificate, new = store.load_arrays(order.results, done), done.certificate, store.Arrays()
     if "certificate" in stale and "log_prob" in arrays:
-        certificate = measure_cell.certify(trained(order.cell, data, arrays), order.cell, data, arrays)
+        model = trained(order.cell, data, arrays)
+        new = measure_cell.within_digits(model, order.cell, data, arrays)
+        arrays |= new
+        certificate = measure_cell.certify(model, order.cell, data, arrays)
         stale |= {name for name in order.metrics if all_metrics()[name].needs == "density"}
     again = tuple(name for name in order.metrics if name in stale)
     taken, failed = measure_cell.try_metrics(again, order.cell, data, arrays, certificate)
@@ -46,7 +50,7 @@ def measure_again(order: Order, data: Dataset, done: Record, on_problem: Callabl
         else:
             found["flags"] = flags
     record = done.model_copy(update=found)
-    store.save(order.results, record)
+    store.save(order.results, record, arrays if new else None)
     return record
 
 

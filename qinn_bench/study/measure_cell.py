@@ -22,6 +22,7 @@ from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.validity import certificate as audit
 from qinn_bench.validity import flags
 from qinn_bench.validity.conditional import certify_conditional
+from qinn_bench.validity.stored_digits import moved_test_rows
 from qinn_bench.validity.truth_against_truth import Nulls
 from qinn_bench.values import Cell, Certificate, Estimate, Flag, Resources, Training
 
@@ -62,6 +63,18 @@ def validation(
     return Estimate(value=value, error=error, n=len(losses), unit="nats", better="lower")
 
 
+def within_digits(model: Model, cell: Cell, data: Dataset, arrays: store.Arrays) -> store.Arrays:
+    """The log-densities of the test rows, moved within their last stored digits; nothing without a density.
+
+    Those of the rows as they are stored may be of a density that stands on the numbers that can be stored.
+    """
+    if not isinstance(model, Density) or "log_prob" not in arrays:
+        return {}
+    rows = moved_test_rows(data)
+    batch = batch_of(cell.model.name, data, 2, rows)
+    return {store.WITHIN_DIGITS: physical_log_prob(model, data, batch, rows)}
+
+
 def take_metrics(
     names: tuple[str, ...], cell: Cell, data: Dataset, arrays: store.Arrays, certificate: Certificate | None
 ) -> dict[str, Estimate]:
@@ -78,10 +91,10 @@ def take_metrics(
             data=data,
             truth=data.test[: cell.samples],
             generated=arrays.get("samples", data.test[:0]),
-            log_prob=arrays.get("log_prob"),
+            log_prob=store.likelihoods(arrays),
             scores=arrays.get("scores"),
             reconstructions=arrays.get("reconstructions"),
-            mass=certificate.mass if certificate else None,
+            mass=certificate.divisor if certificate else None,
             rng=numpy_rng("metric", metric.name, str(cell.data), cell.stream("evaluation")),
         )
         found |= attempt(metric, evidence)

@@ -105,6 +105,7 @@ def _train_and_measure(
         reason = f"only {drawn} of {cell.samples} latents have a pre-image"
         return save(order, arrays, status="not-converged", reason=reason, cost=watch.spent(), **facts)
     with watch.phase("certify"):
+        arrays |= measure_cell.within_digits(model, cell, data, arrays)
         facts["certificate"] = measure_cell.certify(model, cell, data, arrays)
         facts["validation"] = measure_cell.validation(model, cell, data, facts["certificate"], outcome.training)
     with watch.phase("metrics"):

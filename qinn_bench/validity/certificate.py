@@ -7,7 +7,7 @@ log-likelihood below the entropy of the data. Every likelihood therefore carries
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,10 @@ from torch import Tensor
 from qinn_bench.contracts import DensityModel
 from qinn_bench.dataset import Dataset
 from qinn_bench.validity.density_mass import LogDensity, Mass, estimate_mass, fit_proposal, grid_mass, sharpen
-from qinn_bench.values import Array, Certificate, Estimate, Verdict
+from qinn_bench.validity.mass_verdict import SIGMAS, Finding, is_known, judge_grid, judge_mass, judge_visited
+from qinn_bench.validity.stored_digits import TIED, most_tied, moved_test_rows
+from qinn_bench.validity.visited_rows import Visited, some, visit
+from qinn_bench.values import Array, Certificate, Estimate
 
 TOLERANCE = 0.03
 """How far from 1 the mass may be: the NLL is then off by at most 0.03 nats, below the seed-to-seed spread."""
@@ -27,12 +30,6 @@ DISPLACED = 0.01
 """A round trip that misses by more than this, in feature units of order one, is visible in a fine histogram."""
 FOLDED = 0.01
 """Share of rows with the minority sign of det J: folded regions are claimed twice, so 1 % is already 1 % of mass."""
-HEAVIEST_TAIL = 0.7
-"""Pareto shape of the weights above which importance sampling is unreliable at any sample size (arXiv:1507.02646)."""
-LEAST_EFFECTIVE = 400
-"""Effective draws below which one draw may carry more than 1/20 of the mass, so that no error can be trusted."""
-UNDEFINED = 0.001
-"""Share of draws without a value that may be taken as zero: a tenth of the accuracy asked of the mass."""
 PEAK_DRAWS = 0.05
 """Share of the allowed evaluations that looks for peaks at the model's own rows."""
 ROUND_TRIP_ROWS, JACOBIAN_ROWS = 512, 256
@@ -54,19 +51,6 @@ class ClaimedDensity(Protocol):
         """``(n, dim) -> (n,)`` in nats."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that speaks against a pass.
-
-    Example:
-        >>> Finding("fail", "the density integrates to 12.3").verdict
-        'fail'
-    """
-
-    verdict: Verdict
-    reason: str
-
-
 def certify(
     model: ClaimedDensity,
     data: Dataset,
@@ -79,85 +63,104 @@ def certify(
 
     `generated` are rows ``(n, dim)`` of the model in physical space; at most `max_draws` evaluations are spent on the
     mass. A model that only claims a density, such as an oracle, has no round trips and no Jacobian: these are None.
+    What a certificate that passed guarantees is said in `visited_rows`.
     """
     train = data.transform.forward(data.train)[0]
     leak = 1 - float(data.support(generated).mean()) if len(generated) else None
-    with np.errstate(all="ignore"):
-        own = _finite(data.transform.forward(_finite(generated))[0])
-    own = own[(np.abs(own) <= FARTHEST).all(1)]
 
     def log_density(rows: Array) -> Array:
         with torch.no_grad():
             return model.log_prob(torch.from_numpy(rows)).numpy()
 
-    mass = _measure_mass(log_density, train, own, rng, max_draws)
+    mass, visited, digits = _measure_mass(log_density, data, generated, rng, max_draws)
     grid = grid_mass(log_density, train, min(GRID_POINTS, max_draws)) if data.dim <= 2 else None
-    findings = [*judge_mass(mass, tolerance), *_judge_grid(grid, mass, tolerance)]
+    findings = [*judge_mass(mass, tolerance), *judge_grid(grid, mass, tolerance), *judge_visited(visited, mass)]
     figures: dict[str, float | None] = {}
     if isinstance(model, DensityModel):
         test = data.transform.forward(data.test[:ROUND_TRIP_ROWS])[0]
         for check in (_round_trips(model, test, rng, tolerance), _jacobian(model, train, mass.rows, rng)):
             figures |= check[0]
             findings += check[1]
+    tied, column = most_tied(data)
+    if tied >= TIED:
+        findings.append(Finding("pass", f"{tied:.0%} of the values of '{column}' come more than once"))
     verdicts = {finding.verdict for finding in findings}
     return Certificate(
         verdict="fail" if "fail" in verdicts else "undecided" if "undecided" in verdicts else "pass",
         reasons=tuple(finding.reason for finding in findings),
-        mass=Estimate(value=mass.value, error=mass.error, n=mass.draws, better="one"),
+        mass=_estimate(mass.value, mass.error, mass.draws),
         interval=mass.interval,
         effective_share=mass.effective_share,
         draws=mass.draws,
         grid_mass=grid,
+        bridge_mass=_estimate(*visited.bridge) if visited.bridge else None,
+        own_above=visited.own_above,
+        train_above=visited.train_above,
+        excess=visited.excess,
+        by_construction=is_normalised(model) and abs(mass.value - 1) <= SIGMAS * mass.error,
+        mass_known=is_known(mass, visited),
+        stored_digits=digits,
+        ties=tied,
         support_leak=leak,
         **figures,
     )
 
 
-def _measure_mass(log_density: LogDensity, train: Array, own: Array, rng: np.random.Generator, max_draws: int) -> Mass:
-    peaks = own[: int(PEAK_DRAWS * max_draws)]
-    proposal = fit_proposal(train, own, rng)
+def _estimate(value: float, error: float, n: int) -> Estimate:
+    return Estimate(value=value, error=error, n=n, better="one")
+
+
+def is_normalised(model: object) -> bool:
+    """Whether a model says that its density integrates to 1 by construction, as that of a one-to-one map does."""
+    return bool(getattr(model, "normalised", getattr(model, "one_to_one", False)))
+
+
+def _measure_mass(
+    log_density: LogDensity, data: Dataset, generated: Array, rng: np.random.Generator, max_draws: int
+) -> tuple[Mass, Visited, float | None]:
+    """The mass, what is claimed where rows lie, and the nats that test rows owe to their last stored digits.
+
+    Half of the own rows are for the proposal, the others for the bridge.
+    """
+    own, far = _own_features(data, generated)
+    fitted, bridged = own[::2], some(own[1::2], max_draws)
+    peaks = fitted[: int(PEAK_DRAWS * max_draws)]
+    stored, moved = (data.transform.forward(rows) for rows in _test_rows(data, max_draws))
+    train, test = (data.transform.forward(part)[0] for part in (data.train, data.test))
+    trained = some(train, max_draws)
+    spent = len(peaks) + len(bridged) + len(trained) + len(stored[0]) + len(moved[0])
+    proposal = fit_proposal(np.concatenate([train, test]), fitted, rng)
     if len(peaks):
         proposal = sharpen(proposal, log_density, peaks, rng)
-    mass = estimate_mass(log_density, proposal, rng, max_draws - len(peaks))
-    return replace(mass, draws=mass.draws + len(peaks))
+    mass = estimate_mass(log_density, proposal, rng, max_draws - spent)
+    left_out = far * len(bridged) // len(own) if len(own) else far
+    visited = visit(log_density, mass, bridged, left_out, trained, moved[0])
+    digits = _gain(log_density, stored, moved) if len(stored[0]) else None
+    return replace(mass, draws=mass.draws + spent), visited, digits
+
+
+def _own_features(data: Dataset, generated: Array) -> tuple[Array, int]:
+    """The features of generated rows, and how many rows lie so far out that they have none to be looked at."""
+    with np.errstate(all="ignore"):
+        own = data.transform.forward(_finite(generated))[0]
+        near = (np.abs(own) <= FARTHEST).all(1)
+    return own[near], int(len(own) - near.sum())
+
+
+def _test_rows(data: Dataset, max_draws: int) -> tuple[Array, Array]:
+    """Test rows as they are stored, and moved within their last digits, as many as may be looked at."""
+    return some(data.test, max_draws), some(moved_test_rows(data), max_draws)
+
+
+def _gain(log_density: LogDensity, stored: tuple[Array, Array], moved: tuple[Array, Array]) -> float | None:
+    """By how much the mean log-density of rows, features and log-Jacobian each, is higher as they are stored."""
+    with np.errstate(invalid="ignore"):
+        here, there = (np.mean(log_density(features) + jacobian) for features, jacobian in (stored, moved))
+        return float(here - there) if np.isfinite(here - there) else None
 
 
 def _finite(rows: Array) -> Array:
     return rows[np.isfinite(rows).all(1)]
-
-
-def judge_mass(mass: Mass, tolerance: float) -> list[Finding]:
-    """What the mass alone says against a model; empty when it is 1 within the tolerance.
-
-    A heavy tail of weights hides mass and never invents it, so a lower bound far above 1 convicts in any case.
-    """
-    low, high = mass.interval
-    span = f"[{_figure(low)}, {_figure(high)}]"
-    if mass.at_least > 1 + tolerance:
-        return [Finding("fail", f"the density integrates to {span}, at least {_figure(mass.at_least)}, instead of 1")]
-    doubts = [
-        (mass.undefined > UNDEFINED, f"the density is no number at {mass.undefined:.1%} of the draws"),
-        (mass.tail_index > HEAVIEST_TAIL, f"the weights are too heavy-tailed (Pareto k = {mass.tail_index:.2f})"),
-        (mass.effective < LEAST_EFFECTIVE, f"the mass rests on {mass.effective:.0f} effective draws"),
-    ]
-    if found := [Finding("undecided", text) for doubt, text in doubts if doubt]:
-        return found
-    if high < 1 - tolerance or low > 1 + tolerance:
-        return [Finding("fail", f"the density integrates to {span} instead of 1")]
-    if low < 1 - tolerance or high > 1 + tolerance:
-        return [Finding("undecided", f"the mass interval {span} is not within {tolerance:g} of 1")]
-    return []
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3g}"
-
-
-def _judge_grid(grid: Estimate | None, mass: Mass, tolerance: float) -> list[Finding]:
-    """The grid sees only a box, so it may find less than the draws do; finding more means that they missed some."""
-    if grid is None or grid.value is None or grid.value - (grid.error or 0.0) <= mass.interval[1] + tolerance:
-        return []
-    return [Finding("undecided", f"the grid finds a mass of {_figure(grid.value)}, the draws {_figure(mass.value)}")]
 
 
 Check = tuple[dict[str, float | None], list[Finding]]

@@ -11,7 +11,7 @@ from torch import Tensor
 from qinn_bench.contracts import Density, DensityModel, Sampler
 from qinn_bench.dataset import Dataset
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.validity.certificate import certify
+from qinn_bench.validity.certificate import certify, is_normalised
 from qinn_bench.values import Array, Certificate
 
 CONDITIONS = 3
@@ -34,6 +34,7 @@ class Given(DensityModel):
     def __init__(self, model: Any, condition: Tensor) -> None:
         super().__init__(model.shape)
         self.model, self.condition = model, condition
+        self.one_to_one = self.normalised = is_normalised(model)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Features to latents and the log-det, at the condition."""
@@ -58,7 +59,7 @@ class _Claimed:
     """A conditional density without a map, at one condition."""
 
     def __init__(self, given: Given) -> None:
-        self.log_prob = given.log_prob
+        self.log_prob, self.normalised = given.log_prob, given.normalised
 
 
 def certify_conditional(model: Density, data: Dataset, rng: np.random.Generator, max_draws: int) -> Certificate:

@@ -2,15 +2,17 @@
 
 Draws come from a mixture of Student-t components fitted to training rows and to the model's own rows, sharpened where
 the latter show peaks, plus one broad Cauchy component. A first part of the draws only tunes the weights of the mixture
-(population Monte Carlo, Cappé et al., arXiv:0710.4242) and is then discarded, which keeps the estimate unbiased. Mass
-where neither rows nor broad draws ever fall cannot be seen.
+(population Monte Carlo, Cappé et al., arXiv:0710.4242), a second one only says how many more are needed; both are then
+discarded, and exactly that many fresh draws are taken, so that the estimate is unbiased: one that ends when its own
+scatter looks small ends early where it missed the large weights. Mass where neither rows nor broad draws ever fall
+cannot be seen.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +31,12 @@ PEAKS, PEAK_ROWS, PEAK_SHARE, PEAK_PASSES = 30, 0.1, 0.15, 2
 DOF, WIDENING = 5.0, 1.15  # heavier and wider than what was fitted, so that weights stay bounded
 BROAD_SHARE, BROAD_WIDENING, BROAD_DOF = 0.05, 1.5, 1.0
 OLD_WEIGHT = 0.2  # how much of the untuned mixture is kept: a component that looks useless may cover an unseen region
-PILOT, ROUND, CHUNK = 20_000, 20_000, 4096
+TUNING, PILOT, LEAST, CHUNK = 20_000, 10_000, 20_000, 4096
+SPARE = 1.1  # by how much more draws than the pilot finds necessary, since it may find too few
 HALF_WIDTH = 0.01
 Z95 = 1.959964
 LARGEST_LOG_WEIGHT = 300.0  # its square is still a finite number
-HOPELESS = 100  # stop when this many times the allowed draws would be needed
+HOPELESS = 100  # take the least when this many times the allowed draws would be needed
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class Mass:
     counts every evaluation. `tail_index` is the Pareto shape k of the largest weights: above 0.7 neither value nor
     error means much (arXiv:1507.02646). `at_least` is a lower 97.5 % bound that holds whatever the tail, from clipped
     weights. `undefined` is the share of draws at which the density is no number. `rows` are draws from the normalised
-    density (by resampling), ``(m, dim)``.
+    density (by resampling), ``(m, dim)``. `weights` ``(n,)`` are those of the draws, which are of `proposal`.
 
     Example:
         >>> mass = Mass(1.002, 0.004, 0.4, 8e4, 200_000, 0.2, 0.98, 0.0, np.zeros((0, 2)))
@@ -149,6 +152,8 @@ class Mass:
     at_least: float
     undefined: float
     rows: Array
+    weights: Array = field(default_factory=lambda: np.empty(0))
+    proposal: Proposal | None = None
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -166,37 +171,40 @@ def estimate_mass(
 ) -> Mass:
     """Integrate ``exp(log_density)`` over all of space, ``(n, dim) -> (n,)`` in nats.
 
-    Rounds of draws are added until the half-width of the 95 % interval is at most `half_width` (relative where the
-    mass exceeds 1), `max_draws` are used up, or it is plain that they would not do. `keep` is the size of `rows`.
+    A pilot says how many draws make the half-width of the 95 % interval `half_width` (relative where the mass exceeds
+    1); exactly so many fresh ones are taken, or what is left of `max_draws`. `keep` is the size of `rows`.
     """
-    pilot = min(PILOT, max_draws // 5)
-    proposal = _tune(proposal, log_density, rng, pilot)
-    weights, undefined, first = np.empty(0), 0, np.empty((0, proposal.centre.shape[1]))
-    wanted = min(ROUND, max_draws - pilot)
-    while wanted > 0:
-        rows = proposal.sample(wanted, rng)
-        new, missing = _weigh(log_density, rows, proposal)
-        weights, undefined = np.append(weights, new), undefined + missing
-        first = rows if len(first) == 0 else first
-        needed = _draws_needed(weights, half_width)
-        if needed > HOPELESS * max_draws:
-            break
-        wanted = int(min(max(needed - len(weights), 0), max_draws - pilot - len(weights)))
-    return _summary(weights, undefined / max(len(weights), 1), pilot, _resample(first, weights, keep, rng))
+    tuning = min(TUNING, max_draws // 5)
+    proposal = _tune(proposal, log_density, rng, tuning)
+    pilot = min(PILOT, (max_draws - tuning) // 5)
+    first = _weigh(log_density, proposal.sample(pilot, rng), proposal)[0] if pilot else np.empty(0)
+    n = _scheduled(first, half_width, max_draws - tuning - pilot)
+    rows = proposal.sample(n, rng)
+    weights, missing = _weigh(log_density, rows, proposal)
+    found = _summary(weights, missing / n, _resample(rows, weights, keep, rng))
+    return replace(found, draws=tuning + pilot + n, proposal=proposal)
 
 
-def _draws_needed(weights: Array, half_width: float) -> float:
-    """Draws for the wanted half-width, with 5 % to spare unless it is already reached."""
-    needed = weights.var() * (Z95 / (half_width * max(1.0, weights.mean()))) ** 2
-    return float(needed if needed <= len(weights) else max(1.05 * needed, len(weights) + ROUND / 4))
+def _scheduled(pilot: Array, half_width: float, left: int) -> int:
+    """How many draws are taken, of those that are left, by the scatter of the weights of a pilot."""
+    if len(pilot) < PILOT / 5:
+        return left
+    needed = SPARE * pilot.var() * (Z95 / (half_width * max(1.0, pilot.mean()))) ** 2
+    wanted = LEAST if needed > HOPELESS * left else max(needed, LEAST)
+    return int(min(wanted, left))
+
+
+def log_ratio(log_density: LogDensity, rows: Array, proposal: Proposal) -> Array:
+    """How much more is claimed than the proposal has at rows ``(n, dim)``, in nats; NaN where nothing is."""
+    parts = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
+    ratios = [log_density(part) - proposal.log_density(part) for part in parts]
+    return np.concatenate([np.empty(0), *ratios])
 
 
 def _weigh(log_density: LogDensity, rows: Array, proposal: Proposal) -> tuple[Array, int]:
     """Importance weights ``(n,)`` of draws of the proposal, and how many of them are no number (and count as 0)."""
-    parts = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
-    claimed = np.concatenate([log_density(part) for part in parts])
-    log_weight = claimed - np.concatenate([proposal.log_density(part) for part in parts])
-    undefined = np.isnan(claimed) | (claimed == np.inf)
+    log_weight = log_ratio(log_density, rows, proposal)
+    undefined = np.isnan(log_weight) | (log_weight == np.inf)
     return np.exp(np.where(undefined, -np.inf, log_weight).clip(max=LARGEST_LOG_WEIGHT)), int(undefined.sum())
 
 
@@ -222,7 +230,7 @@ def _resample(rows: Array, weights: Array, n: int, rng: np.random.Generator) -> 
     return rows[rng.choice(len(rows), n, p=chance / chance.sum())]
 
 
-def _summary(weights: Array, undefined: float, pilot: int, rows: Array) -> Mass:
+def _summary(weights: Array, undefined: float, rows: Array) -> Mass:
     n, total = len(weights), float(weights.sum())
     effective = total**2 / float(np.square(weights).sum()) if total > 0 else 0.0
     cut, tail_index = _tail(weights)
@@ -232,11 +240,12 @@ def _summary(weights: Array, undefined: float, pilot: int, rows: Array) -> Mass:
         error=_standard_error(weights),
         effective_share=effective / n,
         effective=effective,
-        draws=pilot + n,
+        draws=n,
         tail_index=tail_index,
         at_least=float(clipped.mean()) - Z95 * _standard_error(clipped),
         undefined=undefined,
         rows=rows,
+        weights=weights,
     )
 
 

@@ -241,7 +241,9 @@ def _losses(side: Side, key: DataSeed, terms: PairTerms) -> Array | None:
     if terms.arrays is None or not store.has_arrays(terms.arrays, record):
         return None
     arrays = store.load_arrays(terms.arrays, record)
-    losses: Array = -arrays["log_prob"].astype(np.float64)
+    if (log_densities := store.likelihoods(arrays)) is None:
+        return None
+    losses: Array = -log_densities.astype(np.float64)
     if catalogue.row_loss_of(terms.metric) == "bits":
         losses = losses / (arrays["samples"].shape[1] * np.log(2))
     moved: Array = losses + (_value(side, terms.metric, key) - losses.mean())
