@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from qinn_bench.values import Knob, Knobs, Role, Value
-
-RowKind = Literal["flat", "image", "voxels"]
-"""A row is a vector of features, channels of pixels, or channels of cells in layers, angles and radii."""
+from qinn_bench.values import Knob, Knobs, Role, RowKind, Value
 
 
 class KnobSpan(Value):

@@ -60,7 +60,15 @@ def check_study(study: Study) -> None:
     where = f"study '{study.name}'"
     if len(study.models) > ROWS:
         raise Refused(f"{where} has {len(study.models)} rows; at most {ROWS} were expected")
-    axes = (study.data, study.budgets, study.backends, study.devices, study.sizes or (0,))
+    axes = (
+        study.data,
+        study.coordinates or ("",),
+        study.events or (0,),
+        study.budgets,
+        study.backends,
+        study.devices,
+        study.sizes or (0,),
+    )
     cells = sum(map(_rungs, study.models)) * prod(map(len, axes)) * study.seeds
     cells *= (CONTROLS if study.controls else 1) * (SOURCES if study.variance else 1)
     if cells > CELLS:

@@ -15,9 +15,10 @@ from typing import Literal
 from qinn_bench import file_text, outside, registry
 from qinn_bench.dataset import Metric, MetricColumn, column_named, owner_of
 from qinn_bench.file_text import FACTS, Made, Measure, Unreadable
+from qinn_bench.knob_types import SHARED
 from qinn_bench.metrics._collect import all_metrics, broken_families
 from qinn_bench.registry import PACKAGES, Kind
-from qinn_bench.values import Refused, Role, Use
+from qinn_bench.values import Knobs, Refused, Role, Use
 
 COMPUTED = {
     column.name: column
@@ -72,6 +73,15 @@ def _imported(kind: Literal["model", "data"], name: str) -> Made:
     module = registry.find(kind, name)
     taken = frozenset(registry.arguments(kind, name))
     return Made.of(module.__doc__, registry.knob_defaults(kind, name), taken, registry.about(kind, name))
+
+
+def knobs(kind: Literal["model", "data"], name: str) -> Knobs:
+    """The knobs of a model or a data set with their defaults, those that all of its kind share included.
+
+    Raises:
+        Refused: no such name, or it is broken.
+    """
+    return SHARED.get(kind, {}) | made(kind, name).knobs
 
 
 def check(kind: Literal["model", "data"], use: Use) -> None:

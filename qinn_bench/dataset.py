@@ -11,8 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from qinn_bench.about import RowKind
-from qinn_bench.values import Array, Direction, Estimate, Refused
+from qinn_bench.values import Array, Direction, Estimate, Refused, RowKind
 
 AXES: dict[RowKind, int] = {"flat": 1, "image": 3, "voxels": 4}
 """How many axes a row of each kind has."""

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from qinn_bench.about import About, RowKind
+from qinn_bench.about import About
 from qinn_bench.dataset import MetricColumn, columns_stated
 from qinn_bench.files import read_bytes, short
 from qinn_bench.outside import KINDS, Kind
 from qinn_bench.registry import GIVEN, MAKERS, MOVED
-from qinn_bench.values import Direction, Knobs, Role
+from qinn_bench.values import Direction, Knobs, Role, RowKind
 
 UNREAD = frozenset({"citation", "published", "knobs", "depth", "tiny", "tune"})
 """Fields of `About` that only the matcher and the laws ask for, which import the file: their values may be computed."""

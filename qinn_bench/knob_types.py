@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from qinn_bench.values import Knob, Knobs, Refused, Use
 
+TRAIN_EVENTS = "train_events"
+"""The knob that every data set has: only so many of its training rows, or with 0 all; the others stay as they are."""
+SHARED: dict[str, Knobs] = {"data": {TRAIN_EVENTS: 0}}
+"""The knobs that all of a kind have beside their own, each with the value that leaves them as they are."""
 LARGEST = 10**300
 """The largest whole number that a knob of type float may be given."""
 
 
 def check_knobs(kind: str, use: Use, defaults: Knobs) -> None:
-    """Check that the knobs of a use are among these defaults and have their types.
+    """Check that the knobs of a use are among these defaults, or shared by all of its kind, and have their types.
 
     Raises:
         Refused: an unknown knob, or a knob of the wrong type.
     """
+    defaults = SHARED.get(kind, {}) | defaults
     for knob, value in use.knobs.items():
         if knob not in defaults:
             known = ", ".join(sorted(defaults)) or "none"

@@ -16,9 +16,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qinn_bench import bounds, outside
+from qinn_bench import bounds, outside, train_rows
 from qinn_bench.about import About
-from qinn_bench.knob_types import as_default
+from qinn_bench.dataset import Dataset
+from qinn_bench.knob_types import SHARED, as_default
 from qinn_bench.knob_types import check_knobs as check_knobs
 from qinn_bench.limits import TimeLimit, sentence, time_limit
 from qinn_bench.outside import PATH
@@ -195,6 +196,8 @@ def spelled_with(kind: Kind, use: Use, defaults: Knobs, before: Knobs) -> Use:
         Refused: an unknown knob, or a knob of the wrong type.
     """
     check_knobs(kind, use, defaults)
+    shared = {knob: value for knob, value in SHARED.get(kind, {}).items() if knob not in defaults}
+    defaults, before = shared | defaults, shared | before
     spelled = defaults | {k: as_default(defaults[k], v) for k, v in use.knobs.items()}
     if kind == "data" and spelled.get(PATH):
         spelled[PATH] = outside.file_name(str(spelled[PATH]))
@@ -269,15 +272,21 @@ def role(name: str) -> Role:
     return about("model", name).role
 
 
-def covers(wanted: Use, use: Use) -> bool:
-    """Whether a use has the name and the knobs of another that names only some; a file is known by its name.
+def covers(wanted: Use, use: Use, kind: Kind = "data") -> bool:
+    """Whether a use has the name and the knobs of another that names only some; a file is known by its name, and a
+    knob that came later and is left out by what it stood for before.
 
     Example:
         >>> covers(parse_use("table[path=rows/my.csv]"), parse_use("table[path=my.csv,valid=0.2]"))
         True
+        >>> covers(parse_use("moons[train_events=0]"), parse_use("moons[events=400]"))
+        True
     """
     path = {PATH: Path(str(wanted.knobs[PATH])).name} if PATH in wanted.knobs else {}
-    return wanted.name == use.name and (wanted.knobs | path).items() <= use.knobs.items()
+    asked, has = wanted.knobs | path, use.knobs
+    if wanted.name == use.name and asked.keys() - has.keys() and use.name in names(kind):
+        has = SHARED.get(kind, {}) | later(kind, use.name) | has
+    return wanted.name == use.name and asked.items() <= has.items()
 
 
 def make(kind: Kind, use: Use, *args: Any, **extra: Any) -> Any:
@@ -285,10 +294,12 @@ def make(kind: Kind, use: Use, *args: Any, **extra: Any) -> Any:
 
     Knobs that are left open have their defaults; where all but later ones are spelled out, these stand as `later` says.
     """
+    use, events = train_rows.apart(use) if kind == "data" else (use, 0)
     given = {key: value for key, value in extra.items() if takes(kind, use.name, key)}
     before = later(kind, use.name)
     spelled = set(knob_defaults(kind, use.name)) - set(before) <= set(use.knobs)
     knobs = before | use.knobs if spelled else dict(use.knobs)
     if kind == "data" and knobs.get(PATH):
         knobs[PATH] = str(outside.file_path(str(knobs[PATH])))
-    return getattr(find(kind, use.name), MAKERS[kind])(*args, **knobs, **given)
+    made = getattr(find(kind, use.name), MAKERS[kind])(*args, **knobs, **given)
+    return train_rows.with_first(made, events) if events and isinstance(made, Dataset) else made

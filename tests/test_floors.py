@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"kernel", "labels", "locks", "nouns", "repository", "seeds"},
     {"values"},
-    {"about", "bounds", "files", "knob_types", "limits", "refusals", "sources", "torch_seeds", "use_text"}
+    {"about", "bounds", "dataset", "files", "knob_types", "limits", "refusals", "sources", "torch_seeds", "use_text"}
     | {"writing"},
-    {"contracts", "dataset", "outside", "statistics"},
+    {"contracts", "outside", "statistics", "train_rows"},
     {"reading", "registry", "quantum", "training"},
     {"building", "data", "diagnostics", "file_text", "metrics"},
     {"catalogue"},

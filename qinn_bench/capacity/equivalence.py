@@ -11,6 +11,8 @@ import numpy as np
 from qinn_bench.capacity import curves
 from qinn_bench.labels import joined
 from qinn_bench.records.certified import is_doubted
+from qinn_bench.records.known import on_data
+from qinn_bench.records.store import data_names
 from qinn_bench.statistics import direction
 from qinn_bench.statistics.estimates import combine
 from qinn_bench.values import Array, Control, Estimate, Record, Refused, Value
@@ -86,12 +88,10 @@ def capacity(records: Sequence[Record], metric: str, axis: str = "parameters", d
     Raises:
         Refused: no sizes, an unknown metric or axis, or several data sets and none named.
     """
-    sized = [
-        r for r in records if r.size and r.cell.varies == "all" and data in ("", str(r.cell.data), r.cell.data.name)
-    ]
+    sized = [r for r in records if r.size and r.cell.varies == "all" and on_data(r, data)]
     if not sized:
         raise Refused("a capacity curve needs a study with sizes, but none of the given records has one")
-    if len(data_sets := sorted({str(r.cell.data) for r in sized})) > 1:
+    if len(data_sets := sorted(set(data_names(sized).values()))) > 1:
         raise Refused(f"records of {len(data_sets)} data sets were given, of one was expected: {', '.join(data_sets)}")
     known = sorted({name for r in sized for name in r.metrics})
     if metric not in known:
@@ -184,7 +184,7 @@ def bounds_of(records: Sequence[Record], metric: str, data: str = "") -> dict[st
     """The number of each floor and ceiling of a study, over its seeds; of likelihoods the certified ones."""
     of_rows: dict[str, list[Estimate]] = defaultdict(list)
     for record in records:
-        here = data in ("", str(record.cell.data), record.cell.data.name) and record.cell.varies == "all"
+        here = record.cell.varies == "all" and on_data(record, data)
         if here and record.role in ("floor", "ceiling") and not _left_out(record, metric, ""):
             of_rows[record.row].append(record.metrics[metric])
     return {row: combine(estimates) for row, estimates in of_rows.items()}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qinn_bench import catalogue, registry
 from qinn_bench.study import study_files
+from qinn_bench.study.data_axes import uses_of
 from qinn_bench.study.selection import Filters, check_filters
 
 OF_STUDIES = frozenset({"run", "tune", "status", "table", "figure", "publish", "agree", "export"})
@@ -35,7 +36,7 @@ def check(verb: str, arguments: Sequence[str]) -> None:
         check_filters(study, Filters(models, data))
         if verb == "table":
             columns = [name for text in _values(arguments, "--columns") for name in text.split(",")]
-            study_files.check_columns(columns, [registry.parse_use(text) for text in study.data])
+            study_files.check_columns(columns, uses_of(study))
 
 
 def _values(arguments: Sequence[str], *options: str) -> list[str]:

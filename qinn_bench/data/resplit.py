@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qinn_bench import registry, train_rows
 from qinn_bench.dataset import Dataset, Parts
 from qinn_bench.seeds import numpy_rng
-from qinn_bench.values import Array
+from qinn_bench.values import Array, Use
+
+
+def split_of(use: Use, seed: int) -> Dataset:
+    """A data set by name, split anew; where it is asked for with fewer training rows, these are cut after the split,
+    so that validation and test rows are the same for every number of them."""
+    if seed == 0:
+        return cast(Dataset, registry.make("data", use))
+    whole, events = train_rows.apart(use)
+    return train_rows.with_first(resplit(registry.make("data", whole), seed), events)
 
 
 def resplit(data: Dataset, seed: int) -> Dataset:

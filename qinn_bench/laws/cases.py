@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 
 from qinn_bench import registry
-from qinn_bench.about import RowKind
 from qinn_bench.building import batch_of, make_model
 from qinn_bench.contracts import Batch, Model
 from qinn_bench.dataset import Column, Dataset, Parts
 from qinn_bench.quantum import controls
 from qinn_bench.seeds import numpy_rng, seed_of
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.values import Array, Control, Knobs, Use
+from qinn_bench.values import Array, Control, Knobs, RowKind, Use
 
 ROWS = (800, 100, 200)
 """Training, validation and test rows."""

@@ -14,6 +14,8 @@ Knobs = dict[str, Knob]
 Direction = Literal["lower", "higher", "zero", "one", "none"]
 Status = Literal["ok", "diverged", "not-converged", "timeout", "out-of-memory", "crashed", "unsupported", "skipped"]
 Role = Literal["model", "control", "floor", "ceiling"]
+RowKind = Literal["flat", "image", "voxels"]
+"""A row is a vector of features, channels of pixels, or channels of cells in layers, angles and radii."""
 Verdict = Literal["pass", "fail", "undecided"]
 Outcome = Literal["better", "equal", "worse", "undecided"]
 Control = Literal["", "frozen", "unentangled", "fourier", "tanh", "untrained"]

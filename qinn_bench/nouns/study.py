@@ -213,6 +213,7 @@ class Plugins(Value):
 class Study(Value):
     """A comparison as data: a grid of data sets x models x sizes x budgets x backends x devices x seeds.
 
+    Each data set is taken in each of the `coordinates`, and with each number of training `events`, where there are any.
     With `controls`, every model that has a circuit comes with its controls, at the `control_sizes` only if any are
     named; with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
     `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is
@@ -229,6 +230,8 @@ class Study(Value):
     name: StudyName
     title: str = ""
     data: Annotated[tuple[str, ...], Field(min_length=1)]
+    coordinates: tuple[str, ...] = ()
+    events: tuple[Positive, ...] = ()
     models: Annotated[tuple[Row, ...], Field(min_length=1)]
     budgets: Annotated[dict[str, Budget], Field(min_length=1)]
     backends: Annotated[tuple[str, ...], Field(min_length=1)] = ("auto",)

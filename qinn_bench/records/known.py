@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from qinn_bench import registry
 from qinn_bench.records import keys, published, store
 from qinn_bench.values import Record, Refused
+
+
+def on_data(record: Record, data: str) -> bool:
+    """Whether a record is of this data set, given as ``name`` or ``name[knob=value]``; any, where it is empty."""
+    return not data or registry.covers(registry.parse_use(data), record.cell.data)
 
 
 def of_study(study: str, results: Path, records: Path | None = None) -> tuple[list[Record], list[str]]:

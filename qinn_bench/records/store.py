@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from qinn_bench import locks
 from qinn_bench.files import at_most, read_arrays, read_bytes
 from qinn_bench.records import keys, older
-from qinn_bench.values import Cell, Key, Record, Refused, StudyName
+from qinn_bench.values import Cell, Key, Record, Refused, StudyName, Use
 from qinn_bench.writing import Write, write_text, write_together
 
 WITHIN_DIGITS = "log_prob_within_digits"
@@ -55,10 +54,22 @@ def place(row: str, cell: Cell) -> Place:
 
 
 def data_names(records: Sequence[Record]) -> dict[str, str]:
-    """What each data set is called: by its name alone, or with its knobs where several share the name."""
-    uses = {str(record.cell.data): record.cell.data.name for record in records}
-    shared = Counter(uses.values())
-    return {use: use if shared[name] > 1 else name for use, name in uses.items()}
+    """What each data set is called: by its name alone, or with the knobs that tell it from others of that name."""
+    uses = {str(record.cell.data): record.cell.data for record in records}
+    return {text: str(told_apart(use, uses.values())) for text, use in uses.items()}
+
+
+def told_apart(use: Use, others: Iterable[Use]) -> Use:
+    """A use with only those of its knobs that others of its name have otherwise.
+
+    Example:
+        >>> here = Use(name="zjets", knobs={"features": 8, "coordinates": "mass"})
+        >>> str(told_apart(here, [here, Use(name="zjets", knobs={"features": 8, "coordinates": "momenta"})]))
+        'zjets[coordinates=mass]'
+    """
+    beside = [one.knobs for one in others if one.name == use.name]
+    apart = {k: v for k, v in use.knobs.items() if any(knobs.get(k) != v for knobs in beside)}
+    return Use(name=use.name, knobs=apart)
 
 
 def record_path(results: Path, study: str, key: str) -> Path:

@@ -11,6 +11,8 @@ from typing import Any, get_args
 from qinn_bench.capacity.equivalence import Curve, Equivalence, bounds_of, capacity, ratio
 from qinn_bench.labels import joined
 from qinn_bench.records import known
+from qinn_bench.records.known import on_data
+from qinn_bench.records.store import data_names
 from qinn_bench.report.capacity_table import capacity_table
 from qinn_bench.report.table_value import Table
 from qinn_bench.values import Control, Estimate, Record
@@ -52,7 +54,8 @@ class Families:
     @property
     def table(self) -> Table:
         """Each family with its power law and its ratio to each classical one, and what was left out."""
-        data = next(record.cell.data.name for record in self.records if record.size)
+        names = data_names(self.records)
+        data = next(names[str(one.cell.data)] for one in self.records if one.size and on_data(one, self.data))
         made = capacity_table(data, self.curves, self.ratios, self.metric, self.axis, self.unit)
         return replace(made, footnotes=(*made.footnotes, *self.notes))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,9 +29,9 @@ def figures_of(selection: Selection, results: Path, single: Sequence[str] = ()) 
         Refused: no finished cell on a data set, arrays that are missing or cannot be drawn, no such observable.
     """
     made: dict[tuple[str, str], Figure] = {}
-    shared = Counter(drawn.use.name for drawn in selection.drawn)
+    uses = [drawn.use for drawn in selection.drawn]
     for drawn in selection.drawn:
-        name = str(drawn.use) if shared[drawn.use.name] > 1 else drawn.use.name
+        name = str(store.told_apart(drawn.use, uses))
         group = [one.current for one in selection.over_seeds if one.slot.cell.data == drawn.use]
         if not group:
             continue

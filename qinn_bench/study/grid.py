@@ -15,6 +15,7 @@ from qinn_bench.labels import joined
 from qinn_bench.limits import Limits, kept_to
 from qinn_bench.quantum import backend_names
 from qinn_bench.study import matched
+from qinn_bench.study.data_axes import uses_of
 from qinn_bench.study.matched import Answer, Answers
 from qinn_bench.study.study_files import has_circuit, label_of
 from qinn_bench.values import Cell, Control, Match, Refused, Row, Source, Study, Use
@@ -74,8 +75,8 @@ def draw(study: Study, limits: Limits | None = None) -> list[Drawn]:
         Refused: one takes more than the limits allow, fails, or is broken.
     """
     drawn = []
-    for text in study.data:
-        use = registry.spell_out("data", registry.parse_use(text))
+    for stated in uses_of(study):
+        use = registry.spell_out("data", stated)
         with kept_to(f"drawing {use}", limits):
             data: Dataset = registry.make("data", use)
         if not isinstance(data, Dataset):

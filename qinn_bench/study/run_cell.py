@@ -13,7 +13,7 @@ from qinn_bench import registry
 from qinn_bench.building import batch_of
 from qinn_bench.capacity import buffers
 from qinn_bench.contracts import Model, count_parameters
-from qinn_bench.data.resplit import resplit
+from qinn_bench.data.resplit import split_of
 from qinn_bench.dataset import Dataset
 from qinn_bench.quantum import backends
 from qinn_bench.records import measures, store
@@ -50,7 +50,7 @@ def run_cell(
     if reason := _unsupported(order.cell):
         return save(order, {}, status="unsupported", reason=reason)
     done = None if order.fresh else store.load(order.results, order.study, order.key)
-    data = resplit(registry.make("data", order.cell.data), order.cell.stream("split"))
+    data = split_of(order.cell.data, order.cell.stream("split"))
     if done and done.status == "ok":
         return measure_again(order, data, done, on_problem)
     checkpoint = _checkpoint(order)

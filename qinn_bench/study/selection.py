@@ -131,8 +131,8 @@ def keeps(filters: Filters, one: grid.Slot | Order | Record) -> bool:
     """Whether the filters keep a cell."""
     cell, (models, sets, seeds) = one.cell, filters
     named = {one.row, one.family} & set(models)
-    model = not models or named or any(_fits(text, cell.model) for text in models)
-    data = not sets or any(_fits(text, cell.data) for text in sets)
+    model = not models or named or any(_fits("model", text, cell.model) for text in models)
+    data = not sets or any(_fits("data", text, cell.data) for text in sets)
     return bool(model) and data and (not seeds or cell.seed in seeds)
 
 
@@ -143,9 +143,9 @@ def _named(one: CellStanding) -> grid.Slot | Record:
     return replace(one.slot, cell=one.slot.with_model(one.slot.models[0])) if len(one.slot.models) == 1 else one.slot
 
 
-def _fits(text: str, use: Use) -> bool:
+def _fits(kind: registry.Kind, text: str, use: Use) -> bool:
     try:
         wanted = registry.parse_use(text)
     except Refused:
         return False
-    return registry.covers(wanted, use)
+    return registry.covers(wanted, use, kind)

@@ -13,6 +13,7 @@ from qinn_bench.file_text import Measure
 from qinn_bench.files import at_hand, named
 from qinn_bench.quantum import backend_names
 from qinn_bench.reading import parse, read_toml
+from qinn_bench.study.data_axes import uses_of
 from qinn_bench.values import NAME, Match, Plugins, Refused, Row, Study, Use
 
 FOLDER = "benchmarks/studies"
@@ -92,7 +93,7 @@ def read_plain(study: Path) -> dict[str, Any]:
 
 
 def _check_names(study: Study) -> None:
-    uses = [registry.parse_use(text) for text in study.data]
+    uses = uses_of(study)
     for use in uses:
         catalogue.check("data", use)
     for row in study.models:
@@ -114,8 +115,7 @@ def _check_names(study: Study) -> None:
 
 def _check_apart(study: Study) -> None:
     """That no cell is asked for twice, under one name or under two."""
-    uses = {text: str(catalogue.spell_out("data", registry.parse_use(text))) for text in study.data}
-    _check_different(study, "data", [(text, uses[text]) for text in study.data])
+    _check_different(study, "data", [(str(use), str(catalogue.spell_out("data", use))) for use in uses_of(study)])
     _check_different(study, "devices", [(text, text) for text in study.devices])
     for device in study.devices:
         _check_different(study, "backends", [(text, backend_names.resolve(text, device)) for text in study.backends])

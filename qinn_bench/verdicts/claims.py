@@ -12,11 +12,12 @@ import numpy as np
 
 from qinn_bench.capacity import equivalence
 from qinn_bench.labels import joined
+from qinn_bench.records.known import on_data
 from qinn_bench.statistics import corrections
 from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
 from qinn_bench.verdicts.claim_file import Claim, Claims
 from qinn_bench.verdicts.judge import ABSENT, judge
-from qinn_bench.verdicts.row_pairs import on_data, row_names
+from qinn_bench.verdicts.row_pairs import row_names
 
 ClaimDecision = Literal["supported", "refuted", "undecided"]
 PROVEN = 0.025

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from qinn_bench.records.known import on_data
 from qinn_bench.sensitivity import licence
 from qinn_bench.statistics import paired
 from qinn_bench.values import Comparison, Outcome, Record
-from qinn_bench.verdicts.row_pairs import PairTerms, Side, compare, failures, on_data, seeds_of, side_of
+from qinn_bench.verdicts.row_pairs import PairTerms, Side, compare, failures, seeds_of, side_of
 
 ABSENT = ("skipped", "unsupported")
 """What the records of a control say that its model cannot have."""

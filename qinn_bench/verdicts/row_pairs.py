@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from qinn_bench import catalogue, registry
+from qinn_bench import catalogue
 from qinn_bench.records import keys, store
 from qinn_bench.records.certified import is_doubted
+from qinn_bench.records.known import on_data
 from qinn_bench.statistics import direction, paired
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Refused
 
@@ -80,13 +81,6 @@ class Side:
 def row_names(records: Sequence[Record], data: str = "") -> list[str]:
     """The rows that have records on a data set, in their order."""
     return list(dict.fromkeys(record.row for record in records if on_data(record, data)))
-
-
-def on_data(record: Record, data: str) -> bool:
-    """Whether a record is of this data set, given as ``name`` or ``name[knob=value]``; any, where it is empty."""
-    if not data:
-        return True
-    return registry.covers(registry.parse_use(data), record.cell.data)
 
 
 def side_of(records: Sequence[Record], row: str, data: str) -> Side:

@@ -1,0 +1,110 @@
+"""Coordinates and numbers of training events as axes of a study: what is the same, what is refused, how it is shown."""
+
+import numpy as np
+import pytest
+
+from qinn_bench import registry
+from qinn_bench.data.resplit import split_of
+from qinn_bench.records import store
+from qinn_bench.records.known import on_data
+from qinn_bench.study import grid
+from qinn_bench.study.study_files import study_of
+from qinn_bench.values import Refused, Use
+from tests.rows import record
+
+PLAIN = {"name": "axes", "data": ["toy_zj[events=800]"], "models": [{"model": "affine_inn"}], "budgets": {"short": {}}}
+
+
+def use(text):
+    return registry.spell_out("data", registry.parse_use(text))
+
+
+@pytest.mark.parametrize("name", registry.names("data"))
+def test_every_data_set_can_be_cut_to_fewer_training_rows_and_nothing_else_changes(name):
+    whole = registry.make("data", Use(name=name))
+    few, fewer = (registry.make("data", Use(name=name, knobs={"train_events": n})) for n in (60, 40))
+    assert np.array_equal(few.train, whole.train[:60]) and np.array_equal(fewer.train, few.train[:40])
+    for cut in (few, fewer):
+        assert np.array_equal(cut.valid, whole.valid) and np.array_equal(cut.test, whole.test)
+        for of_cut, of_whole in zip(cut.transform.forward(cut.test), whole.transform.forward(whole.test), strict=True):
+            assert np.array_equal(of_cut, of_whole, equal_nan=True)
+        for parts in (cut.labels, cut.conditions):
+            assert parts is None or len(parts.train) == len(cut.train)
+    assert len({whole.content, few.content, fewer.content}) == 3
+    assert registry.make("data", use(f"{name}[train_events=0]")).content == whole.content
+    assert use(f"{name}[train_events=0]") == use(name)
+
+
+def test_a_new_split_is_made_before_training_rows_are_cut():
+    few, more = (split_of(use(f"moons[events=800,train_events={n}]"), 3) for n in (50, 200))
+    whole = split_of(use("moons[events=800]"), 3)
+    assert np.array_equal(few.test, whole.test) and np.array_equal(more.valid, whole.valid)
+    assert np.array_equal(few.train, whole.train[:50]) and np.array_equal(few.train, more.train[:50])
+    assert not np.array_equal(whole.test, registry.make("data", use("moons[events=800]")).test)
+
+
+def test_each_data_set_is_taken_in_each_of_the_coordinates_with_each_number_of_events():
+    study = study_of(PLAIN | {"coordinates": ["momenta", "mass"], "events": [100, 300]})
+    drawn = grid.draw(study)
+    assert [(one.use.knobs["coordinates"], len(one.data.train)) for one in drawn] == [
+        *(("momenta", n) for n in (100, 300)),
+        *(("mass", n) for n in (100, 300)),
+    ]
+    assert all(np.array_equal(one.data.test, drawn[0].data.test) for one in drawn)
+    assert {str(slot.cell.data) for slot in grid.slots(study, drawn)} == {str(one.use) for one in drawn}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"data": ["moons"], "coordinates": ["mass"]}, "'moons' has no knob 'coordinates'; data sets that have it:"),
+        ({"data": ["zjets", "moons"], "coordinates": ["mass"]}, "'moons' has no knob 'coordinates'"),
+        ({"data": ["toy_zj[coordinates=mass]"], "coordinates": ["mass"]}, "states its own coordinates"),
+        ({"data": ["moons[train_events=9]"], "events": [9]}, "states its own train_events"),
+        ({"coordinates": ["mass", "mass"]}, "which are the same here"),
+        ({"coordinates": ["polar"]}, "coordinates 'polar' do not exist; there are: momenta, mass"),
+        ({"events": [301]}, "301 training events were asked for; 1 to 300 are there"),
+        ({"events": [100, 100]}, "which are the same here"),
+        ({"events": [0]}, "'events.0' is 0"),
+        ({"events": [-5]}, "'events.0' is -5"),
+        ({"data": ["moons[train_events=-5]"]}, "-5 training events were asked for"),
+        ({"coordinates": ["momenta", "mass"], "events": list(range(1, 301)), "seeds": 1000}, "cells; at most"),
+    ],
+)
+def test_an_axis_that_a_data_set_has_not_is_refused(asked, said):
+    with pytest.raises(Refused) as refusal:
+        grid.draw(study_of(PLAIN | asked))
+    assert said in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["zjets", "toy_zj"])
+def test_likelihoods_of_physical_rows_are_the_same_in_all_coordinates(name):
+    """A density of rows that is taken to features and back keeps its value: both Jacobians are counted."""
+    momenta, mass = (registry.make("data", Use(name=name, knobs={"coordinates": one})) for one in ("momenta", "mass"))
+    assert np.array_equal(momenta.test, mass.test)
+    rows = momenta.test[:50]
+    numeric = [numeric_logdet(data.transform, rows) for data in (momenta, mass)]
+    for data, slope in zip((momenta, mass), numeric, strict=True):
+        assert np.allclose(data.transform.forward(rows)[1], slope, atol=1e-4)
+
+
+def numeric_logdet(transform, rows):
+    columns = []
+    for i in range(rows.shape[1]):
+        step = np.zeros_like(rows)
+        step[:, i] = 1e-5 * np.maximum(1.0, np.abs(rows[:, i]))
+        ahead, behind = (transform.forward(rows + sign * step)[0] for sign in (1, -1))
+        columns.append((ahead - behind) / (2 * step[:, i : i + 1]))
+    return np.linalg.slogdet(np.stack(columns, axis=-1))[1]
+
+
+def test_a_data_set_is_called_by_what_tells_it_from_the_others():
+    texts = ["zjets", "zjets[train_events=100]", "zjets[coordinates=mass]", "moons"]
+    records = [record("a", 0, "swd", 1.0, data=use(text)) for text in texts]
+    assert list(store.data_names(records).values()) == [
+        *("zjets[coordinates=momenta]", "zjets[coordinates=momenta,train_events=100]", "zjets[coordinates=mass]"),
+        "moons",
+    ]
+    assert [on_data(one, "zjets[coordinates=momenta]") for one in records] == [True, True, False, False]
+    assert [on_data(one, "zjets[train_events=0]") for one in records] == [True, False, True, False]
+    assert [on_data(one, "zjets[train_events=100]") for one in records] == [False, True, False, False]
