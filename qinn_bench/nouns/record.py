@@ -101,8 +101,9 @@ class Comparison(Value):
     """What paired replicates say of a first against a second row.
 
     `effect` is the mean by which the first is better, in the unit of the metric, with its standard error; `interval`
-    is its 95 % confidence interval. The p-values are those of "first is better", "first is worse" and, with a
-    `margin`, "the two differ by less than the margin"; `p_wilcoxon` is a second opinion on "first is better".
+    is its 95 % confidence interval, by Student's t of so many degrees of `freedom`. The p-values are those of "first is
+    better", "first is worse" and, with a `margin`, "the two differ by less than the margin"; `p_wilcoxon` is a second
+    opinion on "first is better".
     `remarks` are what of the `reason` holds whatever the outcome is, such as the replicates that were left out.
 
     Example:
@@ -115,6 +116,7 @@ class Comparison(Value):
     reason: str
     effect: Estimate
     interval: tuple[float, float] | None = None
+    freedom: float | None = None
     p_better: float | None = None
     p_worse: float | None = None
     p_equal: float | None = None
