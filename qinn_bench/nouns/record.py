@@ -58,7 +58,8 @@ class Training(Value):
     """How a training ended: steps taken, the step and validation loss of the kept weights, and why it stopped.
 
     gain: by how much the validation loss would still fall if the training went on, extrapolated; None where it was not
-    fitted.
+    fitted. `learning_rate` is that of a control which diverged and was trained again at a lower one; None where it is
+    that of the budget.
 
     Example:
         >>> Training(steps=2000, best_step=1900, best_loss=7.48, stopped="budget used up").best_step
@@ -70,6 +71,7 @@ class Training(Value):
     best_loss: float | None
     stopped: str
     gain: Estimate | None = None
+    learning_rate: float | None = None
 
 
 class Resources(Value):
