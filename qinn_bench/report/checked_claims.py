@@ -9,7 +9,7 @@ from typing import Any
 
 from qinn_bench.files import named
 from qinn_bench.records import known
-from qinn_bench.report.claims_table import table
+from qinn_bench.report.claims_table import matrices, table
 from qinn_bench.report.table_value import Table
 from qinn_bench.study import grid, matched, progress, study_files
 from qinn_bench.values import Record, Refused
@@ -42,24 +42,42 @@ class CheckedClaims:
         made = table(self.file, self.rulings, f"{self.standing}, {claim_locks.MEANINGS[self.standing]}")
         return replace(made, footnotes=(*made.footnotes, *self.notes))
 
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The `table`, and for each claim about several rows all pairs of these as a matrix."""
+        return (self.table, *matrices(self.file, self.rulings))
+
     def plain(self) -> dict[str, Any]:
         """All of it as JSON has it."""
         about = {"name": self.file.name, "title": self.file.title, "source": self.file.source}
-        rulings = [ruling.model_dump() for ruling in self.rulings]
-        return about | {"standing": self.standing, "notes": list(self.notes), "rulings": rulings}
+        rulings = [ruling.model_dump() | {"pairs": self._pairs(ruling)} for ruling in self.rulings]
+        return (
+            about
+            | {"deviations": list(self.file.deviations)}
+            | {"standing": self.standing, "notes": list(self.notes), "rulings": rulings}
+        )
+
+    def _pairs(self, ruling: Ruling) -> list[dict[str, Any]]:
+        return [pair.model_dump() | {"decision": pair.decision(self.file.level)} for pair in ruling.pairs]
 
     def rows(self) -> Iterable[Mapping[str, object]]:
         """One mapping a claim, numbers in full precision; what does not exist is None."""
         for one in self.rulings:
             low, high = one.interval or (None, None)
-            asked = one.claim.model_dump(exclude={"other_budgets", "replicates", "unit", "margin", "ratio"})
-            yield asked | {
+            claim = one.claim
+            yield {
+                **{"id": claim.id, "statement": claim.statement, "first": str(claim.first)},
+                **{"second": str(claim.second), "metric": claim.metric, "relation": claim.relation},
+                "data": claim.data,
                 "decision": one.decision,
+                "words": one.words,
                 "effect": one.effect.value,
                 "error": one.effect.error,
                 "unit": one.effect.unit,
                 **{"interval_low": low, "interval_high": high, "margin": one.claim.margin, "ratio": one.claim.ratio},
-                **{"p": one.p, "p_corrected": one.p_corrected, "pairs": one.replicates},
+                **{"at": one.claim.at, "coverage": one.coverage, "p": one.p, "p_corrected": one.p_corrected},
+                **{"p_against": one.p_against, "p_against_corrected": one.p_against_corrected},
+                **{"pairs": one.replicates, "can_win": one.can_win, "cannot": one.cannot},
                 **{"reason": one.reason, "method": one.method, "standing": self.standing},
             }
 

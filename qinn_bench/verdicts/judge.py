@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -129,23 +130,44 @@ def _over_controls(
     won: Comparison, records: Sequence[Record], winner: Side, own: Outcome, terms: PairTerms, rng: np.random.Generator
 ) -> Comparison:
     """The comparison with the p-value of its winner raised to that against its own controls."""
-    belonging = controls_of(records, winner.row, terms.data)
+    over = over_controls(records, winner.row, terms, rng)
+    if over.why_not:
+        return _struck(won, (own,), over.why_not)
+    reason = "; ".join(filter(None, [won.reason, over.said]))
+    return won.model_copy(update={P_VALUES[own]: max(over.p, _p_of(won, own) or 0.0), "reason": reason})
+
+
+class OverControls(NamedTuple):
+    """Whether a row is better than each of its controls: why not, or else the largest p-value and what is said of it.
+
+    Example:
+        >>> OverControls("no controls").p
+        1.0
+    """
+
+    why_not: str
+    p: float = 1.0
+    said: str = ""
+
+
+def over_controls(records: Sequence[Record], row: str, terms: PairTerms, rng: np.random.Generator) -> OverControls:
+    """Whether a row with circuits is better than each of its own controls that has to be asked."""
+    belonging = controls_of(records, row, terms.data)
     if not belonging:
-        return _struck(won, (own,), f"no controls: nothing shows that the circuits of '{winner.row}' matter")
-    compared, untrainable = _against_controls(records, belonging, winner, terms, rng)
+        return OverControls(f"no controls: nothing shows that the circuits of '{row}' matter")
+    compared, untrainable = _against_controls(records, belonging, row, terms, rng)
     if not compared:
-        return _struck(won, (own,), f"no controls that could be trained: {'; '.join(untrainable)}")
-    for row, (comparison, _) in compared.items():
+        return OverControls(f"no controls that could be trained: {'; '.join(untrainable)}")
+    for name, (comparison, _) in compared.items():
         if comparison.p_better is None:
-            return _struck(won, (own,), f"'{row}' cannot be compared: {comparison.reason}")
-    row = max(compared, key=lambda row: compared[row][0].p_better or 0.0)
-    closest, how = compared[row]
-    p = closest.p_better or 0.0
+            return OverControls(f"'{name}' cannot be compared: {comparison.reason}")
+    name = max(compared, key=lambda name: compared[name][0].p_better or 0.0)
+    closest, how = compared[name]
+    p, kind = closest.p_better or 0.0, _kind_of(name, belonging)
     if p > terms.level:
-        return _struck(won, (own,), f"the {_kind_of(row, belonging)} control is as good: {said(closest)}{how}")
-    over = f"over its controls, the closest of which is {_kind_of(row, belonging)}: {said(closest)}{how}"
-    reason = "; ".join(filter(None, [won.reason, over, *untrainable]))
-    return won.model_copy(update={P_VALUES[own]: max(p, _p_of(won, own) or 0.0), "reason": reason})
+        return OverControls(f"the {kind} control is as good: {said(closest)}{how}")
+    over = f"over its controls, the closest of which is {kind}: {said(closest)}{how}"
+    return OverControls("", p, "; ".join([over, *untrainable]))
 
 
 def controls_of(records: Sequence[Record], row: str, data: str = "") -> list[Record]:
@@ -155,12 +177,12 @@ def controls_of(records: Sequence[Record], row: str, data: str = "") -> list[Rec
 
 
 def _against_controls(
-    records: Sequence[Record], belonging: Sequence[Record], winner: Side, terms: PairTerms, rng: np.random.Generator
+    records: Sequence[Record], belonging: Sequence[Record], winner: str, terms: PairTerms, rng: np.random.Generator
 ) -> tuple[dict[str, tuple[Comparison, str]], list[str]]:
     """The comparison with each control and what its seeds counted for, and the controls that could not be trained."""
     compared: dict[str, tuple[Comparison, str]] = {}
     untrainable: list[str] = []
-    models = [record for record in records if record.row == winner.row]
+    models = [record for record in records if record.row == winner]
     for row in dict.fromkeys(record.row for record in belonging):
         losses = control_losses.of_control([record for record in belonging if record.row == row], terms.metric)
         if not losses.records:
@@ -169,7 +191,7 @@ def _against_controls(
         by = (terms.margin or terms.by) if losses.doubted else 0.0
         asked = replace(terms, by=max(by, 0.0))
         how = f" ({losses.said})" if losses.said else ""
-        compared[row] = compare([*models, *losses.records], winner.row, row, asked, rng), how
+        compared[row] = compare([*models, *losses.records], winner, row, asked, rng), how
     return compared, untrainable
 
 
