@@ -116,7 +116,7 @@ class _InTheWay(NamedTuple):
 def _controls(records: Sequence[Record], first: str, claim: Claim) -> _InTheWay:
     """Which control of the first family cannot be shown to need more parameters; none where it has no circuits.
 
-    Where the claim is about one size and the controls have too few sizes for a curve, they have to be worse at that one.
+    Where the claim is about one size and the controls have too few of them for a curve, they have to be worse there.
     """
     own = [r for r in records if r.family == first and r.cell.backend != "none"]
     if not own:
