@@ -9,7 +9,6 @@ import tomllib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 from test_report import quality, record, study
 
 from qinn_bench import registry
@@ -17,8 +16,7 @@ from qinn_bench.cli.main import main
 from qinn_bench.report.study_table import table
 from qinn_bench.study.order import Order
 from qinn_bench.study.time_left import Pace, TimeLeft, said
-from qinn_bench.values import Comparison, Estimate, Use
-from qinn_bench.verdicts.rulings.pair import interval_at
+from qinn_bench.values import Use
 
 
 @settings(deadline=None, max_examples=25)
@@ -101,15 +99,6 @@ def test_a_pace_counts_and_tells():
     now[0] = 20.0
     assert pace.step() == "[1/3] about 40 s left"
     assert (said(754.0), said(8000.0), Pace(1).step()) == ("about 13 min left", "about 2.2 h left", "[1/1]")
-
-
-@pytest.mark.parametrize("freedom", [1, 4, 7.3, 40])
-def test_the_interval_of_a_ruling_goes_with_its_one_sided_test(freedom):
-    effect, error = -0.2, 0.07
-    one = Comparison(outcome="worse", reason="", effect=Estimate(value=effect, error=error), freedom=freedom)
-    low, high = interval_at(one, 0.05)
-    assert high == pytest.approx(effect + float(stats.t.isf(0.05, freedom)) * error, rel=1e-6)
-    assert (high < 0) == (stats.t.sf(-effect / error, freedom) < 0.05) and low < effect
 
 
 @pytest.mark.parametrize("sizes", [True, False])

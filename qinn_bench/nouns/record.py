@@ -103,9 +103,10 @@ class Comparison(Value):
     """What paired replicates say of a first against a second row.
 
     `effect` is the mean by which the first is better, in the unit of the metric, with its standard error; `interval`
-    is its 95 % confidence interval, by Student's t of so many degrees of `freedom`. The p-values are those of "first is
-    better", "first is worse" and, with a `margin`, "the two differ by less than the margin"; `p_wilcoxon` is a second
-    opinion on "first is better".
+    is its 95 % confidence interval, by Student's t of so many degrees of `freedom`; `bounds`, where they were asked
+    for, are those of the one-sided tests by which it is decided, sign flips and Student's t. The p-values are those of
+    "first is better", "first is worse" and, with a `margin`, "the two differ by less than the margin"; `p_wilcoxon` is
+    a second opinion on "first is better".
     `remarks` are what of the `reason` holds whatever the outcome is, such as the replicates that were left out.
 
     Example:
@@ -118,6 +119,7 @@ class Comparison(Value):
     reason: str
     effect: Estimate
     interval: tuple[float, float] | None = None
+    bounds: tuple[float, float] | None = None
     freedom: float | None = None
     p_better: float | None = None
     p_worse: float | None = None

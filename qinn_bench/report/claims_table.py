@@ -44,8 +44,8 @@ def table(claims: Claims, rulings: Sequence[Ruling], standing: str) -> Table:
         "did not hold; p against: if it held; each as it stands and corrected over the claims of the file (Holm). "
         f"Supported or refuted: a corrected p of at most {claims.level:g}.",
         f"Interval: of {_share(claims.level)}, two-sided, for claims of better and equal, which are decided by "
-        f"one-sided tests at {claims.level:.0%}, so that either end is the bound of such a test; no p is smaller than "
-        "that of the interval. Of 95 % for ratios, which are decided by it.",
+        f"one-sided tests at {claims.level:.0%} by sign flips and Student's t, whose bounds its ends are; of 95 % "
+        "for ratios, which are decided by it.",
         "Can win: whether such records could support the claim at all, if what it says were so by any amount.",
         *_seeds_only(rulings),
         *([" ".join(claims.note.split())] if claims.note else []),

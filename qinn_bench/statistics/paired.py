@@ -15,13 +15,19 @@ from scipy.special import stdtr, stdtrit
 
 from qinn_bench.statistics import ties
 from qinn_bench.statistics.direction import IDEAL, goodness
-from qinn_bench.statistics.sign_flips import sign_flip_p, wilcoxon_p
+from qinn_bench.statistics.sign_flips import sign_flip_bounds, sign_flip_p, wilcoxon_p
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome
 
 LEAST = 5
 """Fewer independent replicates decide nothing: of four, even all of one sign are no 5 % evidence (1/16)."""
 REPLICATES = 1000
 LEVEL = 0.95
+BEYOND: dict[Outcome, str] = {
+    "better": "the first is better by more than {:g} {}",
+    "worse": "the first is not better by more than {:g} {}",
+    "undecided": "the difference is not shown to be on one side of {:g} {}",
+}
+"""What is said of a difference less an amount."""
 
 
 class _Spread(NamedTuple):
@@ -43,6 +49,7 @@ def compare(
     unit: str = "",
     groups: Sequence[Hashable] | None = None,
     by: float = 0.0,
+    bounds: bool = False,
 ) -> Comparison:
     """Whether the first of two rows is better, worse or, within a margin, equal.
 
@@ -68,6 +75,7 @@ def compare(
             None.
         by: how much better the first has to be, in the unit of the values: better and worse are said of the difference
             less this amount, while the effect and its interval stay those of the difference.
+        bounds: whether to find the `bounds` of the difference at the `level`.
 
     Raises:
         Refused: the direction is "none".
@@ -98,9 +106,20 @@ def compare(
         spread = _over_both(differences, apart, spread, rng or np.random.default_rng(0))
     p = _p_values(differences, scale, spread, apart is not None, margin, by)
     outcome, reason = ruling(p["p_better"], p["p_worse"], p["p_equal"], level)
+    if by and outcome in BEYOND:
+        reason = BEYOND[outcome].format(by, unit).rstrip()
     method = "sign flips over seeds" + ("" if apart is None else ", Student's t over seeds and test rows")
     answer = _comparison(outcome, reason, remarks, differences, spread, n, unit)
-    return answer.model_copy(update=p | {"margin": margin, "method": method})
+    ends = _bounds(differences, spread, level) if bounds else None
+    return answer.model_copy(update=p | {"margin": margin, "method": method, "bounds": ends})
+
+
+def _bounds(differences: Array, spread: _Spread, level: float) -> tuple[float, float] | None:
+    """The bounds of a mean difference by sign flips and by Student's t, whichever are farther out."""
+    low, high = sign_flip_bounds(differences, level)
+    half = float(stdtrit(spread.freedom, 1 - level)) * spread.error
+    mean = ties.mean(differences)
+    return (min(low, mean - half), max(high, mean + half)) if half > 0 and np.isfinite(low) else None
 
 
 def replicates(pairs: Array, groups: Sequence[Hashable]) -> list[int]:
@@ -201,8 +220,10 @@ def _over_rows(
     outcome, reason = ruling(better, worse, equal, level)
     remarks = ["no spread over seeds, so that the test rows are the replicates", *remarks]
     comparison = _comparison(outcome, reason, remarks, shifted, spread, len(apart), unit)
+    half = float(stdtrit(spread.freedom, 1 - level)) * spread.error
     p = {"p_better": better, "p_worse": worse, "p_equal": equal, "margin": margin}
-    return comparison.model_copy(update=p | {"method": "Student's t over test rows"})
+    bounds = (difference - half, difference + half) if half > 0 else None
+    return comparison.model_copy(update=p | {"method": "Student's t over test rows", "bounds": bounds})
 
 
 def _comparison(

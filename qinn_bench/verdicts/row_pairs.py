@@ -121,6 +121,7 @@ def compare(
         unit=unit,
         groups=[data for data, _ in pairs],
         by=terms.by,
+        bounds=True,
     )
     seeds_only = SEEDS_ONLY if rows is None and catalogue.row_loss_of(terms.metric) else ""
     return comparison.model_copy(update={"method": "; ".join(filter(None, [comparison.method, seeds_only]))})

@@ -60,8 +60,8 @@ def of_rows(
     Better by a margin is supported where the difference is shown to be above the margin, and refuted where it is shown
     to be below. Equal is supported by two one-sided tests (Schuirmann 1987) and refuted where the difference is shown
     to be beyond the margin on either side, p being the chance of one as far out at the margin. Each p-value is the
-    larger one of sign flips over the seeds and of Student's t, whose interval is given, so that no p says more than the
-    interval does.
+    larger one of sign flips over the seeds and of Student's t, and the interval has the bounds of the two tests
+    together: a p-value is at most the level where the interval is on one side, and only there.
 
     Raises:
         Refused: the metric has no direction, or the margin of the claim is in another unit.
@@ -87,7 +87,7 @@ def of_rows(
         first=first,
         second=second,
         effect=base.effect,
-        interval=interval_at(base, claims.level),
+        interval=base.bounds,
         coverage=1 - 2 * claims.level,
         p=p,
         p_against=against,
@@ -160,14 +160,6 @@ def _t(one: Comparison, edge: float, sign: int, *, mirrored: bool = False) -> fl
         return 0.0
     distance = sign * (one.effect.value - edge) if not mirrored else -abs(one.effect.value) - abs(edge)
     return float(stats.t.cdf(distance / one.effect.error, one.freedom))
-
-
-def interval_at(one: Comparison, level: float) -> tuple[float, float] | None:
-    """The interval of an effect with one-sided bounds at a level, by Student's t as its p-values."""
-    if one.effect.value is None or not one.effect.error or one.freedom is None:
-        return None
-    half = float(stats.t.isf(level, one.freedom)) * one.effect.error
-    return one.effect.value - half, one.effect.value + half
 
 
 def _absent(claims: Claims, claim: Claim, first: str, second: str, records: Sequence[Record]) -> str:
