@@ -28,8 +28,8 @@ class CheckedClaims:
     Example:
         >>> checked = check_file(Path("rousselot2024"), Path("results"),
         ...     Path("results/published/capacity_zjets.jsonl.gz"))
-        >>> [ruling.decision for ruling in checked.rulings][:2], checked.standing
-        (['refuted', 'refuted'], 'frozen')
+        >>> [ruling.decision for ruling in checked.rulings][-2:], checked.standing
+        (['undecided', 'refuted'], 'frozen')
     """
 
     file: Claims
