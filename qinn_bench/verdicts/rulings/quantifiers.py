@@ -11,7 +11,12 @@ OTHER: dict[Quantifier, Quantifier] = {"any": "all", "all": "any"}
 
 
 class Combined(NamedTuple):
-    """A p-value, and the places of the pair that decides it."""
+    """A p-value, and the places of the pair that decides it.
+
+    Example:
+        >>> Combined(0.04, first=0, second=2).p
+        0.04
+    """
 
     p: float
     first: int
