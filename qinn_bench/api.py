@@ -190,7 +190,7 @@ def claims(file: str | Path, *, results: str | Path = "results", records: str | 
 
     >>> ruled = claims("rousselot2024", records="results/published/capacity_zjets.jsonl.gz")
     >>> ruled.frame()["decision"].value_counts().to_dict()
-    {'refuted': 5}
+    {'undecided': 4, 'refuted': 1}
     """
     return ShownClaims(check_file(Path(file), Path(results), _path(records)))
 

@@ -39,7 +39,7 @@ def test_better_is_supported_refuted_or_open(written):
 def test_a_gain_below_the_margin_refutes_better(written):
     path = written(better(more='margin = 0.1\nunit = "sd"\n'))
     gain = ruled(path, duel(0.10, 0.13))["better"]
-    assert gain.decision == "refuted" and "differ by less than 0.1 sd" in gain.reason
+    assert gain.decision == "refuted" and "'a' is not better by more than 0.1 sd" in gain.reason
     assert ruled(path, duel(0.1, 0.4))["better"].decision == "supported"
 
 
@@ -60,7 +60,8 @@ def test_support_is_corrected_over_the_file(written):
     found = ruled(written(better("one"), better("two", "b", "a")), records)["one"]
     assert found.decision == "undecided" and found.p == pytest.approx(1 / 32)
     assert found.p_corrected == pytest.approx(2 / 32)
-    assert "5 pairs give no smaller p, 6 pairs could" in found.reason
+    assert "5 pairs give no p below 0.031, which does not stand among 2 claims; 6 pairs could" in found.reason
+    assert not found.can_win and found.cannot in found.reason
     assert ruled(written(better("one"), better("two", "b", "c")), duel(0.1, 0.3, 6))["one"].decision == "supported"
 
 
@@ -70,9 +71,15 @@ def test_a_claim_that_cannot_be_judged_counts_in_the_correction(written):
     assert found["two"].p is None and found["two"].p_corrected == 1.0
 
 
-def test_refutations_are_not_corrected(written):
-    found = ruled(written(better("one"), better("two", "b", "a")), duel(0.3, 0.1, 5))
-    assert found["one"].decision == "refuted" and found["two"].decision == "undecided"
+def test_refutations_are_corrected_over_the_file_too(written):
+    """Of five pairs the smallest p is 1/32, which refutes one claim of one, and none of two."""
+    five, six = duel(0.3, 0.1, 5), duel(0.3, 0.1, 6)
+    assert ruled(written(better()), five)["better"].decision == "refuted"
+    two = written(better("one"), better("two", "b", "c"))
+    found = ruled(two, five)["one"]
+    assert found.decision == "undecided" and found.p_against_corrected == pytest.approx(2 / 32)
+    assert "its refutation does not stand: 5 pairs give no p below 0.031" in found.reason
+    assert ruled(two, six)["one"].decision == "refuted"
 
 
 def test_missing_records_say_what_to_run(written):

@@ -1,6 +1,7 @@
 """Controls of quantum models: where they start, what they may depend on, and how a study plans and shows them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -261,3 +262,43 @@ def test_sizes_and_controls_that_make_no_sense_are_one_sentence(study, tmp_path,
     assert main(["run", str(study), "--results", str(tmp_path)]) == 2
     text = capsys.readouterr().err
     assert says in text and text.count("\n") == 1
+
+
+def cell_order(tmp_path, control):
+    """The cell of a tiny QINN, or of one of its controls, at seed 0."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(
+        'name = "tiny"\ndata = ["moons[events=600]"]\nseeds = 1\nsamples = 50\nmass_draws = 500\ncontrols = true\n'
+        'metrics = ["swd"]\n[budgets.short]\nsteps = 3\nbatch = 16\nlearning_rate = 0.08\n'
+        '[[models]]\nmodel = "qinn"\nknobs = { uploads = 2, fidelity = 0.0, mmd = 0.0 }\n'
+    )
+    orders = planning.plan(study_files.load_study(path), tmp_path)
+    return next(order for order in orders if order.cell.control == control)
+
+
+@pytest.mark.parametrize(
+    ("control", "below", "status", "rates"),
+    [
+        ("frozen", 0.03, "ok", [0.08, 0.04, 0.02]),
+        ("frozen", 0.0, "diverged", [0.08, 0.04, 0.02, 0.01]),
+        ("frozen", 1.0, "ok", [0.08]),
+        ("", 0.03, "diverged", [0.08]),
+    ],
+)
+def test_a_control_that_diverges_is_trained_again_with_half_the_rate(
+    tmp_path, monkeypatch, control, below, status, rates
+):
+    tried, order = [], cell_order(tmp_path, control)
+    train = run_cell.train_cell.train
+
+    def train_above(model, cell, *rest):
+        tried.append(cell.budget.learning_rate)
+        outcome = train(model, cell, *rest)
+        return outcome if cell.budget.learning_rate < below else replace(outcome, status="diverged", reason="NaN")
+
+    monkeypatch.setattr(run_cell.train_cell, "train", train_above)
+    record = run_cell.run_cell(order)
+    assert (record.status, tried) == (status, pytest.approx(rates))
+    assert record.key == order.key and record.cell == order.cell
+    assert record.training.learning_rate == (rates[-1] if len(rates) > 1 else None)
+    assert record.cost["train_wall_s"] > 0

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from cheats import WIDTH
+from claim_files import better, write
 from rows import CONTROLS, KINDS, around, certificate, quantum, row
 
 from qinn_bench import catalogue, registry
 from qinn_bench.file_text import Measure
-from qinn_bench.records import certified
+from qinn_bench.records import certified, published
 from qinn_bench.study import planning, study_files
 from qinn_bench.study.run_cell import run_cell
 from qinn_bench.values import Flag
+from qinn_bench.verdicts import claim_file, claims
 from qinn_bench.verdicts.judge import judge
+from qinn_bench.verdicts.rulings.can_win import planted
 
 HONEST, SUPERIOR = 0.5, 0.1
 STUDY = """
@@ -101,6 +106,62 @@ def test_a_likelihood_of_a_third_party_is_compared_only_with_a_certificate(needs
     bare = rivals("evidence_bits", certificate=None)
     assert verdict(bare, "evidence_bits").outcome == ("undecided" if needs == "density" else "better")
     certified._needs.cache_clear()
+
+
+PUBLISHED = Path(__file__).parents[1] / "results/published/capacity_zjets.jsonl.gz"
+FAMILIES = ("qinn", *(f"hybrid_qinn ({kind})" for kind in ("couplings", "conditioner", "elementwise")))
+OPPONENT = "spline_inn · 2000"
+
+
+@pytest.fixture(scope="module")
+def published_records():
+    return published.read(PUBLISHED, "capacity_zjets")
+
+
+def advantage(records, row, nats=5.0):
+    """The records of the published study in which a row, and none of its controls, is better by so many nats.
+
+    Of the models as they were trained one QINN and one elementwise hybrid are no densities; what is planted is one.
+    """
+
+    def certified_too(one):
+        return one.model_copy(update={"certificate": certificate()}) if one.row == row else one
+
+    return [certified_too(one) for one in planted(records, {row}, "nll", nats)]
+
+
+def ruled(folder, row, records, margin="margin = 0.1\nunit = 'nats'\n"):
+    block = better("win", row, OPPONENT, margin).replace('"swd"', '"nll"').replace('"toy"', '"zjets"')
+    return claims.check(claim_file.load(write(folder, block)), records)[0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_quantum_family_of_the_published_study_can_win(tmp_path, published_records, family):
+    row = f"{family} · 2000"
+    found = ruled(tmp_path, row, advantage(published_records, row))
+    assert found.decision == "supported", found.reason
+    assert "over its controls" in found.reason and found.effect.value > 2.5
+    assert found.can_win, found.cannot
+    theirs = [one for one in published_records if one.control_of == row and one.cell.control != "untrained"]
+    doubtful = any(one.status == "diverged" or one.certificate.verdict != "pass" for one in theirs)
+    assert doubtful == (family != "hybrid_qinn (conditioner)"), "of three families some control has no likelihood"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_advantage_that_the_controls_share_is_none(tmp_path, published_records, family):
+    row = f"{family} · 2000"
+    shared = {one.row for one in published_records if row in (one.row, one.control_of)}
+    records = advantage(planted(published_records, shared - {row}, "nll", 5.0), row)
+    found = ruled(tmp_path, row, records)
+    assert found.decision == "undecided" and "control is as good" in found.reason, found.reason
+
+
+def test_a_row_of_the_published_study_that_is_no_density_cannot_win(tmp_path, published_records):
+    for family in ("qinn", "hybrid_qinn (elementwise)"):
+        row = f"{family} · 2000"
+        found = ruled(tmp_path, row, planted(published_records, {row}, "nll", 5.0))
+        assert found.decision == "undecided" and "is not certified at seed" in found.reason
+        assert not found.can_win and "is not certified at seed" in found.cannot
 
 
 @pytest.fixture(scope="module")

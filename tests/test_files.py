@@ -347,7 +347,7 @@ def test_a_time_that_is_none_is_refused_by_name(tmp_path):
     mine = [record(found.claims[0].first, 0, "swd", 0.5, provenance={"finished_utc": "yesterday"})]
     assert "was finished at 'yesterday', which is no time" in refused(claim_locks.standing, path, found, mine)
     mine = [record(found.claims[0].first, 0, "swd", 0.5, provenance={"finished_utc": "2100-01-01T00:00:00"})]
-    assert claim_locks.standing(path, found, mine) == "frozen"
+    assert claim_locks.standing(path, found, mine).kind == "frozen"
     lock.write_text(re.sub(r'"frozen_utc": "[^"]*"', '"frozen_utc": "soon"', lock.read_text()))
     assert "was frozen at 'soon', which is no time" in refused(claim_locks.standing, path, found, mine)
 

@@ -11,6 +11,7 @@ from claim_files import better, duel, write
 from rows import save
 
 from qinn_bench.cli.main import main
+from qinn_bench.report import checked_claims
 from qinn_bench.study import planning, study_files
 from qinn_bench.verdicts import claim_file, claim_locks
 
@@ -30,19 +31,19 @@ def test_freezing_tells_before_from_after(written, tmp_path, capsys):
         duel(0.1, 0.3),
         [r.model_copy(update={"provenance": {"finished_utc": "2999-01-01T00:00:00+00:00"}}) for r in duel(0.1, 0.3)],
     )
-    assert claim_locks.standing(path, file, late) == "not frozen"
+    assert claim_locks.standing(path, file, late).kind == "not frozen"
     assert main(["claims", "freeze", str(path)]) == 0
     assert "is frozen as of" in capsys.readouterr().out
-    assert claim_locks.standing(path, file, []) == claim_locks.standing(path, file, late) == "frozen"
-    assert claim_locks.standing(path, file, early) == "frozen after the run"
+    assert claim_locks.standing(path, file, []).kind == claim_locks.standing(path, file, late).kind == "frozen"
+    assert claim_locks.standing(path, file, early).kind == "frozen after the run"
     others = [r.model_copy(update={"row": "c", "family": "c"}) for r in early]
-    assert claim_locks.standing(path, file, others) == "frozen"
+    assert claim_locks.standing(path, file, others).kind == "frozen"
     before = claim_locks.lock_path(path).read_bytes()
     path.write_text("# a comment and spaces change nothing\n" + path.read_text().replace(" = ", "  =  "))
-    assert claim_locks.standing(path, file, late) == "frozen"
+    assert claim_locks.standing(path, file, late).kind == "frozen"
     assert claim_locks.freeze(path) and claim_locks.lock_path(path).read_bytes() == before
     path.write_text(path.read_text().replace('"swd"', '"mmd"'))
-    assert claim_locks.standing(path, claim_file.load(path), late) == "post hoc"
+    assert claim_locks.standing(path, claim_file.load(path), late).kind == "post hoc"
     save(tmp_path, late)
     assert main(["claims", "check", str(path), "--results", str(tmp_path)]) == 5
     assert "post hoc" in capsys.readouterr().out
@@ -56,10 +57,10 @@ def test_only_the_last_freeze_counts(written):
     path.write_text(text.replace('"swd"', '"mmd"'))
     claim_locks.freeze(path)
     path.write_text(text)
-    assert claim_locks.standing(path, claim_file.load(path), []) == "post hoc"
+    assert claim_locks.standing(path, claim_file.load(path), []).kind == "post hoc"
     claim_locks.freeze(path)
     assert len(claim_locks.read_lock(path).freezes) == 3
-    assert claim_locks.standing(path, claim_file.load(path), duel(0.1, 0.3)) == "frozen after the run"
+    assert claim_locks.standing(path, claim_file.load(path), duel(0.1, 0.3)).kind == "frozen after the run"
 
 
 def test_a_lock_that_cannot_be_read_gets_one_sentence(written, capsys):
@@ -69,11 +70,104 @@ def test_a_lock_that_cannot_be_read_gets_one_sentence(written, capsys):
     assert "is no lock of a file of claims" in capsys.readouterr().err
 
 
+STUDY = """
+name = "toy"
+data = ["moons[events=600]"]
+seeds = 5
+samples = 300
+sizes = [27, 40]
+[match]
+tolerance = 0.3
+[budgets.short]
+steps = 4
+[[models]]
+model = "spline_inn"
+label = "a"
+knobs = { blocks = 1, bins = 2 }
+ladder = [{ hidden = 2 }, { hidden = 3 }]
+[[models]]
+model = "gaussian"
+label = "b"
+"""
+EDITS = {
+    "seeds": ("seeds = 5", "seeds = 9", "the text of the study, its cells (15 instead of 9)"),
+    "a rung": ("{ hidden = 3 }", "{ hidden = 4 }", "the text of the study, its ladders, its cells"),
+    "steps": ("steps = 4", "steps = 400", "the text of the study, its cells"),
+    "the title": ('name = "toy"', 'name = "toy"\ntitle = "T"', "the text of the study"),
+}
+
+
+@pytest.fixture
+def with_study(tmp_path, monkeypatch):
+    """A file of claims and the study that it is about, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    study = tmp_path / "studies" / "toy.toml"
+    study.parent.mkdir()
+    study.write_text(STUDY)
+    return write(tmp_path, better()), study
+
+
+def check_of(path, capsys):
+    main(["claims", "check", str(path), "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_the_freeze_covers_the_study(with_study, capsys, edit):
+    path, study = with_study
+    assert main(["claims", "freeze", str(path)]) == 0
+    assert "with the" in capsys.readouterr().out
+    assert check_of(path, capsys)["standing"] == "frozen"
+    study.write_text("# a comment\n" + STUDY.replace(" = ", "  =  "))
+    assert check_of(path, capsys)["standing"] == "frozen"
+    old, new, said = EDITS[edit]
+    study.write_text(STUDY.replace(old, new))
+    found = check_of(path, capsys)
+    assert found["standing"] == "study edited after the freeze"
+    told = found["standing_said"].partition("not the same: ")[2]
+    assert told == said or told.startswith(f"{said.partition(' (')[0]}")
+    assert main(["claims", "list", str(path.parent)]) == 0
+    assert "study edited after the freeze" in capsys.readouterr().out
+
+
+def test_a_freeze_without_a_study_stays_valid_and_says_so(with_study, capsys):
+    path, study = with_study
+    content = study.read_text()
+    study.unlink()
+    assert main(["claims", "freeze", str(path)]) == 0
+    assert "Its study is not frozen with it: " in capsys.readouterr().out
+    first = claim_locks.read_lock(path).freezes[-1]
+    assert first.study is None
+    found = check_of(path, capsys)
+    assert found["standing"] == "frozen" and "the study was not frozen with them" in found["standing_said"]
+    study.write_text(content)
+    assert main(["claims", "freeze", str(path)]) == 0
+    assert len(claim_locks.read_lock(path).freezes) == 2
+    capsys.readouterr()
+    assert "so was the study" in check_of(path, capsys)["standing_said"]
+
+
+def test_a_study_that_is_frozen_after_the_run_does_not_make_its_claims_late(with_study):
+    path, _ = with_study
+    one = claim_locks.freeze(path)
+    lock = claim_locks.ClaimLock(
+        freezes=(
+            one.model_copy(update={"frozen_utc": "2026-01-01T00:00:00+00:00"}),
+            one.model_copy(update={"study": checked_claims.prints_of(claim_file.load(path))}),
+        )
+    )
+    claim_locks.lock_path(path).write_text(lock.model_dump_json())
+    now, file = lock.freezes[-1].study, claim_file.load(path)
+    found = claim_locks.standing(path, file, duel(0.1, 0.3), now)
+    assert found.kind == "frozen" and "only after the run" in found.said
+    assert claim_locks.standing(path, file, [], now).said.endswith(f"with its {now.count} cells")
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_files_of_this_project_hold(path):
     file = claim_file.load(path)
     assert file.name == path.stem
-    assert claim_locks.standing(path, file, []) == "frozen"
+    assert claim_locks.standing(path, file, []).kind == "frozen"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.toml")), ids=lambda path: path.stem)
@@ -82,7 +176,7 @@ def test_the_files_of_this_project_name_rows_of_their_studies(path, tmp_path):
     orders = planning.plan(study_files.load_study(ROOT / file.study), tmp_path)
     rows, families = ({getattr(order, name) for order in orders} for name in ("row", "family"))
     for claim in file.claims:
-        assert {claim.first, claim.second} <= (families if claim.relation == "ratio-at-least" else rows)
+        assert {*claim.firsts, *claim.seconds} <= (families if claim.relation == "ratio-at-least" else rows)
 
 
 def test_listing_names_every_file(capsys, monkeypatch):

@@ -166,7 +166,7 @@ def test_the_content_of_constants_and_loops_counts(tmp_path, monkeypatch):
 
 def test_the_key_changes_with_anything_that_changes_the_number():
     def key(cell=CELL, **more):
-        return keys.key_of({"cell": keys._hash(keys._spelled(cell)), "data": "d", "model": "m"} | more)
+        return keys.key_of({"cell": keys._hash(keys.spelled(cell)), "data": "d", "model": "m"} | more)
 
     others = [
         key(data="other"),
@@ -182,9 +182,9 @@ def test_the_key_changes_with_anything_that_changes_the_number():
 def test_a_field_that_came_later_is_named_only_where_it_differs(monkeypatch):
     fields = tuple(name for name in keys.FROZEN[Budget] if name != "patience")
     monkeypatch.setitem(keys.FROZEN, Budget, fields)
-    plain = keys._spelled(CELL)
+    plain = keys.spelled(CELL)
     assert "patience" not in plain["budget"] and "clip" in plain["budget"]
-    assert keys._spelled(CELL.model_copy(update={"budget": Budget(patience=3)}))["budget"]["patience"] == 3
+    assert keys.spelled(CELL.model_copy(update={"budget": Budget(patience=3)}))["budget"]["patience"] == 3
 
 
 def test_a_knob_that_came_later_changes_no_seed_and_no_key(monkeypatch):

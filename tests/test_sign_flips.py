@@ -180,3 +180,17 @@ def test_wilcoxon_with_holm_holds_the_family():
         p = holm([min(1.0, 2 * min(wilcoxon_p(rows[i] - rows[j], rows[i] + rows[j]))) for i, j in names])
         wrong += any(one <= 0.05 for (i, j), one in zip(names, p, strict=True) if (i < 2) == (j < 2))
     assert wrong / times <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / times)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-3, 3), min_size=3, max_size=16), st.sampled_from([0.01, 0.05, 0.2]))
+def test_bounds_are_where_the_p_values_cross_the_level(differences, level):
+    d = np.array(differences)
+    low, high = sign_flips.sign_flip_bounds(d, level)
+    assert low <= high or len(d) < 3
+    if not np.isfinite(low):
+        assert 0.5 ** len(d) > level
+        return
+    step = 1e-6 * (1 + np.abs(d).max())
+    assert sign_flips.sign_flip_p(d - (low - step))[0] <= level < sign_flips.sign_flip_p(d - (low + step))[0]
+    assert sign_flips.sign_flip_p(d - (high + step))[1] <= level < sign_flips.sign_flip_p(d - (high - step))[1]

@@ -9,18 +9,14 @@ import tomllib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 from test_report import quality, record, study
 
 from qinn_bench import registry
 from qinn_bench.cli.main import main
-from qinn_bench.report.claims_table import interval_of
 from qinn_bench.report.study_table import table
 from qinn_bench.study.order import Order
 from qinn_bench.study.time_left import Pace, TimeLeft, said
-from qinn_bench.values import Estimate, Use
-from qinn_bench.verdicts.claim_file import Claim
-from qinn_bench.verdicts.claims import Ruling
+from qinn_bench.values import Use
 
 
 @settings(deadline=None, max_examples=25)
@@ -103,29 +99,6 @@ def test_a_pace_counts_and_tells():
     now[0] = 20.0
     assert pace.step() == "[1/3] about 40 s left"
     assert (said(754.0), said(8000.0), Pace(1).step()) == ("about 13 min left", "about 2.2 h left", "[1/1]")
-
-
-@pytest.mark.parametrize("freedom", [1, 4, 7.3, 40])
-def test_the_interval_of_a_ruling_goes_with_its_one_sided_test(freedom):
-    effect, error = -0.2, 0.07
-    reach = float(stats.t.isf(0.025, freedom)) * error
-    claim = {"id": "c", "statement": "s", "metric": "nll", "data": "d", "first": "a", "second": "b"}
-    ruling = Ruling(
-        claim=Claim.model_validate(claim | {"relation": "better"}),
-        decision="refuted",
-        reason="",
-        effect=Estimate(value=effect, error=error),
-        interval=(effect - reach, effect + reach),
-        p=0.9,
-        p_corrected=1.0,
-        replicates=5,
-        method="",
-    )
-    low, high = interval_of(ruling, 0.05)
-    assert high == pytest.approx(effect + float(stats.t.isf(0.05, freedom)) * error, rel=1e-6)
-    assert (high < 0) == (stats.t.sf(-effect / error, freedom) < 0.05) and low < effect
-    ratio = Claim.model_validate(claim | {"relation": "ratio-at-least", "ratio": 3.0})
-    assert interval_of(ruling.model_copy(update={"claim": ratio}), 0.05) == ruling.interval
 
 
 @pytest.mark.parametrize("sizes", [True, False])

@@ -171,12 +171,62 @@ def test_circuits_do_not_win_without_controls():
     assert "no controls" in verdict(records, first="b", second="a").reason
 
 
-def test_circuits_do_not_win_over_a_control_that_failed():
-    broken = [
-        r.model_copy(update={"status": "diverged", "metrics": {}}) if r.cell.control == "frozen" else r
-        for r in circuits()
+def lost(status, *kinds, seeds=range(9)):
+    """The records of a winner whose controls of these kinds ended otherwise at some seeds."""
+
+    def ended(one):
+        hit = one.cell.control in kinds and one.cell.seed in seeds
+        return one.model_copy(update={"status": status, "metrics": {}}) if hit else one
+
+    return list(map(ended, circuits()))
+
+
+def test_circuits_do_not_win_over_a_control_that_crashed():
+    assert "'a · frozen' cannot be compared" in verdict(lost("crashed", "frozen")).reason
+
+
+def test_a_control_that_diverged_does_not_block_while_another_one_is_a_rival():
+    found = verdict(lost("diverged", "frozen"))
+    assert found.outcome == "better" and "'a · frozen' diverged at seeds 0, 1, 2, 3, 4, 5" in found.reason
+    trained = ("frozen", "unentangled", "fourier", "tanh")
+    assert "no controls that could be trained" in verdict(lost("diverged", *trained)).reason
+    some = verdict(lost("diverged", "frozen", seeds=(0, 1, 2)))
+    assert some.outcome == "better" and some.p_better == pytest.approx(2**-6)
+    as_good = [
+        r if r.cell.control != "frozen" or r.status == "diverged" else r.model_copy(update={"metrics": best(r, 0.05)})
+        for r in lost("diverged", "frozen", seeds=(0, 1))
     ]
-    assert "'a · frozen' cannot be compared" in verdict(broken).reason
+    assert "the frozen control is as good" in verdict(as_good).reason
+
+
+def best(one, value):
+    return {name: estimate.model_copy(update={"value": value}) for name, estimate in one.metrics.items()}
+
+
+@pytest.mark.parametrize(
+    ("nll", "claimed", "outcome"), [(0.9, 0.8, "better"), (0.9, 0.0, "undecided"), (0.0, 0.9, "undecided")]
+)
+def test_a_control_without_a_certificate_is_worse_if_both_of_its_likelihoods_are(nll, claimed, outcome):
+    """And by more than the margin: 0.9 and 0.8 are worse than 0.1 by 0.7 and more, of which 0.05 count as none."""
+
+    def doubted(one):
+        both = {"nll": one.metrics["nll"].model_copy(update={"value": nll + 0.001 * one.cell.seed})}
+        both["nll_claimed"] = both["nll"].model_copy(update={"value": claimed + 0.001 * one.cell.seed})
+        return one.model_copy(update={"certificate": certificate("fail", 3.0), "metrics": both})
+
+    ours = quantum("a", around(0.1, seed=1), {"frozen": around(0.5), "tanh": around(0.5)}, "nll")
+    records = [doubted(one) if one.cell.control == "frozen" else one for one in ours] + row("b", around(0.3), "nll")
+    found = verdict(records, "nll", 0.05)
+    assert found.outcome == outcome, found.reason
+    assert "not certified" in found.reason
+    assert verdict(records, "nll", 0.75).outcome != "better"
+
+
+def test_nothing_is_asked_over_the_untrained_control():
+    records = [r for r in circuits(untrained=0.01)]
+    assert verdict(records).outcome == "better"
+    alone = [r for r in records if r.cell.control in ("", "untrained")]
+    assert "no controls" in verdict(alone).reason
 
 
 @pytest.mark.parametrize("status", ["skipped", "unsupported"])

@@ -108,7 +108,8 @@ def test_every_verb_works_in_an_empty_folder(installed, tmp_path):
     assert set(re.findall(r"^    ([a-z]+)(?:  |$)", shown, re.MULTILINE)) == set(VERBS) == asked
     for words in lines:
         done = called(tmp_path, installed / "qinn-bench", *words)
-        assert done.returncode == 0, f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}"
+        code = 5 if words[:2] == ["claims", "check"] else 0
+        assert done.returncode == code, f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}"
     for words, said in REFUSED.items():
         done = called(tmp_path, installed / "qinn-bench", *words.split())
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr, done.stderr
@@ -128,5 +129,5 @@ print(qb.claims("entanglers_hybrid", records="{CAPACITY}").frame()["decision"][0
     done = called(tmp_path, installed / "python", "-c", text)
     assert done.returncode == 0, done.stderr
     where, numbers, decision = done.stdout.splitlines()
-    assert Path(where).is_relative_to(installed.parent) and int(numbers) > 20 and decision == "supported"
+    assert Path(where).is_relative_to(installed.parent) and int(numbers) > 20 and decision == "undecided"
     assert list(tmp_path.iterdir()) == []

@@ -9,12 +9,14 @@ from pathlib import Path
 from qinn_bench import files
 from qinn_bench.cli import _records
 from qinn_bench.report import forms
-from qinn_bench.report.checked_claims import FOLDER, check_file
+from qinn_bench.report.checked_claims import FOLDER, check_file, freeze, prints_now
+from qinn_bench.report.html_table import html
 from qinn_bench.values import Refused
 from qinn_bench.verdicts import claim_file, claim_locks
 from qinn_bench.writing import write_text
 
 REFUTED, UNDECIDED = 1, 5
+FORMS = forms.FORMS | {"html": html}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("file", type=Path, help="a file of claims (TOML)")
     check.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     _records.add_argument(check)
-    check.add_argument("--format", choices=("text", "md", "json"), default="text")
+    check.add_argument("--format", choices=("text", "md", "latex", "csv", "html", "json"), default="text")
     check.add_argument("--json", action="store_const", const="json", dest="format", help="same as --format json")
     check.add_argument("--out", type=Path, help="write to this file instead")
-    freeze = verbs.add_parser("freeze", help="record what a file says, before the run")
-    freeze.add_argument("file", type=Path, help="a file of claims (TOML)")
-    freeze.add_argument("--json", action="store_true")
+    freezing = verbs.add_parser("freeze", help="record what a file and its study say, before the run")
+    freezing.add_argument("file", type=Path, help="a file of claims (TOML)")
+    freezing.add_argument("--json", action="store_true")
     listing = verbs.add_parser("list", help="the files of claims of a folder and whether they are frozen")
     listing.add_argument("folder", type=Path, nargs="?", default=Path(FOLDER))
     listing.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what was asked for; 1 if a claim is refuted, 5 if none is and one is undecided."""
+    """Print what was asked for; 1 if a claim is refuted, 5 if none is and one is undecided or not testable."""
     return {"check": _check, "freeze": _freeze, "list": _list}[options.action](options)
 
 
@@ -46,22 +48,24 @@ def _check(options: argparse.Namespace) -> int:
     if options.format == "json":
         text = json.dumps(checked.plain(), indent=1, ensure_ascii=False)
     else:
-        text = forms.FORMS[options.format](checked.table)
+        text = "\n".join(map(FORMS[options.format], checked.tables))
     if options.out:
         write_text(options.out, text)
     else:
         print(text)
     decisions = {ruling.decision for ruling in checked.rulings}
-    return REFUTED if "refuted" in decisions else UNDECIDED if "undecided" in decisions else 0
+    return REFUTED if "refuted" in decisions else 0 if decisions == {"supported"} else UNDECIDED
 
 
 def _freeze(options: argparse.Namespace) -> int:
-    made = claim_locks.freeze(options.file)
+    made, without = freeze(options.file)
     lock = claim_locks.lock_path(options.file)
     if options.json:
-        print(json.dumps(made.model_dump() | {"lock": str(lock)}, indent=1))
+        print(json.dumps(made.model_dump() | {"lock": str(lock), "study_not_frozen": without}, indent=1))
     else:
         print(f"{options.file} is frozen as of {made.frozen_utc}: {made.sha256[:16]}… in {lock}; commit it")
+        cells = f", with the {made.study.count} cells of its study" if made.study else ""
+        print(f"Its study is not frozen with it: {without}" if without else f"Frozen{cells}.")
     return 0
 
 
@@ -82,5 +86,6 @@ def _list(options: argparse.Namespace) -> int:
 
 def _described(path: Path, results: Path) -> dict[str, str | int]:
     file = claim_file.load(path)
-    standing = claim_locks.standing(path, file, _records.of_folder(results, file.study_name))
-    return {"file": str(path), "claims": len(file.claims), "standing": standing, "title": file.title}
+    known = _records.of_folder(results, file.study_name)
+    standing = claim_locks.standing(path, file, known, prints_now(path, file))
+    return {"file": str(path), "claims": len(file.claims), "standing": standing.kind, "title": file.title}

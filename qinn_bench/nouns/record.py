@@ -85,7 +85,8 @@ class Training(Value):
     """How a training ended: steps taken, the step and validation loss of the kept weights, and why it stopped.
 
     gain: by how much the validation loss would still fall if the training went on, extrapolated; None where it was not
-    fitted.
+    fitted. `learning_rate` is that of a control which diverged and was trained again at a lower one; None where it is
+    that of the budget.
 
     Example:
         >>> Training(steps=2000, best_step=1900, best_loss=7.48, stopped="budget used up").best_step
@@ -97,6 +98,7 @@ class Training(Value):
     best_loss: float | None
     stopped: str
     gain: Estimate | None = None
+    learning_rate: float | None = None
 
 
 class Resources(Value):
@@ -128,8 +130,10 @@ class Comparison(Value):
     """What paired replicates say of a first against a second row.
 
     `effect` is the mean by which the first is better, in the unit of the metric, with its standard error; `interval`
-    is its 95 % confidence interval. The p-values are those of "first is better", "first is worse" and, with a
-    `margin`, "the two differ by less than the margin"; `p_wilcoxon` is a second opinion on "first is better".
+    is its 95 % confidence interval, by Student's t of so many degrees of `freedom`; `bounds`, where they were asked
+    for, are those of the one-sided tests by which it is decided, sign flips and Student's t. The p-values are those of
+    "first is better", "first is worse" and, with a `margin`, "the two differ by less than the margin"; `p_wilcoxon` is
+    a second opinion on "first is better".
     `remarks` are what of the `reason` holds whatever the outcome is, such as the replicates that were left out.
 
     Example:
@@ -142,6 +146,8 @@ class Comparison(Value):
     reason: str
     effect: Estimate
     interval: tuple[float, float] | None = None
+    bounds: tuple[float, float] | None = None
+    freedom: float | None = None
     p_better: float | None = None
     p_worse: float | None = None
     p_equal: float | None = None

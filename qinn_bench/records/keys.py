@@ -117,7 +117,7 @@ def inputs_of(cell: Cell, data: Dataset, size: int | None = None) -> dict[str, s
     `size` is that of a cell that is skipped because no shape of that size exists.
     """
     inputs = {
-        "cell": _hash(_spelled(cell)),
+        "cell": _hash(spelled(cell)),
         "data": data.content,
         "transforms": transforms_fingerprint(data.transform),
         **code_of(cell.model.name, cell.control),
@@ -139,7 +139,7 @@ def belongs(record: Record) -> bool:
     """Whether a record states the cell that its key was made of; one that names no inputs cannot be asked."""
     if not record.inputs:
         return True
-    cell = settled("cell", _hash(_spelled(record.cell)))
+    cell = settled("cell", _hash(spelled(record.cell)))
     return record.key == key_of(record.inputs) and record.inputs.get("cell") == cell
 
 
@@ -276,7 +276,7 @@ def _steps(transform: object) -> Iterator[tuple[type, list[Any]]]:
         yield from _steps(step)
 
 
-def _spelled(cell: Cell) -> dict[str, Any]:
+def spelled(cell: Cell) -> dict[str, Any]:
     """A cell with the fields that cells had when keys were frozen, and of later ones what differs from the default."""
     plain = _frozen(cell)
     return plain | {"budget": _frozen(cell.budget)}

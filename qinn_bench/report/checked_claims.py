@@ -9,9 +9,10 @@ from typing import Any
 
 from qinn_bench.files import named
 from qinn_bench.records import known
-from qinn_bench.report.claims_table import table
+from qinn_bench.report.claims_table import matrices, table
 from qinn_bench.report.table_value import Table
 from qinn_bench.study import grid, matched, progress, study_files
+from qinn_bench.study.study_prints import study_prints
 from qinn_bench.values import Record, Refused
 from qinn_bench.verdicts import claim_file, claim_locks, claims
 from qinn_bench.verdicts.claim_file import Claims
@@ -27,39 +28,59 @@ class CheckedClaims:
     Example:
         >>> checked = check_file(Path("rousselot2024"), Path("results"),
         ...     Path("results/published/capacity_zjets.jsonl.gz"))
-        >>> [ruling.decision for ruling in checked.rulings][:2], checked.standing
-        (['refuted', 'refuted'], 'frozen')
+        >>> [ruling.decision for ruling in checked.rulings][-2:], checked.standing
+        (['undecided', 'refuted'], 'frozen')
     """
 
     file: Claims
     rulings: tuple[Ruling, ...]
     standing: claim_locks.LockStanding
+    standing_said: str
     notes: tuple[str, ...]
 
     @property
     def table(self) -> Table:
         """One row a claim: its decision, the effect and how sure it is; below it, why."""
-        made = table(self.file, self.rulings, f"{self.standing}, {claim_locks.MEANINGS[self.standing]}")
+        made = table(self.file, self.rulings, self.standing_said)
         return replace(made, footnotes=(*made.footnotes, *self.notes))
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The `table`, and for each claim about several rows all pairs of these as a matrix."""
+        return (self.table, *matrices(self.file, self.rulings))
 
     def plain(self) -> dict[str, Any]:
         """All of it as JSON has it."""
         about = {"name": self.file.name, "title": self.file.title, "source": self.file.source}
-        rulings = [ruling.model_dump() for ruling in self.rulings]
-        return about | {"standing": self.standing, "notes": list(self.notes), "rulings": rulings}
+        rulings = [ruling.model_dump() | {"pairs": self._pairs(ruling)} for ruling in self.rulings]
+        return (
+            about
+            | {"deviations": list(self.file.deviations)}
+            | {"standing": self.standing, "standing_said": self.standing_said}
+            | {"notes": list(self.notes), "rulings": rulings}
+        )
+
+    def _pairs(self, ruling: Ruling) -> list[dict[str, Any]]:
+        return [pair.model_dump() | {"decision": pair.decision(self.file.level)} for pair in ruling.pairs]
 
     def rows(self) -> Iterable[Mapping[str, object]]:
         """One mapping a claim, numbers in full precision; what does not exist is None."""
         for one in self.rulings:
             low, high = one.interval or (None, None)
-            asked = one.claim.model_dump(exclude={"other_budgets", "replicates", "unit", "margin", "ratio"})
-            yield asked | {
+            claim = one.claim
+            yield {
+                **{"id": claim.id, "statement": claim.statement, "first": str(claim.first)},
+                **{"second": str(claim.second), "metric": claim.metric, "relation": claim.relation},
+                "data": claim.data,
                 "decision": one.decision,
+                "words": one.words,
                 "effect": one.effect.value,
                 "error": one.effect.error,
                 "unit": one.effect.unit,
                 **{"interval_low": low, "interval_high": high, "margin": one.claim.margin, "ratio": one.claim.ratio},
-                **{"p": one.p, "p_corrected": one.p_corrected, "pairs": one.replicates},
+                **{"at": one.claim.at, "coverage": one.coverage, "p": one.p, "p_corrected": one.p_corrected},
+                **{"p_against": one.p_against, "p_against_corrected": one.p_against_corrected},
+                **{"pairs": one.replicates, "can_win": one.can_win, "cannot": one.cannot},
                 **{"reason": one.reason, "method": one.method, "standing": self.standing},
             }
 
@@ -75,9 +96,45 @@ def check_file(path: Path, results: Path, records: Path | None = None) -> Checke
     path, _ = named(path, FOLDER, "file of claims")
     file = claim_file.load(path)
     studied, notes = known.of_study(file.study_name, results, records)
+    study = prints_now(path, file)
     rulings = claims.check(file, studied, results, arrays=not records)
     notes += _of_other_versions(file, studied, results) if studied else []
-    return CheckedClaims(file, rulings, claim_locks.standing(path, file, studied), tuple(notes))
+    standing = claim_locks.standing(path, file, studied, study)
+    return CheckedClaims(file, rulings, standing.kind, standing.said, tuple(notes))
+
+
+def prints_now(path: Path, file: Claims) -> claim_locks.StudyPrints | None:
+    """The fingerprints of the study as it is now, where the lock of these claims has some to compare them with."""
+    freezes = claim_locks.read_lock(path).freezes
+    if not freezes or freezes[-1].study is None:
+        return None
+    try:
+        return prints_of(file)
+    except Refused:
+        return None
+
+
+def prints_of(file: Claims) -> claim_locks.StudyPrints:
+    """The fingerprints of the study that a file of claims is about.
+
+    Raises:
+        Refused: it cannot be read, or it is wrong.
+    """
+    return claim_locks.StudyPrints.model_validate(study_prints(Path(file.study)))
+
+
+def freeze(path: Path) -> tuple[claim_locks.Freeze, str]:
+    """Freeze a file of claims with its study; and why the study is not frozen with it, where it cannot be.
+
+    Raises:
+        Refused: the file is no valid file of claims, or its lock cannot be read.
+    """
+    try:
+        study = prints_of(claim_file.load(path))
+    except Refused as refusal:
+        claim_file.load(path)
+        return claim_locks.freeze(path), str(refusal)
+    return claim_locks.freeze(path, study), ""
 
 
 def _of_other_versions(file: Claims, studied: Sequence[Record], results: Path) -> list[str]:

@@ -99,8 +99,8 @@ class ShownClaims(Shown):
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """One row a claim."""
-        return (self.checked.table,)
+        """One row a claim; then, for each claim about several rows, all pairs of these."""
+        return self.checked.tables
 
     def rows(self) -> Iterable[Mapping[str, object]]:
         """One mapping a claim."""

@@ -15,13 +15,19 @@ from scipy.special import stdtr, stdtrit
 
 from qinn_bench.statistics import ties
 from qinn_bench.statistics.direction import IDEAL, goodness
-from qinn_bench.statistics.sign_flips import sign_flip_p, wilcoxon_p
+from qinn_bench.statistics.sign_flips import sign_flip_bounds, sign_flip_p, wilcoxon_p
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome
 
 LEAST = 5
 """Fewer independent replicates decide nothing: of four, even all of one sign are no 5 % evidence (1/16)."""
 REPLICATES = 1000
 LEVEL = 0.95
+BEYOND: dict[Outcome, str] = {
+    "better": "the first is better by more than {:g} {}",
+    "worse": "the first is not better by more than {:g} {}",
+    "undecided": "the difference is not shown to be on one side of {:g} {}",
+}
+"""What is said of a difference less an amount."""
 
 
 class _Spread(NamedTuple):
@@ -42,6 +48,8 @@ def compare(
     rows: tuple[Array, Array] | None = None,
     unit: str = "",
     groups: Sequence[Hashable] | None = None,
+    by: float = 0.0,
+    bounds: bool = False,
 ) -> Comparison:
     """Whether the first of two rows is better, worse or, within a margin, equal.
 
@@ -65,6 +73,9 @@ def compare(
         groups: ``(n,)``, what each replicate was measured on: those of one group are repetitions (seeds) on it, those
             of different groups (data sets, items) are measurements of their own whatever their values. One group if
             None.
+        by: how much better the first has to be, in the unit of the values: better and worse are said of the difference
+            less this amount, while the effect and its interval stay those of the difference.
+        bounds: whether to find the `bounds` of the difference at the `level`.
 
     Raises:
         Refused: the direction is "none".
@@ -84,7 +95,7 @@ def compare(
     kept = replicates(pairs, [label for label, there in zip(labels, finite, strict=True) if there])
     n, repeated = len(kept), len(differences) - len(kept)
     if n == 1 and repeated and apart is not None:
-        return _over_rows(differences[0], apart[0], margin, level, unit, remarks)
+        return _over_rows(differences[0], apart[0], margin, level, unit, remarks, by)
     differences, scale, apart = differences[kept], scale[kept], None if apart is None else apart[kept]
     remarks += [f"{repeated} repetitions over which neither row varies say nothing more"] if repeated else []
     if n < LEAST:
@@ -93,11 +104,22 @@ def compare(
     spread = _over_seeds(differences, scale)
     if apart is not None:
         spread = _over_both(differences, apart, spread, rng or np.random.default_rng(0))
-    p = _p_values(differences, scale, spread, apart is not None, margin)
+    p = _p_values(differences, scale, spread, apart is not None, margin, by)
     outcome, reason = ruling(p["p_better"], p["p_worse"], p["p_equal"], level)
+    if by and outcome in BEYOND:
+        reason = BEYOND[outcome].format(by, unit).rstrip()
     method = "sign flips over seeds" + ("" if apart is None else ", Student's t over seeds and test rows")
     answer = _comparison(outcome, reason, remarks, differences, spread, n, unit)
-    return answer.model_copy(update=p | {"margin": margin, "method": method})
+    ends = _bounds(differences, spread, level) if bounds else None
+    return answer.model_copy(update=p | {"margin": margin, "method": method, "bounds": ends})
+
+
+def _bounds(differences: Array, spread: _Spread, level: float) -> tuple[float, float] | None:
+    """The bounds of a mean difference by sign flips and by Student's t, whichever are farther out."""
+    low, high = sign_flip_bounds(differences, level)
+    half = float(stdtrit(spread.freedom, 1 - level)) * spread.error
+    mean = ties.mean(differences)
+    return (min(low, mean - half), max(high, mean + half)) if half > 0 and np.isfinite(low) else None
 
 
 def replicates(pairs: Array, groups: Sequence[Hashable]) -> list[int]:
@@ -149,18 +171,19 @@ def _over_both(differences: Array, apart: Array, over_seeds: _Spread, rng: np.ra
 
 
 def _p_values(
-    differences: Array, scale: Array, spread: _Spread, rows: bool, margin: float | None
+    differences: Array, scale: Array, spread: _Spread, rows: bool, margin: float | None, by: float
 ) -> dict[str, float | None]:
     """One-sided p-values of better, worse and equal; with rows, Student's t has to agree with the sign flips."""
-    better, worse = sign_flip_p(differences, scale)
+    beyond = _without_rounding(differences - by, scale + abs(by))
+    better, worse = sign_flip_p(beyond, scale + abs(by))
     if rows:
-        better, worse = max(better, _t(differences, spread)), max(worse, _t(-differences, spread))
+        better, worse = max(better, _t(beyond, spread)), max(worse, _t(-beyond, spread))
     equal = None
     if margin is not None:
         above, below, wider = differences + margin, margin - differences, scale + margin
         flips = max(sign_flip_p(above, wider)[0], sign_flip_p(below, wider)[0])
         equal = max(flips, _t(above, spread), _t(below, spread))
-    opinion = wilcoxon_p(differences, scale)[0] if np.any(differences) else None
+    opinion = wilcoxon_p(beyond, scale + abs(by))[0] if np.any(beyond) else None
     return {"p_better": better, "p_worse": worse, "p_equal": equal, "p_wilcoxon": opinion}
 
 
@@ -187,18 +210,20 @@ def ruling(
 
 
 def _over_rows(
-    difference: float, apart: Array, margin: float | None, level: float, unit: str, remarks: Sequence[str]
+    difference: float, apart: Array, margin: float | None, level: float, unit: str, remarks: Sequence[str], by: float
 ) -> Comparison:
     """The comparison of two deterministic models: the only uncertainty is that of the test rows ``(n_rows,)``."""
     spread = _over_seeds(apart - apart.mean() + difference)
     shifted = np.array([difference])
-    better, worse = _t(shifted, spread), _t(-shifted, spread)
+    better, worse = _t(shifted - by, spread), _t(by - shifted, spread)
     equal = None if margin is None else max(_t(shifted + margin, spread), _t(margin - shifted, spread))
     outcome, reason = ruling(better, worse, equal, level)
     remarks = ["no spread over seeds, so that the test rows are the replicates", *remarks]
     comparison = _comparison(outcome, reason, remarks, shifted, spread, len(apart), unit)
+    half = float(stdtrit(spread.freedom, 1 - level)) * spread.error
     p = {"p_better": better, "p_worse": worse, "p_equal": equal, "margin": margin}
-    return comparison.model_copy(update=p | {"method": "Student's t over test rows"})
+    bounds = (difference - half, difference + half) if half > 0 else None
+    return comparison.model_copy(update=p | {"method": "Student's t over test rows", "bounds": bounds})
 
 
 def _comparison(
@@ -220,6 +245,7 @@ def _comparison(
         remarks=tuple(remarks),
         effect=Estimate(value=mean, error=spread.error if spread and known else None, n=n, unit=unit, better="higher"),
         interval=None if mean is None or half is None else (mean - half, mean + half),
+        freedom=spread.freedom if spread and known else None,
         replicates=n,
     )
 

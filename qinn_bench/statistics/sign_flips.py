@@ -42,6 +42,8 @@ PEELED = 8
 """Of so many of the largest differences all signs are visited before the saddlepoint."""
 SADDLEPOINTS, FARTHEST = 64, 40.0
 """How many of them are taken, and the farthest in units of one over the largest size: tanh(40) is 1."""
+ENUMERATED, HALVED = 14, 40
+"""Bounds of so many differences are means of their subsets; of more they are found by so many halvings."""
 ROUNDING = 4e-15
 """The error of a difference, a few roundings, as a share of its scale."""
 LEAST = 1e-300
@@ -63,6 +65,41 @@ def sign_flip_p(differences: Array, scale: Array | None = None) -> tuple[float, 
         return 1.0, 1.0
     above, below = _both(d[order], size[order])
     return float(np.clip(above, LEAST, 1)), float(np.clip(below, LEAST, 1))
+
+
+def sign_flip_bounds(differences: Array, level: float) -> tuple[float, float]:
+    """Between which means sign flips reject none of "it is above" and "it is below", each at this level.
+
+    The p-value of "the mean is above m" counts the subsets of the differences whose mean is at most m, so that the
+    lower bound is one of these means, and so is the upper one (typical values; Hartigan, J. Am. Stat. Assoc. 64, 1303
+    (1969)). Beyond `ENUMERATED` differences it is found by halving. Infinite where so few differences reject nothing.
+
+    Args:
+        differences: ``(n,)``, finite.
+        level: of either bound.
+
+    Example:
+        >>> sign_flip_bounds(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 0.05)
+        (1.0, 5.0)
+    """
+    return _lower(differences, level), -_lower(-differences, level)
+
+
+def _lower(d: Array, level: float) -> float:
+    rejected = np.floor(level * 2.0 ** len(d) * (1 + 1e-12))
+    if rejected < 1:
+        return -np.inf
+    if len(d) <= ENUMERATED:
+        sums, counts = np.zeros(1), np.zeros(1)
+        for one in d:
+            sums, counts = np.concatenate([sums, sums + one]), np.concatenate([counts, counts + 1])
+        at = int(rejected) - 1
+        return float(np.partition(sums[1:] / counts[1:], at)[at])
+    low, high = float(d.min()) - 1e-9 * float(np.ptp(d)), float(d.mean())
+    for _ in range(HALVED):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sign_flip_p(d - middle)[0] <= level else (low, middle)
+    return low
 
 
 def _both(d: Array, size: Array) -> tuple[float, float]:

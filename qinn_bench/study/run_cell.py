@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -28,6 +29,8 @@ from qinn_bench.values import Cell, Estimate, Flag, Record, Status
 
 ROWS = 64
 """Test rows at which a density is looked at to see what it depends on."""
+HALVINGS = 3
+"""How often the learning rate of a control that diverged is halved."""
 
 
 def run_cell(
@@ -90,6 +93,8 @@ def _train_and_measure(
     with watch.phase("train"):
         outcome = train_cell.train(model, cell, data, on_step, checkpoint)
     watch.add("train", outcome.before_wall_s, outcome.before_cpu_s)
+    if cell.control and outcome.status == "diverged":
+        model, outcome = _train_again(cell, data, (model, outcome), on_step, watch)
     facts: dict[str, Any] = {"parameters": count_parameters(model), "training": outcome.training}
     watch.seconds |= _step_cost(outcome) | {"train_peak_mb": peak_memory()}
     arrays = _curves(outcome)
@@ -121,6 +126,28 @@ def _train_and_measure(
         used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": watch.seconds["train_peak_mb"]}
         facts["resources"] = measure_cell.take_resources(model, cell, data).model_copy(update=used)
     return save(order, arrays, cost=watch.spent(), measured=measured, **facts)
+
+
+def _train_again(
+    cell: Cell, data: Dataset, before: tuple[Model, Fit], on_step: Callable[[int], None], watch: Stopwatch
+) -> tuple[Model, Fit]:
+    """A control that diverged, trained anew with half the learning rate, up to three times; the record says the rate.
+
+    A control that cannot be trained at the rate of its model says nothing about the model, whose rate was chosen.
+    """
+    model, outcome = before
+    for halvings in range(1, HALVINGS + 1):
+        rate = cell.budget.learning_rate / 2**halvings
+        slower = cell.model_copy(update={"budget": cell.budget.model_copy(update={"learning_rate": rate})})
+        spent = watch.seconds["train_wall_s"], watch.seconds["train_cpu_s"]
+        with watch.phase("train"):
+            model = train_cell.build(slower, data)
+            outcome = train_cell.train(model, slower, data, on_step)
+        watch.add("train", *spent)
+        outcome = replace(outcome, training=outcome.training.model_copy(update={"learning_rate": rate}))
+        if outcome.status != "diverged":
+            break
+    return model, outcome
 
 
 def _buffers(model: Model, fresh: buffers.Numbers, cell: Cell, data: Dataset) -> int:

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from qinn_bench.capacity import equivalence
-from qinn_bench.labels import joined
-from qinn_bench.records.known import on_data
 from qinn_bench.statistics import corrections
-from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
+from qinn_bench.values import Estimate, Record, Value
 from qinn_bench.verdicts.claim_file import Claim, Claims
-from qinn_bench.verdicts.judge import ABSENT, judge
-from qinn_bench.verdicts.row_pairs import row_names
+from qinn_bench.verdicts.rulings import quantifiers
+from qinn_bench.verdicts.rulings.can_win import too_few
+from qinn_bench.verdicts.rulings.judged import Judged, judge_claim, matrix
+from qinn_bench.verdicts.rulings.pair import Pair
 
-ClaimDecision = Literal["supported", "refuted", "undecided"]
-PROVEN = 0.025
-"""The p-value of what lies beyond one end of a 95 % interval."""
+ClaimDecision = Literal["supported", "refuted", "undecided", "not testable"]
 
 
 class Ruling(Value):
-    """What the records say of a claim, with the p-value of its support, raw and corrected over the file.
+    """What the records say of a claim.
+
+    `p` is the p-value of its support and `p_against` that of its refutation, each raw and corrected over the file;
+    `effect`, `interval` and the rest are those of the pair of rows that decides, `pairs` has all of them, and
+    `deciding` is the place of the one. `words` are the decision as it may be quoted, with its budget.
 
     Example:
-        >>> from qinn_bench.verdicts.claim_file import Claim
         >>> claim = Claim(id="hybrid-ahead", statement="the hybrid is better", first="hybrid", second="spline",
         ...     metric="nll",
         ...               relation="better", data="zjets")
@@ -47,6 +43,14 @@ class Ruling(Value):
     p_corrected: float
     replicates: int
     method: str
+    coverage: float | None = None
+    p_against: float | None = None
+    p_against_corrected: float = 1.0
+    words: str = ""
+    pairs: tuple[Pair, ...] = ()
+    deciding: int = 0
+    can_win: bool = True
+    cannot: str = ""
 
 
 def check(
@@ -55,173 +59,110 @@ def check(
     """A ruling for each claim.
 
     The p-values of support are corrected over all claims of the file (Holm 1979; one that cannot be judged counts with
-    p = 1), so that with the level 5 % a file in which nothing is true has a supported claim at most once in twenty.
-    At that level,
+    p = 1), and so are those of refutation: with the level 5 % a file in which nothing is true has a supported claim at
+    most once in twenty, and one in which all is true a refuted one. At that level,
 
-    * ``better`` is supported where the first is better, refuted where it is worse or, with a margin, where the two
-      differ by less;
-    * ``equal`` is supported where two one-sided tests show a difference below the margin, refuted where the 95 %
-      interval of the difference lies outside of it;
-    * ``ratio-at-least`` is supported where the 95 % interval of the equivalence ratio lies above the stated one (then p
-      is 0.025) and the model needs fewer parameters than its controls, refuted where the interval lies below;
-    * all else is undecided.
-
-    A refutation is not corrected: each claim has to stand for itself, however many the file makes.
+    * ``better`` is supported where the difference is shown to be above the margin (above zero without one), refuted
+      where it is shown to be below (`rulings.pair`);
+    * ``equal`` is supported where two one-sided tests show a difference below the margin, refuted where it is shown to
+      be beyond;
+    * ``ratio-at-least`` is supported where the 95 % interval of the equivalence ratio, of all sizes or `at` one, lies
+      above the stated one and the model needs fewer parameters than its controls, refuted where it lies below
+      (`rulings.ratios`);
+    * a claim about any or all of several rows combines the p-values of its pairs (`rulings.quantifiers`);
+    * a claim whose data do not show what it `requires` is not testable, whatever the models do;
+    * all else is undecided, and so is a claim of rows that had not converged, where the file asks for that.
 
     `results` has the licences of metrics and, unless `arrays` is false, the log-densities of single rows (`judge`).
 
     Raises:
-        Refused: the metric of a claim has no direction, or its margin is in another unit.
+        Refused: the metric of a claim has no direction, its margin is in another unit, or the observable that it
+            requires does not exist.
     """
-    comparisons = [_compared(claims, claim, records, results, arrays) for claim in claims.claims]
-    raw = [_p_support(claim, one) for claim, one in zip(claims.claims, comparisons, strict=True)]
-    corrected = corrections.holm([1.0 if p is None else p for p in raw])
+    judged = [judge_claim(claims, claim, records, results, arrays) for claim in claims.claims]
+    supports = corrections.holm([1.0 if one.p is None else one.p for one in judged])
+    refutations = corrections.holm([1.0 if one.p_against is None else one.p_against for one in judged])
     return tuple(
-        _ruling(claims, claim, one, p, holm)
-        for claim, one, p, holm in zip(claims.claims, comparisons, raw, corrected, strict=True)
+        _ruling(claims, one, support, refutation)
+        for one, support, refutation in zip(judged, supports, refutations, strict=True)
     )
 
 
-def _compared(
-    claims: Claims, claim: Claim, records: Sequence[Record], results: Path | None, arrays: bool
-) -> Comparison:
-    if claim.relation == "ratio-at-least":
-        return _ratio(claims, claim, [record for record in records if on_data(record, claim.data)])
-    known = row_names(records, claim.data)
-    if absent := [row for row in (claim.first, claim.second) if row not in known]:
-        near = get_close_matches(absent[0], known, n=5, cutoff=0.3)
-        there = f"; of {len(known)} rows the nearest are: {', '.join(near)}" if near else ""
-        why = f"no record of '{absent[0]}' on {claim.data}{there}; to make them: qinn-bench run {claims.study}"
-        return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None), margin=claim.margin)
-    comparison = judge(
-        records,
-        claim.first,
-        claim.second,
-        claim.metric,
-        claim.margin,
-        rng=np.random.default_rng(list(f"{claims.name}/{claim.id}".encode())),
-        data=claim.data,
-        level=claims.level,
-        replicates=claim.replicates,
-        other_budgets=claim.other_budgets,
-        results=results,
-        arrays=arrays,
-    )
-    if claim.margin is not None and comparison.effect.value is not None and comparison.effect.unit != claim.unit:
-        stated = f"in '{claim.unit}'" if claim.unit else "without a unit"
-        raise Refused(
-            f"claims '{claims.name}': the margin of '{claim.id}' is {stated}, "
-            f"but {claim.metric} is in '{comparison.effect.unit}'"
-        )
-    seeds = len({r.cell.seed for r in records if r.row == claim.first and on_data(r, claim.data)})
-    if comparison.effect.value is None and seeds < claim.replicates:
-        why = f"{comparison.reason}; set seeds = {claim.replicates} in {claims.study} and run it"
-        return comparison.model_copy(update={"reason": why})
-    return comparison
-
-
-def _ratio(claims: Claims, claim: Claim, records: Sequence[Record]) -> Comparison:
-    """The equivalence ratio of two families as a comparison: its 95 % interval proves either side with p = 0.025.
-
-    More than the ratio is proven only where the first family also needs fewer parameters than each of its controls.
-    """
-    known = {record.family for record in records if record.size}
-    if absent := [family for family in (claim.first, claim.second) if family not in known]:
-        return _open(f"no record of '{absent[0]}' on {claim.data}; to make them: qinn-bench run {claims.study}")
-    equivalent = equivalence.equivalence(records, claim.first, claim.second, claim.metric)
-    if equivalent.rho.value is not None and equivalent.rho.n < claim.replicates:
-        return _open(f"{equivalent.rho.n} seeds are common to both families, at least {claim.replicates} are needed")
-    low, high = equivalent.interval
-    above, below = low is not None and low >= (claim.ratio or 1), high is not None and high < (claim.ratio or 1)
-    doubt = _like_controls(claim, records) if above else ""
-    return Comparison(
-        outcome="undecided" if doubt or not (above or below) else "better" if above else "worse",
-        reason="; ".join(filter(None, [equivalent.reason, doubt])),
-        effect=equivalent.rho,
-        interval=None if low is None or high is None else (low, high),
-        p_better=None if doubt or not above else PROVEN,
-        p_worse=PROVEN if below else None,
-        replicates=equivalent.rho.n,
-        method="95 % interval of the equivalence ratio",
-    )
-
-
-def _like_controls(claim: Claim, records: Sequence[Record]) -> str:
-    """Which control of the first family cannot be shown to need more parameters; empty where it has no circuits."""
-    own = [r for r in records if r.family == claim.first and r.cell.backend != "none"]
-    kinds = dict.fromkeys(r.cell.control for r in own if r.cell.control and r.status not in ABSENT)
-    if own and not kinds:
-        return f"no controls: nothing shows that the circuits of '{claim.first}' matter"
-    for kind in kinds:
-        low = equivalence.equivalence(records, claim.first, joined(claim.first, kind), claim.metric).interval[0]
-        if low is None or low <= 1:
-            return f"the {kind} control is not shown to need more parameters"
-    return ""
-
-
-def _open(why: str) -> Comparison:
-    return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None))
-
-
-def _p_support(claim: Claim, comparison: Comparison) -> float | None:
-    return comparison.p_equal if claim.relation == "equal" else comparison.p_better
-
-
-def _ruling(claims: Claims, claim: Claim, comparison: Comparison, p: float | None, corrected: float) -> Ruling:
-    decision, reason = _decide(claims, claim, comparison, p, corrected)
+def _ruling(claims: Claims, one: Judged, corrected: float, against: float) -> Ruling:
+    decision, reason, at = _decide(claims, one, corrected, against)
+    pair = one.pairs[at]
+    can, cannot = _together([pair.can_win for pair in one.pairs], one)
     return Ruling(
-        claim=claim,
+        claim=one.claim,
         decision=decision,
         reason=reason,
-        effect=comparison.effect,
-        interval=comparison.interval,
-        p=p,
+        words=_words(claims, decision, pair),
+        effect=pair.effect,
+        interval=pair.interval,
+        coverage=pair.coverage,
+        p=one.p,
         p_corrected=corrected,
-        replicates=comparison.replicates,
-        method=comparison.method,
+        p_against=one.p_against,
+        p_against_corrected=against,
+        replicates=pair.replicates,
+        method=pair.method,
+        pairs=one.pairs,
+        deciding=at,
+        can_win=can,
+        cannot=cannot,
     )
 
 
-def _decide(
-    claims: Claims, claim: Claim, comparison: Comparison, p: float | None, corrected: float
-) -> tuple[ClaimDecision, str]:
-    if why := _refuted(claim, comparison, claims.level):
-        return "refuted", why
-    if p is None:
-        return "undecided", comparison.reason
-    if corrected <= claims.level:
-        return "supported", comparison.reason
-    if p <= claims.level:
-        return "undecided", _correction(comparison, p, len(claims.claims), claims.level)
-    return "undecided", comparison.reason
+def _together(can: Sequence[bool], one: Judged) -> tuple[bool, str]:
+    """Whether a claim could be supported by its pairs, and the first thing that is in its way."""
+    if one.not_testable or one.open:
+        return False, one.not_testable or one.open
+    width = len(one.claim.seconds)
+    possible = quantifiers.combine(matrix([0.0 if pair else 1.0 for pair in can], width), one.claim.quantifiers)
+    at = possible.first * width + possible.second
+    return (True, "") if possible.p == 0 else (False, _of_pair(one, at, one.pairs[at].cannot))
 
 
-def _refuted(claim: Claim, comparison: Comparison, level: float) -> str:
-    if claim.relation == "ratio-at-least":
-        return comparison.reason if comparison.p_worse is not None else ""
-    if claim.relation == "better":
-        if comparison.p_worse is not None and comparison.p_worse <= level:
-            return f"'{claim.first}' is worse, p = {comparison.p_worse:.2g}"
-        if comparison.p_equal is not None and comparison.p_equal <= level:
-            return (
-                f"the two differ by less than {claim.margin:g} {claim.unit}".rstrip()
-                + f", p = {comparison.p_equal:.2g}"
-            )
-        return ""
-    if comparison.interval is None or claim.margin is None:
-        return ""
-    if comparison.p_worse is not None and comparison.interval[1] < -claim.margin:
-        return f"'{claim.first}' is worse by more than {claim.margin:g} {claim.unit}".rstrip()
-    if comparison.p_better is not None and comparison.interval[0] > claim.margin:
-        return f"'{claim.first}' is better by more than {claim.margin:g} {claim.unit}".rstrip()
-    return ""
+def _decide(claims: Claims, one: Judged, corrected: float, against: float) -> tuple[ClaimDecision, str, int]:
+    """What is ruled, why, and the place of the pair that decides."""
+    if one.not_testable:
+        return "not testable", one.not_testable, 0
+    if one.open:
+        return "undecided", one.open, 0
+    support, refutation = one.pairs[one.for_at], one.pairs[one.against_at]
+    if one.p is not None and corrected <= claims.level:
+        return "supported", _of_pair(one, one.for_at, support.reason), one.for_at
+    if one.p_against is not None and against <= claims.level:
+        among = f", {against:.2g} among {len(claims.claims)} claims" if len(claims.claims) > 1 else ""
+        told = f"{refutation.said}, p = {one.p_against:.2g}{among}"
+        return "refuted", _of_pair(one, one.against_at, told), one.against_at
+    for p, at, word in ((one.p, one.for_at, "support"), (one.p_against, one.against_at, "refutation")):
+        if p is not None and p <= claims.level:
+            return "undecided", _of_pair(one, at, _correction(claims, one.pairs[at], p, word)), at
+    at = one.against_at if (one.p_against or 1.0) < (one.p or 1.0) else one.for_at
+    return "undecided", _of_pair(one, at, one.pairs[at].reason), at
 
 
-def _correction(comparison: Comparison, p: float, count: int, level: float) -> str:
-    """Why a claim that would stand alone does not stand among the others of its file."""
-    why = f"p = {p:.2g} does not stand among {count} claims"
-    smallest = 0.5**comparison.replicates
-    if p > 1.01 * smallest or count * smallest <= level:
-        return why
-    needed = math.ceil(math.log2(count / level))
-    return f"{why}; {comparison.replicates} pairs give no smaller p, {needed} pairs could"
+def _of_pair(one: Judged, at: int, told: str) -> str:
+    """What is said of a pair, with its names where there are several."""
+    pair = one.pairs[at]
+    return f"'{pair.first}' against '{pair.second}': {told}" if len(one.pairs) > 1 else told
+
+
+def _correction(claims: Claims, pair: Pair, p: float, word: str) -> str:
+    """Why a ruling that would stand alone does not stand among the other claims of its file."""
+    count, smallest = len(claims.claims), 0.5**pair.replicates
+    if p > 1.01 * smallest or count * smallest <= claims.level:
+        return f"p = {p:.2g} of its {word} does not stand among {count} claims"
+    return f"its {word} does not stand: {too_few(pair.replicates, count, claims.level)}"
+
+
+def _words(claims: Claims, decision: ClaimDecision, pair: Pair) -> str:
+    """The decision as it may be quoted: with its budget, and with how far what was tested is from what was claimed."""
+    if decision == "not testable":
+        return "not testable on these data"
+    told = f"{decision} {pair.budget}".strip()
+    if pair.moves and decision != "undecided":
+        told = f"{decision} at this budget ({pair.budget.removeprefix('at ')}; {pair.moves})"
+    count = len(claims.deviations)
+    return f"{told} for this reconstruction, {count} deviation{'s' * (count != 1)}" if count else told

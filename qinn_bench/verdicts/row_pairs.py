@@ -27,7 +27,8 @@ class PairTerms:
     `data` is a data set as ``name`` or ``name[knob=value]`` (empty: all that both rows have); `replicates` is the least
     number of (data, seed) pairs; with `other_budgets` the two rows may have been trained under different budgets.
     `arrays` is the folder of results with the arrays of the records; without it, or where an array is missing,
-    likelihoods are compared seed by seed only, and the method says so.
+    likelihoods are compared seed by seed only, and the method says so. Better means better by more than `by`, in the
+    unit of the metric, and worse means that it is not.
 
     Example:
         >>> PairTerms("nll", data="zjets", margin=0.1).replicates
@@ -41,6 +42,7 @@ class PairTerms:
     replicates: int = paired.LEAST
     other_budgets: bool = False
     arrays: Path | None = None
+    by: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def compare(
         rows=rows,
         unit=unit,
         groups=[data for data, _ in pairs],
+        by=terms.by,
+        bounds=True,
     )
     seeds_only = SEEDS_ONLY if rows is None and catalogue.row_loss_of(terms.metric) else ""
     return comparison.model_copy(update={"method": "; ".join(filter(None, [comparison.method, seeds_only]))})

@@ -1,0 +1,77 @@
+"""The budget that a ruling is of, in words, and whether more training would move what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from qinn_bench.records.known import on_data
+from qinn_bench.values import Record
+from qinn_bench.verdicts.row_pairs import PairTerms, compare
+
+LONGER = (2.5, 3.5)
+"""How many times the steps of a budget another one has that tells whether its rulings move."""
+SHARE = 1 / 3
+"""Of the margin, or of the effect where there is none: by how much a difference may move."""
+
+
+def steps_of(records: Sequence[Record]) -> tuple[int, ...]:
+    """The numbers of training steps of these records that were trained, ascending."""
+    trained = [one for one in records if one.training and one.training.steps and one.status == "ok"]
+    return tuple(sorted({max(one.cell.budget.steps, one.training.steps) for one in trained if one.training}))
+
+
+def at_budget(records: Sequence[Record]) -> str:
+    """The budget of some records in words; empty where none was trained."""
+    steps = [str(count) for count in steps_of(records)]
+    if not steps:
+        return ""
+    told = steps[0] if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+    return f"at {told} steps"
+
+
+def longer(records: Sequence[Record], row: str) -> str:
+    """The row of the same model, size and control that was trained about three times as long; empty without one.
+
+    Where there are only shorter ones, it is that with a third of the steps.
+    """
+    own = next((one for one in records if one.row == row), None)
+    if own is None:
+        return ""
+    others = {one.row: one for one in records if one.row != row and _same_but_steps(own, one)}
+    factors = {name: one.cell.budget.steps / own.cell.budget.steps for name, one in others.items()}
+    for low, high in (LONGER, (1 / LONGER[1], 1 / LONGER[0])):
+        for name, factor in factors.items():
+            if low <= factor <= high:
+                return name
+    return ""
+
+
+def _same_but_steps(own: Record, other: Record) -> bool:
+    budget = other.cell.budget.model_copy(update={"steps": own.cell.budget.steps})
+    same = (other.family, other.size, other.cell.model, other.cell.control, other.cell.data) == (
+        *(own.family, own.size, own.cell.model, own.cell.control),
+        own.cell.data,
+    )
+    return same and budget == own.cell.budget
+
+
+def moves(records: Sequence[Record], first: str, second: str, terms: PairTerms, effect: float | None) -> str:
+    """How the difference of two rows moves with three times the steps, if by more than a third of the margin.
+
+    Without a margin, which is `terms.margin`, a third of the effect counts.
+    """
+    here = [one for one in records if on_data(one, terms.data)]
+    rows = longer(here, first), longer(here, second)
+    if effect is None or not all(rows):
+        return ""
+    counts = [steps_of([one for one in here if one.row == row]) for row in (first, rows[0], second, rows[1])]
+    if counts[0] != counts[2] or counts[1] != counts[3] or not all(counts):
+        return ""
+    other = compare(here, rows[0], rows[1], replace(terms, arrays=None), np.random.default_rng(0)).effect.value
+    allowed = SHARE * (terms.margin or abs(effect))
+    if other is None or abs(other - effect) <= allowed:
+        return ""
+    return f"with {counts[1][-1]} steps the difference is {other:.3g} instead of {effect:.3g}"
