@@ -45,6 +45,12 @@ class Families:
         return next((one.metrics[self.metric].unit for one in self.records if self.metric in one.metrics), "")
 
     @property
+    def budget(self) -> str:
+        """For how many steps all rows that grow were trained, in words; empty where not all were trained alike."""
+        steps = {record.cell.budget.steps for record in self.records if record.size}
+        return f"{steps.pop()} steps" if len(steps) == 1 else ""
+
+    @property
     def bounds(self) -> dict[str, Estimate]:
         """Floors and ceilings by name."""
         return bounds_of(self.records, self.metric, self.data)
@@ -53,7 +59,7 @@ class Families:
     def table(self) -> Table:
         """Each family with its power law and its ratio to each classical one, and what was left out."""
         data = next(record.cell.data.name for record in self.records if record.size)
-        made = capacity_table(data, self.curves, self.ratios, self.metric, self.axis, self.unit)
+        made = capacity_table(data, self.curves, self.ratios, self.metric, self.axis, self.unit, self.budget)
         return replace(made, footnotes=(*made.footnotes, *self.notes))
 
 
