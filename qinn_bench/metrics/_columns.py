@@ -60,7 +60,7 @@ def with_outliers(*pairs: Pair) -> tuple[list[Pair], str]:
 
 def _not_finite(samples: Sequence[Array]) -> NDArray[np.bool_]:
     """Which rows ``(n,)`` are not finite in one of several samples of the same rows."""
-    return np.any([~np.isfinite(sample).reshape(len(sample), -1).all(1) for sample in samples], axis=0)
+    return np.asarray(np.any([~np.isfinite(sample).reshape(len(sample), -1).all(1) for sample in samples], axis=0))
 
 
 def _far_out(truth: Array, generated: Array) -> Array:

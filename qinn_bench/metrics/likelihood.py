@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -60,10 +59,10 @@ def nll_worst10(evidence: Evidence) -> dict[str, Estimate]:
     return {"nll_worst10": bootstrapped(float(shifted(_excess(losses), by)), replicates, n, "nats")}
 
 
-def _excess(losses: Array) -> np.floating[Any]:
+def _excess(losses: Array) -> Array:
     """What the ten largest of some losses ``(n,)`` add to their mean above what ten medians would."""
     worst = np.partition(losses, len(losses) - WORST)[-WORST:]
-    return np.asarray(np.sum((worst - np.median(losses)) / len(losses)))[()]
+    return np.asarray(np.sum((worst - np.median(losses)) / len(losses)))
 
 
 def _normalised(name: str, evidence: Evidence, reference: Array | float) -> dict[str, Estimate]:

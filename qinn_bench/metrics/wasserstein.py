@@ -126,7 +126,7 @@ def clipped_swd(evidence: Evidence) -> dict[str, Estimate]:
     if keep.sum() < FEWEST:
         return undefined(("clipped_swd",), UNIT, "lower", _too_few(keep))
     generated = generated[keep]
-    unknown = ~np.isfinite(generated).all(1)
+    unknown = np.asarray(~np.isfinite(generated).all(1))
     truth, generated, exponent = centred(truth, np.where(unknown[:, None], 0.0, generated))
     lines = _projected(truth, generated, evidence)
     core = [clipped(true, np.where(unknown, np.nan, drawn)) for true, drawn in lines]

@@ -48,7 +48,7 @@ def p_worse(best: Mapping[int, Estimate], other: Mapping[int, Estimate], *, shar
     sides = [[side[seed] for seed in seeds] for side in (best, other)]
     losses = [np.array([direction.loss(one.value or 0.0, one.better) for one in side]) for side in sides]
     behind = losses[1] - losses[0]
-    within = 0.0 if shared and len(seeds) > 1 else float(np.hypot(*(_mean_error(side) for side in sides)))
+    within = 0.0 if shared and len(seeds) > 1 else float(np.hypot(_mean_error(sides[0]), _mean_error(sides[1])))
     if len(seeds) < LEAST:
         return _student(behind, within)
     flips = sign_flip_p(behind, np.abs(losses[0]) + np.abs(losses[1]))[0]

@@ -123,8 +123,8 @@ def _notes(metric: str, axis: str, limit: str) -> list[str]:
     return [
         f"b and {limit}: power law q = q_inf + a p^-b through the means over seeds, errors by leaving out each seed in "
         "turn; χ²/n: its misfit per degree of freedom. They are shown only where the law fits (a χ² this large has a "
-        "chance of 5 % or more) and the sizes tell q_inf to within what they improve. It is the limit of many parameters "
-        "for this budget, and none for longer trainings.",
+        "chance of 5 % or more) and the sizes tell q_inf to within what they improve. It is the limit of many "
+        "parameters for this budget, and none for longer trainings.",
         f"ρ: how many times the {size} of this family the classical one needs for the same {quality}, one "
         "factor for all sizes that both can answer, with its 95 % interval over seeds; above 1 the family of the line "
         "needs fewer. '>' and '<': the curves do not cross within the sizes.",

@@ -81,7 +81,7 @@ class Entry:
         if isinstance(self.content, str) or self.content.value is None:
             return False
         ends = (self.content.low, self.content.high) if isinstance(self.content, Quartiles) else ()
-        return max(map(abs, (self.content.value, *ends))) > self.most
+        return any(abs(x) > self.most for x in (self.content.value, *ends))
 
     def _short(self, value: float) -> str:
         """A number without an error in three digits."""
