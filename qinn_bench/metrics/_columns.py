@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qinn_bench.dataset import Evidence
 from qinn_bench.metrics._scales import Pair, deviation
 from qinn_bench.values import Array, Direction, Estimate
 
 FEWEST = 20
+FAR = 1000.0
+"""How many ranges of the truth beyond it a row lies that is not finite."""
 
 
 def features(evidence: Evidence) -> Pair:
@@ -25,18 +28,48 @@ def observables(evidence: Evidence) -> dict[str, Pair]:
     return {plot.name: (truth[plot.name], generated[plot.name]) for plot in evidence.data.plots}
 
 
-def missing(*pairs: Pair, fewest: int = FEWEST) -> str:
-    """Why these samples cannot be compared: too few rows, or rows that are not finite; empty if they can."""
+def missing(*pairs: Pair, fewest: int = FEWEST, outliers: bool = False) -> str:
+    """Why these samples cannot be compared: too few rows, or rows that are not finite; empty if they can.
+
+    With `outliers` generated rows may be what they are: a metric that is bounded counts them `with_outliers`.
+    """
     if not pairs:
         return "the data set has no observables"
     rows = min(len(sample) for pair in pairs for sample in pair)
     if rows < fewest:
         return f"only {rows} row{'s' * (rows != 1)}, at least {fewest} are needed"
     for side, name in enumerate(("true", "generated")):
-        bad = np.any([~np.isfinite(pair[side]).reshape(len(pair[side]), -1).all(1) for pair in pairs], axis=0)
-        if bad.any():
+        bad = _not_finite([pair[side] for pair in pairs])
+        if bad.any() and not (outliers and side):
             return f"{int(bad.sum())} of {len(bad)} {name} rows are not finite"
     return ""
+
+
+def with_outliers(*pairs: Pair) -> tuple[list[Pair], str]:
+    """The same pairs with the generated values that are no numbers put far beyond all true ones, and a note of that.
+
+    Such a row is an outlier of the worst rank: a metric that is bounded has a value all the same. Infinities keep their
+    side, NaN goes above. The note counts the rows, and is empty where all are finite.
+    """
+    bad = _not_finite([generated for _, generated in pairs])
+    if not bad.any():
+        return list(pairs), ""
+    note = f"{int(bad.sum())} of {len(bad)} generated rows are not finite and count as outliers"
+    return [(truth, _far_out(truth, generated)) for truth, generated in pairs], note
+
+
+def _not_finite(samples: Sequence[Array]) -> NDArray[np.bool_]:
+    """Which rows ``(n,)`` are not finite in one of several samples of the same rows."""
+    return np.asarray(np.any([~np.isfinite(sample).reshape(len(sample), -1).all(1) for sample in samples], axis=0))
+
+
+def _far_out(truth: Array, generated: Array) -> Array:
+    """Generated values ``(m, ...)`` with those that are not finite `FAR` ranges of the truth above or below it."""
+    low, high = truth.min(0), truth.max(0)
+    with np.errstate(over="ignore"):
+        span = np.nan_to_num(FAR * np.where(high > low, high - low, 1.0))
+        below, above = np.nan_to_num(low - span), np.nan_to_num(high + span)
+    return np.where(np.isfinite(generated), generated, np.where(generated == -np.inf, below, above))
 
 
 def estimate(
@@ -68,6 +101,11 @@ def bootstrapped(value: float, replicates: Array, n: int, unit: str = "", better
     if error == 0:
         return estimate(value, None, n, unit, better, "the error is not known: every resampling gives the same value")
     return estimate(value, error, n, unit, better)
+
+
+def noted(column: Estimate, note: str) -> Estimate:
+    """A column with one more note before its own."""
+    return column.model_copy(update={"note": "; ".join(filter(None, (note, column.note)))}) if note else column
 
 
 def undefined(names: Iterable[str], unit: str, better: Direction, why: str) -> dict[str, Estimate]:

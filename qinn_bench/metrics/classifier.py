@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from qinn_bench.dataset import Evidence, Metric
-from qinn_bench.metrics._columns import features, missing, observables, undefined
+from qinn_bench.metrics._columns import features, missing, observables, undefined, with_outliers
 from qinn_bench.metrics.roc import auc
 from qinn_bench.values import Array, Estimate
 
@@ -23,8 +23,9 @@ def c2st(evidence: Evidence) -> dict[str, Estimate]:
     rows that are far apart have no value.
     """
     pairs = [features(evidence), *observables(evidence).values()]
-    if why := missing(*pairs, fewest=2 * LEAF):
+    if why := missing(*pairs, fewest=2 * LEAF, outliers=True):
         return undefined(("c2st",), "AUC", "lower", why)
+    pairs, note = with_outliers(*pairs)
     truth, generated = (np.column_stack([pair[side] for pair in pairs]) for side in (0, 1))
     n = min(len(truth), len(generated))
     halves = _halves(truth[:n], evidence.rng), _halves(generated[:n], evidence.rng)
@@ -32,7 +33,7 @@ def c2st(evidence: Evidence) -> dict[str, Estimate]:
     folds = [_fold([h[1 - k] for h in halves], [h[k] for h in halves], seed) for k in (0, 1)]
     value = np.mean([fold.value for fold in folds if fold.value is not None])
     error = np.mean([fold.error for fold in folds if fold.error is not None])
-    return {"c2st": Estimate(value=float(value), error=float(error), n=n, unit="AUC", better="lower")}
+    return {"c2st": Estimate(value=float(value), error=float(error), n=n, unit="AUC", better="lower", note=note)}
 
 
 def _halves(rows: Array, rng: np.random.Generator) -> tuple[Array, Array]:

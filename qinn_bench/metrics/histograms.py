@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn, Observable
-from qinn_bench.metrics._columns import estimate, missing, observables, undefined
+from qinn_bench.metrics._columns import estimate, missing, noted, observables, undefined, with_outliers
 from qinn_bench.metrics._scales import Pair
 from qinn_bench.statistics.estimates import degenerate_error, garwood
 from qinn_bench.values import Array, Estimate
@@ -91,12 +91,15 @@ def _every(
 ) -> dict[str, Estimate]:
     pairs = observables(evidence)
     names = [f"{name}_{plot.name}" for plot in evidence.data.plots]
-    if why := missing(*pairs.values()):
+    if why := missing(*pairs.values(), outliers=True):
         return undefined([*names, f"{name}_mean"], "", "lower", why)
+    placed, note = with_outliers(*pairs.values())
+    pairs = dict(zip(pairs, placed, strict=True))
     found = [_compare(pairs[plot.name], plot, distance) for plot in evidence.data.plots]
     n = len(evidence.truth)
     columns = {column: _estimate(f, n, plot) for column, f, plot in zip(names, found, evidence.data.plots, strict=True)}
-    return columns | {f"{name}_mean": _mean(found, n)}
+    columns |= {f"{name}_mean": _mean(found, n)}
+    return {column: noted(one, note) for column, one in columns.items()}
 
 
 def _compare(

@@ -7,9 +7,12 @@ import math
 import numpy as np
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
-from qinn_bench.metrics._columns import estimate, undefined
-from qinn_bench.metrics._scales import deviation, mean
+from qinn_bench.metrics._columns import FEWEST, bootstrapped, estimate, undefined
+from qinn_bench.metrics._scales import deviation, exponent, mean, shifted
 from qinn_bench.values import Array, Estimate
+
+WORST = 10
+REPLICATES = 50
 
 
 def nll(evidence: Evidence) -> dict[str, Estimate]:
@@ -36,6 +39,30 @@ def kl(evidence: Evidence) -> dict[str, Estimate]:
     if evidence.data.density is None:
         return {}
     return _normalised("kl", evidence, evidence.data.density.log_density(evidence.data.test))
+
+
+def nll_worst10(evidence: Evidence) -> dict[str, Estimate]:
+    """How many nats of the mean NLL come from its ten worst test rows: sum(loss - median loss) / n over these ten.
+
+    It does not depend on units, nor on the mass: both move all losses alike. The error is the bootstrap of rows.
+    """
+    claimed = _loss("nll_worst10", evidence, 0.0)
+    if claimed["nll_worst10"].value is None or evidence.log_prob is None:
+        return {"nll_worst10": claimed["nll_worst10"].model_copy(update={"better": "none"})}
+    n = len(evidence.log_prob)
+    if n < FEWEST:
+        return undefined(("nll_worst10",), "nats", "none", f"only {n} test rows, at least {FEWEST} are needed")
+    by = exponent(evidence.log_prob)
+    losses = shifted(-np.asarray(evidence.log_prob, dtype=np.float64), -by)
+    picks = (losses[evidence.rng.integers(n, size=n)] for _ in range(REPLICATES * evidence.errors))
+    replicates = np.array([shifted(_excess(some), by) for some in picks], dtype=np.float64)
+    return {"nll_worst10": bootstrapped(float(shifted(_excess(losses), by)), replicates, n, "nats")}
+
+
+def _excess(losses: Array) -> Array:
+    """What the ten largest of some losses ``(n,)`` add to their mean above what ten medians would."""
+    worst = np.partition(losses, len(losses) - WORST)[-WORST:]
+    return np.asarray(np.sum((worst - np.median(losses)) / len(losses)))
 
 
 def _normalised(name: str, evidence: Evidence, reference: Array | float) -> dict[str, Estimate]:
@@ -96,6 +123,14 @@ METRICS: tuple[Metric, ...] = (
                 shown=False,
             ),
         ),
+    ),
+    Metric(
+        "nll_worst10",
+        "nats of the likelihood from its ten worst rows",
+        "density",
+        nll_worst10,
+        short="of 10 worst",
+        meaning="nats of the mean NLL that its ten worst test rows add, above what ten median rows would",
     ),
     Metric(
         "bits_per_dim",

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
-from qinn_bench.metrics._columns import estimate, features, missing, observables, undefined
+from qinn_bench.metrics._columns import estimate, features, missing, noted, observables, undefined, with_outliers
 from qinn_bench.metrics._scales import exponent, shifted
 from qinn_bench.statistics.estimates import degenerate_error, jackknife_variance, permutation_p
 from qinn_bench.statistics.ties import tied_to
@@ -47,8 +47,9 @@ def mmd(evidence: Evidence) -> dict[str, Estimate]:
     """
     rng, resonance = evidence.rng, evidence.data.resonance
     truth, generated = features(evidence)
-    if why := missing((truth, generated)):
+    if why := missing((truth, generated), outliers=True):
         return undefined(["mmd"] + ["mmd_bw"] * (resonance is not None), "", "zero", why)
+    [(truth, generated)], outliers = with_outliers((truth, generated))
     n = min(len(truth), len(generated), MOST)
     keep_true, keep_generated = rng.permutation(len(truth))[:n], rng.permutation(len(generated))[:n]
     truth, generated = truth[keep_true], generated[keep_generated]
@@ -56,18 +57,20 @@ def mmd(evidence: Evidence) -> dict[str, Estimate]:
     by = -exponent(shifted(truth, -1) - shifted(truth[0], -1))
     truth, generated = shifted(truth, by), shifted(generated, by)
     if width := median_width(truth):
-        found = {"mmd": _estimate(discrepancy(truth, generated, gaussians(width), rng, permutations), n)}
+        found = {"mmd": _estimate(discrepancy(truth, generated, gaussians(width), rng, permutations), n, outliers)}
     else:
         why = "all true rows are the same, so that no distance between them sets the width of the kernel"
         found = undefined(("mmd",), "", "zero", why)
     if resonance is not None:
         values = observables(evidence)[resonance.observable]
-        if why := missing(values):
+        if why := missing(values, outliers=True):
             return found | undefined(("mmd_bw",), "", "zero", why)
+        [values], outliers = with_outliers(values)
         by = -exponent(np.array([resonance.width]))
         kernel = breit_wigner(float(shifted(np.array(resonance.width), by)))
         truth, generated = shifted(values[0][keep_true], by), shifted(values[1][keep_generated], by)
-        found["mmd_bw"] = _estimate(discrepancy(truth[:, None], generated[:, None], kernel, rng, permutations), n)
+        apart = discrepancy(truth[:, None], generated[:, None], kernel, rng, permutations)
+        found["mmd_bw"] = _estimate(apart, n, outliers)
     return found
 
 
@@ -143,12 +146,12 @@ def _jackknife(gram: Array, n: int) -> tuple[float, float]:
     return float(value), float(jackknife_variance(without))
 
 
-def _estimate(found: Discrepancy, n: int) -> Estimate:
+def _estimate(found: Discrepancy, n: int, outliers: str) -> Estimate:
     if found.error is None or not np.isfinite(found.null).all():
-        return estimate(found.value, found.error, n, better="zero")
+        return estimate(found.value, found.error, n, better="zero", note=outliers)
     p, edge = permutation_p(found.value, found.null), float(np.quantile(found.null, 0.95))
     note = f"permutation p = {p:.3f}, 95 % of the null below {edge:.2e}"
-    return estimate(found.value, found.error, n, better="zero", note=note)
+    return noted(estimate(found.value, found.error, n, better="zero", note=note), outliers)
 
 
 METRICS: tuple[Metric, ...] = (

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import grad_and_value, hessian, jacfwd
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn, Resonance
-from qinn_bench.metrics._columns import bootstrapped, estimate, missing, observables
+from qinn_bench.metrics._columns import bootstrapped, estimate, missing, noted, observables, with_outliers
 from qinn_bench.values import Array, Direction, Estimate
 
 FEWEST = 100
@@ -51,8 +51,9 @@ def peak(evidence: Evidence) -> dict[str, Estimate]:
         return {}
     pair = observables(evidence)[resonance.observable]
     unit = next((plot.unit for plot in evidence.data.plots if plot.name == resonance.observable), "")
-    if why := missing(pair):
+    if why := missing(pair, outliers=True):
         return _columns(Peak(why=why), "", unit) | _columns(Peak(why=why), "_shift", unit)
+    [pair], note = with_outliers(pair)
     truth, generated = (fit(side, resonance) for side in pair)
     shift = Peak(
         mass=generated.mass - truth.mass,
@@ -62,10 +63,10 @@ def peak(evidence: Evidence) -> dict[str, Estimate]:
         n=min(generated.n, truth.n),
         why=generated.why or (truth.why and f"the true rows: {truth.why}"),
     )
-    return _columns(generated, "", unit) | _columns(shift, "_shift", unit)
+    return _columns(generated, "", unit, note) | _columns(shift, "_shift", unit, note)
 
 
-def _columns(found: Peak, suffix: str, unit: str) -> dict[str, Estimate]:
+def _columns(found: Peak, suffix: str, unit: str, note: str = "") -> dict[str, Estimate]:
     names = f"peak_mass{suffix}", f"peak_width{suffix}"
     better: Direction = "zero" if suffix else "none"
     if found.why:
@@ -73,7 +74,8 @@ def _columns(found: Peak, suffix: str, unit: str) -> dict[str, Estimate]:
         return dict.fromkeys(names, empty)
     numbers = (found.mass, found.mass_error), (found.width, found.width_error)
     return {
-        name: estimate(value, error, found.n, unit, better) for name, (value, error) in zip(names, numbers, strict=True)
+        name: estimate(value, error, found.n, unit, better, note)
+        for name, (value, error) in zip(names, numbers, strict=True)
     }
 
 
@@ -211,12 +213,13 @@ def shorth(evidence: Evidence) -> dict[str, Estimate]:
         return {}
     pair = observables(evidence)[resonance.observable]
     unit = next((plot.unit for plot in evidence.data.plots if plot.name == resonance.observable), "")
-    generated, names = pair[1], ("shorth_center", "shorth_width")
-    if why := missing(pair):
-        return dict.fromkeys(names, Estimate(value=None, n=len(generated), unit=unit, note=why))
+    names = ("shorth_center", "shorth_width")
+    if why := missing(pair, outliers=True):
+        return dict.fromkeys(names, Estimate(value=None, n=len(pair[1]), unit=unit, note=why))
+    [(_, generated)], note = with_outliers(pair)
     replicates = _shortest_half(generated[evidence.rng.integers(len(generated), size=(REPLICATES, len(generated)))])
     return {
-        name: bootstrapped(float(value[0]), spread, len(generated), unit)
+        name: noted(bootstrapped(float(value[0]), spread, len(generated), unit), note)
         for name, value, spread in zip(names, _shortest_half(generated[None]), replicates, strict=True)
     }
 

@@ -1,20 +1,23 @@
-"""Wasserstein-1 distances: of every observable, and sliced over random directions of the features."""
+"""Wasserstein-1 distances of observables, and sliced over directions of the features: raw, and clipped to the core."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
-from qinn_bench.metrics._columns import bootstrapped, features, missing, observables, undefined
-from qinn_bench.metrics._scales import Pair, centred, deviation, shifted, standardised, without_spread
+from qinn_bench.metrics._columns import FEWEST, bootstrapped, features, missing, noted, observables, undefined
+from qinn_bench.metrics._scales import Pair, centred, deviation, exponent, shifted, standardised, without_spread
 from qinn_bench.statistics.estimates import resampling_counts
 from qinn_bench.values import Array, Estimate
 
 DIRECTIONS = 200
 REPLICATES = 50
 UNIT = "sd"
+TAIL = 0.001
+"""Share of true rows below the range that clipped distances look at, and as many above it."""
 LEAST_VARIANCE = 1e-12
 """Share of the truth's variance below which a bootstrap sample of it is told from a constant by rounding only."""
 
@@ -25,26 +28,75 @@ def w1(evidence: Evidence) -> dict[str, Estimate]:
     Errors are bootstraps of whole rows, so that the error of the mean knows how observables go together. W1 of
     two finite samples of one law is not zero but about 0.8 sd / sqrt(n): compare with a floor. An observable that is
     the same in all true rows has no such unit, and no value; the mean is over the others, and its note names it.
+
+    Of a generated law with a tail of 1 / x^2 or heavier, as flows easily have, it has no finite mean: two samples of
+    the same weights give any two numbers. `clipped_w1` has.
     """
     pairs = observables(evidence)
-    names = [f"w1_{name}" for name in pairs]
     if why := missing(*pairs.values()):
-        return undefined([*names, "w1_mean"], UNIT, "lower", why)
+        return undefined(_names("w1", pairs), UNIT, "lower", why)
+    return _of_observables("w1", pairs, evidence)
+
+
+def clipped_w1(evidence: Evidence) -> dict[str, Estimate]:
+    """W1 of every observable in the core of the truth: of selected rows, clipped to its 0.1 to 99.9 % range [a, b].
+
+    Clipping leaves the distribution functions between the ends as they are, so that this is the integral of |F - G|
+    from a to b, in standard deviations of the clipped truth: bounded, and its mean exists for every law. Generated rows
+    outside of the selection of the data set are left out (`out` counts them); one that is not finite is an outlier of
+    the worst rank, at the end that lies farther from the median. Else as `w1`.
+    """
+    pairs = observables(evidence)
+    names = _names("clipped_w1", pairs)
+    if why := missing(*pairs.values(), outliers=True):
+        return undefined(names, UNIT, "lower", why)
+    keep = _selected(evidence)
+    if keep.sum() < FEWEST:
+        return undefined(names, UNIT, "lower", _too_few(keep))
+    core = {name: clipped(truth, generated[keep]) for name, (truth, generated) in pairs.items()}
+    return _of_observables("clipped_w1", core, evidence)
+
+
+def clipped(truth: Array, generated: Array) -> Pair:
+    """Both samples ``(n,), (m,)`` clipped to the 0.1 to 99.9 % range of the truth; NaN lies at the farther end."""
+    by = exponent(truth)
+    low, middle, high = shifted(np.quantile(shifted(truth, -by), [TAIL, 0.5, 1 - TAIL]), by)
+    farther = high if high / 2 + low / 2 >= middle else low
+    placed = np.where(np.isnan(generated), farther, generated)
+    return np.clip(truth, low, high), np.clip(placed, low, high)
+
+
+def _selected(evidence: Evidence) -> NDArray[np.bool_]:
+    """Which generated rows ``(m,)`` lie in the selection, those that are not finite with them."""
+    finite = np.isfinite(evidence.generated).reshape(len(evidence.generated), -1).all(1)
+    with np.errstate(all="ignore"):
+        return np.asarray(evidence.data.support(evidence.generated) | ~finite)
+
+
+def _too_few(keep: NDArray[np.bool_]) -> str:
+    return f"only {int(keep.sum())} of {len(keep)} generated rows lie in the selection, at least {FEWEST} are needed"
+
+
+def _names(metric: str, pairs: Mapping[str, Pair]) -> list[str]:
+    return [*(f"{metric}_{name}" for name in pairs), f"{metric}_mean"]
+
+
+def _of_observables(metric: str, pairs: Mapping[str, Pair], evidence: Evidence) -> dict[str, Estimate]:
+    """W1 of each of these pairs ``(n,), (m,)`` in standard deviations of its truth, and the mean over them."""
     flat = [name for name, (truth, _) in pairs.items() if without_spread(truth)]
-    spread = {f"w1_{name}": standardised(*pair) for name, pair in pairs.items() if name not in flat}
+    spread = {f"{metric}_{name}": standardised(*pair) for name, pair in pairs.items() if name not in flat}
     why = "all true rows have the same value, so that there is no standard deviation to measure in"
-    found = undefined([f"w1_{name}" for name in flat], UNIT, "lower", why)
+    found = undefined([f"{metric}_{name}" for name in flat], UNIT, "lower", why)
     if not spread:
-        return found | undefined(("w1_mean",), UNIT, "lower", why)
+        return found | undefined((f"{metric}_mean",), UNIT, "lower", why)
     values, replicates = _resampled(list(spread.values()), evidence, scaled=True)
     n = len(evidence.truth)
     found |= {name: bootstrapped(v, r, n, UNIT, "lower") for name, v, r in zip(spread, values, replicates, strict=True)}
     with np.errstate(over="ignore"):
         mean = bootstrapped(values.mean(), replicates.mean(0), n, UNIT, "lower")
     if flat:
-        note = f"without {', '.join(flat)}, of which all true rows have the same value"
-        mean = mean.model_copy(update={"note": "; ".join(filter(None, (note, mean.note)))})
-    return {name: found[name] for name in names} | {"w1_mean": mean}
+        mean = noted(mean, f"without {', '.join(flat)}, of which all true rows have the same value")
+    return {name: (found | {f"{metric}_mean": mean})[name] for name in _names(metric, pairs)}
 
 
 def swd(evidence: Evidence) -> dict[str, Estimate]:
@@ -57,15 +109,45 @@ def swd(evidence: Evidence) -> dict[str, Estimate]:
     if why := missing((truth, generated)):
         return undefined(("swd",), UNIT, "lower", why)
     truth, generated, exponent = centred(truth, generated)
+    return {"swd": _sliced(_projected(truth, generated, evidence), evidence, exponent)}
+
+
+def clipped_swd(evidence: Evidence) -> dict[str, Estimate]:
+    """Sliced W1 in the core of the truth: of selected rows, clipped to its 0.1 to 99.9 % range in every direction.
+
+    Its mean exists for every law; rows outside of the selection and rows that are not finite are those of `clipped_w1`.
+    Else as `swd`.
+    """
+    with np.errstate(all="ignore"):
+        truth, generated = features(evidence)
+    if why := missing((truth, generated), outliers=True):
+        return undefined(("clipped_swd",), UNIT, "lower", why)
+    keep = _selected(evidence)
+    if keep.sum() < FEWEST:
+        return undefined(("clipped_swd",), UNIT, "lower", _too_few(keep))
+    generated = generated[keep]
+    unknown = np.asarray(~np.isfinite(generated).all(1))
+    truth, generated, exponent = centred(truth, np.where(unknown[:, None], 0.0, generated))
+    lines = _projected(truth, generated, evidence)
+    core = [clipped(true, np.where(unknown, np.nan, drawn)) for true, drawn in lines]
+    return {"clipped_swd": _sliced(core, evidence, exponent)}
+
+
+def _projected(truth: Array, generated: Array, evidence: Evidence) -> list[Pair]:
+    """Both samples ``(n, dim), (m, dim)`` along each of the random directions, ``(n,), (m,)``."""
     directions = evidence.rng.normal(size=(truth.shape[1], DIRECTIONS))
     directions /= np.linalg.norm(directions, axis=0)
-    lines = list(zip((truth @ directions).T, (generated @ directions).T, strict=True))
+    return list(zip((truth @ directions).T, (generated @ directions).T, strict=True))
+
+
+def _sliced(lines: Sequence[Pair], evidence: Evidence, exponent: int) -> Estimate:
+    """The mean W1 over directions, times two to the exponent."""
     values, replicates = (shifted(part, exponent) for part in _resampled(lines, evidence, scaled=False))
     with np.errstate(over="ignore"):
-        rows = bootstrapped(values.mean(), replicates.mean(0), len(truth), UNIT, "lower")
+        rows = bootstrapped(values.mean(), replicates.mean(0), len(lines[0][0]), UNIT, "lower")
     if rows.error is None:
-        return {"swd": rows}
-    return {"swd": rows.model_copy(update={"error": float(np.hypot(rows.error, deviation(values) / DIRECTIONS**0.5))})}
+        return rows
+    return rows.model_copy(update={"error": float(np.hypot(rows.error, deviation(values) / DIRECTIONS**0.5))})
 
 
 def _resampled(lines: Sequence[Pair], evidence: Evidence, *, scaled: bool) -> tuple[Array, Array]:
@@ -100,31 +182,72 @@ def distances(pooled: Array, weights: Array) -> Array:
 METRICS: tuple[Metric, ...] = (
     Metric(
         "w1",
-        "Wasserstein-1 distance of observables",
+        "Wasserstein-1 distance of observables, tails included",
         "samples",
         w1,
         better="lower",
         columns=(
             MetricColumn(
                 "w1_mean",
-                "⟨W₁⟩",
-                "mean over observables of the Wasserstein-1 distance, in standard deviations (sd) of the truth",
+                "raw ⟨W₁⟩",
+                "mean over observables of the Wasserstein-1 distance of all rows, in standard deviations (sd) of the "
+                "truth",
+                shown=False,
             ),
             MetricColumn(
                 "w1_*",
+                "raw W₁ *",
+                "Wasserstein-1 distance of that observable, of all rows, in standard deviations (sd) of the truth; one "
+                "far row can make it anything",
+                shown=False,
+            ),
+        ),
+    ),
+    Metric(
+        "clipped_w1",
+        "Wasserstein-1 distance of observables within the truth's 0.1 to 99.9 % range",
+        "samples",
+        clipped_w1,
+        better="lower",
+        columns=(
+            MetricColumn(
+                "clipped_w1_mean",
+                "⟨W₁⟩",
+                "mean over observables of the Wasserstein-1 distance of selected rows, clipped to the 0.1 to 99.9 % "
+                "range of the truth, in standard deviations (sd) of the truth there",
+            ),
+            MetricColumn(
+                "clipped_w1_*",
                 "W₁ *",
-                "Wasserstein-1 distance of that observable, in standard deviations (sd) of the truth",
+                "Wasserstein-1 distance of that observable, of selected rows, clipped to the 0.1 to 99.9 % range of "
+                "the truth, in standard deviations (sd) of the truth there",
                 shown=False,
             ),
         ),
     ),
     Metric(
         "swd",
-        "sliced Wasserstein-1 distance of features",
+        "sliced Wasserstein-1 distance of features, tails included",
         "samples",
         swd,
         better="lower",
+        columns=(
+            MetricColumn(
+                "swd",
+                "raw sliced W₁",
+                "mean Wasserstein-1 distance along directions in feature space, of all rows",
+                shown=False,
+            ),
+        ),
+    ),
+    Metric(
+        "clipped_swd",
+        "sliced Wasserstein-1 distance of features within the truth's 0.1 to 99.9 % range",
+        "samples",
+        clipped_swd,
+        better="lower",
         short="sliced W₁",
-        meaning="mean Wasserstein-1 distance along directions in feature space",
+        meaning="mean Wasserstein-1 distance along directions in feature space, of selected rows, clipped to the 0.1 "
+        "to 99.9 % range of the truth",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qinn_bench.report.numbers import number
+from qinn_bench.report.numbers import FAR, bounded
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.table_value import Entry, Heading, Line, Table
 from qinn_bench.values import Estimate
@@ -35,9 +35,9 @@ def _line(one: Agreement) -> Line:
     name = f"{one.row}, {title_of(one.column)}{unit}"
     entries = (
         Entry(name),
-        Entry(Estimate(value=one.first, error=one.first_error, unit=one.unit)),
-        Entry(Estimate(value=one.second, error=one.second_error, unit=one.unit)),
-        Entry(Estimate(value=one.difference, error=one.error, unit=one.unit)),
+        Entry(Estimate(value=one.first, error=one.first_error, unit=one.unit), most=FAR),
+        Entry(Estimate(value=one.second, error=one.second_error, unit=one.unit), most=FAR),
+        Entry(Estimate(value=one.difference, error=one.error, unit=one.unit), most=FAR),
         Entry(f"{one.z:+.1f}"),
         Entry(f"{one.p:.2g}"),
         Entry(f"{one.p_corrected:.2g}"),
@@ -50,7 +50,7 @@ def _line(one: Agreement) -> Line:
 def _notes(compared: Compared, sides: tuple[str, str]) -> list[str]:
     apart = [one for one in compared.found if not one.agrees]
     verdict = "the two runs agree within their errors" if compared.agrees else "the two runs disagree"
-    told = "; ".join(f"{one.row}, {title_of(one.column)}: {number(one.difference, one.error)}" for one in apart)
+    told = "; ".join(f"{one.row}, {title_of(one.column)}: {bounded(one.difference, one.error)}" for one in apart)
     beyond = sum(abs(one.z) > 2 for one in compared.found)
     return [
         f"Verdict: {verdict}: {len(apart)} of {len(compared.found)} numbers disagree"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from scipy.stats import chi2
+
 from qinn_bench.capacity import curves
 from qinn_bench.capacity.equivalence import Curve, Equivalence
 from qinn_bench.report.cells import count, ranged
@@ -11,6 +13,8 @@ from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
 from qinn_bench.values import Estimate, Role
 
+WORST_FIT = 0.05
+"""Chance of a misfit at least so large below which the parameters of a fit are not shown."""
 Rivals = Sequence[tuple[str, Mapping[tuple[str, str], Equivalence]]]
 AXIS_TITLES = {
     "parameters": "parameters",
@@ -22,9 +26,19 @@ AXIS_TITLES = {
 
 
 def capacity_table(
-    data: str, families: Sequence[Curve], ratios: Sequence[Equivalence], metric: str, axis: str, unit: str
+    data: str,
+    families: Sequence[Curve],
+    ratios: Sequence[Equivalence],
+    metric: str,
+    axis: str,
+    unit: str,
+    budget: str = "",
 ) -> Table:
-    """A line a family; the last columns hold its equivalence ratio to each classical family with the 95 % interval."""
+    """A line a family; the last columns hold its equivalence ratio to each classical family with the 95 % interval.
+
+    `budget` says in words what all rows were trained with, such as "2000 steps"; limits hold for that alone.
+    """
+    limit = f"{title_of(metric)} at infinite size" + (f", {budget}" if budget else "")
     rivals = list(dict.fromkeys(ratio_of.classical for ratio_of in ratios))
     header = (
         Heading("family", "family"),
@@ -33,7 +47,7 @@ def capacity_table(
         Heading("first", f"{title_of(metric)} at first", unit),
         Heading("last", "at last", unit),
         Heading("exponent", "b"),
-        Heading("floor", f"{title_of(metric)} at infinity", unit),
+        Heading("floor", limit, unit),
         Heading("chi2", "χ²/n"),
         *(Heading(f"rho_{name}", f"ρ {name}") for name in rivals),
     )
@@ -47,7 +61,7 @@ def capacity_table(
     ]
     left_out = [f"Left out of {curve.family}: {'; '.join(curve.remarks)}." for curve in ordered if curve.remarks]
     title = f"Capacity: {title_of(metric)} against {AXIS_TITLES[axis]}"
-    return Table(title, header, tuple(lines), (*_notes(metric, axis), *left_out))
+    return Table(title, header, tuple(lines), (*_notes(metric, axis, limit), *left_out))
 
 
 def _with_controls(data: str, curve: Curve, families: Sequence[Curve], rivals: Rivals) -> list[Line]:
@@ -75,13 +89,15 @@ def _fit(curve: Curve) -> list[Entry]:
     if len(sizes) < 3 or len(curve.seeds) < 2:
         return [*head, *[Entry(MISSING)] * 3]
     fit, errors = curves.power_law(sizes, losses), curves.jackknife(sizes, losses)
-    if not errors.floor < abs(losses[0].mean() - losses[-1].mean()):
-        return [*head, *[Entry(MISSING)] * 3]
+    freedom = len(sizes) - 3
+    told = errors.floor < abs(losses[0].mean() - losses[-1].mean())
+    if not told or not freedom or chi2.sf(fit.chi2, freedom) < WORST_FIT:
+        return [*head, Entry(MISSING), Entry(MISSING), _misfit(fit.chi2, freedom)]
     return [
         *head,
         Entry(Estimate(value=fit.exponent, error=errors.exponent)),
         Entry(Estimate(value=curve.sign * fit.floor, error=errors.floor)),
-        _misfit(fit.chi2, len(sizes) - 3),
+        _misfit(fit.chi2, freedom),
     ]
 
 
@@ -102,12 +118,13 @@ def _ratio(ratio: Equivalence | None) -> Entry:
     return ranged(f"{ratio.rho.value:.2g} [{ends}]", ratio.rho.value, ratio.interval)
 
 
-def _notes(metric: str, axis: str) -> list[str]:
+def _notes(metric: str, axis: str, limit: str) -> list[str]:
     quality, size = title_of(metric), AXIS_TITLES[axis]
     return [
-        f"b and {quality} at infinity: power law q = q_inf + a p^-b through the means over seeds, errors by leaving "
-        "out each seed in turn; χ²/n: its misfit per degree of freedom. None is shown where the sizes do not tell "
-        "q_inf to within what they improve.",
+        f"b and {limit}: power law q = q_inf + a p^-b through the means over seeds, errors by leaving out each seed in "
+        "turn; χ²/n: its misfit per degree of freedom. They are shown only where the law fits (a χ² this large has a "
+        "chance of 5 % or more) and the sizes tell q_inf to within what they improve. It is the limit of many "
+        "parameters for this budget, and none for longer trainings.",
         f"ρ: how many times the {size} of this family the classical one needs for the same {quality}, one "
         "factor for all sizes that both can answer, with its 95 % interval over seeds; above 1 the family of the line "
         "needs fewer. '>' and '<': the curves do not cross within the sizes.",

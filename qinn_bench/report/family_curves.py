@@ -47,6 +47,12 @@ class Families:
         return next((one.metrics[self.metric].unit for one in self.records if self.metric in one.metrics), "")
 
     @property
+    def budget(self) -> str:
+        """For how many steps all rows that grow were trained, in words; empty where not all were trained alike."""
+        steps = {record.cell.budget.steps for record in self.records if record.size}
+        return f"{steps.pop()} steps" if len(steps) == 1 else ""
+
+    @property
     def bounds(self) -> dict[str, Estimate]:
         """Floors and ceilings by name."""
         return bounds_of(self.records, self.metric, self.data)
@@ -56,7 +62,7 @@ class Families:
         """Each family with its power law and its ratio to each classical one, and what was left out."""
         names = data_names(self.records)
         data = next(names[str(one.cell.data)] for one in self.records if one.size and on_data(one, self.data))
-        made = capacity_table(data, self.curves, self.ratios, self.metric, self.axis, self.unit)
+        made = capacity_table(data, self.curves, self.ratios, self.metric, self.axis, self.unit, self.budget)
         return replace(made, footnotes=(*made.footnotes, *self.notes))
 
 

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from qinn_bench.report.numbers import number
 from qinn_bench.report.table_value import Entry, Heading, Line, Table, nested, section
+from qinn_bench.statistics.outlying import Quartiles
 
 Font = Literal["tiny", "scriptsize", "footnotesize", "small", "normalsize"]
 FONTS: dict[Font, float] = dict(zip(get_args(Font), (6.1, 7.0, 8.0, 9.0, 10.0), strict=True))
@@ -193,8 +194,8 @@ def _row(row: Line, block: Sequence[int], width: float, remarked: bool) -> Itera
 
 
 def _entry(entry: Entry) -> str:
-    if isinstance(entry.content, str) or entry.content.value is None:
-        return tex(str(entry))
+    if isinstance(entry.content, str | Quartiles) or entry.content.value is None or entry.beyond:
+        return rf"\textbf{{{tex(str(entry))}}}" if entry.best else tex(str(entry))
     value, _, exponent = number(entry.content.value, entry.content.error).partition("e")
     bold = rf"\mathbf{{{value}}}" if entry.best else value
     power = rf"\times10^{{{exponent}}}" if exponent else ""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from qinn_bench.report.study_columns import meaning_of
 from qinn_bench.report.study_rows import Group, is_truth
 from qinn_bench.report.table_value import BY_MASS, FLAGGED, Heading, Line
+from qinn_bench.statistics.outlying import Quartiles
 from qinn_bench.values import Control, Estimate
 
 CONTROLS: dict[Control, str] = {
@@ -46,6 +47,16 @@ def _legend(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
         "Columns: " + "; ".join(f"{h.title}: {said}" for h in header if (said := meaning_of(h.name))) + ".",
         CHAOS,
     ]
+    if any(isinstance(entry.content, Quartiles) for entry in entries):
+        notes.append(
+            "A number with two others in brackets, such as 2.5 [2.1, 7]: median and quartiles over the seeds, where "
+            "the largest is ten times the median, so that a mean would be the number of one seed."
+        )
+    if any(entry.beyond for entry in entries):
+        notes.append(
+            "> 1e6: one row that is far out makes the number, which says no more than that; all digits with --format "
+            "json."
+        )
     if any(entry.mark for entry in entries):
         notes.append(
             "Certificate of the likelihood, the worst over the seeds: ✓ passed, ✗ failed (do not believe the number), "
@@ -58,8 +69,8 @@ def _legend(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
         )
     if any(entry.best for entry in entries):
         notes.append(
-            "Bold (in plain text a star): best central value of the compared models, for likelihoods of those "
-            "certified ✓; a lead within the errors is none."
+            "Bold (in plain text a star): the best of the compared models and every one that is not worse than it at "
+            "5 %, by a paired test over seeds; of likelihoods only those certified ✓."
         )
     return notes
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+FAR = 1e6
+"""A measured number of a larger size says only that something is far out."""
+
 
 def number(value: float, error: float | None) -> str:
     """A value with its error on its last digits: ``6.495(12)`` is 6.495 +- 0.012, ``1.2(4)e-4`` is 0.00012 +- 0.00004.
@@ -23,6 +26,19 @@ def number(value: float, error: float | None) -> str:
         return f"{shown:f}{suffix}"
     digits = f"{below:f}" if below >= 1 else f"{below.scaleb(power - place):f}".split(".")[0]
     return f"{shown:f}({digits}){suffix}"
+
+
+def bounded(value: float, error: float | None, most: float = FAR) -> str:
+    """The same, and ``> 1e6`` or ``< -1e6`` for a number of a larger size than `most`.
+
+    Example:
+        >>> bounded(3.1e60, 2.7e60), bounded(-2e7, None), bounded(6.495, 0.012)
+        ('> 1e6', '< -1e6', '6.495(12)')
+    """
+    if abs(value) <= most:
+        return number(value, error)
+    limit = f"{most:.0e}".replace("e+0", "e").replace("e+", "e")
+    return f"> {limit}" if value > 0 else f"< -{limit}"
 
 
 def _last_digit(error: Decimal) -> int:

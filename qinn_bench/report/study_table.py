@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from qinn_bench import catalogue
 from qinn_bench.records.certified import is_likelihood
+from qinn_bench.report.best_rows import not_worse
 from qinn_bench.report.cells import count, share
 from qinn_bench.report.notes import notes_on
+from qinn_bench.report.numbers import FAR
 from qinn_bench.report.study_columns import (
     COMPUTED,
     COUNTS,
@@ -23,9 +26,10 @@ from qinn_bench.report.study_columns import (
 )
 from qinn_bench.report.study_rows import Group, groups_of
 from qinn_bench.report.table_value import BY_MASS, FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
-from qinn_bench.statistics.estimates import combine
+from qinn_bench.statistics.outlying import summary
 from qinn_bench.values import Estimate, Record, Refused, Status
 
+COSTS = {*COUNTS, *SPENT, *SECONDS}
 OPEN: tuple[Status, ...] = ("crashed", "unsupported")
 """Ways to fail that may have any reason; all others say by their name what it was."""
 
@@ -52,7 +56,7 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None, title
     owners = {group.row for group in groups}
     outgrown = [group for group in groups if _outgrown(group)]
     apart = {(group.data, group.row) for group in outgrown}
-    lines = _with_best([_line(group, kept, nested=group.owner in owners) for group in groups], kept, apart)
+    lines = _with_best([_line(group, kept, nested=group.owner in owners) for group in groups], groups, kept, apart)
     header = (Heading("model", "model"), *(_heading(name, i + 1, lines) for i, name in enumerate(kept)))
     studies = ", ".join(dict.fromkeys(record.study for record in records))
     absent = [name for name in asked if name not in kept]
@@ -83,7 +87,8 @@ def _line(group: Group, kept: Sequence[str], *, nested: bool) -> Line:
         content = _cell(name, group)
         has_value = isinstance(content, Estimate) and content.value is not None
         has_mark = has_value and is_likelihood(name, group.verdict or "")
-        entry = content if isinstance(content, Entry) else Entry(content or MISSING, mark if has_mark else "")
+        most = math.inf if name in COSTS else FAR
+        entry = content if isinstance(content, Entry) else Entry(content or MISSING, mark * has_mark, most=most)
         entries.append(entry)
     remarks, flagged = tuple(_remarks(group)), bool(group.flags)
     return Line(group.data, group.row, group.role, group.verdict or "", tuple(entries), remarks, flagged)
@@ -102,7 +107,7 @@ def _cell(name: str, group: Group) -> Entry | Estimate | None:
         estimates = [Estimate(value=value, unit="s") for value in seconds]
     else:
         estimates = [record.metrics[name] for record in group.ok if name in record.metrics]
-    return combine(estimates) if estimates else None
+    return summary(estimates) if estimates else None
 
 
 def _count(name: str, group: Group) -> Entry | None:
@@ -132,7 +137,7 @@ def _spent(name: str, group: Group) -> Entry | Estimate | None:
     if not amounts:
         return None
     if name in UNITS:
-        return combine([Estimate(value=value, unit=UNITS[name]) for value in amounts])
+        return summary([Estimate(value=value, unit=UNITS[name]) for value in amounts])
     return _rank(group) if name == "rank" else Estimate(value=amounts[0]) if name == "flops" else count(amounts[0])
 
 
@@ -172,11 +177,13 @@ def _outgrown(group: Group) -> bool:
     return group.role == "model" and any((count.buffers or 0) > count.total for count in counts)
 
 
-def _with_best(lines: list[Line], kept: Sequence[str], apart: Container[tuple[str, str]]) -> list[Line]:
-    """The same rows with the best entry of each column marked, on each data set, among compared models only.
+def _with_best(
+    lines: list[Line], groups: Sequence[Group], kept: Sequence[str], apart: Container[tuple[str, str]]
+) -> list[Line]:
+    """The same rows with the entries of each column marked that are the best or not worse than it, on each data set.
 
-    A likelihood competes only where the certificate says that it may be believed; a flagged row never does, nor one
-    that is `apart`, a (data set, row).
+    Only compared models compete, likelihoods only where the certificate says that they may be believed; a flagged row
+    never does, nor one that is `apart`, a (data set, row).
     """
     winners = set()
     for i, name in enumerate(kept, start=1):
@@ -188,13 +195,12 @@ def _with_best(lines: list[Line], kept: Sequence[str], apart: Container[tuple[st
                 and (line.data, line.model) not in apart
                 and (line.verdict == "pass" or not is_likelihood(name, line.verdict))
             )
-            if distance is None or line.role != "model" or not believed:
+            if distance is None or line.role != "model" or not believed or line.entries[i].beyond:
                 continue
             distances.setdefault(line.data, {})[at] = distance
+        shared = bool(catalogue.row_loss_of(name))
         for of_data in distances.values():
-            winners |= {
-                (at, i) for at, distance in of_data.items() if distance == min(of_data.values()) and len(of_data) > 1
-            }
+            winners |= {(at, i) for at in not_worse(name, dict(enumerate(groups)), of_data, shared=shared)}
     return [
         replace(line, entries=tuple(replace(e, best=(at, i) in winners) for i, e in enumerate(line.entries)))
         for at, line in enumerate(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import textwrap
 import unicodedata
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import IO, Any
 
-from qinn_bench.report.numbers import number
+from qinn_bench.report.numbers import FAR, bounded
+from qinn_bench.statistics.outlying import Quartiles
 from qinn_bench.values import Estimate, Role
 
 WIDTH = 120
@@ -52,24 +54,40 @@ class Entry:
 
     `plain` are the numbers that a text tells, by what is added to the name of the column: ``{"_low": 1.2, "_high": 3}``
     of an interval, ``{"": 5, "_of": 5}`` of "5/5". In CSV they stand in cells of their own; those of the first column
-    have their names alone.
+    have their names alone. A number of a larger size than `most` is shown as that.
 
     Example:
-        >>> str(Entry(Estimate(value=6.4949, error=0.012), "✓"))
-        '6.495(12)✓'
+        >>> str(Entry(Estimate(value=6.4949, error=0.012), "✓")), str(Entry(Quartiles(value=7.0, low=2.4, high=2e38)))
+        ('6.495(12)✓', '7 [2.4, 2e38]')
     """
 
     content: Estimate | str
     mark: str = ""
     best: bool = False
     plain: Mapping[str, str | float | None] = field(default_factory=dict)
+    most: float = math.inf
 
     def __str__(self) -> str:
         if isinstance(self.content, str):
             return on_one_line(self.content)
         if self.content.value is None:
             return MISSING
-        return number(self.content.value, self.content.error) + self.mark
+        if isinstance(self.content, Quartiles):
+            middle, *ends = (self._short(x) for x in (self.content.value, self.content.low, self.content.high))
+            return f"{middle} [{', '.join(ends)}]{self.mark}"
+        return bounded(self.content.value, self.content.error, self.most) + self.mark
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it is shown as larger than can be meant."""
+        if isinstance(self.content, str) or self.content.value is None:
+            return False
+        ends = (self.content.low, self.content.high) if isinstance(self.content, Quartiles) else ()
+        return any(abs(x) > self.most for x in (self.content.value, *ends))
+
+    def _short(self, value: float) -> str:
+        """A number without an error in three digits."""
+        return bounded(value, None, self.most) if abs(value) > self.most else _three_digits(value)
 
 
 @dataclass(frozen=True)
@@ -167,6 +185,12 @@ class Table:
         return json.dumps(plain, indent=1, ensure_ascii=False)
 
 
+def _three_digits(value: float) -> str:
+    if 1e3 <= abs(value) < FAR:
+        return f"{value:.0f}"
+    return re.sub(r"e([+-])0*(\d)", lambda power: f"e{power[1].replace('+', '')}{power[2]}", f"{value:.3g}")
+
+
 def nested(row: Line) -> bool:
     """Whether a row is a control, which stands below its model."""
     return str(row.entries[0]).startswith(INDENT)
@@ -238,6 +262,8 @@ def _csv_cells(entry: Entry) -> dict[str, str | float]:
     if isinstance(entry.content, str):
         return {} if entry.content == MISSING else {"": entry.content}
     pair = {"": entry.content.value, "_error": entry.content.error}
+    if isinstance(entry.content, Quartiles):
+        pair |= {"_low": entry.content.low, "_high": entry.content.high}
     return {suffix: "" if x is None else x for suffix, x in pair.items()}
 
 
