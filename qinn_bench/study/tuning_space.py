@@ -22,11 +22,11 @@ SHAPE = "shape"
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialSettings:
     """The settings of one trial of a row: knobs of the model, its shape where the matcher sets one, and the budget.
 
     Example:
-        >>> Trial(Row(model="spline_inn"), Budget(learning_rate=0.05)).budget.learning_rate
+        >>> TrialSettings(Row(model="spline_inn"), Budget(learning_rate=0.05)).budget.learning_rate
         0.05
     """
 
@@ -55,7 +55,7 @@ def space_of(row: Row, tuning: Tuning, budget: Budget) -> dict[str, Dimension]:
     return {name: one for name, one in dimensions.items() if isinstance(one, KnobSpan) or len(one) > 1}
 
 
-def trials_of(row: Row, tuning: Tuning, budget: Budget, names: Sequence[str | int]) -> list[Trial]:
+def trials_of(row: Row, tuning: Tuning, budget: Budget, names: Sequence[str | int]) -> list[TrialSettings]:
     """The trials of a row, as many as the study asks for; `names` are those of the row, its data and its size.
 
     The points fill the space evenly however many there are, and each of them alone is uniform in it (Owen, Scrambled
@@ -73,12 +73,12 @@ def trials_of(row: Row, tuning: Tuning, budget: Budget, names: Sequence[str | in
     return [_trial(row, budget, dict(zip(space, point, strict=True)), space) for point in points.tolist()]
 
 
-def _trial(row: Row, budget: Budget, point: dict[str, float], space: dict[str, Dimension]) -> Trial:
+def _trial(row: Row, budget: Budget, point: dict[str, float], space: dict[str, Dimension]) -> TrialSettings:
     settings = {name: _value(space[name], at, row, name) for name, at in point.items()}
     knobs: Knobs = {name: value for name, value in settings.items() if name not in (*BUDGET, SHAPE)}
     shape = {SHAPE: settings[SHAPE]} if SHAPE in settings else {}
     tried = {name: settings[name] for name in BUDGET if name in settings}
-    return Trial(
+    return TrialSettings(
         row=row.model_copy(update={"knobs": row.knobs | knobs, **shape}),
         budget=budget.model_copy(update=tried | {"until": "steps"}),
     )
