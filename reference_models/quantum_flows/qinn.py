@@ -49,11 +49,10 @@ ABOUT = About(
     later={"trim": False, "encoding": "ry", "readout": "z"},
     tune={
         "barrier": KnobSpan(low=10.0, high=300.0),
-        "fidelity": (0.0, 0.1, 1.0),
+        "fidelity": (0.0, 0.1),
         "mmd": (0.0, 0.1, 1.0),
         "entangler": ("zz", "cnot"),
         "encoding": ("ry", "ry-rx", "ry-rx-rz"),
-        "start": ("identity", "random"),
         "stretch": ("monotone", "determinant"),
     },
 )
