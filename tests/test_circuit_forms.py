@@ -104,7 +104,7 @@ def test_forms_that_came_later_leave_names_as_they_were(name: str) -> None:
 @pytest.mark.parametrize(
     ("knobs", "says"),
     [
-        ({"entangler": "cz"}, "no entangler 'cz'; there are: zz, cnot, none"),
+        ({"entangler": "cz"}, "no entangler 'cz'; there are: cnot, none, zz"),
         ({"encoding": "rx"}, "no encoding 'rx'; there are: ry, ry-rx, ry-rx-rz"),
         ({"readout": "y"}, "no readout 'y'; there are: z, zz, mixed"),
         ({"copies": 0}, "0 copies"),

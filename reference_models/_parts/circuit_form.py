@@ -12,7 +12,7 @@ from qinn_bench.quantum.ansatz import Entangler, reuploading
 from qinn_bench.quantum.circuit import Circuit, GateName, Pauli
 from qinn_bench.values import Refused
 
-ENTANGLERS = ("zz", "cnot", "none")
+ENTANGLERS = ("cnot", "none", "zz")
 ENCODINGS: dict[str, tuple[GateName, ...]] = {"ry": ("RY",), "ry-rx": ("RY", "RX"), "ry-rx-rz": ("RY", "RX", "RZ")}
 """The turns by which uploads encode the data, one upload after the other in turn."""
 READOUTS = ("z", "zz", "mixed")

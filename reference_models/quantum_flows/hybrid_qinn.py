@@ -57,7 +57,7 @@ ABOUT = About(
     },
     tune={
         "barrier": KnobSpan(low=10.0, high=300.0),
-        "fidelity": (0.0, 0.1, 1.0),
+        "fidelity": (0.0, 0.1),
         "mmd": (0.0, 0.1, 1.0),
         "bound": KnobSpan(low=3.0, high=10.0),
         "entangler": ("zz", "cnot"),
