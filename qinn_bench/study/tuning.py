@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qinn_bench import registry
-from qinn_bench.about import KnobSpan
 from qinn_bench.capacity import matching
 from qinn_bench.labels import joined
 from qinn_bench.limits import Limits
@@ -76,41 +75,35 @@ def _orders(
         slot = grid.of_row(of_trials, trial.row, size, drawn.use, budget)[0]
         moved = {"budget": trial.budget, "seed": FIRST_SEED + k, "mass_draws": tuning.mass_draws}
         slot = replace(slot, cell=slot.cell.model_copy(update=moved), row=joined(slot.row, f"trial {k + 1}"))
-        planned = models.of(trial.row, size, drawn)
+        planned = models.of(row, trial.row, size, drawn)
         yield planning.order_of(of_trials, slot, planned, drawn.data, results, tuning.metrics)
 
 
 class _Models:
-    """The models of trials. A matcher is asked once for the choices of a trial; numbers from a span are set after it,
-    as they change no size, and where one does all the same, it is asked again."""
+    """The models of trials: what the matcher gives the row itself, with the settings of the trial; where these change
+    the size, the matcher is asked again."""
 
     def __init__(self, study: Study, known: Answers) -> None:
         self.study, self.answers = study, dict(known)
+        self.match = study.match or Match()
 
-    def of(self, row: Row, size: int, drawn: Drawn) -> PlannedModel:
-        """The model of a trial's row at a size."""
-        question = matched.question(self.study, row, size, drawn.use, drawn.data.content, "")
+    def of(self, row: Row, trial: Row, size: int, drawn: Drawn) -> PlannedModel:
+        """The model of a trial of a row at a size."""
+        question = matched.question(self.study, trial, size, drawn.use, drawn.data.content, "")
         if question not in self.answers:
-            planned = self._found(row, size, drawn)
+            planned = self._found(row, trial, size, drawn)
             self.answers[question] = Answer(model=planned.model, skip=planned.skip)
         answer = self.answers[question]
-        return PlannedModel(answer.model, size, answer.skip, self._tolerance if answer.skip and size else None)
+        return PlannedModel(answer.model, size, answer.skip, self.match.tolerance if answer.skip and size else None)
 
-    @property
-    def _tolerance(self) -> float:
-        return (self.study.match or Match()).tolerance
-
-    def _found(self, row: Row, size: int, drawn: Drawn) -> PlannedModel:
-        spans = {knob for knob, tried in registry.about("model", row.model).tune.items() if isinstance(tried, KnobSpan)}
-        numbers = {knob: value for knob, value in row.knobs.items() if knob in spans}
-        if row.shape and numbers:
-            choices = {knob: value for knob, value in row.knobs.items() if knob not in spans}
-            found = self.of(row.model_copy(update={"knobs": choices}), size, drawn)
-            model = registry.spell_out("model", Use(name=row.model, knobs=found.model.knobs | numbers))
-            if found.skip or matching.meets(model, drawn.data, (self.study.match or Match()), size):
+    def _found(self, row: Row, trial: Row, size: int, drawn: Drawn) -> PlannedModel:
+        if size and row.knobs != trial.knobs:
+            found = self.of(row, trial.model_copy(update={"knobs": row.knobs}), size, drawn)
+            model = registry.spell_out("model", Use(name=row.model, knobs=found.model.knobs | trial.knobs))
+            if not found.skip and matching.meets(model, drawn.data, self.match, size):
                 return replace(found, model=model)
-        one = self.study.model_copy(update={"sizes": (size,) if size else (), "models": (row,)})
-        return planning.planned_models(one, row, drawn.data)[0]
+        one = self.study.model_copy(update={"sizes": (size,) if size else (), "models": (trial,)})
+        return planning.planned_models(one, trial, drawn.data)[0]
 
 
 def tune(
