@@ -19,6 +19,7 @@ from qinn_bench.statistics.outlying import Quartiles
 from qinn_bench.values import Estimate, Role
 
 WIDTH = 120
+BOX = "What was trained on what"
 MISSING = "–"
 INDENT = "  "
 """What the label of a control starts with."""
@@ -114,6 +115,8 @@ class Line:
 class Table:
     """Rows of entries under headings, and the notes that explain them; the first column names the model.
 
+    The `box` stands above the rows: a line each on what they were made of.
+
     Example:
         >>> line = Line("", "a", "model", "", (Entry("a"), Entry(Estimate(value=0.036, error=0.003), best=True)))
         >>> table = Table("Rows", (Heading("model", "model"), Heading("swd", "sliced W₁", "sd")), (line,), ())
@@ -128,13 +131,15 @@ class Table:
     header: tuple[Heading, ...]
     rows: tuple[Line, ...]
     footnotes: tuple[str, ...]
+    box: tuple[str, ...] = ()
 
     def text(self, width: int = WIDTH) -> str:
         """Aligned Unicode for a terminal of this width; columns that do not fit go into a second block."""
         blocks = _blocks(self, width)
         shown = "\n\n".join("\n".join(_block(self, block, width, i == 0)) for i, block in enumerate(blocks))
         notes = "\n".join(filled(note, width, rest="  ") for note in self.footnotes)
-        return "\n\n".join(filter(None, [filled(on_one_line(self.title), width), shown, notes])) + "\n"
+        box = "\n".join([BOX, *(filled(line, width, rest="  ") for line in self.box)] if self.box else [])
+        return "\n\n".join(filter(None, [filled(on_one_line(self.title), width), box, shown, notes])) + "\n"
 
     def markdown(self) -> str:
         """A pipe table; the best entries are bold, floors and ceilings italic."""
@@ -149,7 +154,8 @@ class Table:
                 lines.append(markdown_row(cells))
                 lines += [markdown_row([f"↳ {_plain(remark)}"] + [""] * (width - 1)) for remark in row.remarks]
         notes = "\n".join(f"- {_plain(note)}" for note in self.footnotes)
-        return f"### {_plain(self.title)}\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
+        box = "\n".join([f"> **{BOX}**", *(f"> - {_plain(line)}" for line in self.box)] if self.box else [])
+        return "\n\n".join(filter(None, [f"### {_plain(self.title)}", box, "\n".join(lines), notes])) + "\n"
 
     def cells(self) -> tuple[list[str], list[list[str | float]]]:
         """Names, and for each row its model, data set, role, the numbers of each column in full precision, a cell each,
@@ -178,6 +184,7 @@ class Table:
         """All of it, numbers in full precision, columns by name."""
         plain = {
             "title": self.title,
+            **({"box": self.box} if self.box else {}),
             "columns": [{"name": h.name, "title": h.title, "unit": h.unit} for h in self.header],
             "rows": [_json_row(row, self.header) for row in self.rows],
             "footnotes": self.footnotes,
