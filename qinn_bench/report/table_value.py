@@ -7,14 +7,15 @@ import io
 import json
 import math
 import re
-import textwrap
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import IO, Any
+from typing import Any
 
+from qinn_bench.report.csv_cells import LineFeeds, harmless
 from qinn_bench.report.numbers import FAR, bounded
+from qinn_bench.report.plain_lines import filled as filled
+from qinn_bench.report.plain_lines import on_one_line as on_one_line
 from qinn_bench.statistics.outlying import Quartiles
 from qinn_bench.values import Estimate, Role
 
@@ -24,9 +25,6 @@ MISSING = "–"
 INDENT = "  "
 """What the label of a control starts with."""
 FLAGGED = "‼"
-FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
-"""How a text starts that spreadsheets take for a formula, and the numbers that start so too."""
 VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
 BY_MASS = "≈"
 """The mark, beside that of the certificate, of a likelihood that rests on a measured mass."""
@@ -208,11 +206,6 @@ def section(row: Line) -> Role:
     return "model" if row.role == "control" else row.role
 
 
-def on_one_line(text: str) -> str:
-    """Text with a blank for each end of a line and each character that steers a terminal."""
-    return "".join(char if char.isprintable() or unicodedata.category(char) == "Cf" else " " for char in text)
-
-
 def _plain(text: str) -> str:
     """Text that Markdown will not read as markup."""
     return "".join(f"\\{char}" if char in "\\|*_<[`$&~" else char for char in " ".join(text.split()))
@@ -226,34 +219,6 @@ def _heading(heading: Heading) -> str:
 def markdown_row(cells: Sequence[str]) -> str:
     """A line of a table in Markdown."""
     return "| " + " | ".join(cells) + " |"
-
-
-class LineFeeds:
-    r"""Takes rows that end with ``\r\n``, by which a writer knows which cells to quote, and ends them with ``\n``.
-
-    Example:
-        >>> out = io.StringIO()
-        >>> csv.writer(LineFeeds(out)).writerow(["a", "b"])
-        4
-        >>> out.getvalue()
-        'a,b\n'
-    """
-
-    def __init__(self, out: IO[str]) -> None:
-        self.out = out
-
-    def write(self, row: str) -> int:
-        """Write one row."""
-        return self.out.write(row.removesuffix("\r\n") + "\n")
-
-
-def harmless(cell: Any) -> Any:
-    """A cell of CSV that no spreadsheet takes for a formula: such a text gets an apostrophe in front.
-
-    >>> harmless("=HYPERLINK(0)"), harmless("-1.5"), harmless(-1.5), harmless("a-b")
-    ("'=HYPERLINK(0)", '-1.5', -1.5, 'a-b')
-    """
-    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
 
 
 def _suffixes(column: Sequence[Entry]) -> list[str]:
@@ -305,13 +270,6 @@ def _blocks(table: Table, width: int) -> Iterator[list[tuple[Heading, list[str]]
             block = columns[:1]
         block = [*block, column]
     yield block
-
-
-def filled(text: str, width: int, first: str = "", rest: str = "") -> str:
-    """A text in lines of this width; words are never broken, so that they can be copied."""
-    wrapper = textwrap.TextWrapper(width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-    wrapper.break_long_words = False
-    return wrapper.fill(text.strip())
 
 
 def _widths(block: Sequence[tuple[Heading, list[str]]], width: int) -> list[int]:
