@@ -37,7 +37,7 @@ def _of_data(records: Sequence[Record], data: Dataset | None) -> str:
     rows = "its rows are not those of this version"
     if known:
         rows = f"{len(known.train)} training, {len(known.valid)} validation and {len(known.test)} test rows"
-    trained = [one for one in records if one.role in ("model", "control") and _steps(one)]
+    trained = [one for one in records if one.role in ("model", "control") and one.status == "ok" and _steps(one)]
     return "; ".join([*(_selection(known) if known else ()), rows, *([_length(trained, known)] if trained else ())])
 
 
