@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 import qinn_bench as qb
 from qinn_bench.cli.main import main
+from qinn_bench.report.csv_cells import NUMBER, harmless
 from qinn_bench.report.record_frame import COLUMNS, written
-from qinn_bench.report.table_value import NUMBER, harmless
 from qinn_bench.study import planning, run_cell, study_files
 from qinn_bench.values import Estimate
 

@@ -10,6 +10,7 @@ pytest.importorskip("fastjet", reason="needs the extra [hep]", exc_type=ImportEr
 
 from qinn_bench.data.generators import zjets
 from qinn_bench.data.kinematics import CUTS, dilepton_mass, dilepton_pt, selected
+from qinn_bench.data.sample_files import columns
 from qinn_bench.values import Refused
 
 pytestmark = pytest.mark.hep
@@ -35,7 +36,7 @@ def sample():
 
 def test_rows_are_what_was_asked_for(sample):
     rows, provenance = sample
-    assert rows.shape == (EVENTS, len(zjets.COLUMNS))
+    assert rows.shape == (EVENTS, len(columns(1)))
     assert rows.dtype == np.float32
     assert np.isfinite(rows).all()
     assert provenance["events"] == EVENTS
@@ -111,3 +112,19 @@ def test_a_selection_that_nothing_passes_is_refused(monkeypatch):
 
 def test_two_workers_make_what_one_makes(sample):
     assert made(workers=2)[1]["rows_sha256"] == sample[1]["rows_sha256"]
+
+
+def test_events_of_several_jets_have_so_many_and_the_first_is_the_hardest():
+    rows, about = zjets.generate(40, 3, "fast", "paper", 0.0, 1, lambda done: None, jets=2)
+    assert rows.shape == (40, len(columns(2))) and about["columns"] == list(columns(2)) and about["jets"] == 2
+    assert "2 jets" in about["process"]
+    pt = rows[:, [columns(2).index(name) for name in ("pt_j", "pt_j2")]]
+    assert (pt[:, 0] >= pt[:, 1]).all() and (pt > 20).all()
+    apart = np.hypot(rows[:, 7] - rows[:, 11], (rows[:, 8] - rows[:, 12] + np.pi) % (2 * np.pi) - np.pi)
+    assert apart.min() > 0.35
+
+
+@pytest.mark.parametrize("jets", [0, 4])
+def test_numbers_of_jets_that_are_not_made_are_refused(jets):
+    with pytest.raises(Refused, match=f"asked for {jets} jets; 1 to 3 were expected"):
+        zjets.generate(10, 3, "fast", "lhc", 0.0, 1, lambda done: None, jets=jets)

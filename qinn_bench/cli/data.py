@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--quality", default="fast", help="fast (no multi-parton interactions) or full")
     make.add_argument("--cuts", default="lhc", help="lhc or paper")
     make.add_argument("--min-ptz", type=float, default=0.0, help="least pT of the muon pair in GeV")
+    make.add_argument("--jets", type=int, default=1, help="exactly so many jets, 1 to 3 (default: %(default)s)")
     make.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="processes; the events are the same")
     listing = actions.add_parser("list", help="which data sets and samples there are")
     describe = actions.add_parser("info", help="what a data set[knob=value] or a sample is")
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _make(options: argparse.Namespace) -> int:
     check_count("--jobs", options.jobs)
-    request = SampleRequest(options.events, options.seed, options.quality, options.cuts, options.min_ptz)
+    request = SampleRequest(options.events, options.seed, options.quality, options.cuts, options.min_ptz, options.jets)
     with _progress(options.events) as progress:
         name = sample_files.make(request, options.jobs, progress)
     print(name)

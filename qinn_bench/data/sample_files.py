@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +24,8 @@ from qinn_bench.values import Refused
 from qinn_bench.writing import write_together
 
 BUNDLED = "bundled"
+USUAL_EVENTS = 30_000
+"""How many events the sample of several jets has that stands for the bundled one, which has one jet."""
 GENERATOR = "qinn_bench.data.generators.zjets"
 LIBRARIES = ("pythia8mc", "fastjet", "awkward", "numpy")
 # Counts up when the generator or the layout of a sample changes, so that an old sample is not taken for a new one.
@@ -33,7 +36,8 @@ REQUIRED: dict[str, type | tuple[type, ...]] = {
     "min_ptz": (int, float),
 }
 """The keys of a provenance and the types of their values."""
-COLUMNS = ("pt_mum", "eta_mum", "phi_mum", "pt_mup", "eta_mup", "phi_mup", "pt_j", "eta_j", "phi_j", "m_j")
+MUONS = ("pt_mum", "eta_mum", "phi_mum", "pt_mup", "eta_mup", "phi_mup")
+MOST_JETS = 3
 HEADER = 4096
 """Bytes that a file of rows may have beside them."""
 NEEDS_EXTRA = "generating zjets needs the extra [hep]: pip install 'qinn-bench[hep]'"
@@ -55,6 +59,23 @@ class SampleRequest:
     quality: str = "fast"
     cuts: str = "lhc"
     min_ptz: float = 0.0
+    jets: int = 1
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """All of it; that there is one jet goes without saying, as it did before there were samples of more."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("jets", 1)}
+
+
+def columns(jets: int) -> tuple[str, ...]:
+    """The columns of a sample, in GeV and rad: pT, eta, phi of mu- and mu+, and pT, eta, phi, m of every jet.
+
+    Example:
+        >>> len(columns(1)), columns(2)[-4:]
+        (10, ('pt_j2', 'eta_j2', 'phi_j2', 'm_j2'))
+    """
+    names = ["j", *(f"j{k}" for k in range(2, jets + 1))]
+    return (*MUONS, *(f"{part}_{name}" for name in names for part in ("pt", "eta", "phi", "m")))
 
 
 def folder() -> Path:
@@ -72,7 +93,7 @@ def key(request: SampleRequest) -> str:
         versions = {name: version(name) for name in LIBRARIES}
     except PackageNotFoundError:
         raise Refused(NEEDS_EXTRA) from None
-    text = json.dumps([SCHEMA, asdict(request), versions], sort_keys=True)
+    text = json.dumps([SCHEMA, request.stated, versions], sort_keys=True)
     return f"zjets-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -95,9 +116,31 @@ def make(request: SampleRequest, workers: int, progress: Callable[[int], None]) 
         folder().mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refused(f"samples go to {folder()} ($QINN_BENCH_DATA), but: {error.strerror}") from None
-    rows, provenance = generator.generate(**asdict(request), workers=workers, progress=progress)
+    rows, provenance = generator.generate(**request.stated, workers=workers, progress=progress)
     write(folder(), name, rows, provenance)
     return name
+
+
+def of_jets(sample: str, jets: int) -> str:
+    """The sample of so many jets that a data set asks for; with several jets, the bundled one stands for one that
+    ``qinn-bench data make zjets`` has made of `USUAL_EVENTS` events.
+
+    Raises:
+        Refused: it was not made yet; or no such number of jets.
+    """
+    if not 1 <= jets <= MOST_JETS:
+        raise Refused(f"data 'zjets': jets is {jets}; 1 to {MOST_JETS} were expected")
+    if sample != BUNDLED or jets == 1:
+        return sample
+    usual = SampleRequest(events=USUAL_EVENTS, jets=jets).stated
+    for name in names():
+        with suppress(Refused):
+            if usual.items() <= info(name).items():
+                return name
+    raise Refused(
+        f"the sample of {jets} jets does not come with qinn-bench and was not made here yet; to make it: qinn-bench "
+        f"data make zjets --jets {jets} --events {USUAL_EVENTS}"
+    )
 
 
 def names() -> list[str]:
@@ -117,26 +160,28 @@ def info(name: str) -> dict[str, Any]:
     except (OSError, Refused):
         raise Refused(f"the provenance {path} of sample '{name}' is broken; {_remedy(name)}") from None
     typed = isinstance(provenance, dict) and all(isinstance(provenance.get(k), REQUIRED[k]) for k in REQUIRED)
+    typed = typed and provenance.get("jets", 1) in range(1, MOST_JETS + 1)
     if not typed or not 0 <= provenance["events"] <= EVENTS or provenance["cuts"] not in CUTS:
         raise Refused(f"the provenance {path} of sample '{name}' is not one of zjets; {_remedy(name)}")
     return dict(provenance)
 
 
 def read(name: str) -> tuple[Rows, dict[str, Any]]:
-    """Rows ``(n, 10)`` in GeV and rad, and provenance, of a sample whose rows have the hash that they had when made.
+    """Rows ``(n, 6 + 4 jets)`` in GeV and rad, and provenance; the rows have the hash that they had when made.
 
     Raises:
         Refused: no such sample, its files are broken, or values are not finite.
     """
     provenance, path = info(name), _place(name).with_suffix(".npz")
-    shape = provenance["events"], len(COLUMNS)
+    named = columns(provenance.get("jets", 1))
+    shape = provenance["events"], len(named)
     try:
         rows: Rows = read_arrays(path, most=4 * shape[0] * shape[1] + HEADER)["rows"]
     except (OSError, KeyError, Refused):
         raise Refused(f"the rows {path} of sample '{name}' cannot be read; {_remedy(name)}") from None
     if rows.shape != shape or rows.dtype != np.float32 or rows_hash(rows) != provenance["rows_sha256"]:
         raise Refused(f"the rows {path} of sample '{name}' are not those that were made; {_remedy(name)}")
-    if bad := [f"'{c}' in {n}" for c, n in zip(COLUMNS, (~np.isfinite(rows)).sum(0).tolist(), strict=True) if n]:
+    if bad := [f"'{c}' in {n}" for c, n in zip(named, (~np.isfinite(rows)).sum(0).tolist(), strict=True) if n]:
         raise Refused(
             f"of the {len(rows)} rows {path} of sample '{name}', values are not finite in the columns: "
             f"{', '.join(bad)}; {_remedy(name)}"

@@ -10,7 +10,8 @@ from qinn_bench.records import published
 from qinn_bench.report.sensitivity_table import licensed
 from qinn_bench.report.study_table import table
 from qinn_bench.report.table_value import Table
-from qinn_bench.study import progress
+from qinn_bench.report.trained_on import trained_on
+from qinn_bench.study import grid, progress
 from qinn_bench.study.progress import CellStanding
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Record, Refused, Study
@@ -30,7 +31,8 @@ def finished_table(
     study, cells = selection.study, selection.over_seeds
     shown, notes = _published(records, study.name, cells) if records else _own(selection)
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
-    return replace(made, footnotes=(*made.footnotes, *notes))
+    box = trained_on(shown, [(one.use, one.data) for one in selection.drawn])
+    return replace(made, footnotes=(*made.footnotes, *notes), box=box)
 
 
 def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:
@@ -39,7 +41,8 @@ def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:
     Raises:
         Refused: it has left nothing.
     """
-    return licensed(table(records, study.columns or None, study.title), records, results)
+    made = licensed(table(records, study.columns or None, study.title), records, results)
+    return replace(made, box=trained_on(records, [(one.use, one.data) for one in grid.draw(study)]))
 
 
 def _own(selection: Selection) -> tuple[list[Record], list[str]]:

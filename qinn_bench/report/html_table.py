@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
-from qinn_bench.report.table_value import Line, Table, nested, on_one_line
+from qinn_bench.report.table_value import BOX, Line, Table, nested, on_one_line
 
 REMARK = 'style="text-align:left;white-space:normal;opacity:0.75"'
 
@@ -27,6 +27,7 @@ def html(table: Table) -> str:
     """
     headings = "".join(f"<th>{_text(str(heading))}</th>" for heading in table.header)
     lines = [
+        *_box(table),
         "<table>",
         f"<caption>{_text(table.title)}</caption>",
         f"<thead><tr>{headings}</tr></thead>",
@@ -37,6 +38,11 @@ def html(table: Table) -> str:
         *(f"<p>{_text(note)}</p>" for note in table.footnotes),
     ]
     return "\n".join(lines)
+
+
+def _box(table: Table) -> list[str]:
+    lines = "".join(f"<li>{_text(line)}</li>" for line in table.box)
+    return [f"<aside><b>{BOX}</b><ul>{lines}</ul></aside>"] if table.box else []
 
 
 def _body(table: Table) -> Iterator[str]:

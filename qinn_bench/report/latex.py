@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Literal, get_args
 
 from qinn_bench.report.numbers import number
-from qinn_bench.report.table_value import Entry, Heading, Line, Table, nested, section
+from qinn_bench.report.table_value import BOX, Entry, Heading, Line, Table, nested, section
 from qinn_bench.statistics.outlying import Quartiles
 
 Font = Literal["tiny", "scriptsize", "footnotesize", "small", "normalsize"]
@@ -83,9 +83,14 @@ def latex(table: Table, page: Page = Page(), label: str = "") -> str:
     for at, block in enumerate(blocks):
         lines += [r"\addtocounter{table}{-1}"] * (at > 0)
         lines += _longtable(table, block, page, caption if at == 0 else "", remarked=at == 0)
-    lines += [r"\raggedright\sloppy", *(rf"{_prose(note)}\par" for note in table.footnotes), r"\endgroup"]
+    lines += [r"\raggedright\sloppy", *(rf"{_prose(note)}\par" for note in _notes(table)), r"\endgroup"]
     lines += [r"\end{landscape}"] * page.landscape
     return "\n".join(lines) + "\n"
+
+
+def _notes(table: Table) -> list[str]:
+    """The notes below a table; in a paper what stands in its box is the first of them."""
+    return [*([f"{BOX}: {' '.join(table.box)}"] if table.box else []), *table.footnotes]
 
 
 def tex(text: str) -> str:

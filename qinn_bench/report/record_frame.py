@@ -11,8 +11,8 @@ import pandas as pd
 
 from qinn_bench import catalogue
 from qinn_bench.records import measures, store
+from qinn_bench.report.csv_cells import LineFeeds, harmless
 from qinn_bench.report.study_columns import SECONDS, SPENT
-from qinn_bench.report.table_value import LineFeeds, harmless
 from qinn_bench.study import progress
 from qinn_bench.study.progress import CellStanding
 from qinn_bench.study.selection import Selection
@@ -136,7 +136,7 @@ BINARY = frozenset({"parquet"})
 def written(frame: pd.DataFrame, form: str) -> bytes:
     """A frame as the content of a file: ``csv``, ``parquet`` or ``json`` (a list of objects), floats exact.
 
-    In CSV a text that a spreadsheet would take for a formula stands behind an apostrophe (`table_value.harmless`).
+    In CSV a text that a spreadsheet would take for a formula stands behind an apostrophe (`csv_cells.harmless`).
 
     Raises:
         Refused: another format.

@@ -7,25 +7,24 @@ import io
 import json
 import math
 import re
-import textwrap
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import IO, Any
+from typing import Any
 
+from qinn_bench.report.csv_cells import LineFeeds, harmless
 from qinn_bench.report.numbers import FAR, bounded
+from qinn_bench.report.plain_lines import filled as filled
+from qinn_bench.report.plain_lines import on_one_line as on_one_line
 from qinn_bench.statistics.outlying import Quartiles
 from qinn_bench.values import Estimate, Role
 
 WIDTH = 120
+BOX = "What was trained on what"
 MISSING = "–"
 INDENT = "  "
 """What the label of a control starts with."""
 FLAGGED = "‼"
-FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
-"""How a text starts that spreadsheets take for a formula, and the numbers that start so too."""
 VERDICTS = {"pass": "✓", "fail": "✗", "undecided": "?"}
 BY_MASS = "≈"
 """The mark, beside that of the certificate, of a likelihood that rests on a measured mass."""
@@ -114,6 +113,8 @@ class Line:
 class Table:
     """Rows of entries under headings, and the notes that explain them; the first column names the model.
 
+    The `box` stands above the rows: a line each on what they were made of.
+
     Example:
         >>> line = Line("", "a", "model", "", (Entry("a"), Entry(Estimate(value=0.036, error=0.003), best=True)))
         >>> table = Table("Rows", (Heading("model", "model"), Heading("swd", "sliced W₁", "sd")), (line,), ())
@@ -128,13 +129,15 @@ class Table:
     header: tuple[Heading, ...]
     rows: tuple[Line, ...]
     footnotes: tuple[str, ...]
+    box: tuple[str, ...] = ()
 
     def text(self, width: int = WIDTH) -> str:
         """Aligned Unicode for a terminal of this width; columns that do not fit go into a second block."""
         blocks = _blocks(self, width)
         shown = "\n\n".join("\n".join(_block(self, block, width, i == 0)) for i, block in enumerate(blocks))
         notes = "\n".join(filled(note, width, rest="  ") for note in self.footnotes)
-        return "\n\n".join(filter(None, [filled(on_one_line(self.title), width), shown, notes])) + "\n"
+        box = "\n".join([BOX, *(filled(line, width, rest="  ") for line in self.box)] if self.box else [])
+        return "\n\n".join(filter(None, [filled(on_one_line(self.title), width), box, shown, notes])) + "\n"
 
     def markdown(self) -> str:
         """A pipe table; the best entries are bold, floors and ceilings italic."""
@@ -149,7 +152,8 @@ class Table:
                 lines.append(markdown_row(cells))
                 lines += [markdown_row([f"↳ {_plain(remark)}"] + [""] * (width - 1)) for remark in row.remarks]
         notes = "\n".join(f"- {_plain(note)}" for note in self.footnotes)
-        return f"### {_plain(self.title)}\n\n" + "\n".join(lines) + f"\n\n{notes}\n"
+        box = "\n".join([f"> **{BOX}**", *(f"> - {_plain(line)}" for line in self.box)] if self.box else [])
+        return "\n\n".join(filter(None, [f"### {_plain(self.title)}", box, "\n".join(lines), notes])) + "\n"
 
     def cells(self) -> tuple[list[str], list[list[str | float]]]:
         """Names, and for each row its model, data set, role, the numbers of each column in full precision, a cell each,
@@ -178,6 +182,7 @@ class Table:
         """All of it, numbers in full precision, columns by name."""
         plain = {
             "title": self.title,
+            **({"box": self.box} if self.box else {}),
             "columns": [{"name": h.name, "title": h.title, "unit": h.unit} for h in self.header],
             "rows": [_json_row(row, self.header) for row in self.rows],
             "footnotes": self.footnotes,
@@ -201,11 +206,6 @@ def section(row: Line) -> Role:
     return "model" if row.role == "control" else row.role
 
 
-def on_one_line(text: str) -> str:
-    """Text with a blank for each end of a line and each character that steers a terminal."""
-    return "".join(char if char.isprintable() or unicodedata.category(char) == "Cf" else " " for char in text)
-
-
 def _plain(text: str) -> str:
     """Text that Markdown will not read as markup."""
     return "".join(f"\\{char}" if char in "\\|*_<[`$&~" else char for char in " ".join(text.split()))
@@ -219,34 +219,6 @@ def _heading(heading: Heading) -> str:
 def markdown_row(cells: Sequence[str]) -> str:
     """A line of a table in Markdown."""
     return "| " + " | ".join(cells) + " |"
-
-
-class LineFeeds:
-    r"""Takes rows that end with ``\r\n``, by which a writer knows which cells to quote, and ends them with ``\n``.
-
-    Example:
-        >>> out = io.StringIO()
-        >>> csv.writer(LineFeeds(out)).writerow(["a", "b"])
-        4
-        >>> out.getvalue()
-        'a,b\n'
-    """
-
-    def __init__(self, out: IO[str]) -> None:
-        self.out = out
-
-    def write(self, row: str) -> int:
-        """Write one row."""
-        return self.out.write(row.removesuffix("\r\n") + "\n")
-
-
-def harmless(cell: Any) -> Any:
-    """A cell of CSV that no spreadsheet takes for a formula: such a text gets an apostrophe in front.
-
-    >>> harmless("=HYPERLINK(0)"), harmless("-1.5"), harmless(-1.5), harmless("a-b")
-    ("'=HYPERLINK(0)", '-1.5', -1.5, 'a-b')
-    """
-    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
 
 
 def _suffixes(column: Sequence[Entry]) -> list[str]:
@@ -298,13 +270,6 @@ def _blocks(table: Table, width: int) -> Iterator[list[tuple[Heading, list[str]]
             block = columns[:1]
         block = [*block, column]
     yield block
-
-
-def filled(text: str, width: int, first: str = "", rest: str = "") -> str:
-    """A text in lines of this width; words are never broken, so that they can be copied."""
-    wrapper = textwrap.TextWrapper(width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-    wrapper.break_long_words = False
-    return wrapper.fill(text.strip())
 
 
 def _widths(block: Sequence[tuple[Heading, list[str]]], width: int) -> list[int]:

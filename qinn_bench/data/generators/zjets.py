@@ -1,4 +1,4 @@
-"""pp -> Z/gamma* -> mu mu plus one jet at 13 TeV: Pythia 8.3 (arXiv:2203.11601) and FastJet (arXiv:1111.6097)."""
+"""pp -> Z/gamma* -> mu mu plus 1 to 3 jets at 13 TeV: Pythia 8.3 (arXiv:2203.11601) and FastJet (arXiv:1111.6097)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ import numpy as np
 import pythia8mc
 from numpy.typing import NDArray
 
+from qinn_bench.data import further_jets
 from qinn_bench.data.kinematics import CUTS, Cuts, Event, selected, wrap
-from qinn_bench.data.sample_files import LIBRARIES, SCHEMA
+from qinn_bench.data.sample_files import LIBRARIES, MOST_JETS, SCHEMA, columns
 from qinn_bench.values import Refused
 
-COLUMNS = ("pt_mum", "eta_mum", "phi_mum", "pt_mup", "eta_mup", "phi_mup", "pt_j", "eta_j", "phi_j", "m_j")
 COMMON = (
     "Beams:idA = 2212",
     "Beams:idB = 2212",
@@ -60,7 +60,7 @@ EventRows = NDArray[np.float32]
 
 
 class Shard(NamedTuple):
-    """The selected rows ``(n, 10)`` of one run of Pythia, its events generated and cross-section (pb) with error.
+    """The selected rows ``(n, 6 + 4 jets)`` of a run of Pythia, its events generated, cross-section (pb) and error.
 
     Example:
         >>> Shard(np.zeros((3, 10)), generated=100, sigma=812.0, sigma_error=4.0).generated
@@ -86,6 +86,7 @@ class Task(NamedTuple):
     cuts: str
     min_ptz: float
     events: int
+    jets: int = 1
 
 
 def generate(
@@ -96,8 +97,9 @@ def generate(
     min_ptz: float,
     workers: int,
     progress: Callable[[int], None],
+    jets: int = 1,
 ) -> tuple[EventRows, dict[str, Any]]:
-    """Draw `events` selected events, ``(events, 10)`` in the order of `COLUMNS` (GeV, rad), and their provenance.
+    """Draw `events` selected events, ``(events, 6 + 4 jets)`` in the order of `columns`, and their provenance.
 
     Runs of Pythia with a fixed number of generated events follow each other until enough are selected, so the rows do
     not depend on `workers`. `progress` hears how many events have been selected so far.
@@ -106,9 +108,11 @@ def generate(
         Refused: an unknown quality or cuts, nothing to generate, or a selection that no event passes.
     """
     _check(events, seed, quality, cuts, min_ptz, workers)
+    if not 1 <= jets <= MOST_JETS:
+        raise Refused(f"zjets was asked for {jets} jets; 1 to {MOST_JETS} were expected")
     first = int(np.random.SeedSequence([seed, STREAM]).generate_state(1, dtype=np.uint64)[0]) % LARGEST_SEED
     # Consecutive from a random start: no two shards of a run share a seed, and Pythia takes 1 to 900 000 000 only.
-    tasks = (Task((first + i) % LARGEST_SEED + 1, quality, cuts, min_ptz, SHARD[quality]) for i in count())
+    tasks = (Task((first + i) % LARGEST_SEED + 1, quality, cuts, min_ptz, SHARD[quality], jets) for i in count())
     shards: list[Shard] = []
     accepted = 0
     for shard in _in_order(tasks, workers):
@@ -121,7 +125,7 @@ def generate(
             tried = sum(shard.generated for shard in shards)
             raise Refused(f"no event of {tried} passes the cuts '{cuts}' with min_ptz {min_ptz:g} GeV; lower min_ptz")
     rows = np.concatenate([shard.rows for shard in shards])[:events]
-    made = {"seed": seed, "quality": quality, "cuts": cuts, "min_ptz": min_ptz}
+    made = {"seed": seed, "quality": quality, "cuts": cuts, "min_ptz": min_ptz} | ({"jets": jets} if jets > 1 else {})
     return rows, _provenance(rows, shards, made, first)
 
 
@@ -157,7 +161,7 @@ def run_shard(task: Task) -> Shard:
         pythia = _pythia(task)
         # Memory grows with the size of a batch; the events do not depend on it.
         sizes = [min(chunk, task.events - start) for start in range(0, task.events, chunk)]
-        parts = [select(pythia.nextBatch(size).prt, CUTS[task.cuts], task.min_ptz) for size in sizes]
+        parts = [select(pythia.nextBatch(size).prt, CUTS[task.cuts], task.min_ptz, task.jets) for size in sizes]
         info = pythia.infoPython()
     millibarn = 1e9
     return Shard(np.concatenate(parts), task.events, info.sigmaGen() * millibarn, info.sigmaErr() * millibarn)
@@ -193,8 +197,8 @@ def _no_stdout() -> Iterator[None]:
         os.close(silent)
 
 
-def select(particles: Any, cuts: Cuts, min_ptz: float) -> EventRows:
-    """Rows ``(n, 10)`` of the events that pass: leading dressed mu-, leading dressed mu+, exactly one jet.
+def select(particles: Any, cuts: Cuts, min_ptz: float, jets: int = 1) -> EventRows:
+    """Rows ``(n, 6 + 4 jets)`` of the events that pass: leading dressed muons, exactly so many jets, hardest first.
 
     `particles` is Pythia's record of a batch. Jets are anti-kt with R = 0.4 of all other visible particles with
     |eta| < 5 and count if they pass the cuts and are farther than 0.4 from both muons. Cuts are taken on the stored
@@ -215,12 +219,15 @@ def select(particles: Any, cuts: Cuts, min_ptz: float) -> EventRows:
     hadronic = ~used & (np.abs(stable.eta) < 5)
     for neutrino in NEUTRINOS:
         hadronic = hadronic & (np.abs(stable.id) != neutrino)
-    jets = _jets(stable[hadronic], cuts, muons)
-    one = ak.to_numpy(ak.num(jets) == 1)
-    columns = [ak.to_numpy(part[name])[one] for part in muons for name in ("pt", "eta", "phi")]
-    columns += [ak.to_numpy(jets[one][name][:, 0]) for name in ("pt", "eta", "phi", "m")]
-    rows = np.column_stack(columns).astype(np.float32)
-    return rows[selected(as_event(rows.astype(np.float64)), cuts, min_ptz)]
+    clustered = _jets(stable[hadronic], cuts, muons)
+    kept = ak.to_numpy(ak.num(clustered) == jets)
+    hardest = clustered[kept][ak.argsort(clustered[kept].pt, axis=1, ascending=False)]
+    parts = [ak.to_numpy(part[name])[kept] for part in muons for name in ("pt", "eta", "phi")]
+    parts += [ak.to_numpy(hardest[name][:, k]) for k in range(jets) for name in ("pt", "eta", "phi", "m")]
+    rows = np.column_stack(parts).astype(np.float32)
+    exact = rows.astype(np.float64)
+    further = further_jets.selected(exact[:, 6], further_jets.physical(exact[:, 6:]), cuts)
+    return rows[selected(as_event(exact), cuts, min_ptz) & further]
 
 
 def _jets(inputs: Any, cuts: Cuts, muons: list[Any]) -> Any:
@@ -264,9 +271,13 @@ def _distance(one: Any, other: Any) -> Any:
 
 
 def as_event(rows: NDArray[np.float64]) -> Event:
-    """The event columns of generated rows ``(n, 10)``, without the global azimuth."""
+    """The event columns of generated rows ``(n, 6 + 4 jets)``, without the global azimuth; of the first jet."""
     pt1, eta1, phi1, pt2, eta2, phi2, ptj, etaj, phij = rows[:, :9].T
     return Event(pt1, eta1, pt2, eta2, ptj, etaj, wrap(phi2 - phi1 + np.pi), wrap(phij - phi1 + np.pi))
+
+
+def _counted(jets: int) -> str:
+    return f"{jets} jet" if jets == 1 else f"{jets} jets"
 
 
 def _provenance(rows: EventRows, shards: list[Shard], made: dict[str, Any], first: int) -> dict[str, Any]:
@@ -274,10 +285,10 @@ def _provenance(rows: EventRows, shards: list[Shard], made: dict[str, Any], firs
     kept = sum(len(shard.rows) for shard in shards)
     return {
         "schema": SCHEMA,
-        "process": "pp -> Z/gamma* (-> mu- mu+) + 1 jet, 13 TeV",
+        "process": f"pp -> Z/gamma* (-> mu- mu+) + {_counted(made.get('jets', 1))}, 13 TeV",
         "events": len(rows),
         **made,
-        "columns": list(COLUMNS),
+        "columns": list(columns(made.get("jets", 1))),
         "units": "GeV, rad",
         "commands": [*commands(made["quality"]), "Random:seed = (first_seed + shard) % 900000000 + 1"],
         "first_seed": first,
