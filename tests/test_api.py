@@ -98,7 +98,7 @@ print(qb.figure("capacity_zjets", "capacity", records="{CAPACITY}"))
 assert "torch" not in sys.modules
 """
     lines = in_a_process(text, "torch").splitlines()
-    assert lines[1:3] == ["1", "6"] and lines[3].startswith("Figure(")
+    assert lines[1:3] == ["2", "6"] and lines[3].startswith("Figure(")
 
 
 def test_a_room_that_is_a_verb_stays_a_room():

@@ -82,6 +82,7 @@ shapes = st.tuples(st.integers(1, 4), st.integers(1, 4))
 either = st.sampled_from(["any", "all"])
 
 
+@settings(deadline=None)
 @given(shapes, either, either, st.data())
 def test_combined_p_values_are_those_of_the_definition(shape, outer, inner, data):
     p = [[data.draw(st.floats(1e-6, 1)) for _ in range(shape[1])] for _ in range(shape[0])]
@@ -271,6 +272,7 @@ def test_a_size_belongs_to_ratios_alone(written):
         claim_file.load(written(better(more="at = 2000\n")))
 
 
+@settings(deadline=None)
 @given(st.floats(1.1, 10), st.floats(1.01, 3), st.floats(1.01, 3), st.floats(0.1, 20))
 def test_the_p_of_a_ratio_agrees_with_its_interval(value, below, above, stated):
     interval = value / below, value * above

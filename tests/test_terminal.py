@@ -16,7 +16,7 @@ from qinn_bench.cli.main import main
 from qinn_bench.report.study_table import table
 from qinn_bench.study.order import Order
 from qinn_bench.study.time_left import Pace, TimeLeft, said
-from qinn_bench.values import Use
+from qinn_bench.values import Training, Use
 
 
 @settings(deadline=None, max_examples=25)
@@ -91,6 +91,15 @@ def test_nothing_is_said_before_anything_is_known():
     left.finish(orders[1], ended(orders[1], 1.0, "crashed"))
     left.finish(orders[2], ended(orders[2], 0.0, "skipped"))
     assert left.seconds() == 0.0 and said(left.seconds()) == ""
+
+
+def test_a_cell_that_takes_no_step_tells_its_time_too():
+    """The untrained control takes none, and the others are still to come."""
+    orders = [order("a · untrained", 0), order("b", 0, "n")]
+    still = Training(steps=0, best_step=0, best_loss=None, stopped="untrained control")
+    left = TimeLeft(orders, 1, clock=lambda: 0.0)
+    left.finish(orders[0], ended(orders[0], 10.0).model_copy(update={"training": still}))
+    assert left.seconds() == pytest.approx(10.0)
 
 
 def test_a_pace_counts_and_tells():

@@ -33,29 +33,32 @@ def at_budget(records: Sequence[Record]) -> str:
 
 
 def longer(records: Sequence[Record], row: str) -> str:
-    """The row of the same model, size and control that was trained about three times as long; empty without one.
+    """The row of the same family, size and control that was trained about three times as long; empty without one.
 
-    Where there are only shorter ones, it is that with a third of the steps.
+    Where there are only shorter ones, it is that with a third of the steps. One under otherwise the same settings is
+    preferred to one that has others, such as a learning rate that was tuned for its budget.
     """
     own = next((one for one in records if one.row == row), None)
     if own is None:
         return ""
-    others = {one.row: one for one in records if one.row != row and _same_but_steps(own, one)}
-    factors = {name: one.cell.budget.steps / own.cell.budget.steps for name, one in others.items()}
+    others = {one.row: one for one in records if one.row != row and _who(one) == _who(own)}
+    fitting = sorted(others, key=lambda name: not _same_but_steps(own, others[name]))
     for low, high in (LONGER, (1 / LONGER[1], 1 / LONGER[0])):
-        for name, factor in factors.items():
-            if low <= factor <= high:
+        for name in fitting:
+            if low <= others[name].cell.budget.steps / own.cell.budget.steps <= high:
                 return name
     return ""
 
 
+def _who(record: Record) -> tuple[object, ...]:
+    """Of whom a record is, whatever it was trained with."""
+    cell = record.cell
+    return record.family, record.size, cell.control, cell.data, cell.backend, cell.device
+
+
 def _same_but_steps(own: Record, other: Record) -> bool:
     budget = other.cell.budget.model_copy(update={"steps": own.cell.budget.steps})
-    same = (other.family, other.size, other.cell.model, other.cell.control, other.cell.data) == (
-        *(own.family, own.size, own.cell.model, own.cell.control),
-        own.cell.data,
-    )
-    return same and budget == own.cell.budget
+    return budget == own.cell.budget and other.cell.model == own.cell.model
 
 
 def moves(records: Sequence[Record], first: str, second: str, terms: PairTerms, effect: float | None) -> str:

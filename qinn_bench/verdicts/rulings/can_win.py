@@ -91,15 +91,17 @@ def can_win(
     equal: float | None = None,
     level: float = 0.05,
     claims: int = 1,
+    chances: int = 1,
     replicates: int = paired.LEAST,
     other_budgets: bool = False,
 ) -> CanWin:
     """Whether the first row would be said to be better than a rival if it were better by any amount.
 
     The advantage is planted in its records and judged as all else is, so that whatever stands in its way is found: too
-    few seeds for a p-value that stands among so many `claims`, no controls or none that can be compared, a likelihood
-    that is not certified, a flag, failed seeds, other data or another budget. With `equal` it is asked whether the two
-    would be said to be equal within this margin if their numbers were the same.
+    few seeds for a p-value that stands among so many `claims`, each of which takes so many `chances`, no controls or
+    none that can be compared, a likelihood that is not certified, a flag, failed seeds, other data or another budget.
+    With `equal` it is asked whether the two would be said to be equal within this margin if their numbers were the
+    same.
 
     Example:
         >>> can_win([], "qinn", "spline_inn", "nll")
@@ -126,16 +128,19 @@ def can_win(
     p = tried.p_better if equal is None else tried.p_equal
     if p is None or p > level:
         return CanWin(False, tried.reason)
-    return CanWin(True) if p * claims <= level else CanWin(False, too_few(tried.replicates, claims, level))
+    if p * claims * chances > level:
+        return CanWin(False, too_few(tried.replicates, claims, level, chances))
+    return CanWin(True)
 
 
-def too_few(pairs: int, claims: int, level: float) -> str:
-    """Why so few pairs of seeds decide nothing among so many claims.
+def too_few(pairs: int, claims: int, level: float, chances: int = 1) -> str:
+    """Why so few pairs of seeds decide nothing among so many claims, each of which takes so many `chances`.
 
     Example:
         >>> too_few(5, 5, 0.05)
         '5 pairs give no p below 0.031, which does not stand among 5 claims; 7 pairs could'
     """
-    smallest, needed = 0.5**pairs, math.ceil(math.log2(claims / level) - 1e-9)
-    stands = f"which does not stand among {claims} claims" if claims > 1 else f"which is above {level:g}"
+    smallest, needed = 0.5**pairs, math.ceil(math.log2(claims * chances / level) - 1e-9)
+    among = [f"{claims} claims"] * (claims > 1) + [f"{chances} chances of any"] * (chances > 1)
+    stands = f"which does not stand among {' with '.join(among)}" if among else f"which is above {level:g}"
     return f"{pairs} pairs give no p below {smallest:.2g}, {stands}; {needed} pairs could"

@@ -92,7 +92,8 @@ def _pair(
         data=claim.data,
         equal=claim.margin if claim.relation == "equal" else None,
         level=claims.level,
-        claims=len(claims.claims) * _chances(claim),
+        claims=len(claims.claims),
+        chances=_chances(claim),
         replicates=claim.replicates,
         other_budgets=claim.other_budgets,
     )

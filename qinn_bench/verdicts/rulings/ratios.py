@@ -143,7 +143,7 @@ def _at_one_size(records: Sequence[Record], own: Sequence[Record], claim: Claim)
     if not sizes:
         return _InTheWay(f"no row of '{own[0].family}' has {claim.at} parameters", can=False)
     row = min(sizes, key=lambda name: abs(sizes[name] - (claim.at or 0)))
-    terms = PairTerms(claim.metric, claim.data, replicates=claim.replicates)
+    terms = PairTerms(claim.metric, claim.data, replicates=claim.replicates, other_budgets=claim.other_budgets)
     if not controls_of(records, row, claim.data):
         return _InTheWay(f"no controls at {claim.at}: nothing shows that the circuits of '{row}' matter", can=False)
     return _InTheWay(over_controls(records, row, terms, np.random.default_rng(0)).why_not)
