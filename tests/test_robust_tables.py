@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rows import record
 
 from qinn_bench.report.best_rows import p_worse
+from qinn_bench.report.figure_style import line_handles, pens, pens_of
 from qinn_bench.report.latex import latex
 from qinn_bench.report.numbers import bounded, number
 from qinn_bench.report.study_table import table
@@ -117,3 +118,14 @@ def test_bold_are_all_that_are_not_worse():
     made = table(records, ["swd", "seeds"])
     assert {line.model for line in made.rows if line.entries[1].best} == {"best", "close"}
     assert any("not worse than it at 5 %" in note for note in made.footnotes)
+
+
+def test_a_colour_belongs_to_a_row_whichever_others_are_drawn():
+    rows = [f"row {i}" for i in range(20)]
+    places = {row: at for at, row in enumerate(rows)}
+    every = dict(zip(rows, pens_of(rows, places), strict=True))
+    for chosen in ([rows[7]], rows[3:12:2], rows[::-1]):
+        assert pens_of(chosen, places) == [every[row] for row in chosen]
+        lines = line_handles(chosen, places)
+        assert [line.get_color() for line in lines] == [every[row][0] for row in chosen]
+    assert pens_of(rows) == pens(20) and pens_of([]) == []
