@@ -13,6 +13,8 @@ from qinn_bench.values import Budget, Cell, Certificate, Estimate, Record, Use, 
 KINDS: dict[str, dict[str, str]] = {
     "nll": {"unit": "nats", "better": "lower"},
     "swd": {"unit": "sd", "better": "lower"},
+    "w1_m_ll": {"unit": "sd", "better": "lower"},
+    "c2st": {"unit": "AUC", "better": "lower"},
     "shorth_width": {"unit": "GeV", "better": "none"},
 }
 CELL = Cell(

@@ -93,7 +93,13 @@ def test_run_resume_and_render(study, tmp_path, capsys):
         assert main(["table", str(study), "--results", str(results), "--format", style]) == 0
         assert "spline" in capsys.readouterr().out
     assert main(["figure", str(study), "--results", str(results)]) == 0
-    assert all(Path(line).stat().st_size > 1000 for line in capsys.readouterr().out.split())
+    every = capsys.readouterr().out.split()
+    assert all(Path(line).stat().st_size > 1000 for line in every)
+    kept = {path: Path(path).read_bytes() for path in every}
+    assert main(["figure", str(study), "--results", str(results), "-m", "spline_inn", "-s", "0"]) == 0
+    some = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert some and not set(some) & set(every), "figures of a part do not replace those of all"
+    assert all(Path(path).read_bytes() == content for path, content in kept.items())
 
 
 def test_a_cell_gives_the_same_bits_alone_or_beside_another(study, tmp_path):

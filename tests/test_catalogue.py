@@ -67,9 +67,11 @@ def test_every_column_of_ours_has_a_heading_and_a_meaning():
 
 def test_a_star_stands_for_an_observable():
     column = catalogue.column_of("w1_m_ll")
-    assert column is not None and (column.name, column.short, column.shown) == ("w1_m_ll", "W₁ m_ll", False)
-    assert catalogue.column_of("w1_mean").shown and catalogue.column_of("nothing") is None
+    assert column is not None and (column.name, column.short, column.shown) == ("w1_m_ll", "raw W₁ m_ll", False)
+    assert catalogue.column_of("clipped_w1_mean").shown and not catalogue.column_of("w1_mean").shown
+    assert catalogue.column_of("nothing") is None
     assert (catalogue.stem_of("w1_m_ll"), catalogue.stem_of("w1_mean"), catalogue.stem_of("nll")) == ("w1_", "", "")
+    assert catalogue.stem_of("clipped_w1_m_ll") == "clipped_w1_" and catalogue.measure_of("w1_m_ll").name == "w1"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def loaded(arguments):
     ("old", "new", "said"),
     [
         ('"swd", "w1"', '"swd", "w11"', "no metric is called 'w11'; there are: "),
-        ('"w1_m_ll"', '"w1_mll"', "no column is called 'w1_mll'; there are: "),
+        ('"clipped_w1_m_ll"', '"clipped_w1_mll"', "no column is called 'clipped_w1_mll'; there are: "),
         ("uploads = 7", "upload = 7", "model 'qinn' has no knob 'upload'; there are: "),
         ('model = "spline_inn"', 'model = "spline"', "no model is called 'spline'; there are: "),
         ('data = ["zjets"]', 'data = ["zjet"]', "no data is called 'zjet'; there are: "),
@@ -221,7 +223,7 @@ def test_third_parties_are_asked_only_for_what_is_not_ours(monkeypatch):
 
     def found(kind, name):
         asked.append(name)
-        theirs = SimpleNamespace(METRICS=(replace(ours, name="theirs", short="", meaning=""),))
+        theirs = SimpleNamespace(METRICS=(replace(ours, name="theirs", columns=()),))
         return theirs if name == "theirs" else find(kind, name)
 
     monkeypatch.setattr(registry, "find", found)

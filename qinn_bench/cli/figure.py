@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write, for each data set, the observables against the truth and the loss curves; print the paths.
 
-    Controls are left out unless the filters keep nothing else. Published records have no samples and are refused.
+    Controls are left out unless the filters keep nothing else; figures of some rows or seeds have names of their own.
+    Published records have no samples and are refused.
     """
     if options.records:
         raise Refused(f"{options.records} holds no samples, which figures are drawn from; leave --records out")
@@ -36,6 +37,12 @@ def run(options: argparse.Namespace) -> int:
     if not drawn:
         raise Refused(f"'{selection.study.name}' has nothing to draw: no samples to compare and no curves of training")
     for (data, kind), figure in drawn.items():
-        for path in figure_style.save(figure, folder / file_name(f"{data}_{kind}")):
+        for path in figure_style.save(figure, folder / file_name(f"{data}_{kind}{_choice(options)}")):
             print(path)
     return 0
+
+
+def _choice(options: argparse.Namespace) -> str:
+    """What a part of the rows or seeds adds to the names of its figures, so that those of all rows stay."""
+    chosen = [*options.model, *(f"seed {seed}" for seed in options.seed)]
+    return f"_{'_'.join(chosen)}" if chosen else ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from numpy.typing import NDArray
 from qinn_bench.files import read_arrays, read_bytes, short
 from qinn_bench.values import Array, Refused
 
+EXACT_WHOLE = 2**53
+"""Up to here every whole number is a float64."""
 SEPARATORS = ",;\t"
 EXACT: dict[str, Any] = {} if int(pd.__version__.partition(".")[0]) >= 3 else {"float_precision": "round_trip"}
 """With which pandas reads a number as Python does; since version 3 it always does."""
@@ -26,7 +31,7 @@ class FileTable:
     """The columns of a file.
 
     `rows` ``(n, dim)`` are NaN in a column that does not hold numbers; `odd` says of each column why it cannot be
-    taken, as it holds something else or has no name.
+    taken, as it holds something else or has no name. `place` says where in the file a row is, counted from 0.
 
     Example:
         >>> FileTable(("pt", "name"), np.array([[50.0, np.nan]]), ("", "text")).names
@@ -36,6 +41,7 @@ class FileTable:
     names: tuple[str, ...]
     rows: Array
     odd: tuple[str, ...]
+    place: Callable[[int], str] = lambda row: f"row {row + 1}"
 
 
 def read_table(path: Path) -> FileTable:
@@ -78,16 +84,31 @@ def _read_text(path: Path) -> FileTable:
                 low_memory=False,
             )
     except pd.errors.ParserWarning:
+        about = ", which is a comment" if names[0].startswith("#") else ""
         raise Refused(
-            f"{path} is no table in CSV: its rows have more values than the {len(names)} names of its first line"
+            f"{path} is no table in CSV: its rows have more values than the {len(names)} names of its first line{about}"
         ) from None
     except (ValueError, OverflowError) as error:  # Of pandas and of UTF-8.
         raise Refused(f"{path} is no table in CSV: {short(error)}") from None
+    if names[0].startswith("#") and not all(map(_is_number, names)) and _is_comment(frame):
+        raise Refused(f"{path} begins with the comment '{short(head)}'; a line of names was expected first")
     if all(map(_is_number, names)):
         raise Refused(f"{path} begins with the numbers {', '.join(names)[:60]}; a line of names was expected")
     table = _of_frame(tuple(name or f"#{i + 1}" for i, name in enumerate(names)), frame)
     odd = (one if name else "has no name in the first line" for name, one in zip(names, table.odd, strict=True))
-    return replace(table, odd=tuple(odd))
+    return replace(table, odd=tuple(odd), place=partial(_line_of, content.decode("utf-8-sig"), separator))
+
+
+def _is_comment(frame: pd.DataFrame) -> bool:
+    """Whether the first line below the names holds no number, as names do."""
+    return len(frame) > 0 and not any(_is_number(str(value)) for value in frame.iloc[0])
+
+
+def _line_of(text: str, separator: str, row: int) -> str:
+    """The line of a text in CSV that a row ends in; empty lines are no rows, and a quoted value may have several."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    rows = (reader.line_num for fields in reader if len(fields) > 1 or "".join(fields).strip())
+    return f"line {next(islice(rows, row + 1, None), row + 2)}"
 
 
 def _is_number(text: str) -> bool:
@@ -118,8 +139,17 @@ def _of_frame(names: tuple[str, ...], frame: pd.DataFrame) -> FileTable:
         number = number and not pd.api.types.is_complex_dtype(kind)
         number = number or not len(column)
         columns.append(column.to_numpy(np.float64, na_value=np.nan) if number else np.full(len(column), np.nan))
-        odd.append("" if number else f"holds {_what(column)}, no numbers")
+        whole = number and pd.api.types.is_integer_dtype(kind)
+        text = "" if number else f"holds {_what(column)}, no numbers"
+        odd.append(_rounded(column.dropna().to_numpy()) if whole else text)
     return FileTable(names, np.column_stack(columns) if columns else np.zeros((len(frame), 0)), tuple(odd))
+
+
+def _rounded(values: NDArray[Any]) -> str:
+    """Why whole numbers cannot be taken: one of them has more digits than a float64 holds; empty if none has."""
+    large = map(int, values[np.abs(values.astype(np.float64)) >= EXACT_WHOLE])
+    lost = next((x for x in large if int(float(x)) != x), None)
+    return "" if lost is None else f"holds {lost}, beyond 2^53, of which a float64 would lose digits"
 
 
 def _what(column: pd.Series) -> str:
@@ -136,16 +166,17 @@ def _read_npz(path: Path) -> FileTable:
         if array.dtype.kind not in "fiu":
             raise Refused(f"{path}: array '{name}' is of type {array.dtype}; numbers were expected")
     if len(arrays) == 1 and (only := next(iter(arrays.values()))).ndim == 2:
-        return _of_array(tuple(f"x{i}" for i in range(only.shape[1])), only)
+        return _of_arrays(tuple(f"x{i}" for i in range(only.shape[1])), list(only.T))
     lengths = {array.shape for array in arrays.values()}
     if len(lengths) != 1 or len(next(iter(lengths))) != 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise Refused(f"{path} has the arrays {shapes[:200] or 'none'}; one (n, dim) or several (n,) were expected")
-    return _of_array(tuple(arrays), np.column_stack(list(arrays.values())))
+    return _of_arrays(tuple(arrays), list(arrays.values()))
 
 
-def _of_array(names: tuple[str, ...], rows: NDArray[np.generic]) -> FileTable:
-    return FileTable(names, np.ascontiguousarray(rows, dtype=np.float64), ("",) * len(names))
+def _of_arrays(names: tuple[str, ...], columns: Sequence[NDArray[Any]]) -> FileTable:
+    odd = tuple(_rounded(column) if column.dtype.kind in "iu" else "" for column in columns)
+    return FileTable(names, np.column_stack([column.astype(np.float64) for column in columns]), odd)
 
 
 ENDINGS: dict[str, Callable[[Path], FileTable]] = {

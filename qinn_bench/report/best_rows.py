@@ -84,5 +84,4 @@ def _student(behind: Array, within: float) -> float:
         return float(mean <= 0)
     if between == 0:
         return float(ndtr(-mean / error))
-    freedom = (n - 1) * (error / between) ** 4
-    return float(stdtr(freedom, -mean / error))
+    return float(stdtr(n - 1, -mean / error))

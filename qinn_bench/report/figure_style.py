@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from math import ceil
 from pathlib import Path
@@ -95,9 +95,17 @@ def pens(n: int) -> list[tuple[str, Any]]:
     return [(colour, DASHES[i // len(PALETTE) % len(DASHES)]) for i, colour in enumerate(colours)]
 
 
-def line_handles(labels: Sequence[str]) -> list[Line2D]:
+def pens_of(labels: Sequence[str], places: Mapping[str, int] | None = None) -> list[tuple[str, Any]]:
+    """The pen of each label by its place, so that a part of the rows looks as it does among all; in order without."""
+    known = places or {}
+    at = [known.get(label, i) for i, label in enumerate(labels)]
+    every = pens(max(at, default=0) + 1)
+    return [every[i] for i in at]
+
+
+def line_handles(labels: Sequence[str], places: Mapping[str, int] | None = None) -> list[Line2D]:
     """A line in the pen of each label, for a legend."""
-    drawn = zip(pens(len(labels)), labels, strict=True)
+    drawn = zip(pens_of(labels, places), labels, strict=True)
     return [Line2D([], [], color=colour, linestyle=dash, label=words(label)) for (colour, dash), label in drawn]
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Literal, get_args
 
 from qinn_bench.report.numbers import number
-from qinn_bench.report.table_value import BOX, Entry, Heading, Line, Table, nested, section
+from qinn_bench.report.table_value import BOX, Entry, Heading, Hint, Line, Table, nested, section
 from qinn_bench.statistics.outlying import Quartiles
 
 Font = Literal["tiny", "scriptsize", "footnotesize", "small", "normalsize"]
@@ -69,7 +69,8 @@ def latex(table: Table, page: Page = Page(), label: str = "") -> str:
     """The table for a paper, no wider than its page and as long as it likes.
 
     The packages that it needs are named in its first line. Columns that do not fit stand in a second block under the
-    same caption. `label` is what ``\\ref`` finds it by; it is made from the title where none is given.
+    same caption; hints to commands are left out. `label` is what ``\\ref`` finds it by; it is made from the title
+    where none is given.
     """
     blocks = list(_blocks(table, page))
     packages = ["booktabs", "longtable", "array", "amssymb", *["pdflscape"] * page.landscape]
@@ -83,7 +84,8 @@ def latex(table: Table, page: Page = Page(), label: str = "") -> str:
     for at, block in enumerate(blocks):
         lines += [r"\addtocounter{table}{-1}"] * (at > 0)
         lines += _longtable(table, block, page, caption if at == 0 else "", remarked=at == 0)
-    lines += [r"\raggedright\sloppy", *(rf"{_prose(note)}\par" for note in _notes(table)), r"\endgroup"]
+    notes = [note for note in _notes(table) if not isinstance(note, Hint)]
+    lines += [r"\raggedright\sloppy", *(rf"{_prose(note)}\par" for note in notes), r"\endgroup"]
     lines += [r"\end{landscape}"] * page.landscape
     return "\n".join(lines) + "\n"
 

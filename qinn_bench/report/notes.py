@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qinn_bench.report.study_columns import meaning_of
 from qinn_bench.report.study_rows import Group, is_truth
-from qinn_bench.report.table_value import BY_MASS, FLAGGED, Heading, Line
+from qinn_bench.report.table_value import BY_MASS, FLAGGED, Heading, Hint, Line
 from qinn_bench.statistics.outlying import Quartiles
 from qinn_bench.values import Control, Estimate
 
@@ -20,8 +20,9 @@ CONTROLS: dict[Control, str] = {
 
 CHAOS = (
     "Training is chaotic to rounding: on another machine or with other versions of libraries the same seeds give other "
-    "digits, and now and then another certificate; whether two runs agree within their errors says qinn-bench agree."
+    "digits, and now and then another certificate."
 )
+AGREE = Hint("Whether two runs agree within their errors says qinn-bench agree.")
 
 
 def notes_on(
@@ -46,6 +47,7 @@ def _legend(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
         "scatter over seeds and from the finite samples; units in brackets.",
         "Columns: " + "; ".join(f"{h.title}: {said}" for h in header if (said := meaning_of(h.name))) + ".",
         CHAOS,
+        AGREE,
     ]
     if any(isinstance(entry.content, Quartiles) for entry in entries):
         notes.append(
@@ -53,10 +55,8 @@ def _legend(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
             "the largest is ten times the median, so that a mean would be the number of one seed."
         )
     if any(entry.beyond for entry in entries):
-        notes.append(
-            "> 1e6: one row that is far out makes the number, which says no more than that; all digits with --format "
-            "json."
-        )
+        notes.append("> 1e6: one row that is far out, or a few, make the number, which says no more than that.")
+        notes.append(Hint("All digits are in --format json and csv."))
     if any(entry.mark for entry in entries):
         notes.append(
             "Certificate of the likelihood, the worst over the seeds: ✓ passed, ✗ failed (do not believe the number), "
@@ -118,10 +118,8 @@ def _uncontrolled_notes(groups: Sequence[Group]) -> list[str]:
     not_run = dict.fromkeys(g.row for g in uncontrolled if g.records[0].cell.backend != "none")
     notes = []
     if not_run:
-        notes.append(
-            f"Without controls: {', '.join(not_run)}; what their circuits contribute is not shown (controls = true in "
-            "the study)."
-        )
+        notes.append(f"Without controls: {', '.join(not_run)}; what their circuits contribute is not shown.")
+        notes.append(Hint("Controls are run where a study says controls = true."))
     if without:
         notes.append(
             f"Without controls: {', '.join(without)}; no control can replace circuits that are no CircuitLayer and "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +39,14 @@ def figures_of(selection: Selection, results: Path, single: Sequence[str] = ()) 
         records = [record for record in finished if not record.control_of] or finished
         if not records:
             raise Refused(f"'{selection.study.name}' has no finished cell on {drawn.data.name} yet; run it first")
-        figures = _drawn(drawn.data, records, results, single)
+        figures = _drawn(drawn.data, records, results, single, selection.places)
         made |= {(name, kind): figure for kind, figure in figures.items()}
     return made
 
 
-def _drawn(data: Dataset, records: Sequence[Record], results: Path, single: Sequence[str]) -> dict[str, Figure]:
+def _drawn(
+    data: Dataset, records: Sequence[Record], results: Path, single: Sequence[str], places: Mapping[str, int]
+) -> dict[str, Figure]:
     known = {plot.name for plot in data.plots}
     if wrong := set(single) - known:
         raise Refused(f"{data.name} has no observable '{wrong.pop()}'; there are: {', '.join(sorted(known))}")
@@ -59,10 +61,10 @@ def _drawn(data: Dataset, records: Sequence[Record], results: Path, single: Sequ
     pooled = {row: np.concatenate(parts) for row, parts in samples.items() if _compared(row, records)}
     made: dict[str, Figure] = {}
     if data.plots and pooled:
-        made[OBSERVABLES] = study_figures.observables_figure(data, pooled, [plot.name for plot in data.plots])
-    made |= {name: study_figures.observable_figure(data, pooled, name) for name in single}
+        made[OBSERVABLES] = study_figures.observables_figure(data, pooled, [plot.name for plot in data.plots], places)
+    made |= {name: study_figures.observable_figure(data, pooled, name, places) for name in single}
     if curves:
-        made[LOSSES] = study_figures.loss_figure(curves)
+        made[LOSSES] = study_figures.loss_figure(curves, places)
     return made
 
 

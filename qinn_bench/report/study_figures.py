@@ -16,19 +16,24 @@ from numpy.typing import NDArray
 
 from qinn_bench.dataset import Dataset, Observable
 from qinn_bench.metrics.histograms import counts, ratio
-from qinn_bench.report.figure_style import BAND, COLUMN, PAGE, STYLE, TRUTH, even, line_handles, pens, words
+from qinn_bench.report.figure_style import BAND, COLUMN, PAGE, STYLE, TRUTH, even, line_handles, pens_of, words
 from qinn_bench.values import Array, Refused
 
+Places = Mapping[str, int] | None
+Pens = Sequence[tuple[str, Any]]
 CELL, FEWEST = 2.8, 25
 FAR = 1e30
 """A loss beyond is one of a training that went astray, and is not drawn."""
 ZOOMS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-def observables_figure(data: Dataset, samples: Mapping[str, Array], names: Sequence[str]) -> Figure:
+def observables_figure(
+    data: Dataset, samples: Mapping[str, Array], names: Sequence[str], places: Places = None
+) -> Figure:
     """A page with a panel for each named observable: the truth (test rows) and every model, and their ratios.
 
-    `samples` maps the label of each model to its physical rows ``(n, dim)``.
+    `samples` maps the label of each model to its physical rows ``(n, dim)``, `places` to its place among all rows of
+    the study, which its colour belongs to.
 
     Raises:
         Refused: an observable that the data set does not have, or no observables.
@@ -36,19 +41,19 @@ def observables_figure(data: Dataset, samples: Mapping[str, Array], names: Seque
     plots = [_plot(data, name) for name in names]
     if not plots:
         raise Refused(f"a figure of no observables was asked for; '{data.name}' has: {_known(data)}")
-    return _page(data, samples, plots, PAGE, min(3, len(plots)))
+    return _page(data, samples, plots, PAGE, min(3, len(plots)), places)
 
 
-def observable_figure(data: Dataset, samples: Mapping[str, Array], name: str) -> Figure:
+def observable_figure(data: Dataset, samples: Mapping[str, Array], name: str, places: Places = None) -> Figure:
     """One observable at the width of a column: the truth and every model, and their ratios.
 
     Raises:
         Refused: an observable that the data set does not have.
     """
-    return _page(data, samples, [_plot(data, name)], COLUMN, 1)
+    return _page(data, samples, [_plot(data, name)], COLUMN, 1, places)
 
 
-def loss_figure(curves: Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]) -> Figure:
+def loss_figure(curves: Mapping[str, Sequence[Mapping[str, NDArray[Any]]]], places: Places = None) -> Figure:
     """Training and validation loss against the step, side by side on one scale; each seed a thin line.
 
     `curves` maps the label of each model to the arrays of its seeds: ``curve_step``, ``curve_train``, ``curve_valid``.
@@ -57,7 +62,7 @@ def loss_figure(curves: Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]) -> F
         figure = Figure(figsize=(PAGE, 2.7), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True, sharex=True)
         for axes, key, title in ((left, "curve_train", "training"), (right, "curve_valid", "validation")):
-            for (colour, dash), seeds in zip(pens(len(curves)), curves.values(), strict=True):
+            for (colour, dash), seeds in zip(pens_of(list(curves), places), curves.values(), strict=True):
                 for seed in seeds:
                     axes.plot(seed["curve_step"], seed[key], color=colour, linestyle=dash, linewidth=0.7, alpha=0.85)
             axes.set_xlabel("step")
@@ -65,7 +70,7 @@ def loss_figure(curves: Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]) -> F
             axes.margins(x=0)
         left.set_ylim(*_loss_range([seed for seeds in curves.values() for seed in seeds]))
         right.tick_params(labelleft=True)
-        handles = line_handles(list(curves))
+        handles = line_handles(list(curves), places)
         figure.legend(handles=handles, loc="outside upper center", ncols=even(len(handles), 5))
     return figure
 
@@ -81,17 +86,22 @@ def _plot(data: Dataset, name: str) -> Observable:
     return chosen
 
 
-def _handles(labels: Sequence[str]) -> list[Artist]:
-    return [Patch(facecolor=BAND, edgecolor=TRUTH, label="truth"), *line_handles(labels)]
+def _handles(labels: Sequence[str], places: Places) -> list[Artist]:
+    return [Patch(facecolor=BAND, edgecolor=TRUTH, label="truth"), *line_handles(labels, places)]
 
 
 def _page(
-    data: Dataset, samples: Mapping[str, Array], plots: Sequence[Observable], width: float, columns: int
+    data: Dataset,
+    samples: Mapping[str, Array],
+    plots: Sequence[Observable],
+    width: float,
+    columns: int,
+    places: Places,
 ) -> Figure:
     """A histogram with its ratio below for each observable, in cells of equal size below a legend; sizes in inches."""
     truth = data.observables(data.test)
     generated = [data.observables(rows) for rows in samples.values()]
-    handles = _handles(list(samples))
+    handles, drawn = _handles(list(samples), places), pens_of(list(samples), places)
     across = even(len(handles), 2 if width < PAGE else 5)
     cell = CELL if width < PAGE else 0.85 * CELL
     height = cell * ceil(len(plots) / columns) + 0.17 * ceil(len(handles) / across) + 0.12
@@ -103,8 +113,8 @@ def _page(
             bottom = cell * (ceil(len(plots) / columns) - line - 1)
             upper, lower = _axes(figure, column * width / columns, bottom, width / columns, cell)
             true, models = counts(truth[plot.name], plot), [counts(sample[plot.name], plot) for sample in generated]
-            _draw_shares(upper, plot, true, models)
-            _draw_ratios(lower, plot, true, models)
+            _draw_shares(upper, plot, true, models, drawn)
+            _draw_ratios(lower, plot, true, models, drawn)
     return figure
 
 
@@ -118,12 +128,12 @@ def _axes(figure: Figure, left: float, bottom: float, width: float, height: floa
     return upper, figure.add_axes((low[0], low[1], low[2], low[3]), sharex=upper)
 
 
-def _draw_shares(axes: Axes, plot: Observable, truth: Array, models: Sequence[Array]) -> None:
+def _draw_shares(axes: Axes, plot: Observable, truth: Array, models: Sequence[Array], pens: Pens) -> None:
     """Shares of the events in each bin."""
     edges, shares = _edges(plot), _share(truth)
     axes.stairs(shares, edges, fill=True, color=BAND)
     axes.stairs(shares, edges, color=TRUTH, linewidth=0.8)
-    for (colour, dash), model in zip(pens(len(models)), models, strict=True):
+    for (colour, dash), model in zip(pens, models, strict=True):
         axes.stairs(_share(model), edges, color=colour, linestyle=dash, baseline=None)
     axes.set_ylabel(words(f"fraction / {_bin_width(plot)}", math=True))
     axes.tick_params(labelbottom=False)
@@ -136,7 +146,7 @@ def _draw_shares(axes: Axes, plot: Observable, truth: Array, models: Sequence[Ar
         axes.ticklabel_format(axis="y", scilimits=(-3, 3), useMathText=True)
 
 
-def _draw_ratios(axes: Axes, plot: Observable, truth: Array, models: Sequence[Array]) -> None:
+def _draw_ratios(axes: Axes, plot: Observable, truth: Array, models: Sequence[Array], pens: Pens) -> None:
     """Model over truth with the error of the model as a band in its colour, and that of the truth in grey.
 
     Only where the truth has 25 events or more; elsewhere the ratio would show nothing but their scatter.
@@ -146,7 +156,7 @@ def _draw_ratios(axes: Axes, plot: Observable, truth: Array, models: Sequence[Ar
     axes.stairs(1 + error, edges, baseline=1 - error, fill=True, color=BAND)
     axes.axhline(1, color=TRUTH, linewidth=0.8)
     ratios = [[np.where(clear, end, np.nan) for end in ratio(truth, model)] for model in models]
-    for (colour, dash), (middle, low, high) in zip(pens(len(models)), ratios, strict=True):
+    for (colour, dash), (middle, low, high) in zip(pens, ratios, strict=True):
         axes.stairs(high, edges, baseline=low, fill=True, color=colour, alpha=0.2, linewidth=0)
         axes.stairs(middle, edges, color=colour, linestyle=dash, linewidth=0.9, baseline=None)
     half = _zoom([middle[clear] for middle, _, _ in ratios])

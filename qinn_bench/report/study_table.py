@@ -25,7 +25,7 @@ from qinn_bench.report.study_columns import (
     title_of,
 )
 from qinn_bench.report.study_rows import Group, groups_of
-from qinn_bench.report.table_value import BY_MASS, FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Line, Table
+from qinn_bench.report.table_value import BY_MASS, FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Hint, Line, Table
 from qinn_bench.statistics.outlying import summary
 from qinn_bench.values import Estimate, Record, Refused, Status
 
@@ -64,7 +64,7 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None, title
     if absent and columns:
         notes.append(f"Left out, as no record has them: {', '.join(absent)}.")
     if not columns and (more := others(records, kept)):
-        notes.append(f"More was measured, to be had with --columns: {', '.join(more)}.")
+        notes.append(Hint(f"More was measured, to be had with --columns: {', '.join(more)}."))
     return Table(f"Study {studies}: {title}" if title else f"Study {studies}", header, tuple(lines), tuple(notes))
 
 

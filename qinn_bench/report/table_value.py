@@ -30,6 +30,15 @@ BY_MASS = "≈"
 """The mark, beside that of the certificate, of a likelihood that rests on a measured mass."""
 
 
+class Hint(str):
+    """A note that says which command or option shows more; a table for a paper leaves it out.
+
+    Example:
+        >>> Hint("all digits with --format json").upper()
+        'ALL DIGITS WITH --FORMAT JSON'
+    """
+
+
 @dataclass(frozen=True)
 class Heading:
     """A column: the name to ask for it by, its title, and the unit of its numbers.

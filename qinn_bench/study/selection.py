@@ -39,6 +39,8 @@ EVERY = Filters()
 class Selection:
     """A study, its data sets, those of its cells that the filters keep, and files that are no records.
 
+    `rows` are all rows of the study in their order, whatever the filters keep: without the truth, controls last.
+
     Example:
         >>> from qinn_bench.study.study_files import load_study
         >>> path = Path("results/published/quick.jsonl.gz")
@@ -52,6 +54,12 @@ class Selection:
     drawn: list[Drawn]
     cells: list[CellStanding]
     odd: list[store.UnreadableRecord]
+    rows: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The place of each row among all rows of the study."""
+        return {row: at for at, row in enumerate(self.rows)}
 
     @property
     def records(self) -> list[Record]:
@@ -105,7 +113,9 @@ def select(study: Study, results: Path, filters: Filters = EVERY, records: Path 
     cells = progress.standings(grid.slots(study, drawn, matched.read(results, study.name)), drawn, known)
     kept = [one for one in cells if keeps(filters, _named(one))]
     _check_kept(study, [one.slot.row for one in cells], kept)
-    return Selection(study, drawn, kept, odd)
+    others = sorted((one.slot for one in cells), key=lambda slot: bool(slot.cell.control))
+    rows = tuple(dict.fromkeys(slot.row for slot in others if slot.cell.model.name != "truth"))
+    return Selection(study, drawn, kept, odd, rows)
 
 
 def chosen(study: Study, orders: Sequence[Order], filters: Filters) -> list[Order]:

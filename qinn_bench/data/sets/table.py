@@ -99,10 +99,10 @@ def _chosen(where: str, table: FileTable, columns: str, max_rows: int) -> FileTa
     if bad.any():
         at, i = (int(one) for one in np.argwhere(bad)[0])
         raise Refused(
-            f"{where}: column '{names[i]}' is {rows[at, i]:g} in row {at + 1}, the first of {int(bad.sum())} such "
+            f"{where}: column '{names[i]}' is {rows[at, i]:g} in {table.place(at)}, the first of {int(bad.sum())} such "
             "values; every value has to be a finite number"
         )
-    return FileTable(names, rows, ("",) * len(names))
+    return FileTable(names, rows, ("",) * len(names), table.place)
 
 
 def _named(where: str, known: tuple[str, ...], text: str) -> tuple[int, ...]:
@@ -124,7 +124,8 @@ def _logs(where: str, table: FileTable, log: str) -> tuple[int, ...]:
         if not (values > 0).all():
             at = int(np.argmin(values > 0))
             raise Refused(
-                f"{where}: the logarithm of '{table.names[i]}' was asked for, which is {values[at]:g} in row {at + 1}"
+                f"{where}: the logarithm of '{table.names[i]}' was asked for, which is {values[at]:g} in "
+                f"{table.place(at)}"
             )
     return logs
 
