@@ -193,7 +193,7 @@ def test_a_mass_may_be_known_whatever_it_is():
 
 @pytest.mark.slow
 def test_fresh_draws_of_a_fixed_schedule_are_unbiased():
-    """With the scatter of its own draws as the reason to stop, the mean of z is -0.7 here."""
+    """Draws that end when their own scatter looks small end early where they missed the large weights."""
     thin = Proposal(np.ones(1), np.zeros((1, 3)), 0.75 * np.eye(3)[None], np.array([6.0]))
 
     def log_density(x):

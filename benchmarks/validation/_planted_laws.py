@@ -213,7 +213,7 @@ def _box(dim: int) -> tuple[Callable[[Rows], Rows], Callable[[int, np.random.Gen
 
 def _funnel(dim: int) -> tuple[Callable[[Rows], Rows], Callable[[int, np.random.Generator], Rows]]:
     def log_density(x: Rows) -> Rows:
-        first, scale = x[:, 0], np.exp(x[:, :1] / 2)
+        first, scale = x[:, 0], np.exp(x[:, :1].clip(-200, 200) / 2)
         return stats.norm.logpdf(first) + stats.norm.logpdf(x[:, 1:], scale=scale).sum(1)
 
     def draw(n: int, rng: np.random.Generator) -> Rows:

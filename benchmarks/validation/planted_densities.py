@@ -131,4 +131,4 @@ def _bias(before: Sequence[Audit], after: Sequence[Audit]) -> list[str]:
             f"{np.mean(z):.2f} ± {np.std(z) / len(z) ** 0.5:.2f}" if (z := side.get(law)) else "–" for side in scores
         )
         lines.append(markdown_row([law, *told]))
-    return [*lines, "", "Estimates with a proposal of a few components, where few draws carry much of the mass."]
+    return [*lines, "", "A hundred estimates each, with a proposal of a few components and four features."]

@@ -49,13 +49,13 @@ def validation(
     model: Model, cell: Cell, data: Dataset, certificate: Certificate | None, training: Training
 ) -> Estimate | None:
     """What chooses between trials of one model: the negative log-likelihood of validation rows in nats, of physical
-    rows and normalised where the map is not one-to-one, or the best validation loss of a model without a density."""
+    rows and normalised as that of the test rows, or the best validation loss of a model without a density."""
     if not isinstance(model, Density):
         return None if training.best_loss is None else Estimate(value=training.best_loss, better="lower")
     rows = data.valid[:VALIDATED]
     losses = -physical_log_prob(model, data, batch_of(cell.model.name, data, 1, rows), rows)
-    value, known = float(losses.mean()), certificate.mass.value if certificate else None
-    if known and known > 0 and not getattr(model, "one_to_one", False):
+    value, known = float(losses.mean()), certificate.divisor.value if certificate else None
+    if known and known > 0:
         value += float(np.log(known))
     if not np.isfinite(value):
         return Estimate(value=None, note="no finite likelihood of the validation rows")

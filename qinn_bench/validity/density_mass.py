@@ -133,7 +133,8 @@ class Mass:
 
     `effective_share` is Kish's effective sample size over the draws that were used, `effective` that size; `draws`
     counts every evaluation. `tail_index` is the Pareto shape k of the largest weights: above 0.7 neither value nor
-    error means much (arXiv:1507.02646). `at_least` is a lower 97.5 % bound that holds whatever the tail, from clipped
+    error means much (arXiv:1507.02646), unless what that tail holds beyond the largest weight, `unseen`, is small, as
+    that of weights that are all alike. `at_least` is a lower 97.5 % bound that holds whatever the tail, from clipped
     weights. `undefined` is the share of draws at which the density is no number. `rows` are draws from the normalised
     density (by resampling), ``(m, dim)``. `weights` ``(n,)`` are those of the draws, which are of `proposal`.
 
@@ -152,6 +153,7 @@ class Mass:
     at_least: float
     undefined: float
     rows: Array
+    unseen: float = np.inf
     weights: Array = field(default_factory=lambda: np.empty(0))
     proposal: Proposal | None = None
 
@@ -245,6 +247,7 @@ def _summary(weights: Array, undefined: float, rows: Array) -> Mass:
         at_least=float(clipped.mean()) - Z95 * _standard_error(clipped),
         undefined=undefined,
         rows=rows,
+        unseen=float(weights.max()) / (n * (1 - tail_index)) if tail_index < 1 else np.inf,
         weights=weights,
     )
 

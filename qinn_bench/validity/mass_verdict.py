@@ -13,6 +13,8 @@ HEAVIEST_TAIL = 0.7
 """Pareto shape of the weights above which importance sampling is unreliable at any sample size (arXiv:1507.02646)."""
 LEAST_EFFECTIVE = 400
 """Effective draws below which one draw may carry more than 1/20 of the mass, so that no error can be trusted."""
+UNSEEN = 0.003
+"""Mass beyond the largest weight that a tail may hold, however heavy: a tenth of the tolerance."""
 UNDEFINED = 0.001
 """Share of draws without a value that may be taken as zero: a tenth of the accuracy asked of the mass."""
 APART, SIGMAS = 0.03, 3.0
@@ -60,7 +62,10 @@ def doubts(mass: Mass) -> list[Finding]:
     """Why the draws do not tell the mass; empty where they do."""
     judged = [
         (mass.undefined > UNDEFINED, f"the density is no number at {mass.undefined:.1%} of the draws"),
-        (mass.tail_index > HEAVIEST_TAIL, f"the weights are too heavy-tailed (Pareto k = {mass.tail_index:.2f})"),
+        (
+            mass.tail_index > HEAVIEST_TAIL and mass.unseen > UNSEEN,
+            f"the weights are too heavy-tailed (Pareto k = {mass.tail_index:.2f})",
+        ),
         (mass.effective < LEAST_EFFECTIVE, f"the mass rests on {mass.effective:.0f} effective draws"),
     ]
     return [Finding("undecided", text) for doubt, text in judged if doubt]
