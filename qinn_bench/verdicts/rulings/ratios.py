@@ -71,14 +71,14 @@ def _asked(equivalent: Equivalence, at: int | None) -> tuple[Estimate, Interval,
         return equivalent.rho, equivalent.interval, equivalent.reason
     if not equivalent.per_size:
         return Estimate(value=None), (None, None), equivalent.reason
-    size, value, low, high = min(equivalent.per_size, key=lambda one: abs(math.log(one[0] / at)))
-    if not near(size, at):
-        sizes = ", ".join(f"{one[0]:.0f}" for one in equivalent.per_size)
+    there = min(equivalent.per_size, key=lambda one: abs(math.log(one.size / at)))
+    if not near(there.size, at):
+        sizes = ", ".join(f"{one.size:.0f}" for one in equivalent.per_size)
         return Estimate(value=None), (None, None), f"no ratio at {at}; there are ratios at {sizes}"
-    ends = [f"{word} {end:.3g}" for word, end in (("above", low), ("below", high)) if end is not None]
-    told = f"{value:.3g} times" if value is not None else " and ".join(ends) or "an unknown number of times"
+    ends = [f"{word} {end:.3g}" for word, end in (("above", there.low), ("below", there.high)) if end is not None]
+    told = f"{there.ratio:.3g} times" if there.ratio is not None else " and ".join(ends) or "an unknown number of times"
     said = f"at {at} parameters {equivalent.classical} needs {told} the size"
-    return Estimate(value=value, n=equivalent.rho.n), (low, high), said
+    return Estimate(value=there.ratio, n=equivalent.rho.n), (there.low, there.high), said
 
 
 def ratio_p(effect: Estimate, interval: Interval, stated: float) -> tuple[float | None, float | None]:
@@ -132,7 +132,7 @@ def _controls(records: Sequence[Record], first: str, claim: Claim) -> _InTheWay:
             if claim.at is not None:
                 return _at_one_size(records, own, claim)
             return _InTheWay(f"the {kind} control has no ratio: {equivalent.reason}", can=False)
-        if low is None or low <= 1:
+        if low is None or low < 1 - 1e-9:  # A control of equal sizes that never gets there is shown by "> 1".
             return _InTheWay(f"the {kind} control is not shown to need more parameters")
     return _InTheWay()
 
