@@ -15,6 +15,7 @@ from scipy.interpolate import PchipInterpolator
 from qinn_bench.capacity import curves
 from qinn_bench.capacity.equivalence import ratio
 from qinn_bench.capacity.families import Curve, bounds_of, capacity
+from qinn_bench.capacity.size_ratio import Pair, p_sides
 from qinn_bench.cli.main import main
 from qinn_bench.records import store
 from qinn_bench.values import Certificate, Estimate, Parameters, Refused, Use
@@ -172,6 +173,20 @@ def test_refusals_and_what_is_undefined():
         ratio([family("q")], "q", "inn")
     with pytest.raises(Refused, match="study with sizes"):
         capacity([], "nll")
+
+
+@pytest.mark.parametrize("true", [1.0, 2.0])
+def test_a_stated_ratio_is_seldom_rejected_where_it_is_the_true_one(true):
+    rng, simulations, design = np.random.default_rng(6), 60, validation.DESIGNS["6 even of 10"]
+    both = []
+    for _ in range(simulations):
+        first, second = validation.families(validation.power, np.full(6, true), 0.05, 0.0, design, 5, rng)
+        both.append(p_sides(Pair(*first.arrays, *second.arrays), true))
+    assert np.mean(np.array(both) <= 0.05) <= 0.05
+    first, second = validation.families(validation.power, np.full(6, true), 0.02, 0.0, design, 5, rng)
+    apart = Pair(*first.arrays, *second.arrays)
+    assert p_sides(apart, true * 3)[1] < 0.05 < p_sides(apart, true * 3)[0]
+    assert p_sides(apart, true / 3)[0] < 0.05 < p_sides(apart, true / 3)[1]
 
 
 def within(share, low, high, simulations):

@@ -287,7 +287,7 @@ def run(simulations: int = 4000) -> tuple[str, list[str]]:
     rates = [
         *paired_rates(simulations),
         *crossed_rates(simulations // 8),
-        *truth_rates(simulations // 20),
+        *truth_rates(max(1, simulations // 20)),
         *family_rates(simulations),
         *ranking_rates(simulations),
         *middle_rates(simulations // 4),

@@ -95,6 +95,27 @@ def ratio(families: Sequence[Curve], quantum_family: str, classical_family: str)
     return _ratio(first, second, Pair(*_of(first, common), *_of(second, common)))
 
 
+def p_sides(
+    records: Sequence[Record], quantum_family: str, classical_family: str, metric: str, stated: float, at: float | None
+) -> tuple[float, float]:
+    """The p-values of "the ratio is at most the stated one" and of "it is at least that", each at some size of the
+    quantum family, or at its size `at`; 1 where there is no ratio at all.
+
+    Raises:
+        Refused: what `equivalence` refuses.
+    """
+    by_name = {curve.family: curve for curve in capacity(records, metric)}
+    first, second = by_name[quantum_family], by_name[classical_family]
+    common = [seed for seed in first.seeds if seed in second.seeds]
+    if _undefined(first, second, common):
+        return 1.0, 1.0
+    pair = Pair(*_of(first, common), *_of(second, common))
+    if size_ratio.is_flat(pair.losses) and size_ratio.is_flat(pair.other_losses):
+        return 1.0, 1.0
+    sizes = range(len(pair.sizes)) if at is None else [first.sizes.index(at)]
+    return size_ratio.p_sides(pair.at(sizes), stated)
+
+
 def _ratio(first: Curve, second: Curve, pair: Pair) -> Equivalence:
     shifts = [size_ratio.shift(pair.at([k])) for k in range(len(pair.sizes))]
     per_size = tuple(

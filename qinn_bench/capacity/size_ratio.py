@@ -147,6 +147,34 @@ def _where(grid: Array, values: Array, k: int, level: float) -> float:
     return float(grid[k] + (grid[k + 1] - grid[k]) * (a / (a - b) if a * b < 0 else 0.5))
 
 
+def p_sides(pair: Pair, stated: float) -> tuple[float, float]:
+    """The p-values of "the ratio is at most the stated one" and of "it is at least that" at some size of the first.
+
+    Each is the largest of the sizes' own, so that a small one speaks for all sizes (an intersection-union test),
+    two-sided as a 95 % interval is: Student's t of how much worse the second family is at so many times the size.
+    Beyond its sizes its nearest one is taken, where that errs on the safe side, as more parameters do no worse.
+
+    Example:
+        >>> sizes = np.geomspace(200, 6400, 6)
+        >>> rng = np.random.default_rng(0)
+        >>> first, second = (rng.normal((sizes[:, None] / 200) ** -0.5, 0.01, (6, 5)) for _ in range(2))
+        >>> low, high = p_sides(Pair(sizes[:3], first[:3], sizes, second), 3.0)
+        >>> low > 0.9, high < 0.01
+        (True, True)
+    """
+    there = np.log(pair.other_sizes)
+    at = np.log(pair.sizes) + np.log(stated)
+    theirs, between = _curves(pair, np.clip(at, there[0], there[-1]))
+    excess = theirs - _means(pair.losses)
+    error = np.hypot(_jackknife_error(excess[1:]), between)
+    if not _vary(pair) or not error.all():
+        return 1.0, 1.0
+    score = excess[0] / error
+    most = np.where(at > there[-1] + 1e-9, 1.0, 2 * student.sf(score, pair.seeds - 1))
+    least = np.where(at < there[0] - 1e-9, 1.0, 2 * student.cdf(score, pair.seeds - 1))
+    return min(1.0, float(most.max())), min(1.0, float(least.max()))
+
+
 def p_one_ratio(pair: Pair, ratios: Sequence[float]) -> float:
     """The p-value of "the ratio is the same at all sizes", of ratios ``(k,)`` that were found at each of k > 1 sizes.
 
