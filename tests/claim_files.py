@@ -57,12 +57,17 @@ def duel(a: float, b: float, n: int = 8) -> list[Record]:
 
 
 def grown(
-    family: str, backend: str = "none", controls: dict[str, float] | None = None, exponent: float = 0.5, n: int = 6
+    family: str,
+    backend: str = "none",
+    controls: dict[str, float] | None = None,
+    exponent: float = 0.5,
+    n: int = 6,
+    sizes: tuple[int, ...] = (200, 400, 800, 1600, 3200),
 ) -> list[Record]:
-    """A family at five sizes whose distance falls as a power of the size; `controls` have other factors."""
+    """A family at some sizes whose distance falls as a power of the size; `controls` have other factors."""
     found: list[Record] = []
     for kind, factor in {"": 1.0, **(controls or {})}.items():
-        for size in (200, 400, 800, 1600, 3200):
+        for size in sizes:
             name = f"{family} · {size}"
             extra: dict[str, Any] = {"control": kind, "control_of": name, "role": "control"} if kind else {}
             values = [factor * size**-exponent * (1 + x) for x in around(0.0, n, 0.005, seed=size)]

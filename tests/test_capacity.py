@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rows import built
+from scipy.interpolate import PchipInterpolator
 
 from qinn_bench.capacity import curves
-from qinn_bench.capacity.equivalence import Curve, bounds_of, capacity, ratio
+from qinn_bench.capacity.equivalence import ratio
+from qinn_bench.capacity.families import Curve, bounds_of, capacity
+from qinn_bench.capacity.size_ratio import Pair, p_sides
 from qinn_bench.cli.main import main
 from qinn_bench.records import store
 from qinn_bench.values import Certificate, Estimate, Parameters, Refused, Use
@@ -40,15 +45,41 @@ def test_the_monotone_curve_never_rises():
     assert (np.diff(values) <= 1e-12).all()
 
 
-def test_weights_meet_cubics_in_log_size():
-    at = np.array([250.0, 3000.0, 15_000.0])
-    assert curves.interpolation_weights(SIZES, at) @ np.log(SIZES) ** 3 == pytest.approx(np.log(at) ** 3)
+def test_the_monotone_curve_meets_a_power_law_closer_than_slopes_from_three_sizes():
+    sizes, at = np.geomspace(200, 6400, 6), np.geomspace(210, 6300, 40)
+    errors = [
+        np.abs(drawn(np.log(at)) - validation.power(at)).max()
+        for drawn in (
+            curves.monotone(sizes, validation.power(sizes)[:, None]),
+            PchipInterpolator(np.log(sizes), validation.power(sizes)),
+        )
+    ]
+    assert errors[0] < 0.002 < errors[1]
+
+
+@given(st.lists(st.floats(-50, 50), min_size=3, max_size=8), st.integers(0, 99))
+def test_every_curve_falls_and_stays_among_its_means(means, seed):
+    sizes = np.cumsum(np.random.default_rng(seed).lognormal(3, 1, len(means))) + 1
+    drawn = curves.monotone(sizes, np.array(means)[:, None])(np.linspace(*np.log(sizes[[0, -1]]), 200)[1:-1])
+    assert (np.diff(drawn) <= 1e-9).all() and min(means) - 1e-9 <= drawn.min() and drawn.max() <= max(means) + 1e-9
+
+
+WIDE = validation.WIDE
+SIX = np.geomspace(200, 6400, 6)
 
 
 @pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
 def test_a_known_ratio_is_found(factor):
-    found = ratio([family("q", factor), family("inn")], "q", "inn")
-    assert found.rho.value == pytest.approx(factor, rel=0.1) and not found.censored
+    found = ratio([family("q", factor, sizes=SIX), family("inn", sizes=WIDE)], "q", "inn")
+    assert found.rho.value == pytest.approx(factor, rel=0.1) and not found.censored and found.p_one_ratio > 0.05
+    assert all(at.low < factor * 1.1 and factor / 1.1 < at.high for at in found.per_size)
+
+
+def test_of_equal_ladders_the_ends_are_bounds_and_no_number_is_made_of_them():
+    found = ratio([family("q", 3.0), family("inn")], "q", "inn")
+    assert found.rho.value is None and "no one ratio" in found.reason and found.per_size[-1].bound == "above"
+    assert found.per_size[-1].ratio is None and str(found.per_size[-1]).startswith("> ")
+    assert found.per_size[1].low < 3.0 < found.per_size[1].high
 
 
 @pytest.mark.parametrize(("offset", "side"), [(-20.0, "above"), (20.0, "below")])
@@ -56,6 +87,84 @@ def test_curves_that_never_cross_are_censored(offset, side):
     found = ratio([family("q", offset=offset), family("inn")], "q", "inn")
     assert found.censored == side and found.rho.value is None
     assert (found.interval[0] if side == "above" else found.interval[1]) is not None
+    assert {at.bound for at in found.per_size} == {side}
+
+
+def drawn(quantum, classical, *, sizes=SIX, other=SIX, sd=0.02, seed=0):
+    """The ratio of two laws of size whose five seeds scatter."""
+    noise = sd * np.random.default_rng(seed).normal(size=(2, max(len(sizes), len(other)), 5))
+    first = validation.curve("q", sizes, quantum(sizes)[:, None] + noise[0, : len(sizes)])
+    return ratio(
+        [first, validation.curve("inn", other, classical(other)[:, None] + noise[1, : len(other)])], "q", "inn"
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_curves_that_cross_have_no_one_ratio(seed):
+    """Exponents of .25 and .5: the ratio falls from 2.24 at 200 to 0.40 at 6400."""
+
+    def quantum(p):
+        return 15 + 2 * (p / 1000) ** -0.25
+
+    def classical(p):
+        return 15 + 2 * (p / 1000) ** -0.5
+
+    true = (SIX / 1000) ** -0.5
+    found = drawn(quantum, classical, seed=seed)
+    assert found.rho.value is None and found.p_one_ratio < 0.05 and found.interval[0] < 0.45 and found.interval[1] > 2.1
+    for at, ratio_there in zip(found.per_size, true, strict=True):
+        assert (at.low or 0) < ratio_there * 1.1 and ratio_there / 1.1 < (at.high or np.inf)
+        assert at.low is None or at.high is None or at.high > at.low * 1.005, "no width is zero"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_family_that_saturates_is_said_not_to_reach_the_other(seed):
+    found = drawn(validation.power, lambda p: validation.power(np.minimum(p, 800)), seed=seed)
+    assert found.rho.value is None and found.interval[1] is None
+    for at in found.per_size[3:]:
+        assert at.bound == "above" and at.ratio is None and at.low == pytest.approx(6400 / at.size, rel=1e-6)
+        assert str(at).startswith("> ")
+    assert found.per_size[1].low < 1 < (found.per_size[1].high or np.inf)
+
+
+@pytest.mark.parametrize("other", [SIX, WIDE], ids=["equal", "wide"])
+def test_a_ratio_of_one_half_below_and_three_above_is_no_one_ratio(other):
+    def quantum(p):
+        return validation.power(p * np.where(p < 600, 0.5, np.where(p > 1500, 3.0, 1.2)))
+
+    for seed in range(4):
+        found = drawn(quantum, validation.power, other=other, seed=seed)
+        assert found.rho.value is None and found.p_one_ratio < 0.05
+        assert (found.per_size[1].high or np.inf) < 0.7 and found.per_size[4].low > 1.5
+
+
+def test_two_flat_families_have_no_ratio():
+    def level(p):
+        return np.full_like(p, 15.0)
+
+    undefined = [drawn(level, level, seed=seed) for seed in range(20)]
+    assert all(found.rho.value is None for found in undefined)
+    assert sum(found.reason.startswith("undefined: neither") for found in undefined) >= 15
+
+
+def test_seeds_that_do_not_differ_say_nothing():
+    found = drawn(validation.power, validation.power, sd=0.0)
+    assert found.rho.value is None and {(at.ratio, at.low, at.high) for at in found.per_size} == {(None, None, None)}
+
+
+@given(st.floats(0.3, 3.0), st.integers(0, 50), st.floats(0.1, 1e4), st.floats(-30, 30))
+@settings(max_examples=20, deadline=None)
+def test_neither_units_nor_an_offset_of_the_loss_move_a_ratio(factor, seed, unit, offset):
+    there = drawn(lambda p: validation.power(factor * p), validation.power, other=WIDE, seed=seed)
+    moved = drawn(
+        lambda p: validation.power(factor * p) * unit + offset,
+        lambda p: validation.power(p) * unit + offset,
+        other=WIDE,
+        sd=0.02 * unit,
+        seed=seed,
+    )
+    for a, b in zip(there.per_size, moved.per_size, strict=True):
+        assert a.bound == b.bound and [b.low, b.high] == pytest.approx([a.low, a.high], rel=1e-4)
 
 
 def test_refusals_and_what_is_undefined():
@@ -66,19 +175,45 @@ def test_refusals_and_what_is_undefined():
         capacity([], "nll")
 
 
+@pytest.mark.parametrize("true", [1.0, 2.0])
+def test_a_stated_ratio_is_seldom_rejected_where_it_is_the_true_one(true):
+    rng, simulations, design = np.random.default_rng(6), 60, validation.DESIGNS["6 even of 10"]
+    both = []
+    for _ in range(simulations):
+        first, second = validation.families(validation.power, np.full(6, true), 0.05, 0.0, design, 5, rng)
+        both.append(p_sides(Pair(*first.arrays, *second.arrays), true))
+    assert np.mean(np.array(both) <= 0.05) <= 0.05
+    first, second = validation.families(validation.power, np.full(6, true), 0.02, 0.0, design, 5, rng)
+    apart = Pair(*first.arrays, *second.arrays)
+    assert p_sides(apart, true * 3)[1] < 0.05 < p_sides(apart, true * 3)[0]
+    assert p_sides(apart, true / 3)[0] < 0.05 < p_sides(apart, true / 3)[1]
+
+
+def within(share, low, high, simulations):
+    return (
+        low - 3 * (low * (1 - low) / simulations) ** 0.5 <= share <= high + 3 * (high * (1 - high) / simulations) ** 0.5
+    )
+
+
+def test_intervals_cover_and_equal_ratios_are_seldom_said_to_differ():
+    found = validation.shares(validation.power, 2.0, 0.05, 0.0, 100, validation.DESIGNS["6 even of 10"])
+    assert within(found.at_size, 0.93, 0.97, 600) and within(found.covered, 0.93, 0.97, 100 * found.one)
+    assert found.differ <= 0.05 + 3 * (0.05 * 0.95 / 100) ** 0.5 and found.one > 0.8
+
+
+def test_ratios_of_one_half_and_three_are_told_apart():
+    ratios = np.where(SIX < 1000, 0.5, 3.0)
+    found = validation.shares(validation.power, ratios, 0.05, 0.0, 30, validation.DESIGNS["6 even of 10"])
+    assert found.differ >= 0.9 and found.one == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("design", validation.DESIGNS)
-def test_intervals_cover_on_every_design(design):
-    rng = np.random.default_rng(17)
-    found = validation.coverage(validation.power, 2.0, 0.02, 0.0, 4000, rng, validation.DESIGNS[design])
-    assert 0.93 <= found <= 0.97
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("law", "sd"), [("power", 0.05), ("power", 0.1), ("kink", 0.1)])
-def test_intervals_cover(law, sd):
-    rng = np.random.default_rng([3, round(sd * 100)])
-    assert 0.93 <= validation.coverage(getattr(validation, law), 2.0, sd, 0.0, 500, rng) <= 0.97
+@pytest.mark.parametrize("seeds", validation.SEEDS)
+def test_intervals_cover_on_every_design(design, seeds):
+    found = validation.shares(validation.power, 2.0, 0.02, 0.5, 600, validation.DESIGNS[design], seeds)
+    assert within(found.at_size, 0.93, 0.97, 600) and found.differ <= 0.05 + 3 * (0.05 * 0.95 / 600) ** 0.5
+    assert found.one < 0.2 or within(found.covered, 0.93, 0.97, 600 * found.one)
 
 
 def sized(name, size, seed, nll, *, control="", verdict="pass", role="model"):
@@ -127,8 +262,8 @@ def test_from_records_to_curves_in_any_order():
         ("inn", False, ""),
     ]
     there = ratio(families, "q", "inn")
-    assert there.interval[0] < 2.0 < there.interval[1]
-    assert ratio(capacity(records[::-1], "nll"), "q", "inn").rho.value == pytest.approx(there.rho.value)
+    assert there.per_size[1].low < 2.0 < there.per_size[1].high and there.per_size[3].bound == "above"
+    assert ratio(capacity(records[::-1], "nll"), "q", "inn") == there
     assert families[0].sizes == (201.0, 601.0, 2001.0, 6001.0)
     assert bounds_of(records, "nll")["gaussian"].value == pytest.approx(18.9)
 

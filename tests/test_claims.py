@@ -108,7 +108,7 @@ def test_a_ratio_is_proven_by_its_interval_and_over_controls(written, factor, co
         r.model_copy(
             update={"metrics": {"swd": r.metrics["swd"].model_copy(update={"value": factor * r.metrics["swd"].value})}}
         )
-        for r in grown("c")
+        for r in grown("c", sizes=tuple(50 * 2**k for k in range(10)))
     ]
     found = ruled(path, grown("q", "native", controls) + classical)["ratio"]
     assert found.decision == decision, found.reason

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qinn_bench import registry
-from qinn_bench.capacity.equivalence import Curve
+from qinn_bench.capacity.families import Curve
 from qinn_bench.dataset import Observable
 from qinn_bench.performance.counters.count import Counted
 from qinn_bench.performance.nightly.night import Tonight, unfit

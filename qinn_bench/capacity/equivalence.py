@@ -1,69 +1,53 @@
-"""Capacity of the families of a study, from its records: curves, and the equivalence ratio; without torch."""
+"""How many times larger a classical family has to be than a quantum one, from the curves of a study; without torch."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import numpy as np
+from qinn_bench.capacity import size_ratio
+from qinn_bench.capacity.families import LEAST_SEEDS, Curve, capacity
+from qinn_bench.capacity.size_ratio import Bound, Pair
+from qinn_bench.values import Array, Estimate, Record, Refused, Value
 
-from qinn_bench.capacity import curves
-from qinn_bench.labels import joined
-from qinn_bench.records.certified import is_doubted
-from qinn_bench.records.known import on_data
-from qinn_bench.records.store import data_names
-from qinn_bench.statistics import direction
-from qinn_bench.statistics.estimates import combine
-from qinn_bench.values import Array, Control, Estimate, Record, Refused, Value
-
-LEAST_SIZES, LEAST_SEEDS = 3, 5
-AXES = {
-    "flops": "step_flops",
-    "circuits": "circuit_evaluations",
-    "cpu_best_s": "cpu_to_best_s",
-    "rank": "rank",
-}
-"""What sizes are measured in beside parameters, each with its field of `Resources`."""
+LEAST_SIZES = 3
+LEVEL = 0.05
+"""Of the test that the ratio is the same at all sizes."""
 
 
-class Curve(Value):
-    """A family: its sizes, ascending, and the losses of its common seeds at each, ``(sizes, seeds)``; less is better.
+class SizeRatio(Value):
+    """How many times the size of the quantum family, at one of its sizes, the classical family needs.
 
-    Losses are the metric itself where less is better, its negative where more is, and its distance from the ideal 0 or
-    1 otherwise: `sign` times the metric. `control_of` is the family that a control belongs to, and `control` of
-    which kind it is. `remarks` name every
-    size and seed that was left out, and why.
+    `low` and `high` are the ends of the 95 % interval; one that the classical sizes cannot show is None, and so is the
+    `ratio` then: it lies ``above`` what `low` says or ``below`` what `high` says (`bound`). Where both ends are None
+    nothing is known.
 
     Example:
-        >>> curve = Curve(family="qinn", sizes=(100.0, 200.0), seeds=(0, 1), losses=((1.2, 1.1), (0.9, 1.0)),
-        ...     quantum=True)
-        >>> curve.arrays[1].mean(axis=1).round(2).tolist()
-        [1.15, 0.95]
+        >>> str(SizeRatio(size=200, ratio=0.53, low=0.45, high=0.59)), str(SizeRatio(size=9, low=3.2, bound="above"))
+        ('0.53 [0.45, 0.59]', '> 3.2')
     """
 
-    family: str
-    sizes: tuple[float, ...]
-    seeds: tuple[int, ...]
-    losses: tuple[tuple[float, ...], ...]
-    quantum: bool
-    control_of: str = ""
-    control: Control = ""
-    sign: int = 1
-    remarks: tuple[str, ...] = ()
+    size: float
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    bound: Bound = ""
 
-    @property
-    def arrays(self) -> tuple[Array, Array]:
-        """Sizes ``(n,)`` and losses ``(n, seeds)``."""
-        return np.array(self.sizes), np.array(self.losses).reshape(len(self.sizes), len(self.seeds))
+    def __str__(self) -> str:
+        if self.bound:
+            return f"> {self.low:.2g}" if self.bound == "above" else f"< {self.high:.2g}"
+        return "–" if self.ratio is None else f"{self.ratio:.2g} [{self.low:.2g}, {self.high:.2g}]"
 
 
 class Equivalence(Value):
     """How many times larger the classical family has to be for the quality of the quantum one.
 
-    `rho` is one factor for all quantum sizes that the classical sizes can answer, with its 95 % `interval`, of which an
-    end that cannot be shown is None. `censored` says that rho lies ``above`` or ``below`` all that the sizes can show;
-    `per_size` has the ratio at each quantum size, None where its curve is not crossed. `reason` is one sentence.
+    `per_size` has the ratio at each quantum size. `rho` is one factor for all of them: it has a value only where each
+    size has one, where no test finds that they differ (`p_one_ratio` is the p-value of "it is the same at all sizes",
+    over the sizes that have one) and where both families gain by size. `interval` is its 95 % interval; without such a
+    factor it is what holds at each size, the lowest of all lower ends and the highest of all upper ends, of which one
+    that a size cannot show is None. `censored` says that the ratio lies ``above`` or ``below`` what can be shown at
+    every size. `reason` is one sentence.
 
     Example:
         >>> found = Equivalence(quantum="qinn", classical="spline_inn", rho=Estimate(value=0.53), interval=(0.45, 0.59))
@@ -75,119 +59,10 @@ class Equivalence(Value):
     classical: str
     rho: Estimate
     interval: tuple[float | None, float | None] = (None, None)
-    censored: Literal["", "above", "below"] = ""
-    per_size: tuple[tuple[float, float | None, float | None, float | None], ...] = ()
+    censored: Bound = ""
+    per_size: tuple[SizeRatio, ...] = ()
+    p_one_ratio: float | None = None
     reason: str = ""
-
-
-def capacity(records: Sequence[Record], metric: str, axis: str = "parameters", data: str = "") -> list[Curve]:
-    """The curve of every family that has sizes, on one data set; a control is a family of its own.
-
-    A likelihood counts only if its certificate passed; failed and flagged records are left out and named.
-
-    Raises:
-        Refused: no sizes, an unknown metric or axis, or several data sets and none named.
-    """
-    sized = [r for r in records if r.size and r.cell.varies == "all" and on_data(r, data)]
-    if not sized:
-        raise Refused("a capacity curve needs a study with sizes, but none of the given records has one")
-    if len(data_sets := sorted(set(data_names(sized).values()))) > 1:
-        raise Refused(f"records of {len(data_sets)} data sets were given, of one was expected: {', '.join(data_sets)}")
-    known = sorted({name for r in sized for name in r.metrics})
-    if metric not in known:
-        raise Refused(f"no record has a metric called '{metric}'; there are: {', '.join(known)}")
-    if axis not in ("parameters", *AXES):
-        raise Refused(f"no axis is called '{axis}'; there are: {', '.join(('parameters', *AXES))}")
-    families: dict[str, list[Record]] = defaultdict(list)
-    for record in sized:
-        families[joined(record.family, record.cell.control)].append(record)
-    asked = {of_control: {r.size for r in sized if bool(r.cell.control) is of_control} for of_control in (False, True)}
-    return [_curve(name, of, metric, axis, asked[bool(of[0].cell.control)]) for name, of in families.items()]
-
-
-def _curve(family: str, records: Sequence[Record], metric: str, axis: str, asked: Set[int]) -> Curve:
-    points: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
-    lost: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for record in records:
-        why = _left_out(record, metric, axis)
-        if why:
-            lost[record.size, why].append(record.cell.seed)
-        elif record.cell.seed in points[record.size]:
-            raise Refused(f"two records of '{record.row}' have the seed {record.cell.seed}; one was expected")
-        else:
-            points[record.size][record.cell.seed] = (_amount(record, axis) or 0.0, _loss(record.metrics[metric]))
-    kept = {size: at for size, at in sorted(points.items()) if len(at) >= LEAST_SEEDS}
-    remarks = [
-        f"size {size}, {'seed' if len(of) == 1 else 'seeds'} {', '.join(map(str, sorted(of)))}: {why}"
-        for (size, why), of in sorted(lost.items())
-    ]
-    remarks += _missing({size: len(at) for size, at in points.items()}, asked - {record.size for record in records})
-    seeds = sorted(set.intersection(*(set(at) for at in kept.values()))) if kept else []
-    ordered = sorted((float(np.mean([at[s][0] for s in at])), tuple(at[s][1] for s in seeds)) for at in kept.values())
-    apart = [point for k, point in enumerate(ordered) if not k or point[0] > ordered[k - 1][0] > 0]
-    if len(apart) < len(ordered):
-        remarks.append("sizes of equal amount were taken once")
-    return Curve(
-        family=family,
-        sizes=tuple(size for size, _ in apart),
-        seeds=tuple(seeds),
-        losses=tuple(losses for _, losses in apart),
-        quantum=any(r.cell.backend != "none" for r in records),
-        control_of=records[0].family if records[0].cell.control else "",
-        control=records[0].cell.control,
-        sign=min((direction.sign_of(r.metrics[metric].better) for r in records if metric in r.metrics), default=1),
-        remarks=tuple(remarks),
-    )
-
-
-def _missing(seeds: Mapping[int, int], absent: Set[int]) -> list[str]:
-    """A remark for each number of seeds that is too small, and one for the sizes that other families have."""
-    few: dict[int, list[int]] = defaultdict(list)
-    for size, count in sorted(seeds.items()):
-        if count < LEAST_SEEDS:
-            few[count].append(size)
-    said = [f"{_sizes(of)}: {n} seed{'s' * (n != 1)}, {LEAST_SEEDS} are needed" for n, of in sorted(few.items())]
-    return [*said, f"{_sizes(sorted(absent))}: no records"] if absent else said
-
-
-def _sizes(of: Sequence[int]) -> str:
-    return f"size{'s' * (len(of) != 1)} {', '.join(map(str, of))}"
-
-
-def _left_out(record: Record, metric: str, axis: str) -> str:
-    """Why a record does not count."""
-    if record.status != "ok":
-        return f"{record.status}: {record.reason}" if record.reason else record.status
-    if record.flags:
-        return f"flagged, {record.flags[0]}"
-    if is_doubted(metric, record):
-        return f"certificate {record.certificate.verdict if record.certificate else 'missing'}"
-    estimate = record.metrics.get(metric)
-    if estimate is None or estimate.value is None:
-        return f"no value of {metric}"
-    return "" if not axis or _amount(record, axis) else f"no value of {axis}"
-
-
-def _amount(record: Record, axis: str) -> float | None:
-    if axis == "parameters":
-        return float(record.parameters.total) if record.parameters else None
-    value = getattr(record.resources, AXES[axis]) if record.resources else None
-    return None if value is None else float(value)
-
-
-def _loss(estimate: Estimate) -> float:
-    assert estimate.value is not None
-    return direction.loss(estimate.value, estimate.better)
-
-
-def bounds_of(records: Sequence[Record], metric: str, data: str = "") -> dict[str, Estimate]:
-    """The number of each floor and ceiling of a study, over its seeds; of likelihoods the certified ones."""
-    of_rows: dict[str, list[Estimate]] = defaultdict(list)
-    for record in records:
-        here = record.cell.varies == "all" and on_data(record, data)
-        if here and record.role in ("floor", "ceiling") and not _left_out(record, metric, ""):
-            of_rows[record.row].append(record.metrics[metric])
-    return {row: combine(estimates) for row, estimates in of_rows.items()}
 
 
 def equivalence(
@@ -217,25 +92,83 @@ def ratio(families: Sequence[Curve], quantum_family: str, classical_family: str)
     if why:
         empty = Estimate(value=None, note=why)
         return Equivalence(quantum=first.family, classical=second.family, rho=empty, reason=f"undefined: {why}")
-    (sizes, losses), (other_sizes, other) = _of(first, common), _of(second, common)
-    shift = curves.shift(sizes, losses, other_sizes, other)
-    singles = [curves.shift(sizes[[k]], losses[[k]], other_sizes, other) for k in range(len(sizes))]
-    reason = f"{second.family} needs {shift.ratio:.3g} times the size" if shift.ratio else ""
-    if shift.side == "above":
-        end = "" if shift.low is None else f": rho > {shift.low:.3g}"
-        reason = f"{second.family} does not reach {first.family} at any of its sizes{end}"
-    if shift.side == "below":
-        end = "" if shift.high is None else f": rho < {shift.high:.3g}"
-        reason = f"{second.family} is better than {first.family} already at its smallest size{end}"
+    return _ratio(first, second, Pair(*_of(first, common), *_of(second, common)))
+
+
+def p_sides(
+    records: Sequence[Record], quantum_family: str, classical_family: str, metric: str, stated: float, at: float | None
+) -> tuple[float, float]:
+    """The p-values of "the ratio is at most the stated one" and of "it is at least that", each at some size of the
+    quantum family, or at its size `at`; 1 where there is no ratio at all.
+
+    Raises:
+        Refused: what `equivalence` refuses.
+    """
+    by_name = {curve.family: curve for curve in capacity(records, metric)}
+    first, second = by_name[quantum_family], by_name[classical_family]
+    common = [seed for seed in first.seeds if seed in second.seeds]
+    if _undefined(first, second, common):
+        return 1.0, 1.0
+    pair = Pair(*_of(first, common), *_of(second, common))
+    if size_ratio.is_flat(pair.losses) and size_ratio.is_flat(pair.other_losses):
+        return 1.0, 1.0
+    sizes = range(len(pair.sizes)) if at is None else [first.sizes.index(at)]
+    return size_ratio.p_sides(pair.at(sizes), stated)
+
+
+def _ratio(first: Curve, second: Curve, pair: Pair) -> Equivalence:
+    shifts = [size_ratio.shift(pair.at([k])) for k in range(len(pair.sizes))]
+    per_size = tuple(
+        SizeRatio(size=float(size), ratio=one.ratio, low=one.low, high=one.high, bound=one.side)
+        for size, one in zip(pair.sizes, shifts, strict=True)
+    )
+    shown = {k: one.ratio for k, one in enumerate(shifts) if one.ratio is not None}
+    p = size_ratio.p_one_ratio(pair.at(list(shown)), list(shown.values())) if len(shown) > 1 else None
+    sides = {one.side for one in shifts}
+    censored: Bound = sides.pop() if len(sides) == 1 else ""
+    facts: dict[str, Any] = {"per_size": per_size, "p_one_ratio": p, "censored": censored}
+    if why := _no_single(first, second, pair, per_size, p):
+        rho = Estimate(value=None, n=pair.seeds, note=why)
+        interval = _hull([one.low for one in shifts], min), _hull([one.high for one in shifts], max)
+        return Equivalence(
+            quantum=first.family, classical=second.family, rho=rho, interval=interval, reason=why, **facts
+        )
+    one = size_ratio.shift(pair)
+    said = "" if one.ratio is None else f"{second.family} needs {one.ratio:.3g} times the size"
     return Equivalence(
         quantum=first.family,
         classical=second.family,
-        rho=Estimate(value=shift.ratio, n=len(common), note=reason if shift.ratio is None else ""),
-        interval=(shift.low, shift.high),
-        censored=shift.side,
-        per_size=tuple((float(p), s.ratio, s.low, s.high) for p, s in zip(sizes, singles, strict=True)),
-        reason=reason,
+        rho=Estimate(value=one.ratio, n=pair.seeds, note="" if said else "the seeds do not tell one ratio"),
+        interval=(one.low, one.high),
+        reason=said or "the seeds do not tell one ratio",
+        **facts,
     )
+
+
+def _hull(ends: Sequence[float | None], of: Callable[[list[float]], float]) -> float | None:
+    """The outermost of these ends; None where one of them is not known."""
+    known = [end for end in ends if end is not None]
+    return of(known) if len(known) == len(ends) else None
+
+
+def _no_single(first: Curve, second: Curve, pair: Pair, sizes: Sequence[SizeRatio], p: float | None) -> str:
+    """Why there is no one ratio for all sizes; empty where there is."""
+    said = ", ".join(f"{one} at {one.size:g}" for one in sizes)
+    flat = [size_ratio.is_flat(losses) for losses in (pair.losses, pair.other_losses)]
+    if all(flat):
+        return f"undefined: neither {first.family} nor {second.family} is shown to gain by size"
+    for side, word in (("above", "does not reach"), ("below", "is better than")):
+        if all(one.bound == side for one in sizes):
+            return f"{second.family} {word} {first.family} within its sizes, at any of these: {said}"
+    if unknown := [one for one in sizes if one.ratio is None]:
+        where = ", ".join(f"{one.size:g}" for one in unknown)
+        return f"no one ratio, as {second.family} has no size that is shown to equal {first.family} at {where}: {said}"
+    if any(flat):
+        curve = first if flat[0] else second
+        return f"no one ratio, as {curve.family} is not shown to gain by size: {said}"
+    if p is not None and p <= LEVEL:
+        return f"no one ratio, as it differs between sizes (p = {p:.2g}): {said}"
+    return ""
 
 
 def _undefined(first: Curve, second: Curve, common: Sequence[int]) -> str:

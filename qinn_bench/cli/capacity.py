@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from qinn_bench.capacity.equivalence import AXES
+from qinn_bench.capacity.families import AXES
 from qinn_bench.cli import _records
 from qinn_bench.report import figure_style
 from qinn_bench.report.capacity_figure import figure_of

@@ -185,7 +185,9 @@ class Record(Value):
 
     `measured` names the metrics (and the certificate) that were taken, each with the fingerprint of the code that took
     it, so that a new or changed metric is taken again without training. `inputs` names all that made the numbers, part
-    by part, each with the fingerprint of its content (`keys.inputs_of`).
+    by part, each with the fingerprint of its content (`keys.inputs_of`). `over_truth` has what columns would be on
+    other samples of true rows, the same ones for every model and seed, so that what models share of them can be told
+    (`metrics._truth_rows`); None in records that did not ask.
 
     Example:
         >>> from qinn_bench.values import Budget, Cell, Use
@@ -211,6 +213,7 @@ class Record(Value):
     reason: str = ""
     metrics: dict[str, Estimate] = Field(default_factory=dict)
     measured: dict[str, str] = Field(default_factory=dict)
+    over_truth: dict[str, tuple[float, ...]] | None = None
     inputs: dict[str, str] = Field(default_factory=dict)
     certificate: Certificate | None = None
     validation: Estimate | None = None

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from qinn_bench.capacity import curves
-from qinn_bench.capacity.equivalence import Curve
+from qinn_bench.capacity.families import Curve
 from qinn_bench.report.capacity_table import AXIS_TITLES
 from qinn_bench.report.family_curves import Families
 from qinn_bench.report.figure_style import DASHES, PAGE, STYLE, even, pens, words

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from scipy.stats import chi2
 
 from qinn_bench.capacity import curves
-from qinn_bench.capacity.equivalence import Curve, Equivalence
+from qinn_bench.capacity.equivalence import Equivalence, SizeRatio
+from qinn_bench.capacity.families import Curve
 from qinn_bench.report.cells import count, ranged
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
@@ -16,6 +17,9 @@ from qinn_bench.values import Estimate, Role
 WORST_FIT = 0.05
 """Chance of a misfit at least so large below which the parameters of a fit are not shown."""
 Rivals = Sequence[tuple[str, Mapping[tuple[str, str], Equivalence]]]
+BY_SIZE = "by size"
+FITTED = 7
+"""Columns between the name of a family and its ratios."""
 AXIS_TITLES = {
     "parameters": "parameters",
     "flops": "operations of a step",
@@ -66,7 +70,7 @@ def capacity_table(
 
 def _with_controls(data: str, curve: Curve, families: Sequence[Curve], rivals: Rivals) -> list[Line]:
     own = [other for other in families if other.control_of == curve.family]
-    return [_line(data, one, rivals) for one in (curve, *own)]
+    return [line for one in (curve, *own) for line in (_line(data, one, rivals), *_at_sizes(data, one, rivals))]
 
 
 def _line(data: str, curve: Curve, rivals: Rivals) -> Line:
@@ -75,6 +79,24 @@ def _line(data: str, curve: Curve, rivals: Rivals) -> Line:
     ratios = [_ratio(ratio_of.get((curve.family, name))) for name, ratio_of in rivals]
     entries = [Entry(label), *_fit(curve), *ratios]
     return Line(data, label, role, "", tuple(entries))
+
+
+def _at_sizes(data: str, curve: Curve, rivals: Rivals) -> list[Line]:
+    """A line for each size of a family at which something is known of a ratio."""
+    role: Role = "control" if curve.control_of else "model"
+    here = [ratio_of.get((curve.family, name)) for name, ratio_of in rivals]
+    of_size = [{} if one is None else {at.size: at for at in one.per_size} for one in here]
+    lines = []
+    for size in curve.sizes:
+        entries = [_at_size(found.get(size)) for found in of_size]
+        if any(entry.content != MISSING for entry in entries):
+            label = f"  at {size:g}"
+            lines.append(Line(data, label, role, "", (Entry(label), *[Entry(MISSING)] * FITTED, *entries)))
+    return lines
+
+
+def _at_size(found: SizeRatio | None) -> Entry:
+    return Entry(MISSING) if found is None else ranged(str(found), found.ratio, (found.low, found.high))
 
 
 def _fit(curve: Curve) -> list[Entry]:
@@ -107,15 +129,19 @@ def _misfit(chi2: float, freedom: int) -> Entry:
 
 def _ratio(ratio: Equivalence | None) -> Entry:
     """A ratio with its interval, or on which side of the sizes it lies."""
-    if ratio is None or (ratio.rho.value is None and not ratio.censored):
+    if ratio is None or (ratio.rho.value is None and ratio.interval == (None, None) and not _known(ratio)):
         return Entry(MISSING)
     low, high = ratio.interval
     if ratio.rho.value is None:
         end = low if ratio.censored == "above" else high
-        text = MISSING if end is None else f"{'>' if ratio.censored == 'above' else '<'} {end:.2g}"
+        text = f"{'>' if ratio.censored == 'above' else '<'} {end:.2g}" if ratio.censored and end else BY_SIZE
         return ranged(text, None, ratio.interval)
     ends = ", ".join(MISSING if end is None else f"{end:.2g}" for end in (low, high))
     return ranged(f"{ratio.rho.value:.2g} [{ends}]", ratio.rho.value, ratio.interval)
+
+
+def _known(ratio: Equivalence) -> bool:
+    return any(one.ratio is not None or one.bound for one in ratio.per_size)
 
 
 def _notes(metric: str, axis: str, limit: str) -> list[str]:
@@ -125,8 +151,10 @@ def _notes(metric: str, axis: str, limit: str) -> list[str]:
         "turn; χ²/n: its misfit per degree of freedom. They are shown only where the law fits (a χ² this large has a "
         "chance of 5 % or more) and the sizes tell q_inf to within what they improve. It is the limit of many "
         "parameters for this budget, and none for longer trainings.",
-        f"ρ: how many times the {size} of this family the classical one needs for the same {quality}, one "
-        "factor for all sizes that both can answer, with its 95 % interval over seeds; above 1 the family of the line "
-        "needs fewer. '>' and '<': the curves do not cross within the sizes.",
+        f"ρ: how many times the {size} of this family the classical one needs for the same {quality}, "
+        "with its 95 % interval over seeds; above 1 the family of the line needs fewer. '>' and '<': the classical "
+        "sizes show no more than that it lies above or below. The line of a family has one factor for all its sizes; "
+        f"'{BY_SIZE}': there is none, as it differs between sizes (5 % test), is not shown at one of them, or a family "
+        "is not shown to gain by size.",
         "Only certified likelihoods and unflagged records count; a size counts with 5 seeds or more.",
     ]

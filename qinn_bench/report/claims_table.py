@@ -9,7 +9,7 @@ from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
 from qinn_bench.values import Estimate
 from qinn_bench.verdicts.claim_file import Claim, Claims, Quantifier
 from qinn_bench.verdicts.claims import Ruling
-from qinn_bench.verdicts.row_pairs import SEEDS_ONLY
+from qinn_bench.verdicts.row_pairs import SEEDS_ONLY, TRUTH_LEFT_OUT
 from qinn_bench.verdicts.rulings.pair import Pair
 
 HEADER = (
@@ -115,14 +115,14 @@ def _deviations(claims: Claims) -> list[str]:
 
 
 def _seeds_only(rulings: Sequence[Ruling]) -> list[str]:
-    """What is lost where the arrays of the records are not there."""
-    named = [ruling.claim.id for ruling in rulings if SEEDS_ONLY in ruling.method]
-    if not named:
-        return []
-    return [
-        f"Of {', '.join(named)}: {SEEDS_ONLY}, as the log-densities of single rows are not there. With them the "
-        "p-values of better and worse could only be larger, so that a decision may become undecided."
-    ]
+    """What is lost where neither the arrays of the records are there nor what they say of other draws of true rows."""
+    more = "With {} the p-values of better and worse could only be larger, so that a decision may become undecided."
+    whys = {
+        SEEDS_ONLY: ", as the log-densities of single rows are not there. " + more.format("them"),
+        TRUTH_LEFT_OUT: ". " + more.format("it"),
+    }
+    named = {said: [ruling.claim.id for ruling in rulings if said in ruling.method] for said in whys}
+    return [f"Of {', '.join(ids)}: {said}{whys[said]}" for said, ids in named.items() if ids]
 
 
 def _share(level: float) -> str:

@@ -8,7 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from qinn_bench.capacity.equivalence import Curve, Equivalence, bounds_of, capacity, ratio
+from qinn_bench.capacity.equivalence import Equivalence, ratio
+from qinn_bench.capacity.families import Curve, bounds_of, capacity
 from qinn_bench.labels import joined
 from qinn_bench.records import known
 from qinn_bench.records.known import on_data

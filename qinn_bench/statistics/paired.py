@@ -2,7 +2,9 @@
 
 Replicates are paired by their labels, such as (data, seed); equal numbers under two labels are two measurements. Over
 them a sign-flip permutation test decides (`sign_flips`); the rows that all replicates are judged on add their own
-uncertainty, by a crossed bootstrap (Owen, Ann. Appl. Stat. 1, 386 (2007), arXiv:0712.1111).
+uncertainty, by a crossed bootstrap (Owen, Ann. Appl. Stat. 1, 386 (2007), arXiv:0712.1111): of means over these rows as
+they are drawn here (`crossed_bootstrap`), of any other number by what it is on true rows that were drawn anew
+(`over_truth`). The interval is always Student's, and `method` says which is which.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ BEYOND: dict[Outcome, str] = {
     "undecided": "the difference is not shown to be on one side of {:g} {}",
 }
 """What is said of a difference less an amount."""
+OVER_SEEDS = "p by sign flips over seeds; interval by Student's t over seeds"
+OVER_BOTH = "p the larger of sign flips over seeds and Student's t over seeds and {rows}; interval by that t"
+OVER_ROWS = "p and interval by Student's t over test rows"
 
 
 class _Spread(NamedTuple):
@@ -46,6 +51,7 @@ def compare(
     margin: float | None = None,
     level: float = 0.05,
     rows: tuple[Array, Array] | None = None,
+    truth: tuple[Array, Array] | None = None,
     unit: str = "",
     groups: Sequence[Hashable] | None = None,
     by: float = 0.0,
@@ -53,8 +59,8 @@ def compare(
 ) -> Comparison:
     """Whether the first of two rows is better, worse or, within a margin, equal.
 
-    * Better or worse: the sign-flip p-value of the mean difference is at most `level`, and, where `rows` are given, so
-      is that of Student's t with the error over seeds and rows.
+    * Better or worse: the sign-flip p-value of the mean difference is at most `level`, and, where `rows` or `truth` are
+      given, so is that of Student's t with the error over seeds and rows.
     * Equal: with a `margin`, two one-sided tests (Schuirmann 1987) both reject a difference beyond it, each by the
       larger of the two p-values above. A difference that is significant yet proven smaller than the margin is equal:
       whoever states a margin calls less than that nothing.
@@ -69,6 +75,8 @@ def compare(
         level: of each one-sided test.
         rows: scores of the same test rows, ``(n, n_rows)`` each, whose means are the values up to a
             constant a replicate; they point in the same direction as the values.
+        truth: the values on true rows that are drawn anew, ``(n, draws)`` each: the same draw of rows in one column of
+            both, and in one column of all replicates of a group.
         unit: of the values.
         groups: ``(n,)``, what each replicate was measured on: those of one group are repetitions (seeds) on it, those
             of different groups (data sets, items) are measurements of their own whatever their values. One group if
@@ -89,14 +97,23 @@ def compare(
     pairs = np.stack([goodness(first[finite], better), goodness(second[finite], better)])
     scale = np.abs(first[finite]) + np.abs(second[finite]) + 2 * IDEAL.get(better, 0.0)
     differences = _without_rounding(pairs[0] - pairs[1], scale)
-    apart = None if rows is None else goodness(rows[0][finite], better) - goodness(rows[1][finite], better)
+    apart, drawn = (
+        None if of is None else goodness(of[0][finite], better) - goodness(of[1][finite], better)
+        for of in (rows, truth)
+    )
     remarks = [f"{int(np.sum(~finite))} of {len(finite)} pairs without a value"] if not finite.all() else []
     labels = [0] * len(finite) if groups is None else list(groups)
-    kept = replicates(pairs, [label for label, there in zip(labels, finite, strict=True) if there])
+    labels = [label for label, there in zip(labels, finite, strict=True) if there]
+    kept = replicates(pairs, labels)
     n, repeated = len(kept), len(differences) - len(kept)
     if n == 1 and repeated and apart is not None:
-        return _over_rows(differences[0], apart[0], margin, level, unit, remarks, by)
-    differences, scale, apart = differences[kept], scale[kept], None if apart is None else apart[kept]
+        over_rows = _over_seeds(apart[0] - apart[0].mean() + differences[0])
+        return _over_rows(differences[0], over_rows, len(apart[0]), margin, level, unit, remarks, by)
+    if n == 1 and repeated and drawn is not None:
+        over_rows = _Spread(float(drawn[0].std(ddof=1)), drawn.shape[1] - 1)
+        return _over_rows(differences[0], over_rows, drawn.shape[1], margin, level, unit, remarks, by)
+    differences, scale = differences[kept], scale[kept]
+    apart, drawn = (None if of is None else of[kept] for of in (apart, drawn))
     remarks += [f"{repeated} repetitions over which neither row varies say nothing more"] if repeated else []
     if n < LEAST:
         reason = f"{n} independent replicates, at least {LEAST} are needed"
@@ -104,11 +121,14 @@ def compare(
     spread = _over_seeds(differences, scale)
     if apart is not None:
         spread = _over_both(differences, apart, spread, rng or np.random.default_rng(0))
-    p = _p_values(differences, scale, spread, apart is not None, margin, by)
+    if drawn is not None:
+        spread = over_truth(drawn, [labels[at] for at in kept], spread)
+    shared = apart is not None or drawn is not None
+    p = _p_values(differences, scale, spread, shared, margin, by)
     outcome, reason = ruling(p["p_better"], p["p_worse"], p["p_equal"], level)
     if by and outcome in BEYOND:
         reason = BEYOND[outcome].format(by, unit).rstrip()
-    method = "sign flips over seeds" + ("" if apart is None else ", Student's t over seeds and test rows")
+    method = OVER_SEEDS if not shared else OVER_BOTH.format(rows="test rows" if apart is not None else "truth rows")
     answer = _comparison(outcome, reason, remarks, differences, spread, n, unit)
     ends = _bounds(differences, spread, level) if bounds else None
     return answer.model_copy(update=p | {"margin": margin, "method": method, "bounds": ends})
@@ -170,6 +190,30 @@ def _over_both(differences: Array, apart: Array, over_seeds: _Spread, rng: np.ra
     return _Spread(float(np.sqrt(total)), freedom)
 
 
+def over_truth(drawn: Array, groups: Sequence[Hashable], over_seeds: _Spread) -> _Spread:
+    """The error over seeds and true rows, from differences on true rows that were drawn anew, ``(n, draws)``.
+
+    Their mean over the replicates scatters over the draws by what all replicates share and by an n-th of what each has
+    of its own; the latter is in the spread over seeds already and is taken off, estimated by what is left of each
+    group's differences without the means of its lines and columns. Degrees of freedom by Satterthwaite, Biometrics
+    Bull. 2, 110 (1946).
+    """
+    n, draws = drawn.shape
+    seeds, together = over_seeds.error**2, float(np.var(drawn.mean(0), ddof=1))
+    own, freedom = 0.0, 0
+    for group in dict.fromkeys(groups):
+        lines = drawn[[label == group for label in groups]]
+        if len(lines) > 1:
+            left = lines - lines.mean(0) - lines.mean(1, keepdims=True) + lines.mean()
+            own += len(lines) / n**2 * float(np.sum(left**2)) / ((len(lines) - 1) * (draws - 1))
+            freedom += (len(lines) - 1) * (draws - 1)
+    if together <= own:
+        return over_seeds
+    total = seeds + together - own
+    parts = seeds**2 / over_seeds.freedom + together**2 / (draws - 1) + (own**2 / freedom if freedom else 0.0)
+    return _Spread(float(np.sqrt(total)), total**2 / parts)
+
+
 def _p_values(
     differences: Array, scale: Array, spread: _Spread, rows: bool, margin: float | None, by: float
 ) -> dict[str, float | None]:
@@ -210,20 +254,26 @@ def ruling(
 
 
 def _over_rows(
-    difference: float, apart: Array, margin: float | None, level: float, unit: str, remarks: Sequence[str], by: float
+    difference: float,
+    spread: _Spread,
+    n: int,
+    margin: float | None,
+    level: float,
+    unit: str,
+    remarks: Sequence[str],
+    by: float,
 ) -> Comparison:
-    """The comparison of two deterministic models: the only uncertainty is that of the test rows ``(n_rows,)``."""
-    spread = _over_seeds(apart - apart.mean() + difference)
+    """The comparison of two deterministic models: only the test rows are uncertain, which n values tell."""
     shifted = np.array([difference])
     better, worse = _t(shifted - by, spread), _t(by - shifted, spread)
     equal = None if margin is None else max(_t(shifted + margin, spread), _t(margin - shifted, spread))
     outcome, reason = ruling(better, worse, equal, level)
     remarks = ["no spread over seeds, so that the test rows are the replicates", *remarks]
-    comparison = _comparison(outcome, reason, remarks, shifted, spread, len(apart), unit)
+    comparison = _comparison(outcome, reason, remarks, shifted, spread, n, unit)
     half = float(stdtrit(spread.freedom, 1 - level)) * spread.error
     p = {"p_better": better, "p_worse": worse, "p_equal": equal, "margin": margin}
     bounds = (difference - half, difference + half) if half > 0 else None
-    return comparison.model_copy(update=p | {"method": "Student's t over test rows", "bounds": bounds})
+    return comparison.model_copy(update=p | {"method": OVER_ROWS, "bounds": bounds})
 
 
 def _comparison(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from qinn_bench.dataset import Dataset
+from qinn_bench.dataset import Dataset, owner_of
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.records import measures, store
 from qinn_bench.study import measure_cell
@@ -40,6 +40,7 @@ def measure_again(order: Order, data: Dataset, done: Record, on_problem: Callabl
         "metrics": done.metrics | taken,
         "measured": done.measured | {name: code for name, code in now.items() if name not in failed},
     }
+    found["over_truth"] = _over_truth_again(order, data, done, arrays, found, again)
     if "resources" in stale:
         found["resources"] = _resources_again(order.cell, data, arrays, done)
     if "flags" in stale or again:
@@ -52,6 +53,18 @@ def measure_again(order: Order, data: Dataset, done: Record, on_problem: Callabl
     record = done.model_copy(update=found)
     store.save(order.results, record, arrays if new else None)
     return record
+
+
+def _over_truth_again(
+    order: Order, data: Dataset, done: Record, arrays: store.Arrays, found: Mapping[str, Any], again: tuple[str, ...]
+) -> dict[str, tuple[float, ...]]:
+    """The columns on other draws of true rows: of metrics that were taken again, and of all where none are known."""
+    before = done.over_truth
+    names = order.metrics if before is None else again
+    taken = measure_cell.take_over_truth(names, order.cell, data, arrays, found["certificate"], found["metrics"])
+    columns = {name: metric.stated for name, metric in all_metrics().items()}
+    kept = {name: of for name, of in (before or {}).items() if owner_of(name, columns) not in names}
+    return kept | taken
 
 
 def _resources_again(cell: Cell, data: Dataset, arrays: store.Arrays, done: Record) -> Resources:

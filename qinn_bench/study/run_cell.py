@@ -116,6 +116,9 @@ def _train_and_measure(
     with watch.phase("metrics"):
         facts["metrics"], failed = measure_cell.try_metrics(order.metrics, cell, data, arrays, facts["certificate"])
         facts["metrics"] |= {name: Estimate(value=None, note=reason) for name, reason in failed.items()}
+        facts["over_truth"] = measure_cell.take_over_truth(
+            order.metrics, cell, data, arrays, facts["certificate"], facts["metrics"]
+        )
     measured = measures.fingerprints(order.metrics)
     with watch.phase("flags"):
         facts["flags"], why = measure_cell.try_flags(order, model, data, arrays, facts["metrics"])

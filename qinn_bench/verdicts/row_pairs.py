@@ -17,6 +17,8 @@ from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Re
 
 SEEDS_ONLY = "the uncertainty of the test rows left out for want of arrays"
 """What the method of a likelihood says where the log-densities of single rows are not there."""
+TRUTH_LEFT_OUT = "the uncertainty of the true rows left out, as the records do not tell it"
+"""What the method says of any other metric where a record does not say what it is on other draws of true rows."""
 DataSeed = tuple[str, int]
 
 
@@ -103,7 +105,7 @@ def compare(
         return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None), margin=terms.margin)
     better, unit = _kind(first, second, pairs, terms)
     values = [np.array([_value(side, terms.metric, key) for key in pairs]) for side in (first, second)]
-    rows = _rows(first, second, pairs, terms)
+    rows, truth = _rows(first, second, pairs, terms), _over_truth(first, second, pairs, terms.metric)
     comparison = paired.compare(
         values[0],
         values[1],
@@ -112,12 +114,15 @@ def compare(
         margin=terms.margin,
         level=terms.level,
         rows=rows,
+        truth=truth,
         unit=unit,
         groups=[data for data, _ in pairs],
         by=terms.by,
         bounds=True,
     )
-    seeds_only = SEEDS_ONLY if rows is None and catalogue.row_loss_of(terms.metric) else ""
+    seeds_only = ""
+    if rows is None and truth is None:
+        seeds_only = SEEDS_ONLY if catalogue.row_loss_of(terms.metric) else TRUTH_LEFT_OUT
     return comparison.model_copy(update={"method": "; ".join(filter(None, [comparison.method, seeds_only]))})
 
 
@@ -226,6 +231,16 @@ def _rows(first: Side, second: Side, pairs: Sequence[DataSeed], terms: PairTerms
     if None in sizes or len(sizes) != 1:
         return None
     a, b = (np.stack([losses for losses in side if losses is not None]) for side in sides)
+    return a, b
+
+
+def _over_truth(first: Side, second: Side, pairs: Sequence[DataSeed], metric: str) -> tuple[Array, Array] | None:
+    """The metric on other draws of true rows ``(pairs, draws)`` of both sides, where every record tells it."""
+    sides = [[(side.records[key].over_truth or {}).get(metric, ()) for key in pairs] for side in (first, second)]
+    draws = {len(of) for side in sides for of in side}
+    if len(draws) != 1 or draws.pop() < 2:
+        return None
+    a, b = (np.array(side, dtype=np.float64) for side in sides)
     return a, b
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from qinn_bench.capacity import equivalence
-from qinn_bench.capacity.equivalence import Equivalence
+from qinn_bench.capacity.equivalence import Equivalence, SizeRatio
 from qinn_bench.labels import joined
 from qinn_bench.values import Estimate, Record
 from qinn_bench.verdicts.claim_file import Claim, Claims
@@ -45,6 +45,9 @@ def of_families(claims: Claims, claim: Claim, first: str, second: str, records: 
             first, second, f"{effect.n} seeds are common to both families, at least {claim.replicates} are needed"
         )
     p, against = ratio_p(effect, interval, claim.ratio or 1.0)
+    if effect.value is None:
+        size = None if claim.at is None else _nearest(equivalent, claim.at).size
+        p, against = equivalence.p_sides(records, first, second, claim.metric, claim.ratio or 1.0, size)
     in_the_way = _controls(records, first, claim)
     doubt = in_the_way.why_not if p is not None and p <= claims.level else ""
     low, high = interval
@@ -71,14 +74,18 @@ def _asked(equivalent: Equivalence, at: int | None) -> tuple[Estimate, Interval,
         return equivalent.rho, equivalent.interval, equivalent.reason
     if not equivalent.per_size:
         return Estimate(value=None), (None, None), equivalent.reason
-    size, value, low, high = min(equivalent.per_size, key=lambda one: abs(math.log(one[0] / at)))
-    if not near(size, at):
-        sizes = ", ".join(f"{one[0]:.0f}" for one in equivalent.per_size)
+    there = _nearest(equivalent, at)
+    if not near(there.size, at):
+        sizes = ", ".join(f"{one.size:.0f}" for one in equivalent.per_size)
         return Estimate(value=None), (None, None), f"no ratio at {at}; there are ratios at {sizes}"
-    ends = [f"{word} {end:.3g}" for word, end in (("above", low), ("below", high)) if end is not None]
-    told = f"{value:.3g} times" if value is not None else " and ".join(ends) or "an unknown number of times"
+    ends = [f"{word} {end:.3g}" for word, end in (("above", there.low), ("below", there.high)) if end is not None]
+    told = f"{there.ratio:.3g} times" if there.ratio is not None else " and ".join(ends) or "an unknown number of times"
     said = f"at {at} parameters {equivalent.classical} needs {told} the size"
-    return Estimate(value=value, n=equivalent.rho.n), (low, high), said
+    return Estimate(value=there.ratio, n=equivalent.rho.n), (there.low, there.high), said
+
+
+def _nearest(equivalent: Equivalence, at: int) -> SizeRatio:
+    return min(equivalent.per_size, key=lambda one: abs(math.log(one.size / at)))
 
 
 def ratio_p(effect: Estimate, interval: Interval, stated: float) -> tuple[float | None, float | None]:
@@ -132,7 +139,7 @@ def _controls(records: Sequence[Record], first: str, claim: Claim) -> _InTheWay:
             if claim.at is not None:
                 return _at_one_size(records, own, claim)
             return _InTheWay(f"the {kind} control has no ratio: {equivalent.reason}", can=False)
-        if low is None or low <= 1:
+        if low is None or low < 1 - 1e-9:  # A control of equal sizes that never gets there is shown by "> 1".
             return _InTheWay(f"the {kind} control is not shown to need more parameters")
     return _InTheWay()
 
