@@ -38,6 +38,8 @@ class GaussianMixture(Sampler, Density):
         (torch.Size([1]), torch.Size([5, 2]))
     """
 
+    normalised = True
+
     def __init__(self, dim: int, components: int, refine: float, ridge: float) -> None:
         super().__init__(dim)
         self.refine, self.ridge = refine, ridge

@@ -42,6 +42,8 @@ class MixtureMade(Sampler, Density):
         (torch.Size([1]), torch.Size([5, 2]))
     """
 
+    normalised = True
+
     def __init__(self, dim: int, mixture: Mixture, hidden: int, hidden_layers: int, condition: int) -> None:
         super().__init__(dim)
         self.mixture = mixture
