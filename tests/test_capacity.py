@@ -15,7 +15,7 @@ from scipy.interpolate import PchipInterpolator
 from qinn_bench.capacity import curves
 from qinn_bench.capacity.equivalence import ratio
 from qinn_bench.capacity.families import Curve, bounds_of, capacity
-from qinn_bench.capacity.size_ratio import Pair, p_sides
+from qinn_bench.capacity.size_ratio import CurvePair, p_sides
 from qinn_bench.cli.main import main
 from qinn_bench.records import store
 from qinn_bench.values import Certificate, Estimate, Parameters, Refused, Use
@@ -181,10 +181,10 @@ def test_a_stated_ratio_is_seldom_rejected_where_it_is_the_true_one(true):
     both = []
     for _ in range(simulations):
         first, second = validation.families(validation.power, np.full(6, true), 0.05, 0.0, design, 5, rng)
-        both.append(p_sides(Pair(*first.arrays, *second.arrays), true))
+        both.append(p_sides(CurvePair(*first.arrays, *second.arrays), true))
     assert np.mean(np.array(both) <= 0.05) <= 0.05
     first, second = validation.families(validation.power, np.full(6, true), 0.02, 0.0, design, 5, rng)
-    apart = Pair(*first.arrays, *second.arrays)
+    apart = CurvePair(*first.arrays, *second.arrays)
     assert p_sides(apart, true * 3)[1] < 0.05 < p_sides(apart, true * 3)[0]
     assert p_sides(apart, true / 3)[0] < 0.05 < p_sides(apart, true / 3)[1]
 

@@ -241,7 +241,9 @@ def test_a_study_of_the_project_is_found_by_its_name(tmp_path, monkeypatch, caps
         assert main([*words, "--results", str(tmp_path)]) in (0, 5)
     assert main(["capacity", "quik"]) == main(["status", "quik"]) == 2
     said = capsys.readouterr().err
-    assert said.count("by name there are: capacity_zjets, losses, nightly, quick, toys, variance") == 2
+    assert (
+        said.count("by name there are: capacity_zjets, capacity_zjets_v2, losses, nightly, quick, toys, variance") == 2
+    )
     (tmp_path / "quick").write_text("name = 3")
     assert main(["status", "quick"]) == 2 and "quick" in capsys.readouterr().err
 

@@ -25,7 +25,8 @@ from qinn_bench.performance.nightly.summary import markdown
 from qinn_bench.report import figure_style, study_figures
 from qinn_bench.report.capacity_figure import capacity_figure
 from qinn_bench.report.latex import latex
-from qinn_bench.report.table_value import Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.values import Estimate, Use
 
 ODD = (

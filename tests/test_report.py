@@ -24,7 +24,8 @@ from qinn_bench.report.forms import FORMS
 from qinn_bench.report.latex import latex, tex
 from qinn_bench.report.numbers import number
 from qinn_bench.report.study_table import table
-from qinn_bench.report.table_value import Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.values import Certificate, Estimate, Flag, Parameters, Refused, Resources, Use
 
 NLL = {"unit": "nats", "better": "lower"}

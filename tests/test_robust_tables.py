@@ -13,7 +13,7 @@ from qinn_bench.report.figure_style import line_handles, pens, pens_of
 from qinn_bench.report.latex import latex
 from qinn_bench.report.numbers import bounded, number
 from qinn_bench.report.study_table import table
-from qinn_bench.report.table_value import Entry
+from qinn_bench.report.table_parts import Entry
 from qinn_bench.statistics.estimates import combine
 from qinn_bench.statistics.outlying import Quartiles, far_out, summary
 from qinn_bench.values import Estimate

@@ -9,7 +9,7 @@ from qinn_bench import registry
 from qinn_bench.report.forms import FORMS
 from qinn_bench.report.html_table import html
 from qinn_bench.report.study_table import table
-from qinn_bench.report.table_value import BOX
+from qinn_bench.report.table_parts import BOX
 from qinn_bench.report.trained_on import trained_on
 from qinn_bench.values import Budget, Training
 from tests.rows import row

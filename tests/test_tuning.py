@@ -142,7 +142,8 @@ def test_the_points_are_the_same_for_the_same_names_and_fill_each_dimension():
     assert trials != trials_of(row, tuning, budget, ("b",))
     rates = np.log([trial.budget.learning_rate for trial in trials])
     low, high = np.log(tuning.learning_rate)
-    assert sorted(np.floor((rates - low) / (high - low) * 16 - 1e-6).clip(0, 15)) == list(range(16))
+    # Rounded to three digits a rate may lie just outside of its sixteenth.
+    assert np.abs(np.sort((rates - low) / (high - low)) * 16 - np.arange(0.5, 16)).max() < 0.51
     shapes = [trial.row.shape for trial in trials]
     assert all(3 <= shapes.count(shape) <= 8 for shape in ("shallow", "balanced", "deep"))
 

@@ -15,7 +15,7 @@ from _places import JAX_GPU, NATIVE, NATIVE_ALL, TORCH_GPU
 from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.performance.scaling.tables import digits
 from qinn_bench.report.numbers import number
-from qinn_bench.report.table_value import MISSING
+from qinn_bench.report.table_parts import MISSING
 from qinn_bench.values import Refused
 from qinn_bench.writing import write_text
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from qinn_bench.capacity import size_ratio
 from qinn_bench.capacity.families import LEAST_SEEDS, Curve, capacity
-from qinn_bench.capacity.size_ratio import Bound, Pair
+from qinn_bench.capacity.size_ratio import Bound, CurvePair
 from qinn_bench.values import Array, Estimate, Record, Refused, Value
 
 LEAST_SIZES = 3
@@ -92,7 +92,7 @@ def ratio(families: Sequence[Curve], quantum_family: str, classical_family: str)
     if why:
         empty = Estimate(value=None, note=why)
         return Equivalence(quantum=first.family, classical=second.family, rho=empty, reason=f"undefined: {why}")
-    return _ratio(first, second, Pair(*_of(first, common), *_of(second, common)))
+    return _ratio(first, second, CurvePair(*_of(first, common), *_of(second, common)))
 
 
 def p_sides(
@@ -109,14 +109,14 @@ def p_sides(
     common = [seed for seed in first.seeds if seed in second.seeds]
     if _undefined(first, second, common):
         return 1.0, 1.0
-    pair = Pair(*_of(first, common), *_of(second, common))
+    pair = CurvePair(*_of(first, common), *_of(second, common))
     if size_ratio.is_flat(pair.losses) and size_ratio.is_flat(pair.other_losses):
         return 1.0, 1.0
     sizes = range(len(pair.sizes)) if at is None else [first.sizes.index(at)]
     return size_ratio.p_sides(pair.at(sizes), stated)
 
 
-def _ratio(first: Curve, second: Curve, pair: Pair) -> Equivalence:
+def _ratio(first: Curve, second: Curve, pair: CurvePair) -> Equivalence:
     shifts = [size_ratio.shift(pair.at([k])) for k in range(len(pair.sizes))]
     per_size = tuple(
         SizeRatio(size=float(size), ratio=one.ratio, low=one.low, high=one.high, bound=one.side)
@@ -151,7 +151,7 @@ def _hull(ends: Sequence[float | None], of: Callable[[list[float]], float]) -> f
     return of(known) if len(known) == len(ends) else None
 
 
-def _no_single(first: Curve, second: Curve, pair: Pair, sizes: Sequence[SizeRatio], p: float | None) -> str:
+def _no_single(first: Curve, second: Curve, pair: CurvePair, sizes: Sequence[SizeRatio], p: float | None) -> str:
     """Why there is no one ratio for all sizes; empty where there is."""
     said = ", ".join(f"{one} at {one.size:g}" for one in sizes)
     flat = [size_ratio.is_flat(losses) for losses in (pair.losses, pair.other_losses)]

@@ -35,13 +35,13 @@ class Shift(NamedTuple):
     side: Bound
 
 
-class Pair(NamedTuple):
+class CurvePair(NamedTuple):
     """Two families: ``(k,)`` sizes with ``(k, seeds)`` losses of the first, ``(m,)`` with ``(m, seeds)`` of the second.
 
     Column s of both losses is the same seed; less is better.
 
     Example:
-        >>> Pair(np.array([100.0]), np.ones((1, 5)), np.array([100.0, 200.0]), np.ones((2, 5))).seeds
+        >>> CurvePair(np.array([100.0]), np.ones((1, 5)), np.array([100.0, 200.0]), np.ones((2, 5))).seeds
         5
     """
 
@@ -55,12 +55,12 @@ class Pair(NamedTuple):
         """How many seeds both families have."""
         return int(self.losses.shape[1])
 
-    def at(self, which: Sequence[int]) -> Pair:
+    def at(self, which: Sequence[int]) -> CurvePair:
         """The pair with these sizes of the first family alone."""
         return self._replace(sizes=self.sizes[list(which)], losses=self.losses[list(which)])
 
 
-def shift(pair: Pair, level: float = LEVEL) -> Shift:
+def shift(pair: CurvePair, level: float = LEVEL) -> Shift:
     """The factor by which the second family's sizes must exceed the first's for equal loss, averaged over its sizes.
 
     The ratio r solves: mean over the first family's sizes p of [second(r p) - first(p)] = 0, where r p is within the
@@ -74,7 +74,7 @@ def shift(pair: Pair, level: float = LEVEL) -> Shift:
         >>> noise = 0.01 * np.random.default_rng(0).normal(size=(2, 6, 5))
         >>> def losses(p):
         ...     return (p[:, None] / 100) ** -0.5
-        >>> found = shift(Pair(sizes[:3], losses(2 * sizes[:3]) + noise[0, :3], sizes, losses(sizes) + noise[1]))
+        >>> found = shift(CurvePair(sizes[:3], losses(2 * sizes[:3]) + noise[0, :3], sizes, losses(sizes) + noise[1]))
         >>> found.low < 2 < found.high
         True
     """
@@ -92,7 +92,7 @@ def shift(pair: Pair, level: float = LEVEL) -> Shift:
     return Shift(float(np.exp(_crossing(grid, mean))), low, high, "")
 
 
-def _excess(pair: Pair) -> tuple[Array, Array, Array]:
+def _excess(pair: CurvePair) -> tuple[Array, Array, Array]:
     """Log ratios ``(GRID,)``, by how much the second family is worse at each of them, and the error of that."""
     here, there = np.log(pair.sizes), np.log(pair.other_sizes)
     grid = np.linspace(there[0] - here[-1], there[-1] - here[0], GRID)
@@ -106,11 +106,11 @@ def _excess(pair: Pair) -> tuple[Array, Array, Array]:
     return grid, excess[0], np.where(_vary(pair), error, 0.0)
 
 
-def _vary(pair: Pair) -> bool:
+def _vary(pair: CurvePair) -> bool:
     return bool(np.ptp(pair.losses, axis=1).any() or np.ptp(pair.other_losses, axis=1).any())
 
 
-def _curves(pair: Pair, at: Array) -> tuple[Array, Array]:
+def _curves(pair: CurvePair, at: Array) -> tuple[Array, Array]:
     """The second family's curve at log sizes ``(...)``, over all seeds and without each in turn, ``(1 + seeds, ...)``,
     and how far from the first of them a curve with slopes from three sizes only lies."""
     sizes, losses = pair.other_sizes, pair.other_losses
@@ -147,7 +147,7 @@ def _where(grid: Array, values: Array, k: int, level: float) -> float:
     return float(grid[k] + (grid[k + 1] - grid[k]) * (a / (a - b) if a * b < 0 else 0.5))
 
 
-def p_sides(pair: Pair, stated: float) -> tuple[float, float]:
+def p_sides(pair: CurvePair, stated: float) -> tuple[float, float]:
     """The p-values of "the ratio is at most the stated one" and of "it is at least that" at some size of the first.
 
     Each is the largest of the sizes' own, so that a small one speaks for all sizes (an intersection-union test),
@@ -158,7 +158,7 @@ def p_sides(pair: Pair, stated: float) -> tuple[float, float]:
         >>> sizes = np.geomspace(200, 6400, 6)
         >>> rng = np.random.default_rng(0)
         >>> first, second = (rng.normal((sizes[:, None] / 200) ** -0.5, 0.01, (6, 5)) for _ in range(2))
-        >>> low, high = p_sides(Pair(sizes[:3], first[:3], sizes, second), 3.0)
+        >>> low, high = p_sides(CurvePair(sizes[:3], first[:3], sizes, second), 3.0)
         >>> low > 0.9, high < 0.01
         (True, True)
     """
@@ -175,7 +175,7 @@ def p_sides(pair: Pair, stated: float) -> tuple[float, float]:
     return min(1.0, float(most.max())), min(1.0, float(least.max()))
 
 
-def p_one_ratio(pair: Pair, ratios: Sequence[float]) -> float:
+def p_one_ratio(pair: CurvePair, ratios: Sequence[float]) -> float:
     """The p-value of "the ratio is the same at all sizes", of ratios ``(k,)`` that were found at each of k > 1 sizes.
 
     Student's t, over the seeds' pseudo-values of the log ratios (leaving out each in turn), of each size against the
@@ -188,7 +188,7 @@ def p_one_ratio(pair: Pair, ratios: Sequence[float]) -> float:
         >>> sizes = np.geomspace(200, 6400, 6)
         >>> noise = 0.02 * np.random.default_rng(0).normal(size=(2, 6, 5))
         >>> first, second = ((sizes[:, None] / 200) ** -0.25 + noise[k] for k in (0, 1))
-        >>> pair = Pair(sizes[2:4], first[2:4], sizes, second)
+        >>> pair = CurvePair(sizes[2:4], first[2:4], sizes, second)
         >>> p_one_ratio(pair, [1.0, 1.0]) > 0.05, p_one_ratio(pair, [0.3, 3.0]) < 0.05
         (True, True)
     """
@@ -204,7 +204,7 @@ def p_one_ratio(pair: Pair, ratios: Sequence[float]) -> float:
     return min(1.0, smallest * len(contrasts))
 
 
-def _pseudo_values(pair: Pair, logs: Array) -> tuple[Array, Array]:
+def _pseudo_values(pair: CurvePair, logs: Array) -> tuple[Array, Array]:
     """What each seed says of the log ratio at each size, ``(k, seeds)`` with the log ratios as means, and the error of
     the interpolation ``(k,)``: the excess at the ratio over the slope of the curve there."""
     at = np.log(pair.sizes) + logs

@@ -19,7 +19,8 @@ from qinn_bench.quantum.simulators import native
 from qinn_bench.quantum.simulators.forecast import free_bytes
 from qinn_bench.records.provenance import provenance
 from qinn_bench.report import forms
-from qinn_bench.report.table_value import Entry, Heading, Line, Table, markdown_row
+from qinn_bench.report.table_parts import Entry, Heading, Line
+from qinn_bench.report.table_value import Table, markdown_row
 from qinn_bench.values import Knob, Refused
 
 QUANTITIES = ("values", "gradients", "jacobian", "nll")

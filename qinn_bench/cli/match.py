@@ -13,7 +13,8 @@ from qinn_bench.capacity import matching
 from qinn_bench.capacity.matching import Matching, Shape
 from qinn_bench.dataset import Dataset
 from qinn_bench.report import forms
-from qinn_bench.report.table_value import Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.values import Axis, Knobs, Match, Refused, Use
 from qinn_bench.writing import write_text
 

@@ -1,4 +1,4 @@
-"""``qinn-bench publish``: the finished records of a study in one file that can be committed."""
+"""``qinn-bench publish``: the finished records of a study in one file that can be committed, its trials in another."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from qinn_bench.cli import _study
-from qinn_bench.records import published
+from qinn_bench.records import published, store
+from qinn_bench.records.trials import trials_study
 from qinn_bench.study import progress
-from qinn_bench.values import Refused
+from qinn_bench.values import Refused, Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
             "replace it with --replace"
         )
     published.write(path, study.name, records)
+    tried = _publish_trials(study, options.results, path.parent)
     older, _ = progress.of_other_inputs(selection.cells)
     size = path.stat().st_size
     if options.json:
@@ -43,4 +45,17 @@ def run(options: argparse.Namespace) -> int:
     else:
         cells = f"{len(records)} of {len(selection.cells)} cells"
         print(f"{path}: {cells}, {size / 1e6:.2f} MB; {older} not of this version")
+        if tried:
+            print(f"{tried}: the trials of its tuning")
     return 0
+
+
+def _publish_trials(study: Study, results: Path, folder: Path) -> Path | None:
+    """Write the trials of a study that tunes beside its records; where they are, if there are some."""
+    name = trials_study(study.name)
+    trials = store.load_all(results, name) if study.tuning else []
+    if not trials:
+        return None
+    path = folder / f"{name}.jsonl.gz"
+    published.write(path, name, trials)
+    return path

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from qinn_bench.report.numbers import FAR, bounded
 from qinn_bench.report.study_columns import title_of
-from qinn_bench.report.table_value import Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.values import Estimate
 from qinn_bench.verdicts.agreement import LEVEL, Agreement, Compared
 

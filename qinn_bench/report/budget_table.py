@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from qinn_bench.report.comparison_tables import SIGNS, TURNED
-from qinn_bench.report.table_value import Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.verdicts.outside_trials import AtBudget, Trials, flips
 
 

@@ -11,7 +11,8 @@ from qinn_bench.capacity.equivalence import Equivalence, SizeRatio
 from qinn_bench.capacity.families import Curve
 from qinn_bench.report.cells import count, ranged
 from qinn_bench.report.study_columns import title_of
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.values import Estimate, Role
 
 WORST_FIT = 0.05

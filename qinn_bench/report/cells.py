@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qinn_bench.report.table_value import MISSING, Entry
+from qinn_bench.report.table_parts import MISSING, Entry
 from qinn_bench.statistics.sign_flips import LEAST
 
 Ends = Sequence[float | None] | None

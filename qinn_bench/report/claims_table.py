@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.values import Estimate
 from qinn_bench.verdicts.claim_file import Claim, Claims, Quantifier
 from qinn_bench.verdicts.claims import Ruling
 from qinn_bench.verdicts.row_pairs import SEEDS_ONLY, TRUTH_LEFT_OUT
-from qinn_bench.verdicts.rulings.pair import Pair
+from qinn_bench.verdicts.rulings.pair import PairRuling
 
 HEADER = (
     Heading("claim", "claim"),
@@ -84,11 +85,11 @@ def _sides(claim: Claim) -> str:
     return f"{told[0]} against {told[1]}"
 
 
-def _open(pair: Pair, level: float) -> bool:
+def _open(pair: PairRuling, level: float) -> bool:
     return bool(pair.reason) and pair.decision(level) == "undecided"
 
 
-def _entry(pair: Pair, level: float) -> Entry:
+def _entry(pair: PairRuling, level: float) -> Entry:
     decision = pair.decision(level)
     low, high = pair.interval or (None, None)
     plain: dict[str, str | float | None] = {

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from qinn_bench.report.cells import count, interval, p_text, p_value
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.statistics.findings import Alike, Findings, RowPair, RowStanding
 from qinn_bench.values import Estimate, Outcome
 from qinn_bench.verdicts.outside_results import SHOWN, said_costs

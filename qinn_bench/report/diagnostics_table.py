@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qinn_bench.diagnostics.diagnose import Diagnosis
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 
 HEADER = (
     Heading("model", "model"),

@@ -11,7 +11,7 @@ from qinn_bench.report.sensitivity_table import licensed
 from qinn_bench.report.study_table import table
 from qinn_bench.report.table_value import Table
 from qinn_bench.report.trained_on import trained_on
-from qinn_bench.study import grid, progress
+from qinn_bench.study import grid, matched, progress, study_files
 from qinn_bench.study.progress import CellStanding
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Record, Refused, Study
@@ -31,7 +31,7 @@ def finished_table(
     study, cells = selection.study, selection.over_seeds
     shown, notes = _published(records, study.name, cells) if records else _own(selection)
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
-    box = trained_on(shown, [(one.use, one.data) for one in selection.drawn])
+    box = trained_on(shown, [(one.use, one.data) for one in selection.drawn], _tried(study))
     return replace(made, footnotes=(*made.footnotes, *notes), box=box)
 
 
@@ -42,7 +42,13 @@ def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:
         Refused: it has left nothing.
     """
     made = licensed(table(records, study.columns or None, study.title), records, results)
-    return replace(made, box=trained_on(records, [(one.use, one.data) for one in grid.draw(study)]))
+    return replace(made, box=trained_on(records, [(one.use, one.data) for one in grid.draw(study)], _tried(study)))
+
+
+def _tried(study: Study) -> dict[str, int]:
+    """How many settings the study asks to be tried for each of its rows that are tuned."""
+    rows = [row for row in study.models if matched.is_tuned(study, row)]
+    return {study_files.label_of(row): study.tuning.trials for row in rows if study.tuning}
 
 
 def _own(selection: Selection) -> tuple[list[Record], list[str]]:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from shutil import get_terminal_size
 
 from qinn_bench.report.latex import latex
-from qinn_bench.report.table_value import WIDTH, Table
+from qinn_bench.report.table_parts import WIDTH
+from qinn_bench.report.table_value import Table
 
 NARROWEST = 60
 

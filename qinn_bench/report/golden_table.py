@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.verdicts.golden_numbers import SeriesVerdict
 
 HEADER = (

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
-from qinn_bench.report.table_value import BOX, Line, Table, nested, on_one_line
+from qinn_bench.report.table_parts import BOX, Line, nested
+from qinn_bench.report.table_value import Table, on_one_line
 
 REMARK = 'style="text-align:left;white-space:normal;opacity:0.75"'
 
@@ -14,7 +15,7 @@ REMARK = 'style="text-align:left;white-space:normal;opacity:0.75"'
 def html(table: Table) -> str:
     """The table with its title and notes as a fragment of a page; best entries are bold, floors and ceilings italic.
 
-    >>> from qinn_bench.report.table_value import Entry, Heading
+    >>> from qinn_bench.report.table_parts import Entry, Heading
     >>> line = Line("", "a", "model", "", (Entry("<a>"), Entry("1.0(1)", best=True)))
     >>> print(html(Table("Rows", (Heading("model", "model"), Heading("swd", "W")), (line,), ())))
     <table>

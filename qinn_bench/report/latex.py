@@ -10,7 +10,8 @@ from itertools import groupby
 from typing import Literal, get_args
 
 from qinn_bench.report.numbers import number
-from qinn_bench.report.table_value import BOX, Entry, Heading, Hint, Line, Table, nested, section
+from qinn_bench.report.table_parts import BOX, Entry, Heading, Hint, Line, nested, section
+from qinn_bench.report.table_value import Table
 from qinn_bench.statistics.outlying import Quartiles
 
 Font = Literal["tiny", "scriptsize", "footnotesize", "small", "normalsize"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qinn_bench.report.study_columns import meaning_of
 from qinn_bench.report.study_rows import Group, is_truth
-from qinn_bench.report.table_value import BY_MASS, FLAGGED, Heading, Hint, Line
+from qinn_bench.report.table_parts import BY_MASS, FLAGGED, Heading, Hint, Line
 from qinn_bench.statistics.outlying import Quartiles
 from qinn_bench.values import Control, Estimate
 

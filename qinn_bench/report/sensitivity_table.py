@@ -10,7 +10,8 @@ import numpy as np
 
 from qinn_bench import catalogue
 from qinn_bench.report.study_columns import title_of
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.sensitivity import licence
 from qinn_bench.sensitivity.licence import WORDS, Licence, Sight
 from qinn_bench.values import Estimate, Record

@@ -25,7 +25,8 @@ from qinn_bench.report.study_columns import (
     title_of,
 )
 from qinn_bench.report.study_rows import Group, groups_of
-from qinn_bench.report.table_value import BY_MASS, FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Hint, Line, Table
+from qinn_bench.report.table_parts import BY_MASS, FLAGGED, INDENT, MISSING, VERDICTS, Entry, Heading, Hint, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.statistics.outlying import summary
 from qinn_bench.values import Estimate, Record, Refused, Status
 

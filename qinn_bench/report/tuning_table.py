@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from qinn_bench.labels import joined
 from qinn_bench.records.trials import best_of
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.values import Budget, Estimate, Record
 from qinn_bench.verdicts.tuned_budgets import BudgetVerdict, FamilyTrials, TunedPair, budgets_of
 

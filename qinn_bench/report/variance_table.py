@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from qinn_bench.report.cells import count, ranged
 from qinn_bench.report.study_columns import title_of
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 from qinn_bench.verdicts.variance_sources import SOURCES, Part, Span, VarianceBudget
 
 NOTES = (

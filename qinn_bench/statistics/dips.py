@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from qinn_bench.values import Array
 
-Places = NDArray[np.intp]
+RowPlaces = NDArray[np.intp]
 
 
 def dip(values: Array) -> float:
@@ -41,7 +41,7 @@ def dip(values: Array) -> float:
     return float(deepest / (2 * n))
 
 
-def _corner_before(x: Array, height: Array) -> Places:
+def _corner_before(x: Array, height: Array) -> RowPlaces:
     """For each of the points, the corner before it of the convex minorant of the points up to it."""
     place, level = x.tolist(), height.tolist()
     before = [0] * len(place)
@@ -57,14 +57,16 @@ def _corner_before(x: Array, height: Array) -> Places:
     return np.array(before)
 
 
-def _corners(following: Places, start: int, end: int) -> Places:
+def _corners(following: RowPlaces, start: int, end: int) -> RowPlaces:
     corners = [start]
     while corners[-1] != end:
         corners.append(int(following[corners[-1]]))
     return np.array(corners)
 
 
-def _farthest_apart(x: Array, bottom: Array, top: Array, minorant: Places, majorant: Places) -> tuple[float, int, int]:
+def _farthest_apart(
+    x: Array, bottom: Array, top: Array, minorant: RowPlaces, majorant: RowPlaces
+) -> tuple[float, int, int]:
     """The largest distance of minorant and majorant, in rows, and the corners of them that enclose its place."""
     at_minorant = np.interp(x[minorant], x[majorant], top[majorant]) - bottom[minorant]
     at_majorant = top[majorant] - np.interp(x[majorant], x[minorant], bottom[minorant])

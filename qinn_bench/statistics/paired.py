@@ -96,7 +96,7 @@ def compare(
     finite = np.isfinite(first) & np.isfinite(second)
     pairs = np.stack([goodness(first[finite], better), goodness(second[finite], better)])
     scale = np.abs(first[finite]) + np.abs(second[finite]) + 2 * IDEAL.get(better, 0.0)
-    differences = _without_rounding(pairs[0] - pairs[1], scale)
+    differences = ties.without_rounding(pairs[0] - pairs[1], scale)
     apart, drawn = (
         None if of is None else goodness(of[0][finite], better) - goodness(of[1][finite], better)
         for of in (rows, truth)
@@ -151,11 +151,6 @@ def replicates(pairs: Array, groups: Sequence[Hashable]) -> list[int]:
         members.setdefault(group, []).append(at)
     still = [len(own) > 1 and all(ties.constant(row[own]) for row in pairs) for own in members.values()]
     return sorted(at for own, same in zip(members.values(), still, strict=True) for at in (own[:1] if same else own))
-
-
-def _without_rounding(differences: Array, scale: Array) -> Array:
-    """Differences that are zero on paper as zero."""
-    return np.where(np.abs(differences) <= ties.TIE * scale, 0.0, differences)
 
 
 def crossed_bootstrap(matrix: Array, rng: np.random.Generator, replicates: int = REPLICATES) -> Array:
@@ -218,7 +213,7 @@ def _p_values(
     differences: Array, scale: Array, spread: _Spread, rows: bool, margin: float | None, by: float
 ) -> dict[str, float | None]:
     """One-sided p-values of better, worse and equal; with rows, Student's t has to agree with the sign flips."""
-    beyond = _without_rounding(differences - by, scale + abs(by))
+    beyond = ties.without_rounding(differences - by, scale + abs(by))
     better, worse = sign_flip_p(beyond, scale + abs(by))
     if rows:
         better, worse = max(better, _t(beyond, spread)), max(worse, _t(-beyond, spread))

@@ -67,3 +67,8 @@ def deviation(values: Array, scale: Array | float | None = None) -> float:
     unit = float(np.abs(values).max())
     apart = values / unit - mean(values / unit)
     return unit * math.sqrt(math.fsum((apart**2).tolist()) / (len(values) - 1))
+
+
+def without_rounding(differences: Array, scale: Array) -> Array:
+    """Differences ``(..., n)`` that are zero on paper as zero; `scale` is what each was computed from."""
+    return np.where(np.abs(differences) <= TIE * scale, 0.0, differences)

@@ -20,6 +20,8 @@ from qinn_bench.study.matched import Answer, Answers
 from qinn_bench.study.study_files import has_circuit, label_of
 from qinn_bench.values import Cell, Control, Match, Refused, Row, Source, Study, Use
 
+TRIED = ("learning_rate", "schedule", "batch")
+"""What tuning tries of the budget, for every model alike."""
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 
@@ -29,8 +31,8 @@ class Slot:
 
     `cell` is complete but for the knobs of its model where the matcher chooses those. Where its `answer` is known, the
     model is that of the answer; until then it is any of the `models` (one for each rung of a ladder) or, where there
-    is a `shape`, one that has the knobs of the cell and more, that meets the `match`. All slots of one `group` are one
-    model under one budget; where no shape fits, one of them is skipped for all.
+    is a `shape` or the row is `tuned`, one that has the knobs of the cell and more, that meets the `match`. All slots
+    of one `group` are one model under one budget; where no shape fits, one of them is skipped for all.
     """
 
     cell: Cell
@@ -43,6 +45,7 @@ class Slot:
     group: tuple[object, ...]
     match: Match | None = None
     answer: Answer | None = None
+    tuned: bool = False
 
     @property
     def matched(self) -> bool:
@@ -51,13 +54,20 @@ class Slot:
 
     def may_have(self, model: Use) -> bool:
         """Whether the cell may have this model, as far as is known."""
-        if self.shape and not self.answer:
+        if (self.shape or self.tuned) and not self.answer:
             return model.name == self.cell.model.name and self.cell.model.knobs.items() <= model.knobs.items()
         return model in self.models
 
     def with_model(self, model: Use) -> Cell:
         """The cell with the model that was found for it."""
         return self.cell.model_copy(update={"model": model})
+
+    def as_in(self, cell: Cell) -> Cell:
+        """The cell with the model of another, which it may have, and where tuning is not known with its settings."""
+        if not self.tuned or self.answer:
+            return self.with_model(cell.model)
+        budget = self.cell.budget.model_copy(update={name: getattr(cell.budget, name) for name in TRIED})
+        return self.with_model(cell.model).model_copy(update={"budget": budget})
 
 
 @dataclass(frozen=True)
@@ -171,6 +181,7 @@ def _slot(study: Study, row: Row, size: int, budget: str, cell: Cell, models: tu
         models=models,
         group=(str(cell.data), label_of(row), size, budget),
         match=match.model_copy(update={"parameters": size}) if match and size else match,
+        tuned=matched.is_tuned(study, row),
     )
     return replace(slot, row=joined(label, cell.control), control_of=label) if cell.control else slot
 

@@ -149,7 +149,7 @@ def _place(one: Slot | Record) -> tuple[object, ...]:
 
 def _fits(slot: Slot, record: Record) -> bool:
     """Whether a record states the settings of a cell."""
-    if not slot.may_have(record.cell.model) or slot.with_model(record.cell.model) != record.cell:
+    if not slot.may_have(record.cell.model) or slot.as_in(record.cell) != record.cell:
         return False
     if slot.answer:
         return (record.status == "skipped") == bool(slot.answer.skip)

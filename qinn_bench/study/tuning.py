@@ -19,7 +19,7 @@ from qinn_bench.study.order import Order
 from qinn_bench.study.planning import PlannedModel
 from qinn_bench.study.selection import Filters
 from qinn_bench.study.study_files import label_of
-from qinn_bench.study.tuning_space import BUDGET, trials_of
+from qinn_bench.study.tuning_space import trials_of
 from qinn_bench.values import Budget, Match, Record, Refused, Row, Study, Use
 
 FIRST_SEED = 1000
@@ -138,5 +138,5 @@ def _answer(row: TunedRow, records: Sequence[Record]) -> Answer:
     if best is None:
         last = next((record.reason for record in records if record.reason), "none has finished")
         return Answer(model=row.trials[0].cell.model, skip=f"none of {len(row.trials)} trials can be used: {last}")
-    settings = {name: getattr(best.cell.budget, name) for name in BUDGET}
+    settings = {name: getattr(best.cell.budget, name) for name in grid.TRIED}
     return Answer(model=best.cell.model, budget=row.budget.model_copy(update=settings), trials=len(records))

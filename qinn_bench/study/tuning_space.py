@@ -13,11 +13,10 @@ from qinn_bench import registry
 from qinn_bench.about import KnobSpan
 from qinn_bench.capacity.matching import Depth
 from qinn_bench.seeds import seed_of
+from qinn_bench.study.grid import TRIED
 from qinn_bench.values import Budget, Knob, Knobs, Row, Tuning
 
 Dimension = KnobSpan | tuple[Knob, ...]
-BUDGET = ("learning_rate", "schedule", "batch")
-"""What is tried of the budget, for every model alike."""
 SHAPE = "shape"
 
 
@@ -75,9 +74,9 @@ def trials_of(row: Row, tuning: Tuning, budget: Budget, names: Sequence[str | in
 
 def _trial(row: Row, budget: Budget, point: dict[str, float], space: dict[str, Dimension]) -> TrialSettings:
     settings = {name: _value(space[name], at, row, name) for name, at in point.items()}
-    knobs: Knobs = {name: value for name, value in settings.items() if name not in (*BUDGET, SHAPE)}
+    knobs: Knobs = {name: value for name, value in settings.items() if name not in (*TRIED, SHAPE)}
     shape = {SHAPE: settings[SHAPE]} if SHAPE in settings else {}
-    tried = {name: settings[name] for name in BUDGET if name in settings}
+    tried = {name: settings[name] for name in TRIED if name in settings}
     return TrialSettings(
         row=row.model_copy(update={"knobs": row.knobs | knobs, **shape}),
         budget=budget.model_copy(update=tried | {"until": "steps"}),
@@ -90,5 +89,5 @@ def _value(dimension: Dimension, at: float, row: Row, name: str) -> Knob:
         return dimension[int(at * len(dimension))]
     low, high = dimension.low, dimension.high
     value = low * (high / low) ** at if dimension.log else low + (high - low) * at
-    whole = name not in BUDGET and isinstance(registry.knob_defaults("model", row.model)[name], int)
+    whole = name not in TRIED and isinstance(registry.knob_defaults("model", row.model)[name], int)
     return round(value) if whole else float(f"{value:.3g}")

@@ -58,7 +58,7 @@ def _several(given: Any) -> Any:
     return Several(**{key: tuple(rows) for key in named})
 
 
-Side = Annotated[str | Several, BeforeValidator(_several)]
+ClaimSide = Annotated[str | Several, BeforeValidator(_several)]
 
 
 class Requirement(Value):
@@ -95,8 +95,8 @@ class Claim(Value):
 
     id: Annotated[str, Field(pattern=NAME)]
     statement: str
-    first: Side
-    second: Side
+    first: ClaimSide
+    second: ClaimSide
     metric: str
     relation: Relation
     data: str

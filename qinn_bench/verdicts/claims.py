@@ -12,7 +12,7 @@ from qinn_bench.verdicts.claim_file import Claim, Claims
 from qinn_bench.verdicts.rulings import quantifiers
 from qinn_bench.verdicts.rulings.can_win import too_few
 from qinn_bench.verdicts.rulings.judged import Judged, judge_claim, matrix
-from qinn_bench.verdicts.rulings.pair import Pair
+from qinn_bench.verdicts.rulings.pair import PairRuling
 
 ClaimDecision = Literal["supported", "refuted", "undecided", "not testable"]
 
@@ -47,7 +47,7 @@ class Ruling(Value):
     p_against: float | None = None
     p_against_corrected: float = 1.0
     words: str = ""
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[PairRuling, ...] = ()
     deciding: int = 0
     can_win: bool = True
     cannot: str = ""
@@ -149,7 +149,7 @@ def _of_pair(one: Judged, at: int, told: str) -> str:
     return f"'{pair.first}' against '{pair.second}': {told}" if len(one.pairs) > 1 else told
 
 
-def _correction(claims: Claims, pair: Pair, p: float, word: str) -> str:
+def _correction(claims: Claims, pair: PairRuling, p: float, word: str) -> str:
     """Why a ruling that would stand alone does not stand among the other claims of its file."""
     count, smallest = len(claims.claims), 0.5**pair.replicates
     if p > 1.01 * smallest or count * smallest <= claims.level:
@@ -157,7 +157,7 @@ def _correction(claims: Claims, pair: Pair, p: float, word: str) -> str:
     return f"its {word} does not stand: {too_few(pair.replicates, count, claims.level)}"
 
 
-def _words(claims: Claims, decision: ClaimDecision, pair: Pair) -> str:
+def _words(claims: Claims, decision: ClaimDecision, pair: PairRuling) -> str:
     """The decision as it may be quoted: with its budget, and with how far what was tested is from what was claimed."""
     if decision == "not testable":
         return "not testable on these data"

@@ -22,6 +22,12 @@ class FamilyTrials(NamedTuple):
 
     `scores` ``(n,)`` are those of validation rows, by which a trial is chosen, and `losses` ``(n,)`` those of the
     metric on test rows, less being better in both; of a trial that failed both are those of the worst that did not.
+
+    Example:
+        >>> numbers = np.array([1.0, 2.0, 3.0])
+        >>> of_one = FamilyTrials("moons", "a", 100, False, (), numbers, numbers, failed=0, cpu_s=9.0, sign=1, unit="")
+        >>> of_one.best_of(1).value, of_one.best_of(3).value
+        (2.0, 1.0)
     """
 
     data: str
@@ -53,6 +59,10 @@ class BudgetVerdict(NamedTuple):
 
     `better` is the family that is, empty where that is open; `p` is two-sided, `p_corrected` over all pairs that are
     compared under this budget (Holm).
+
+    Example:
+        >>> BudgetVerdict("8", (8, 8), ahead=0.2, p=0.001, p_corrected=0.003, better="a").better
+        'a'
     """
 
     budget: str
@@ -64,7 +74,14 @@ class BudgetVerdict(NamedTuple):
 
 
 class TunedPair(NamedTuple):
-    """Two families of one data set and size under every budget."""
+    """Two families of one data set and size under every budget.
+
+    Example:
+        >>> numbers = np.array([1.0, 2.0])
+        >>> first = FamilyTrials("moons", "a", 100, True, (), numbers, numbers, failed=0, cpu_s=9.0, sign=1, unit="")
+        >>> TunedPair(first, first._replace(family="b"), ()).flips
+        False
+    """
 
     first: FamilyTrials
     second: FamilyTrials

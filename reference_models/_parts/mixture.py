@@ -23,6 +23,11 @@ STEEPEST = 5.0
 class Kind(NamedTuple):
     """A distribution that is symmetric about 0: the logarithms of its density and of its distribution function at t,
     and how it is drawn from five independent normal numbers, ``(..., 5) -> (...)``; none where nobody asks.
+
+    Example:
+        >>> flat = Kind(log_density=torch.zeros_like, log_below=torch.zeros_like)
+        >>> flat.drawn is None
+        True
     """
 
     log_density: Callable[[Tensor], Tensor]

@@ -20,9 +20,10 @@ from qinn_bench.quantum.visibility import trimmed
 from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._parts.circuit_form import CircuitForm
 from reference_models._parts.flow import Composition, Mixing, coupling_flow, dense
+from reference_models._parts.loss_terms import negative_log_likelihood
 from reference_models._parts.rational_quadratic import RationalQuadratic
 from reference_models.bounds.elementwise import Elementwise
-from reference_models.quantum_flows.qinn import QINN, Terms, make_qinn, negative_log_likelihood
+from reference_models.quantum_flows.qinn import QINN, Terms, make_qinn
 
 ABOUT = About(
     citation="A. Rousselot, M. Spannowsky, Generative invertible quantum neural networks, arXiv:2302.12906",

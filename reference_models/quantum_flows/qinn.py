@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from qinn_bench.about import About, KnobSpan
-from qinn_bench.contracts import LOG_2PI, Batch, DensityModel
+from qinn_bench.contracts import Batch, DensityModel
 from qinn_bench.quantum.ansatz import Entangler, moved
 from qinn_bench.quantum.circuit import Circuit, z_on
 from qinn_bench.quantum.layer import CircuitLayer, fidelity
@@ -24,6 +24,7 @@ from qinn_bench.quantum.visibility import trimmed
 from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._parts.circuit_form import Blend, CircuitForm
 from reference_models._parts.circuit_maps import SHRINK, ToAngles, ToLatent
+from reference_models._parts.loss_terms import least_stretch, mmd2, negative_log_likelihood, signed_volume
 from reference_models._parts.solver import solve
 
 ABOUT = About(
@@ -220,40 +221,8 @@ class QINN(DensityModel):
         return total + mmd2(self.guess(normal), x) if self.terms.both else total
 
 
-def least_stretch(jacobian: Tensor) -> Tensor:
-    """The smallest eigenvalue ``(n,)`` of the symmetric part of each Jacobian.
-
-    A map of a convex domain for which it is positive everywhere is one-to-one (Gale, Nikaido, Math. Ann. 159, 81),
-    and some such map takes any density to the normal one (Brenier, Comm. Pure Appl. Math. 44, 375).
-    """
-    symmetric = (0.5 * (jacobian + jacobian.mT)).nan_to_num()
-    smallest: Tensor = torch.linalg.eigvalsh(symmetric)[:, 0]
-    return smallest
-
-
-def signed_volume(jacobian: Tensor) -> Tensor:
-    """The determinant ``(n,)`` of each Jacobian, its size taken per dimension; folds that come in pairs escape it."""
-    sign, logdet = torch.linalg.slogdet(jacobian)
-    volume: Tensor = sign * torch.exp(logdet / jacobian.shape[1])
-    return volume
-
-
 STRETCHES = {"monotone": least_stretch, "determinant": signed_volume}
 """What the barrier keeps above `LEAST_STRETCH`."""
-
-
-def negative_log_likelihood(z: Tensor, logdet: Tensor) -> Tensor:
-    """The mean of ``-log p`` for latents ``(n, dim)`` of a standard normal and log-determinants ``(n,)``."""
-    return (0.5 * (z.square().sum(1) + z.shape[1] * LOG_2PI) - logdet).mean()
-
-
-def mmd2(x: Tensor, y: Tensor) -> Tensor:
-    """Unbiased MMD^2 of rows with a mixture of Gaussian kernels whose squared widths are dim times 1/4, 1 and 4."""
-    n, m, dim = len(x), len(y), x.shape[1]
-    distances = torch.cdist(torch.cat((x, y)), torch.cat((x, y)), compute_mode="donot_use_mm_for_euclid_dist").square()
-    kernel = torch.stack([torch.exp(-distances / (2 * dim * width)) for width in (0.25, 1.0, 4.0)]).mean(0)
-    kernel = kernel - torch.diag_embed(kernel.diagonal())
-    return kernel[:n, :n].sum() / (n * (n - 1)) + kernel[n:, n:].sum() / (m * (m - 1)) - 2 * kernel[:n, n:].mean()
 
 
 @lru_cache

@@ -6,7 +6,8 @@ from statistics import median
 
 from qinn_bench.performance.gate.calibration import POWER, Calibration, Rate
 from qinn_bench.report.cells import share as of
-from qinn_bench.report.table_value import Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 
 HEADER = (
     Heading("planted", "planted", "%"),

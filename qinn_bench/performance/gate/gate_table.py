@@ -5,7 +5,8 @@ from __future__ import annotations
 from qinn_bench.performance.gate.compare_versions import GateReport
 from qinn_bench.performance.gate.decide import Decision
 from qinn_bench.report.cells import count
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 
 HEADER = (
     Heading("workload", "workload"),

@@ -9,7 +9,8 @@ from itertools import groupby
 from qinn_bench.performance.nightly.night import Night
 from qinn_bench.performance.nightly.summary import KINDS, about, left_out, sections, title
 from qinn_bench.performance.nightly.trends import Trend, drawing, overview
-from qinn_bench.report.table_value import Line, Table
+from qinn_bench.report.table_parts import Line
+from qinn_bench.report.table_value import Table
 
 STYLE = """
 :root { --ink: #1c2430; --soft: #667085; --line: #e3e7ee; --paper: #fff;

@@ -13,7 +13,8 @@ from qinn_bench.performance.nightly.findings import NightVerdict, NoticeKind, Ti
 from qinn_bench.performance.nightly.night import Absent, Night
 from qinn_bench.performance.nightly.trends import Trend, bars
 from qinn_bench.report.golden_table import quality_table
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 
 TITLES: dict[NightVerdict, str] = {
     "ok": "nothing got worse",

@@ -10,7 +10,7 @@ from qinn_bench.performance.scaling.scan_values import ScanRow
 from qinn_bench.performance.scaling.share_of_peak import Arithmetic
 from qinn_bench.performance.scaling.tables import digits
 from qinn_bench.report.numbers import number
-from qinn_bench.report.table_value import MISSING
+from qinn_bench.report.table_parts import MISSING
 from qinn_bench.values import Knob
 
 PENNYLANE = ("default.qubit", "default.qubit:rot", "default.qubit:unitary", "lightning.qubit")

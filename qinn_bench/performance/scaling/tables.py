@@ -8,7 +8,8 @@ from itertools import groupby
 from qinn_bench.performance.scaling.fit import Interval
 from qinn_bench.performance.scaling.scan import OPTIONAL
 from qinn_bench.performance.scaling.scan_values import Growth, Quantity, Scan, ScanRow
-from qinn_bench.report.table_value import MISSING, Entry, Heading, Line, Table
+from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
+from qinn_bench.report.table_value import Table
 
 UNITS: dict[Quantity, tuple[str, float]] = {"seconds": ("ms", 1e-3), "peak_bytes": ("MiB", 2**20)}
 TITLES: dict[Quantity, str] = {"seconds": "median time of a step", "peak_bytes": "peak memory of a step"}

@@ -12,7 +12,7 @@ from qinn_bench.verdicts.judge import ABSENT
 from qinn_bench.verdicts.row_pairs import PairTerms
 from qinn_bench.verdicts.rulings import budgets, convergence, quantifiers
 from qinn_bench.verdicts.rulings.can_win import can_win
-from qinn_bench.verdicts.rulings.pair import Pair, of_rows
+from qinn_bench.verdicts.rulings.pair import PairRuling, of_rows
 from qinn_bench.verdicts.rulings.quantifiers import Combined
 from qinn_bench.verdicts.rulings.ratios import of_families
 from qinn_bench.verdicts.rulings.requirements import not_testable
@@ -32,7 +32,7 @@ class Judged(Value):
     """
 
     claim: Claim
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PairRuling, ...]
     p: float | None = None
     p_against: float | None = None
     for_at: int = 0
@@ -75,7 +75,7 @@ def _known(combined: Combined, width: int, p: Sequence[float | None]) -> float |
 
 def _pair(
     claims: Claims, claim: Claim, first: str, second: str, here: Sequence[Record], results: Path | None, arrays: bool
-) -> Pair:
+) -> PairRuling:
     """A pair of rows with the budget that they had and whether the claim could be supported by them."""
     if claim.relation == "ratio-at-least":
         pair = of_families(claims, claim, first, second, here)

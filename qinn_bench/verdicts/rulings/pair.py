@@ -16,7 +16,7 @@ from qinn_bench.verdicts.judge import judge
 from qinn_bench.verdicts.row_pairs import row_names
 
 
-class Pair(Value):
+class PairRuling(Value):
     """What the records say of a claim about two rows.
 
     `p` is the p-value of "the claim does not hold", `p_against` that of "it holds": small ones speak for and against
@@ -26,7 +26,7 @@ class Pair(Value):
     such records at all, with the reason `cannot` where not.
 
     Example:
-        >>> Pair(first="a", second="b", effect=Estimate(value=None), reason="3 pairs of seeds").decision(0.05)
+        >>> PairRuling(first="a", second="b", effect=Estimate(value=None), reason="3 pairs of seeds").decision(0.05)
         'undecided'
     """
 
@@ -55,7 +55,7 @@ class Pair(Value):
 
 def of_rows(
     claims: Claims, claim: Claim, first: str, second: str, records: Sequence[Record], results: Path | None, arrays: bool
-) -> Pair:
+) -> PairRuling:
     """A claim that one row is better than, or equal to, another.
 
     Better by a margin is supported where the difference is shown to be above the margin, and refuted where it is shown
@@ -68,7 +68,7 @@ def of_rows(
         Refused: the metric has no direction, or the margin of the claim is in another unit.
     """
     if why := _absent(claims, claim, first, second, records):
-        return Pair(first=first, second=second, effect=Estimate(value=None), reason=why)
+        return PairRuling(first=first, second=second, effect=Estimate(value=None), reason=why)
 
     def judged(by: float = 0.0) -> Comparison:
         return _judged(claims, claim, (first, second), records, results, arrays, by)
@@ -84,7 +84,7 @@ def of_rows(
         worse = base.effect.value is not None and base.effect.value < 0
         said = f"'{first}' is worse" if worse else f"'{first}' is not better{by}"
     _check_unit(claims, claim, base)
-    return Pair(
+    return PairRuling(
         first=first,
         second=second,
         effect=base.effect,

@@ -16,16 +16,16 @@ from qinn_bench.values import Estimate, Record
 from qinn_bench.verdicts.claim_file import Claim, Claims
 from qinn_bench.verdicts.judge import ABSENT, SHOWN_ONLY, controls_of, over_controls
 from qinn_bench.verdicts.row_pairs import PairTerms
-from qinn_bench.verdicts.rulings.pair import Pair
+from qinn_bench.verdicts.rulings.pair import PairRuling
 
 COVERAGE = 0.95
 """Of the interval of a ratio, which decides."""
 NEAR = 0.2
 """How far, relatively, the size of a row may be from the one that a claim states."""
-Interval = tuple[float | None, float | None]
+RatioEnds = tuple[float | None, float | None]
 
 
-def of_families(claims: Claims, claim: Claim, first: str, second: str, records: Sequence[Record]) -> Pair:
+def of_families(claims: Claims, claim: Claim, first: str, second: str, records: Sequence[Record]) -> PairRuling:
     """A claim that the second family needs at least so many times the parameters of the first.
 
     It is supported where the 95 % interval of the ratio lies above the stated one and the first family also needs fewer
@@ -51,7 +51,7 @@ def of_families(claims: Claims, claim: Claim, first: str, second: str, records: 
     in_the_way = _controls(records, first, claim)
     doubt = in_the_way.why_not if p is not None and p <= claims.level else ""
     low, high = interval
-    return Pair(
+    return PairRuling(
         first=first,
         second=second,
         effect=effect,
@@ -68,7 +68,7 @@ def of_families(claims: Claims, claim: Claim, first: str, second: str, records: 
     )
 
 
-def _asked(equivalent: Equivalence, at: int | None) -> tuple[Estimate, Interval, str]:
+def _asked(equivalent: Equivalence, at: int | None) -> tuple[Estimate, RatioEnds, str]:
     """The ratio that a claim is about with its interval, and what is known of it in words."""
     if at is None:
         return equivalent.rho, equivalent.interval, equivalent.reason
@@ -88,7 +88,7 @@ def _nearest(equivalent: Equivalence, at: int) -> SizeRatio:
     return min(equivalent.per_size, key=lambda one: abs(math.log(one.size / at)))
 
 
-def ratio_p(effect: Estimate, interval: Interval, stated: float) -> tuple[float | None, float | None]:
+def ratio_p(effect: Estimate, interval: RatioEnds, stated: float) -> tuple[float | None, float | None]:
     """The p-values of "the ratio is below the stated one" and of "it is not", two-sided as the 95 % interval is.
 
     An interval without a ratio in it, or with only one end, has p = 0.05 where it leaves the stated ratio outside.
@@ -166,5 +166,5 @@ def near(size: float, at: int | None) -> bool:
     return at is not None and abs(size / at - 1) <= NEAR
 
 
-def _undecided(first: str, second: str, why: str) -> Pair:
-    return Pair(first=first, second=second, effect=Estimate(value=None), reason=why, can_win=False, cannot=why)
+def _undecided(first: str, second: str, why: str) -> PairRuling:
+    return PairRuling(first=first, second=second, effect=Estimate(value=None), reason=why, can_win=False, cannot=why)
