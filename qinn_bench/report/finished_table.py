@@ -15,6 +15,7 @@ from qinn_bench.study import grid, matched, progress, study_files
 from qinn_bench.study.progress import CellStanding
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Record, Refused, Study
+from qinn_bench.verdicts import strongest
 
 
 def finished_table(
@@ -32,7 +33,7 @@ def finished_table(
     shown, notes = _published(records, study.name, cells) if records else _own(selection)
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
     box = trained_on(shown, [(one.use, one.data) for one in selection.drawn], _tried(study))
-    return replace(made, footnotes=(*made.footnotes, *notes), box=box)
+    return replace(made, footnotes=(*made.footnotes, *strongest.said(shown), *notes), box=box)
 
 
 def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:
