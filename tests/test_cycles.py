@@ -127,6 +127,12 @@ def test_the_error_of_a_slope_covers_it_under_noise():
     assert 0.90 < np.mean(inside) < 0.98
 
 
+def test_a_single_cycle_tells_its_gain_only_where_the_learning_rate_stays(rows):
+    settings = {"steps": 80, "learning_rate": 0.1, "check_every": 5}
+    assert fit(Shift(), *rows, Budget(**settings), ("t",)).training.gain is None
+    assert fit(Shift(), *rows, Budget(**settings, schedule="constant"), ("t",)).training.gain is not None
+
+
 def test_too_few_checks_say_nothing():
     assert cycles.gain([0, 1000], [9.0, 8.0], (1000,)) is None
     assert not cycles.converged(None, 1.0)

@@ -170,7 +170,11 @@ def trial(k, score, loss, family="a", verdict="pass", **more):
 def test_validation_rows_choose_and_a_refuted_likelihood_never_does():
     kept = [trial(0, 1.0, 5.0), trial(1, 0.5, 9.0), trial(2, 0.1, 0.1, verdict="fail")]
     assert best_of(kept).key == kept[1].key
-    assert best_of([trial(0, 1.0, 5.0, verdict="undecided"), trial(1, 2.0, 5.0)]).cell.seed == 1001
+    open_one = trial(0, 1.0, 5.0, verdict="undecided")
+    assert best_of([open_one, trial(1, 2.0, 5.0)]).cell.seed == 1001
+    by_construction = certificate("undecided").model_copy(update={"by_construction": True})
+    normalised = open_one.model_copy(update={"certificate": by_construction})
+    assert best_of([normalised, trial(1, 2.0, 5.0)]).cell.seed == 1000
     assert best_of([trial(0, 1.0, 5.0, status="diverged")]) is None
 
 

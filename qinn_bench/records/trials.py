@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qinn_bench.values import Record, Verdict
+from qinn_bench.values import Record
 
 SUFFIX = "-trials"
-RANKS: dict[Verdict, int] = {"pass": 0, "undecided": 1, "fail": 2}
-"""A trial whose likelihood is certified comes before one of which that is open; one that is refuted does not count."""
 
 
 def trials_study(study: str) -> str:
@@ -45,11 +43,15 @@ def score(record: Record) -> float | None:
 
 
 def best_of(records: Iterable[Record]) -> Record | None:
-    """The best trial; None where none counts."""
+    """The best trial; None where none counts.
+
+    One whose likelihood is certified, or normalised by construction, comes before one of which that is open.
+    """
     return min((record for record in records if counts(record)), key=_order, default=None)
 
 
-def _order(record: Record) -> tuple[int, float]:
-    value = score(record)
+def _order(record: Record) -> tuple[bool, float]:
+    value, certificate = score(record), record.certificate
     assert value is not None
-    return RANKS[record.certificate.verdict] if record.certificate else 0, value
+    known = certificate is None or certificate.verdict == "pass" or certificate.by_construction
+    return not known, value

@@ -3,7 +3,8 @@
 At the end of a cycle of the schedule the learning rate is small, and the validation loss says what so many steps give.
 The gain of the next cycle is extrapolated from those of the last two, the loss falling like a power of the steps
 (Hestness et al., arXiv:1712.00409, for learning curves), at the slowest like their logarithm. After two cycles, of
-which only one gain is known, and of the slope of a single one, the logarithm is assumed.
+which only one gain is known, and of the slope of a single one, the logarithm is assumed. A single cycle has such a
+slope only where its learning rate is constant: of one that falls, the loss falls for that reason.
 """
 
 from __future__ import annotations

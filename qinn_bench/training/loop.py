@@ -177,7 +177,10 @@ class _Loop:
         self.players = self._players()
 
     def _gain(self) -> Estimate | None:
-        """What another cycle would bring, by the checks so far."""
+        """What another cycle would bring, by the checks so far; in a first one a loss that falls because the learning
+        rate does says nothing."""
+        if not self.cycle and self.budget.schedule != "constant":
+            return None
         return cycles.gain(self.steps, self.valid_loss, self.ends[: self.cycle + 1])
 
     def _step(self, step: int) -> float:
