@@ -100,10 +100,11 @@ def records(
         Refused: a study, a filter or a file of published records that is wrong.
 
     >>> frame = records("quick", records="results/published/quick.jsonl.gz", model="spline_inn")
-    >>> frame[frame["metric"] == "swd"][["row", "seed", "value", "unit", "certificate"]].round(3).head(2)
-               row  seed  value unit certificate
-    4   spline_inn     0  0.042   sd        pass
-    36  spline_inn     1  0.034   sd        pass
+    >>> of_swd = frame[frame["metric"] == "swd"].reset_index(drop=True)
+    >>> of_swd[["row", "seed", "value", "unit", "certificate"]].round(3).head(2)
+              row  seed  value unit certificate
+    0  spline_inn     0  0.042   sd        pass
+    1  spline_inn     1  0.034   sd        pass
     """
     asked, folder = study_files.study_of(study), Path(results)
     return record_frame(select(asked, folder, _filters(model, data, seed), _path(records)))
@@ -190,7 +191,7 @@ def claims(file: str | Path, *, results: str | Path = "results", records: str | 
 
     >>> ruled = claims("rousselot2024", records="results/published/capacity_zjets.jsonl.gz")
     >>> ruled.frame()["decision"].value_counts().to_dict()
-    {'undecided': 4, 'refuted': 1}
+    {'undecided': 5}
     """
     return ShownClaims(check_file(Path(file), Path(results), _path(records)))
 

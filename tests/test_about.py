@@ -60,7 +60,10 @@ def named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (HEAD + "ABOUT = About(roel='floor')", "its ABOUT: no field is called 'roel'; there are: citation, depth, kn"),
+        (
+            HEAD + "ABOUT = About(roel='floor')",
+            "its ABOUT: no field is called 'roel'; there are: citation, depth, deviations, kn",
+        ),
         (HEAD + "ABOUT = About(role='king')", "its ABOUT: 'role' is \"king\", but: Input should be 'model', 'control'"),
         (HEAD + "ABOUT = About(rows=('flatt',))", "its ABOUT: 'rows.0' is \"flatt\", but: Input should be 'flat'"),
         (HEAD + "ABOUT = About(knobs={'bins': 3})", "its ABOUT: 'knobs.bins' is 3, but: Input should be a valid tuple"),

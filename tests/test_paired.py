@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
 from qinn_bench.statistics.corrections import holm
-from qinn_bench.statistics.paired import LEAST, compare, crossed_bootstrap, replicates, ruling
+from qinn_bench.statistics.paired import LEAST, compare, replicates, ruling
+from qinn_bench.statistics.spreads import crossed_bootstrap
 
 SHAPES = {
     "normal": lambda rng, n: rng.normal(size=n),

@@ -54,7 +54,7 @@ class Folder:
         study = self.study(content)
         orders = planning.plan(study, self.results)
         if keep:
-            matched.keep(self.results, study, orders)
+            matched.keep_plan(self.results, study, orders)
         for order in campaign.pending(orders):
             if order.skip:
                 run_cell.save(order, {}, status="skipped", reason=order.skip)

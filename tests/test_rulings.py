@@ -255,14 +255,14 @@ def twice(factor, controls=None, **more):
     return grown("q", "native", controls, **more) + classical
 
 
-@pytest.mark.parametrize(("at", "decision"), [(800, "supported"), (3200, "undecided"), (100, "undecided")])
+@pytest.mark.parametrize(("at", "decision"), [(400, "supported"), (3200, "undecided"), (100, "undecided")])
 def test_a_ratio_at_a_size_is_that_of_the_size(written, at, decision):
     """With twice the distance four times the size is needed; of 3200 the classical family has no such size."""
     block = better("ratio", "q", "c").replace('"better"\ndata', f'"ratio-at-least"\nratio = 3.0\nat = {at}\ndata')
     found = ruled(written(block), twice(2.0, {"frozen": 1.5}))["ratio"]
     assert found.decision == decision, found.reason
-    if at == 800:
-        assert found.effect.value == pytest.approx(4, rel=0.15) and "at 800" in found.method
+    if at == 400:
+        assert found.effect.value == pytest.approx(4, rel=0.15) and "at 400" in found.method
     if at == 100:
         assert "no ratio at 100; there are ratios at 200, 400, 800, 1600, 3200" in found.reason
 

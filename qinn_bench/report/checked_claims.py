@@ -29,7 +29,7 @@ class CheckedClaims:
         >>> checked = check_file(Path("rousselot2024"), Path("results"),
         ...     Path("results/published/capacity_zjets.jsonl.gz"))
         >>> [ruling.decision for ruling in checked.rulings][-2:], checked.standing
-        (['undecided', 'refuted'], 'frozen')
+        (['undecided', 'undecided'], 'frozen')
     """
 
     file: Claims

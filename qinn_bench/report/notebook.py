@@ -65,9 +65,9 @@ class ShownTable(Shown):
 
     Example:
         >>> from qinn_bench import api
-        >>> shown = api.table("quick", records="results/published/quick.jsonl.gz", columns="swd", model="spline_inn")
-        >>> print(shown._repr_markdown_().splitlines()[2])
-        | model | sliced W₁ [sd] |
+        >>> shown = api.table("quick", records="results/published/quick.jsonl.gz", columns="nll", model="spline_inn")
+        >>> print(*[line for line in shown._repr_markdown_().splitlines() if line.startswith("| model")])
+        | model | NLL [nats] |
     """
 
     def __init__(self, table: Table, problems: tuple[str, ...] = (), *, complete: bool = True) -> None:

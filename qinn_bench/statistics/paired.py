@@ -10,7 +10,6 @@ they are drawn here (`crossed_bootstrap`), of any other number by what it is on 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -18,11 +17,11 @@ from scipy.special import stdtr, stdtrit
 from qinn_bench.statistics import ties
 from qinn_bench.statistics.direction import IDEAL, goodness
 from qinn_bench.statistics.sign_flips import sign_flip_bounds, sign_flip_p, wilcoxon_p
+from qinn_bench.statistics.spreads import MeanError, of_one, over_all
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Outcome
 
 LEAST = 5
 """Fewer independent replicates decide nothing: of four, even all of one sign are no 5 % evidence (1/16)."""
-REPLICATES = 1000
 LEVEL = 0.95
 BEYOND: dict[Outcome, str] = {
     "better": "the first is better by more than {:g} {}",
@@ -33,13 +32,6 @@ BEYOND: dict[Outcome, str] = {
 OVER_SEEDS = "p by sign flips over seeds; interval by Student's t over seeds"
 OVER_BOTH = "p the larger of sign flips over seeds and Student's t over seeds and {rows}; interval by that t"
 OVER_ROWS = "p and interval by Student's t over test rows"
-
-
-class _Spread(NamedTuple):
-    """The standard error of a mean difference and the degrees of freedom of its Student distribution."""
-
-    error: float
-    freedom: float
 
 
 def compare(
@@ -106,23 +98,15 @@ def compare(
     labels = [label for label, there in zip(labels, finite, strict=True) if there]
     kept = replicates(pairs, labels)
     n, repeated = len(kept), len(differences) - len(kept)
-    if n == 1 and repeated and apart is not None:
-        over_rows = _over_seeds(apart[0] - apart[0].mean() + differences[0])
-        return _over_rows(differences[0], over_rows, len(apart[0]), margin, level, unit, remarks, by)
-    if n == 1 and repeated and drawn is not None:
-        over_rows = _Spread(float(drawn[0].std(ddof=1)), drawn.shape[1] - 1)
-        return _over_rows(differences[0], over_rows, drawn.shape[1], margin, level, unit, remarks, by)
+    if n == 1 and repeated and (alone := of_one(differences[0], apart, drawn)):
+        return _over_rows(differences[0], *alone, margin, level, unit, remarks, by)
     differences, scale = differences[kept], scale[kept]
     apart, drawn = (None if of is None else of[kept] for of in (apart, drawn))
     remarks += [f"{repeated} repetitions over which neither row varies say nothing more"] if repeated else []
     if n < LEAST:
         reason = f"{n} independent replicates, at least {LEAST} are needed"
         return _comparison("undecided", reason, remarks, differences, None, n, unit)
-    spread = _over_seeds(differences, scale)
-    if apart is not None:
-        spread = _over_both(differences, apart, spread, rng or np.random.default_rng(0))
-    if drawn is not None:
-        spread = over_truth(drawn, [labels[at] for at in kept], spread)
+    spread = over_all(differences, scale, apart, drawn, [labels[at] for at in kept], rng)
     shared = apart is not None or drawn is not None
     p = _p_values(differences, scale, spread, shared, margin, by)
     outcome, reason = ruling(p["p_better"], p["p_worse"], p["p_equal"], level)
@@ -134,7 +118,7 @@ def compare(
     return answer.model_copy(update=p | {"margin": margin, "method": method, "bounds": ends})
 
 
-def _bounds(differences: Array, spread: _Spread, level: float) -> tuple[float, float] | None:
+def _bounds(differences: Array, spread: MeanError, level: float) -> tuple[float, float] | None:
     """The bounds of a mean difference by sign flips and by Student's t, whichever are farther out."""
     low, high = sign_flip_bounds(differences, level)
     half = float(stdtrit(spread.freedom, 1 - level)) * spread.error
@@ -153,64 +137,8 @@ def replicates(pairs: Array, groups: Sequence[Hashable]) -> list[int]:
     return sorted(at for own, same in zip(members.values(), still, strict=True) for at in (own[:1] if same else own))
 
 
-def crossed_bootstrap(matrix: Array, rng: np.random.Generator, replicates: int = REPLICATES) -> Array:
-    """Means of a matrix ``(n, n_rows)`` whose lines and columns are both drawn anew, ``(replicates,)``.
-
-    Deviations over the few lines are stretched by sqrt(n / (n - 1)), without which a bootstrap of n is too narrow.
-    """
-    n, n_rows = matrix.shape
-    stretch = np.sqrt(n / (n - 1))
-    means = np.empty(replicates)
-    for k in range(replicates):
-        lines = np.bincount(rng.integers(n, size=n), minlength=n) / n
-        columns = np.bincount(rng.integers(n_rows, size=n_rows), minlength=n_rows) / n_rows
-        means[k] = (1 / n + stretch * (lines - 1 / n)) @ (matrix @ columns)
-    return means
-
-
-def _over_seeds(differences: Array, scale: Array | None = None) -> _Spread:
-    n = len(differences)
-    return _Spread(ties.deviation(differences, scale) / float(np.sqrt(n)), n - 1)
-
-
-def _over_both(differences: Array, apart: Array, over_seeds: _Spread, rng: np.random.Generator) -> _Spread:
-    """The error over seeds and rows by the crossed bootstrap, with Satterthwaite's degrees of freedom."""
-    seeds = over_seeds.error**2
-    inside = apart - apart.mean(1, keepdims=True) + differences[:, None]
-    total = max(float(np.var(crossed_bootstrap(inside, rng), ddof=1)), seeds)
-    n, n_rows = apart.shape
-    if total == 0:
-        return _Spread(0.0, n - 1)
-    freedom = total**2 / (seeds**2 / (n - 1) + (total - seeds) ** 2 / (n_rows - 1))
-    return _Spread(float(np.sqrt(total)), freedom)
-
-
-def over_truth(drawn: Array, groups: Sequence[Hashable], over_seeds: _Spread) -> _Spread:
-    """The error over seeds and true rows, from differences on true rows that were drawn anew, ``(n, draws)``.
-
-    Their mean over the replicates scatters over the draws by what all replicates share and by an n-th of what each has
-    of its own; the latter is in the spread over seeds already and is taken off, estimated by what is left of each
-    group's differences without the means of its lines and columns. Degrees of freedom by Satterthwaite, Biometrics
-    Bull. 2, 110 (1946).
-    """
-    n, draws = drawn.shape
-    seeds, together = over_seeds.error**2, float(np.var(drawn.mean(0), ddof=1))
-    own, freedom = 0.0, 0
-    for group in dict.fromkeys(groups):
-        lines = drawn[[label == group for label in groups]]
-        if len(lines) > 1:
-            left = lines - lines.mean(0) - lines.mean(1, keepdims=True) + lines.mean()
-            own += len(lines) / n**2 * float(np.sum(left**2)) / ((len(lines) - 1) * (draws - 1))
-            freedom += (len(lines) - 1) * (draws - 1)
-    if together <= own:
-        return over_seeds
-    total = seeds + together - own
-    parts = seeds**2 / over_seeds.freedom + together**2 / (draws - 1) + (own**2 / freedom if freedom else 0.0)
-    return _Spread(float(np.sqrt(total)), total**2 / parts)
-
-
 def _p_values(
-    differences: Array, scale: Array, spread: _Spread, rows: bool, margin: float | None, by: float
+    differences: Array, scale: Array, spread: MeanError, rows: bool, margin: float | None, by: float
 ) -> dict[str, float | None]:
     """One-sided p-values of better, worse and equal; with rows, Student's t has to agree with the sign flips."""
     beyond = ties.without_rounding(differences - by, scale + abs(by))
@@ -226,7 +154,7 @@ def _p_values(
     return {"p_better": better, "p_worse": worse, "p_equal": equal, "p_wilcoxon": opinion}
 
 
-def _t(differences: Array, spread: _Spread) -> float:
+def _t(differences: Array, spread: MeanError) -> float:
     """The p-value of "the mean is above zero" by Student's t."""
     mean = ties.mean(differences)
     if spread.error == 0:
@@ -250,7 +178,7 @@ def ruling(
 
 def _over_rows(
     difference: float,
-    spread: _Spread,
+    spread: MeanError,
     n: int,
     margin: float | None,
     level: float,
@@ -276,7 +204,7 @@ def _comparison(
     reason: str,
     remarks: Sequence[str],
     differences: Array,
-    spread: _Spread | None,
+    spread: MeanError | None,
     n: int,
     unit: str,
 ) -> Comparison:

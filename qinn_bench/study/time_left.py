@@ -69,8 +69,8 @@ class TimeLeft:
         if record.status == "ok" and cost:
             self.rows[record.row].append(cost)
             self.models[record.cell.model.name].append(cost)
-            steps = record.training.steps if record.training else most_steps(record.cell.budget)
-            self.steps.append(cost / max(steps, 1))  # What has no parameters takes no step.
+            taken = record.training.steps if record.training else 0  # What has no parameters takes none.
+            self.steps.append(cost / (taken or most_steps(record.cell.budget)))
 
     def _expected(self, order: Order) -> float | None:
         if order.skip:

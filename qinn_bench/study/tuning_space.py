@@ -38,8 +38,8 @@ def space_of(row: Row, tuning: Tuning, budget: Budget) -> dict[str, Dimension]:
     does not hold. A choice of one value is no dimension.
 
     Example:
-        >>> sorted(space_of(Row(model="spline_inn", shape="deep"), Tuning(), Budget()))[:2]
-        ['learning_rate', 'schedule']
+        >>> sorted(space_of(Row(model="affine_inn", shape="deep"), Tuning(), Budget()))
+        ['learning_rate', 'schedule', 'shape']
     """
     low, high = tuning.learning_rate
     dimensions: dict[str, Dimension] = {
