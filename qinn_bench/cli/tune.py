@@ -51,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
         except Stopped:
             return INTERRUPTED
         records, complete = ran.records, ran.complete
+    places = {study_files.label_of(row): at for at, row in enumerate(study.models)}
+    records.sort(key=lambda one: (str(one.cell.data), places.get(one.family, len(places)), one.size, one.cell.seed))
     _show(records, study.name, metric, options)
     return 0 if complete else SOME_FAILED
 
