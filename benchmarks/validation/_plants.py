@@ -65,7 +65,7 @@ HISTORY = (
     ),
     Plant(
         "autoregressive flow: rows are copied first",
-        "reference_models/flows/autoregressive_inn.py",
+        "reference_models/_parts/made.py",
         "        x = x.flip(self.turned)\n        y, log_slope",
         "        x = (x.flip(self.turned) + 0.0).clone()\n        y, log_slope",
         "counters",
