@@ -376,3 +376,42 @@ def test_a_row_says_why_it_cannot_win():
         for r in records
     ]
     assert "no controls" in can_win(quantum, "a", "b", "swd").why_not
+
+
+def rivals(gain=None):
+    """A quantum row of 2000 with its controls, and two classical ones of which validation rows prefer the second."""
+    training = Training(steps=10, best_step=10, best_loss=1.0, stopped="", gain=gain)
+    more = {"size": 2000, "training": training}
+    made = [r for r in level({"spline · 2000": 0.1, "made · 2000": 0.2}) if r.row]
+    scores = {"spline · 2000": 3.0, "made · 2000": 2.0}
+    validated = [
+        r.model_copy(update={**more, "validation": Estimate(value=scores[r.row], better="lower")}) for r in made
+    ]
+    return [*validated, *row("low · 2000", around(0.05, 8)), *row("high · 2000", around(0.3, 8))]
+
+
+@pytest.mark.parametrize("second", ['"strongest classical · 2000"', '{ all_of = ["strongest classical · 2000"] }'])
+def test_a_claim_may_name_the_strongest_classical_row_of_a_size(written, second):
+    """The one that validation rows prefer, whatever the test rows say of it."""
+    found = ruled(written(sets('{ any_of = ["low · 2000", "high · 2000"] }', second)), rivals())["better"]
+    assert found.decision == "supported", found.reason
+    assert {pair.second for pair in found.pairs} == {"made · 2000"}
+    assert "'made · 2000' is the strongest classical · 2000, by validation rows" in found.reason
+    assert [pair.can_win for pair in found.pairs] == [True, True]
+
+
+def test_the_strongest_row_stands_in_the_matrix_and_has_to_have_converged(written, tmp_path, capsys):
+    path = written(
+        sets('{ any_of = ["low · 2000", "high · 2000"] }', '"strongest classical · 2000"'),
+        head=HEAD + "converged = true\nlargest_gain = 0.1\n",
+    )
+    save(tmp_path / "r", rivals(gain=Estimate(value=0.5, better="zero")))
+    code = main(["claims", "check", str(path), "--results", str(tmp_path / "r")])
+    told = capsys.readouterr().out
+    assert code == 5 and "the loss of 'made · 2000' would still fall" in " ".join(told.split())
+    assert "against made · 2000" in told
+
+
+def test_a_name_without_a_row_says_so(written):
+    found = ruled(written(better(second="strongest classical · 350")), rivals())["better"]
+    assert found.decision == "undecided" and "no record of" in found.reason

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -128,6 +129,10 @@ class Claim(Value):
         """Every row of the first side with every row of the second."""
         return [(first, second) for first in self.firsts for second in self.seconds]
 
+    def naming(self, rows: Mapping[str, str]) -> Claim:
+        """The same claim about other rows, by the names that they take the place of."""
+        return self.model_copy(update={"first": _renamed(self.first, rows), "second": _renamed(self.second, rows)})
+
 
 class Claims(Value):
     """The claims of one source about one study; their p-values are corrected together.
@@ -164,6 +169,12 @@ class Claims(Value):
 
 def _members(side: str | Several) -> tuple[str, ...]:
     return (side,) if isinstance(side, str) else side.any_of or side.all_of
+
+
+def _renamed(side: str | Several, rows: Mapping[str, str]) -> str | Several:
+    if isinstance(side, str):
+        return rows.get(side, side)
+    return Several(**{key: tuple(rows.get(row, row) for row in own) for key, own in side})
 
 
 def _quantifier(side: str | Several) -> Quantifier:

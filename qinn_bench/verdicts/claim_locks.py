@@ -13,6 +13,7 @@ from qinn_bench.reading import read_value
 from qinn_bench.records.provenance import commit
 from qinn_bench.values import Record, Refused, Value
 from qinn_bench.verdicts.claim_file import Claims, fingerprint, load
+from qinn_bench.verdicts.strongest import may_stand_for
 from qinn_bench.writing import write_text
 
 LockStanding = Literal["frozen", "not frozen", "post hoc", "frozen after the run", "study edited after the freeze"]
@@ -174,7 +175,8 @@ def _any_before(path: Path, freeze: Freeze, claims: Claims, records: Sequence[Re
 def _judges(record: Record, claims: Claims) -> bool:
     """Whether a record belongs to a row or a family that the claims name, or to one of their controls."""
     named = {name for claim in claims.claims for name in (*claim.firsts, *claim.seconds)}
-    return "finished_utc" in record.provenance and bool({record.row, record.family, record.control_of} & named)
+    known = {record.row, record.family, record.control_of} & named
+    return "finished_utc" in record.provenance and bool(known or any(may_stand_for(name, record) for name in named))
 
 
 def _time(text: str, what: str) -> datetime:

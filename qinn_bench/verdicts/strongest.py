@@ -11,6 +11,7 @@ from qinn_bench.records.known import on_data
 from qinn_bench.records.store import data_names
 from qinn_bench.records.trials import counts, score
 from qinn_bench.values import Record
+from qinn_bench.verdicts.claim_file import Claim
 
 STRONGEST = "strongest classical"
 """What such a row is called in a file of claims, with its size: ``strongest classical · 2000``."""
@@ -23,26 +24,45 @@ def strongest(records: Sequence[Record], size: int, data: str = "") -> str | Non
     """
     scores: dict[str, list[float]] = defaultdict(list)
     for record in records:
-        classical = record.role == "model" and record.cell.backend == "none" and record.cell.varies == "all"
         value = score(record)
-        if classical and record.size == size and on_data(record, data) and counts(record) and value is not None:
+        if _is_rival(record, size) and on_data(record, data) and counts(record) and value is not None:
             scores[record.row].append(value)
     most = max(map(len, scores.values()), default=0)
     return min((row for row in scores if len(scores[row]) == most), key=lambda row: fmean(scores[row]), default=None)
 
 
-def resolved(name: str, records: Sequence[Record], data: str) -> tuple[str, str]:
-    """The row that a name of a claim stands for, and what has to be said of it; any other name is itself.
+def _is_rival(record: Record, size: int) -> bool:
+    """Whether a record is of a classical row of this size, seeds moving all of it."""
+    classical = record.role == "model" and record.cell.backend == "none"
+    return classical and record.size == size and record.cell.varies == "all"
+
+
+def resolved(claim: Claim, records: Sequence[Record]) -> tuple[Claim, str]:
+    """A claim about the rows that its names stand for, and what has to be said of them; other names stay.
 
     Example:
-        >>> resolved("spline_inn · 2000", [], "zjets")
-        ('spline_inn · 2000', '')
+        >>> claim = Claim(id="c", statement="a is better", first="a", second="b", metric="nll", relation="better",
+        ...     data="zjets")
+        >>> resolved(claim, []) == (claim, "")
+        True
     """
+    rows = {
+        name: row
+        for name in dict.fromkeys([*claim.firsts, *claim.seconds])
+        if (size := _size(name)) and (row := strongest(records, size, claim.data))
+    }
+    return claim.naming(rows), "; ".join(f"'{row}' is the {name}, by validation rows" for name, row in rows.items())
+
+
+def may_stand_for(name: str, record: Record) -> bool:
+    """Whether a name of a claim stands for some classical row of a size, and a record is of one."""
+    return bool(size := _size(name)) and _is_rival(record, size)
+
+
+def _size(name: str) -> int:
+    """The size in the name of such a row; 0 of any other name."""
     label, _, size = name.partition(JOINT)
-    if label != STRONGEST or not size.isdigit():
-        return name, ""
-    row = strongest(records, int(size), data)
-    return (row, f"'{row}' is the {name}, by validation rows") if row else (name, "")
+    return int(size) if label == STRONGEST and size.isdigit() else 0
 
 
 def said(records: Sequence[Record]) -> list[str]:
@@ -50,8 +70,7 @@ def said(records: Sequence[Record]) -> list[str]:
     notes = []
     for data, shown in data_names(records).items():
         own = [record for record in records if str(record.cell.data) == data]
-        rows = [(size, strongest(own, size)) for size in sorted({record.size for record in own if record.size})]
-        told = [f"{row}" for _, row in rows if row]
+        told = [row for size in sorted({record.size for record in own} - {0}) if (row := strongest(own, size))]
         notes += (
             [f"Strongest classical of each size on {shown}, by validation rows: {', '.join(told)}."] if told else []
         )

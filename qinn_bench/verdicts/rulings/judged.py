@@ -16,6 +16,7 @@ from qinn_bench.verdicts.rulings.pair import PairRuling, of_rows
 from qinn_bench.verdicts.rulings.quantifiers import Combined
 from qinn_bench.verdicts.rulings.ratios import of_families
 from qinn_bench.verdicts.rulings.requirements import not_testable
+from qinn_bench.verdicts.strongest import resolved
 
 
 class Judged(Value):
@@ -42,10 +43,14 @@ class Judged(Value):
 
 
 def judge_claim(claims: Claims, claim: Claim, records: Sequence[Record], results: Path | None, arrays: bool) -> Judged:
-    """What the records say of one claim, pair by pair and together."""
+    """What the records say of one claim, pair by pair and together, about the rows that its names stand for."""
     here = [record for record in records if on_data(record, claim.data)]
+    claim, meant = resolved(claim, here)
     why = not_testable(claim, [record.cell.data for record in here])
-    pairs = tuple(_pair(claims, claim, first, second, here, results, arrays) for first, second in claim.pairs)
+    pairs = tuple(
+        pair.model_copy(update={"reason": "; ".join(filter(None, [meant, pair.reason]))})
+        for pair in (_pair(claims, claim, first, second, here, results, arrays) for first, second in claim.pairs)
+    )
     falling = _not_converged(claims, claim, here)
     if why or falling:
         return Judged(claim=claim, pairs=pairs, not_testable=why, open=falling)

@@ -14,7 +14,6 @@ from qinn_bench.values import Comparison, Estimate, Record, Refused, Value
 from qinn_bench.verdicts.claim_file import Claim, Claims
 from qinn_bench.verdicts.judge import judge
 from qinn_bench.verdicts.row_pairs import row_names
-from qinn_bench.verdicts.strongest import resolved
 
 
 class PairRuling(Value):
@@ -68,7 +67,6 @@ def of_rows(
     Raises:
         Refused: the metric has no direction, or the margin of the claim is in another unit.
     """
-    (first, of_first), (second, of_second) = (resolved(row, records, claim.data) for row in (first, second))
     if why := _absent(claims, claim, first, second, records):
         return PairRuling(first=first, second=second, effect=Estimate(value=None), reason=why)
 
@@ -96,7 +94,7 @@ def of_rows(
         p_against=against,
         replicates=base.replicates,
         method=base.method,
-        reason="; ".join(filter(None, [of_first, of_second, _more_seeds(claims, claim, first, records, base)])),
+        reason=_more_seeds(claims, claim, first, records, base),
         said=said,
     )
 
