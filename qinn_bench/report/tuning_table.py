@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from qinn_bench.labels import joined
 from qinn_bench.records.trials import best_of
+from qinn_bench.report.comparison_tables import SIGNS
 from qinn_bench.report.table_parts import MISSING, Entry, Heading, Line
 from qinn_bench.report.table_value import Table
 from qinn_bench.values import Budget, Estimate, Record
@@ -77,7 +78,7 @@ def _line(pair: TunedPair) -> Line:
 
 
 def _verdict(one: BudgetVerdict, first: str) -> Entry:
-    sign = "." if not one.better else "+" if one.better == first else "-"
+    sign = SIGNS["undecided" if not one.better else "better" if one.better == first else "worse"]
     trials = "" if one.budget.isdigit() else f" ({one.trials[0]}:{one.trials[1]})"
     plain: dict[str, str | float | None] = {"": one.ahead, "_p": one.p_corrected, "_better": one.better}
     return Entry(f"{sign} {one.ahead:+.3g}, p {one.p_corrected:.2g}{trials}", plain=plain)

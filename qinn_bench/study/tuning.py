@@ -20,7 +20,7 @@ from qinn_bench.study.planning import PlannedModel
 from qinn_bench.study.selection import Filters
 from qinn_bench.study.study_files import label_of
 from qinn_bench.study.tuning_space import trials_of
-from qinn_bench.values import Budget, Match, Record, Refused, Row, Study, Use
+from qinn_bench.values import Budget, Match, Record, Refused, Row, Study, Tuning, Use
 
 FIRST_SEED = 1000
 """The seed of the first trial: beyond those of every study, so that no row is judged on what chose its settings."""
@@ -117,20 +117,26 @@ def tune(
     With a limit of CPU seconds, the trials of a row are run one after the other, those of all rows side by side.
     """
     assert study.tuning is not None
-    rounds = [[order for row in rows for order in row.trials]]
     if study.tuning.cpu_s:
-        rounds = [[row.trials[k] for row in rows] for k in range(study.tuning.trials)]
-    spent = dict.fromkeys((row.question for row in rows), 0.0)
-    question_of = {order.key: row.question for row in rows for order in row.trials}
-    for asked in rounds:
-        begun = [one for one in asked if not study.tuning.cpu_s or spent[question_of[one.key]] < study.tuning.cpu_s]
-        run(begun)
-        for order in begun:
-            spent[question_of[order.key]] += cpu_seconds(store.load(results, order.study, order.key))
+        _run_in_turn(rows, study.tuning, results, run)
+    else:
+        run([order for row in rows for order in row.trials])
     records = {row.question: campaign.finished(row.trials) for row in rows}
     done = [row for row in rows if len(records[row.question]) == len(row.trials) or study.tuning.cpu_s]
     matched.keep(results, study, {row.question: _answer(row, records[row.question]) for row in done})
     return [record for row in rows for record in records[row.question]]
+
+
+def _run_in_turn(
+    rows: Sequence[TunedRow], tuning: Tuning, results: Path, run: Callable[[Sequence[Order]], None]
+) -> None:
+    """Run the first trial of each row, then the second, of rows whose trials took less than the limit so far."""
+    spent = [0.0] * len(rows)
+    for k in range(tuning.trials):
+        begun = {at: row.trials[k] for at, row in enumerate(rows) if spent[at] < tuning.cpu_s}
+        run(list(begun.values()))
+        for at, order in begun.items():
+            spent[at] += cpu_seconds(store.load(results, order.study, order.key))
 
 
 def _answer(row: TunedRow, records: Sequence[Record]) -> Answer:
