@@ -19,7 +19,7 @@ test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n $(JOBS) -m "not slow"
+	$(BIN)/pytest -n $(JOBS) -m "not slow" --hypothesis-profile=ci
 
 test-slow: .venv/installed-test
 	$(BIN)/pytest -n $(JOBS) -m slow
