@@ -35,10 +35,11 @@ def test_it_tells_rows_steps_and_epochs():
 
 def test_what_differs_between_rows_is_told_from_least_to_most():
     more = records("b", steps=(6, 12, 30, 30, 30), budget=Budget(steps=30, batch=75))
-    told = trained_on([*records(), *more], [(USE, DATA)], {"b": 8})
+    told = trained_on([*records(), *more], [(USE, DATA)], {"b": {8, 5}})
     assert told[0].endswith("; 6 to 30 steps of 50 to 75 rows, 3 to 15 epochs.")
-    assert told[1] == "Settings tried: a 1, b 8."
-    assert trained_on(records(), [(USE, DATA)], {"a": 8})[1] == "Settings tried: 8 for each family."
+    assert told[1] == "Settings tried: a not known, b 5 to 8."
+    assert trained_on(records(), [(USE, DATA)], {"a": {8}})[1] == "Settings tried: 8 for each family."
+    assert trained_on(records(), [(USE, DATA)], {})[1].endswith("the records of its trials are not here.")
 
 
 def test_rows_of_another_version_and_of_few_training_events_are_told_apart():

@@ -78,7 +78,15 @@ def test_a_run_tunes_every_compared_row_and_trains_its_seeds_under_the_best_sett
     assert run("status", path) == 0
     assert "0 to run" in (told := capsys.readouterr().out) or "to run" not in told
     assert run("table", path) == 0
-    assert "not of this version" not in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "not of this version" not in told and "Settings tried: 3 for each family." in told
+    assert run("publish", path) == 0
+    published = results / "published" / "mini.jsonl.gz"
+    assert run("table", path, "--records", str(published)) == 0
+    assert "Settings tried: 3 for each family." in capsys.readouterr().out
+    (results / "published" / "mini-trials.jsonl.gz").unlink()
+    assert run("table", path, "--records", str(published)) == 0
+    assert "the records of its trials are not here" in capsys.readouterr().out
 
 
 def test_what_is_tuned_is_not_tuned_again_and_other_terms_are(study, capsys):

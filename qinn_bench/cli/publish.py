@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 from qinn_bench.cli import _study
-from qinn_bench.records import published, store
-from qinn_bench.records.trials import trials_study
+from qinn_bench.records import published, trials
 from qinn_bench.study import progress
 from qinn_bench.values import Refused, Study
 
@@ -36,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
             "replace it with --replace"
         )
     published.write(path, study.name, records)
-    tried = _publish_trials(study, options.results, path.parent)
+    tried = _publish_trials(study, options.results, path)
     older, _ = progress.of_other_inputs(selection.cells)
     size = path.stat().st_size
     if options.json:
@@ -50,12 +49,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _publish_trials(study: Study, results: Path, folder: Path) -> Path | None:
+def _publish_trials(study: Study, results: Path, records: Path) -> Path | None:
     """Write the trials of a study that tunes beside its records; where they are, if there are some."""
-    name = trials_study(study.name)
-    trials = store.load_all(results, name) if study.tuning else []
-    if not trials:
+    made = trials.known(study.name, results) if study.tuning else []
+    if not made:
         return None
-    path = folder / f"{name}.jsonl.gz"
-    published.write(path, name, trials)
+    name = trials.trials_study(study.name)
+    path = published.beside(records, name)
+    published.write(path, name, made)
     return path

@@ -31,7 +31,17 @@ class Header(Value):
 
 def path_of(results: Path, study: str) -> Path:
     """Where the published records of a study lie: ``results/published/STUDY.jsonl.gz``."""
-    return results / "published" / f"{study}.jsonl.gz"
+    return beside(results / "published" / "records", study)
+
+
+def beside(path: Path, study: str) -> Path:
+    """Where the records of another study lie that are published beside a file.
+
+    Example:
+        >>> beside(Path("results/published/mine.jsonl.gz"), "mine-trials").name
+        'mine-trials.jsonl.gz'
+    """
+    return path.parent / f"{study}.jsonl.gz"
 
 
 def write(path: Path, study: str, records: Sequence[Record]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from qinn_bench.records import published, store
 from qinn_bench.values import Record
 
 SUFFIX = "-trials"
@@ -17,6 +19,34 @@ def trials_study(study: str) -> str:
         'mine-trials'
     """
     return study + SUFFIX
+
+
+def known(study: str, results: Path, records: Path | None = None) -> list[Record]:
+    """The trials of a study: those of a folder of results or, where the study's records are a published file, those
+    that were published beside it.
+
+    Raises:
+        Refused: the published trials cannot be read.
+    """
+    name = trials_study(study)
+    if records is None:
+        return store.load_all(results, name)
+    path = published.beside(records, name)
+    return published.read(path, name) if path.exists() else []
+
+
+def tried(trials: Iterable[Record]) -> dict[str, set[int]]:
+    """How many settings were tried for each family: a number for each of its sizes, data sets and budgets.
+
+    Example:
+        >>> tried([])
+        {}
+    """
+    seeds: dict[str, dict[tuple[object, ...], set[int]]] = {}
+    for one in trials:
+        place = one.size, str(one.cell.data), one.cell.budget.steps
+        seeds.setdefault(one.family, {}).setdefault(place, set()).add(one.cell.seed)
+    return {family: {len(drawn) for drawn in places.values()} for family, places in seeds.items()}
 
 
 def cpu_seconds(record: Record | None) -> float:

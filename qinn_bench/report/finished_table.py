@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from qinn_bench.records import published
+from qinn_bench.records import published, trials
 from qinn_bench.report.sensitivity_table import licensed
 from qinn_bench.report.study_table import table
 from qinn_bench.report.table_value import Table
 from qinn_bench.report.trained_on import trained_on
-from qinn_bench.study import grid, matched, progress, study_files
+from qinn_bench.study import grid, progress
 from qinn_bench.study.progress import CellStanding
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Record, Refused, Study
@@ -32,7 +32,8 @@ def finished_table(
     study, cells = selection.study, selection.over_seeds
     shown, notes = _published(records, study.name, cells) if records else _own(selection)
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
-    box = trained_on(shown, [(one.use, one.data) for one in selection.drawn], _tried(study))
+    drawn = [(one.use, one.data) for one in selection.drawn]
+    box = trained_on(shown, drawn, tried(study, results, records))
     return replace(made, footnotes=(*made.footnotes, *strongest.said(shown), *notes), box=box)
 
 
@@ -43,13 +44,13 @@ def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:
         Refused: it has left nothing.
     """
     made = licensed(table(records, study.columns or None, study.title), records, results)
-    return replace(made, box=trained_on(records, [(one.use, one.data) for one in grid.draw(study)], _tried(study)))
+    drawn = [(one.use, one.data) for one in grid.draw(study)]
+    return replace(made, box=trained_on(records, drawn, tried(study, results)))
 
 
-def _tried(study: Study) -> dict[str, int]:
-    """How many settings the study asks to be tried for each of its rows that are tuned."""
-    rows = [row for row in study.models if matched.is_tuned(study, row)]
-    return {study_files.label_of(row): study.tuning.trials for row in rows if study.tuning}
+def tried(study: Study, results: Path, records: Path | None = None) -> dict[str, set[int]] | None:
+    """How many settings were tried for each family of a study that tunes; None where it does not."""
+    return trials.tried(trials.known(study.name, results, records)) if study.tuning else None
 
 
 def _own(selection: Selection) -> tuple[list[Record], list[str]]:

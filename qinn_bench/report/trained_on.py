@@ -13,12 +13,12 @@ SELECTION = {"cuts": "cuts {}", "min_ptz": "pT of the muon pair at least {:g} Ge
 
 
 def trained_on(
-    records: Sequence[Record], data_sets: Iterable[tuple[Use, Dataset]], trials: Mapping[str, int] | None = None
+    records: Sequence[Record], data_sets: Iterable[tuple[Use, Dataset]], trials: Mapping[str, set[int]] | None = None
 ) -> tuple[str, ...]:
     """A sentence for each data set of the records, on its selection, rows, steps and epochs; one on settings tried.
 
     `data_sets` are those that the study names, as they are drawn today; of a record that was made of other rows the
-    rows are not told. `trials` are the settings that were tried for a family, 1 where it is not named.
+    rows are not told. `trials` are how many settings were tried for a family, at each of its sizes; None where nothing was tuned.
     """
     if not records:
         return ()
@@ -28,7 +28,7 @@ def trained_on(
         of_data.setdefault(str(record.cell.data), []).append(record)
     told = [f"{names[use]}: {_of_data(own, drawn.get(use))}." for use, own in of_data.items()]
     families = dict.fromkeys(record.family or record.row for record in records if record.role == "model")
-    return (*told, _tried({family: (trials or {}).get(family, 1) for family in families}))
+    return (*told, _tried(families, trials))
 
 
 def _of_data(records: Sequence[Record], data: Dataset | None) -> str:
@@ -65,10 +65,13 @@ def _span(values: Iterable[float]) -> str:
     return f"{ordered[0]:.10g}" if len(ordered) == 1 else f"{ordered[0]:.10g} to {ordered[-1]:.10g}"
 
 
-def _tried(trials: Mapping[str, int]) -> str:
-    counts = set(trials.values())
-    if counts <= {1}:
+def _tried(families: Iterable[str], trials: Mapping[str, set[int]] | None) -> str:
+    if trials is None:
         return "Settings tried: 1 for each family, as nothing was tuned."
-    if len(counts) == 1:
-        return f"Settings tried: {counts.pop()} for each family."
-    return f"Settings tried: {', '.join(f'{family} {count}' for family, count in trials.items())}."
+    counts = {family: trials.get(family, set()) for family in families}
+    if not any(counts.values()):
+        return "Settings tried: it was tuned, but the records of its trials are not here."
+    if len(spans := {_span(each) for each in counts.values() if each}) == 1 and all(counts.values()):
+        return f"Settings tried: {spans.pop()} for each family."
+    told = (f"{family} {_span(each) if each else 'not known'}" for family, each in counts.items())
+    return f"Settings tried: {', '.join(told)}."
