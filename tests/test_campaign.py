@@ -17,7 +17,7 @@ from qinn_bench import registry
 from qinn_bench.cli.main import main
 from qinn_bench.limits import Limits
 from qinn_bench.records import store
-from qinn_bench.study import campaign, planning, run_cell, study_files
+from qinn_bench.study import campaign, grid, planning, run_cell, study_files
 from qinn_bench.values import Refused
 
 STUDY = """
@@ -337,3 +337,49 @@ def test_controls_can_be_kept_to_some_sizes(tmp_path):
     path.write_text(text.replace("[150]", "[7]"))
     with pytest.raises(Refused, match="none of its sizes"):
         study_files.load_study(path)
+    path.write_text(text.replace("controls = true", "equal_controls = true"))
+    with pytest.raises(Refused, match="says equal_controls, but has no controls"):
+        study_files.load_study(path)
+
+
+EQUAL = """seeds = 1
+controls = true
+equal_controls = true
+samples = 100
+mass_draws = 2000
+metrics = ["swd"]
+"""
+
+
+QINN = '\n[[models]]\nmodel = "qinn"\nknobs = { fidelity = 0.0, mmd = 0.0 }\n'
+
+
+@pytest.mark.parametrize("row", ["ladder = [{ uploads = 4 }, { uploads = 11 }]", 'shape = "balanced"'])
+def test_a_control_without_entanglers_can_have_the_size_of_its_model(tmp_path, row):
+    """Its model is larger in one knob; the other controls have the model of the row."""
+    path = tmp_path / "equal.toml"
+    text = LADDER[: LADDER.index("[[models]]")].replace("[60, 150, 5000]", "[150]")
+    path.write_text(text.replace("seeds = 1\n", EQUAL) + QINN + row)
+    study = study_files.load_study(path)
+    orders = {order.cell.control: order.cell.model for order in planning.plan(study, tmp_path)}
+    model, larger = orders[""], orders["unentangled"]
+    assert {name for name in model.knobs if larger.knobs[name] != model.knobs[name]} == {"uploads"}
+    assert orders["frozen"] == orders["tanh"] == model
+    for slot in grid.slots(study, grid.draw(study)):
+        assert slot.may_have(orders[slot.cell.control])
+
+
+def test_such_a_control_is_run_tuned_and_told(tmp_path, capsys):
+    path, results = tmp_path / "equal.toml", tmp_path / "results"
+    text = LADDER[: LADDER.index("[[models]]")].replace("[60, 150, 5000]", "[150]").replace("seeds = 1\n", EQUAL)
+    path.write_text(text + "[tuning]\ntrials = 2\nmass_draws = 2000\n" + QINN + 'shape = "balanced"')
+    assert main(["run", str(path), "--results", str(results), "-j", "1"]) == 0
+    records = {one.cell.control: one for one in store.load_all(results, "ladder")}
+    model, control = records[""], records["unentangled"]
+    assert abs(control.parameters.total / model.parameters.total - 1) < 0.07
+    assert records["frozen"].cell.model == model.cell.model != control.cell.model
+    capsys.readouterr()
+    assert main(["status", str(path), "--results", str(results)]) == 0
+    assert "6 finished" in (told := capsys.readouterr().out) or "0 to run" in told
+    assert main(["table", str(path), "--results", str(results)]) == 0
+    assert "not of this version" not in capsys.readouterr().out

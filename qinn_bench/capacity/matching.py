@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -14,9 +15,10 @@ from qinn_bench.capacity import cost
 from qinn_bench.capacity.cost import StepCost
 from qinn_bench.contracts import Model, count_parameters
 from qinn_bench.dataset import Dataset
+from qinn_bench.quantum import controls
 from qinn_bench.seeds import seed_of
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.values import Axis, Knob, Match, Parameters, Refused, Row, Use, Value
+from qinn_bench.values import Axis, Knob, Knobs, Match, Parameters, Refused, Row, Use, Value
 
 Depth = Literal["shallow", "balanced", "deep"]
 MOVED = 0.1
@@ -122,11 +124,17 @@ def search(family: Use, data: Dataset, match: Match) -> Matching:
 
 def _free_knobs(family: Use) -> dict[str, tuple[Knob, ...]]:
     """The knobs to search: those that the model lists, or that its `open_knobs` says matter beside the held ones."""
-    module = registry.find("model", family.name)
-    declared = registry.about("model", family.name).knobs
-    if hasattr(module, "open_knobs"):
-        declared = module.open_knobs(registry.spell_out("model", family).knobs)
+    declared = _declared(family.name, registry.spell_out("model", family).knobs)
     return {knob: values for knob, values in declared.items() if knob not in family.knobs}
+
+
+def _declared(name: str, knobs: Knobs) -> Mapping[str, tuple[Knob, ...]]:
+    """The knobs that a model lists, or of those the ones that its `open_knobs` says matter beside the others."""
+    module = registry.find("model", name)
+    if hasattr(module, "open_knobs"):
+        listed: Mapping[str, tuple[Knob, ...]] = module.open_knobs(knobs)
+        return listed
+    return registry.about("model", name).knobs
 
 
 class _Counts:
@@ -246,6 +254,29 @@ def meets(model: Use, data: Dataset, match: Match, size: int) -> bool:
     """Whether a model has a size, within the tolerance of the match."""
     asked = match.model_copy(update={match.axis: size})
     return abs(_size(model, data, asked)[1] / size - 1) <= match.tolerance
+
+
+def regrown(model: Use, data: Dataset) -> Use:
+    """The model of which as many parameters are left when its circuits lose their entanglers as this one has with them.
+
+    It is larger in the open knob with the most values, such as the uploads; one without such a knob stays as it is.
+    """
+    knobs = registry.spell_out("model", model).knobs
+    declared = _declared(model.name, knobs)
+    longest = max(declared, key=lambda knob: len(declared[knob]), default="")
+    if not longest or knobs[longest] not in declared[longest]:
+        return model
+    values = declared[longest][declared[longest].index(knobs[longest]) :]
+    larger = [Use(name=model.name, knobs=knobs | {longest: value}) for value in values]
+    wanted = _count(model, data).total
+    above = bisect_left(larger, wanted, key=lambda use: _without_entanglers(use, data))
+    return min(larger[max(0, above - 1) : above + 1], key=lambda use: abs(_without_entanglers(use, data) - wanted))
+
+
+def _without_entanglers(use: Use, data: Dataset) -> int:
+    model = make_model(use, data)
+    controls.apply(model, "unentangled", torch_rng("regrown"))
+    return count_parameters(model).total
 
 
 def nearest(row: Row, data: Dataset, match: Match) -> tuple[Use, str]:

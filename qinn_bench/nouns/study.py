@@ -215,7 +215,8 @@ class Study(Value):
 
     Each data set is taken in each of the `coordinates`, and with each number of training `events`, where there are any.
     With `controls`, every model that has a circuit comes with its controls, at the `control_sizes` only if any are
-    named; with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
+    named; with `equal_controls`, one without entanglers has more of the other gates, as it would be smaller without;
+    with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
     `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is
     for the data, and is no row yet, becomes one. With `tuning`, each compared row is tuned before it is run. `plugins`
     are folders of models, data sets and metrics of the user's.
@@ -245,6 +246,7 @@ class Study(Value):
     sizes: tuple[Positive, ...] = ()
     controls: bool = False
     control_sizes: tuple[Positive, ...] = ()
+    equal_controls: bool = False
     floors: bool = False
     variance: bool = False
     tuning: Tuning | None = None

@@ -18,7 +18,8 @@ def trained_on(
     """A sentence for each data set of the records, on its selection, rows, steps and epochs; one on settings tried.
 
     `data_sets` are those that the study names, as they are drawn today; of a record that was made of other rows the
-    rows are not told. `trials` are how many settings were tried for a family, at each of its sizes; None where nothing was tuned.
+    rows are not told. `trials` are how many settings were tried for a family, at each of its sizes; None where nothing
+    was tuned.
     """
     if not records:
         return ()

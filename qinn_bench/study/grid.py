@@ -31,8 +31,9 @@ class Slot:
 
     `cell` is complete but for the knobs of its model where the matcher chooses those. Where its `answer` is known, the
     model is that of the answer; until then it is any of the `models` (one for each rung of a ladder) or, where there
-    is a `shape` or the row is `tuned`, one that has the knobs of the cell and more, that meets the `match`. All slots
-    of one `group` are one model under one budget; where no shape fits, one of them is skipped for all.
+    is a `shape` or the row is `tuned`, one that has the knobs of the cell and more, that meets the `match`. A control
+    that is `regrown` has a model that is larger in one knob. All slots of one `group` are one model under one budget;
+    where no shape fits, one of them is skipped for all.
     """
 
     cell: Cell
@@ -46,6 +47,7 @@ class Slot:
     match: Match | None = None
     answer: Answer | None = None
     tuned: bool = False
+    regrown: bool = False
 
     @property
     def matched(self) -> bool:
@@ -54,7 +56,11 @@ class Slot:
 
     def may_have(self, model: Use) -> bool:
         """Whether the cell may have this model, as far as is known."""
-        if (self.shape or self.tuned) and not self.answer:
+        open_knobs = (self.shape or self.tuned) and not self.answer
+        if self.regrown:
+            stated = (self.cell.model,) if open_knobs else self.models
+            return any(_but_one_knob(model, one) for one in stated)
+        if open_knobs:
             return model.name == self.cell.model.name and self.cell.model.knobs.items() <= model.knobs.items()
         return model in self.models
 
@@ -68,6 +74,12 @@ class Slot:
             return self.with_model(cell.model)
         budget = self.cell.budget.model_copy(update={name: getattr(cell.budget, name) for name in TRIED})
         return self.with_model(cell.model).model_copy(update={"budget": budget})
+
+
+def _but_one_knob(model: Use, stated: Use) -> bool:
+    """Whether a model is what is stated, but for one knob at most."""
+    differing = [name for name, value in stated.knobs.items() if model.knobs.get(name) != value]
+    return model.name == stated.name and len(differing) <= 1
 
 
 @dataclass(frozen=True)
@@ -182,6 +194,7 @@ def _slot(study: Study, row: Row, size: int, budget: str, cell: Cell, models: tu
         group=(str(cell.data), label_of(row), size, budget),
         match=match.model_copy(update={"parameters": size}) if match and size else match,
         tuned=matched.is_tuned(study, row),
+        regrown=study.equal_controls and cell.control == "unentangled",
     )
     return replace(slot, row=joined(label, cell.control), control_of=label) if cell.control else slot
 

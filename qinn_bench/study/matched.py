@@ -73,7 +73,7 @@ def keep_plan(results: Path, study: Study, orders: Iterable[Order]) -> None:
             model=order.cell.model, skip=order.skip
         )
         for order in orders
-        if (row := rows.get(order.family))
+        if (row := rows.get(order.family)) and not order.control_of
     }
     keep(results, study, answers)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qinn_bench import catalogue, outside, registry
@@ -34,7 +34,8 @@ def plan(study: Study, results: Path, limits: Limits | None = None) -> list[Orde
         for row in grid.rows_of(study, drawn.data):
             tuned = matched.is_tuned(study, row)
             places = _tuned(study, row, drawn, answers) if tuned else _placed(study, row, drawn)
-            orders += [order_of(study, slot, model, drawn.data, results, metrics) for slot, model in places]
+            equal = [(slot, _of_control(slot, model, drawn.data)) for slot, model in places]
+            orders += [order_of(study, slot, model, drawn.data, results, metrics) for slot, model in equal]
     _check_apart(orders)
     return orders
 
@@ -93,6 +94,13 @@ def planned_models(study: Study, row: Row, data: Dataset) -> list[PlannedModel]:
         PlannedModel(model, size, missed, match.tolerance if missed else None)
         for size, (model, missed) in zip(sizes, answers, strict=True)
     ]
+
+
+def _of_control(slot: Slot, planned: PlannedModel, data: Dataset) -> PlannedModel:
+    """What a control is made of: a larger model where it loses gates and its size is to be that of its model."""
+    if not slot.regrown or planned.skip:
+        return planned
+    return replace(planned, model=matching.regrown(planned.model, data))
 
 
 def _too_few(samples: int, data: Dataset) -> str:

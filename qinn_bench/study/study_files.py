@@ -199,6 +199,8 @@ def _check_grid(study: Study) -> None:
         raise Refused(
             f"study '{study.name}' has controls at size {odd.pop()}, which is none of its sizes {study.sizes}"
         )
+    if study.equal_controls and not study.controls:
+        raise Refused(f"study '{study.name}' says equal_controls, but has no controls; expected controls = true too")
     if study.controls and not any(has_circuit(row.model) for row in study.models):
         names = ", ".join(name for name in registry.names("model") if has_circuit(name))
         raise Refused(
