@@ -15,7 +15,10 @@ from qinn_bench.study import grid, progress
 from qinn_bench.study.progress import CellStanding
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Record, Refused, Study
-from qinn_bench.verdicts import strongest
+from qinn_bench.verdicts import cannot_win, strongest
+
+DEFAULT_METRICS = ("nll", "swd")
+"""By which of them a row could win is asked where a study names no metrics."""
 
 
 def finished_table(
@@ -32,9 +35,10 @@ def finished_table(
     study, cells = selection.study, selection.over_seeds
     shown, notes = _published(records, study.name, cells) if records else _own(selection)
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
+    told = (*strongest.said(shown), *cannot_win.said(shown, study.metrics or DEFAULT_METRICS), *notes)
     drawn = [(one.use, one.data) for one in selection.drawn]
     box = trained_on(shown, drawn, tried(study, results, records))
-    return replace(made, footnotes=(*made.footnotes, *strongest.said(shown), *notes), box=box)
+    return replace(made, footnotes=(*made.footnotes, *told), box=box)
 
 
 def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:

@@ -12,7 +12,7 @@ from qinn_bench.values import Control, Estimate
 
 CONTROLS: dict[Control, str] = {
     "frozen": "circuits held at their random start, the rest trained",
-    "unentangled": "circuits without gates on two wires, of equal size where equal_controls is set",
+    "unentangled": "circuits without gates on two wires",
     "fourier": "circuits replaced by bounded trigonometric polynomials with the circuits' frequencies",
     "tanh": "circuits replaced by dense layers of tanh",
     "untrained": "the model as it starts",
