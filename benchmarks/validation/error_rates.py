@@ -7,10 +7,12 @@ from functools import partial
 from itertools import combinations, product
 from typing import NamedTuple
 
+import capacity
 import numpy as np
 from _shared_truth import KINDS, shared_truth
 from scipy.stats import t as student
 
+from qinn_bench.capacity.size_ratio import CurvePair, p_sides
 from qinn_bench.report.table_value import markdown_row
 from qinn_bench.statistics.corrections import holm
 from qinn_bench.statistics.paired import compare, sign_flip_p
@@ -30,6 +32,8 @@ UNSAFE = ("skewed (exponential)",)
 """No test of a mean holds its level for a few replicates of these; the table shows by how much."""
 ROWS, ROW_SD = 200, 4.0
 """Test rows that all replicates share, and the scatter of a row's difference in standard deviations over seeds."""
+RATIO_SD, OFFSET = 0.02, 0.005
+"""Scatter of seeds, and what a test set moves one of two families by, in nats."""
 
 
 class Rate(NamedTuple):
@@ -94,6 +98,23 @@ def truth_rates(simulations: int) -> Iterator[Rate]:
         yield Rate(f"95 % interval covers, {name}", law, str(n), float(found[2]), simulations, (0.93, above))
         without = float(found[3])
         yield Rate(f"called either, {name}, true rows left out", law, str(n), without, simulations, None)
+
+
+def ratio_rates(simulations: int) -> Iterator[Rate]:
+    """False rulings on how many times larger one family has to be, at one size and at some size of six, where the
+    stated ratio is the true one; and with a test set that favours one of the families at all seeds and sizes."""
+    for (law, offset), n in product({"seeds alone": 0.0, "one test set": OFFSET}.items(), (5, 8)):
+        rng, found = _rng("ratio", law, n), []
+        for _ in range(simulations):
+            first, second = capacity.families(
+                capacity.power, np.ones(6), RATIO_SD, 0.0, capacity.DESIGNS["6 even of 10"], n, rng
+            )
+            pair = CurvePair(*first.arrays, *second.arrays)
+            pair = pair._replace(losses=pair.losses + rng.normal(0, offset))
+            found.append([p <= LEVEL for at in ([3], range(6)) for p in p_sides(pair.at(at), 1.0)])
+        for place, shares in zip(("at a size", "at all sizes"), np.mean(found, axis=0).reshape(2, 2), strict=True):
+            for side, share in zip(("above", "below"), shares, strict=True):
+                yield Rate(f"ratio called {side} what it is, {place}", law, str(n), float(share), simulations)
 
 
 def _verdicts(differences: Array, rng: np.random.Generator, apart: Array | None = None) -> tuple[bool, ...]:
@@ -210,7 +231,8 @@ def run(simulations: int = 4000) -> tuple[str, list[str]]:
     rates = [
         *paired_rates(simulations),
         *crossed_rates(simulations // 8),
-        *truth_rates(max(1, simulations // 20)),
+        *truth_rates(max(1, simulations // 4)),
+        *ratio_rates(max(1, simulations // 8)),
         *family_rates(simulations),
         *ranking_rates(simulations),
         *middle_rates(simulations // 4),
@@ -225,21 +247,28 @@ def run(simulations: int = 4000) -> tuple[str, list[str]]:
     notes = NOTES.format(
         simulations=simulations,
         crossed=simulations // 8,
-        truth=simulations // 20,
+        truth=simulations // 4,
         middle=simulations // 4,
         margin=MARGIN,
+        sd=RATIO_SD,
+        offset=OFFSET,
     )
     text = "\n".join([*lines, "", notes, "", POWER, "", *powers, ""])
     return text, [rate.line() for rate in rates if not rate.kept]
 
 
-NOTES = """{simulations} simulations a line ({crossed} over seeds and test rows, {truth} with one truth, {middle} of the
-interquartile mean); a share may miss what is demanded by three binomial standard errors. Better and worse are tested
-one-sided at 5 % each, so that rows that do not differ are called one of the two in up to 10 %; `qinn-bench compare`,
-where nobody said which row should be better, tests two-sided. The margin is {margin:g} standard deviations over seeds.
+NOTES = """{simulations} simulations a line ({crossed} over seeds and test rows, {truth} with one truth, {crossed} of
+ratios, {middle} of the interquartile mean); a share may miss what is demanded by three binomial standard errors. Better
+and worse are tested one-sided at 5 % each, so that rows that do not differ are called one of the two in up to 10 %;
+`qinn-bench compare`, where nobody said which row should be better, tests two-sided. The margin is {margin:g} standard
+deviations over seeds.
 
 "One truth": sample metrics of two rows that are equally far from the truth, on either side of it, against the same
 true rows; `compare` takes their scatter from the metric on other draws of true rows. Left out, it is most of the error.
+
+Ratios are those of two equal families, six sizes of the first and ten of the second, whose seeds scatter by {sd:g}
+nats; "one test set" moves one family by {offset:g} nats (normal) at all sizes and seeds, which is what 40 000 test rows
+leave open between two models whose log-densities differ by one nat from row to row.
 
 Nothing is demanded of skewed differences, for which no test of a mean holds 5 % with so few replicates (the differences
 of two rows that follow one law are symmetric, whatever the law: see the pairs of four rows), and of Iman and

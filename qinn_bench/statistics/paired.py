@@ -89,10 +89,8 @@ def compare(
     pairs = np.stack([goodness(first[finite], better), goodness(second[finite], better)])
     scale = np.abs(first[finite]) + np.abs(second[finite]) + 2 * IDEAL.get(better, 0.0)
     differences = ties.without_rounding(pairs[0] - pairs[1], scale)
-    apart, drawn = (
-        None if of is None else goodness(of[0][finite], better) - goodness(of[1][finite], better)
-        for of in (rows, truth)
-    )
+    apart = None if rows is None else goodness(rows[0][finite], better) - goodness(rows[1][finite], better)
+    drawn = None if truth is None else (goodness(truth[0][finite], better), goodness(truth[1][finite], better))
     remarks = [f"{int(np.sum(~finite))} of {len(finite)} pairs without a value"] if not finite.all() else []
     labels = [0] * len(finite) if groups is None else list(groups)
     labels = [label for label, there in zip(labels, finite, strict=True) if there]
@@ -101,7 +99,8 @@ def compare(
     if n == 1 and repeated and (alone := of_one(differences[0], apart, drawn)):
         return _over_rows(differences[0], *alone, margin, level, unit, remarks, by)
     differences, scale = differences[kept], scale[kept]
-    apart, drawn = (None if of is None else of[kept] for of in (apart, drawn))
+    apart = None if apart is None else apart[kept]
+    drawn = None if drawn is None else (drawn[0][kept], drawn[1][kept])
     remarks += [f"{repeated} repetitions over which neither row varies say nothing more"] if repeated else []
     if n < LEAST:
         reason = f"{n} independent replicates, at least {LEAST} are needed"

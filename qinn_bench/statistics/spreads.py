@@ -11,6 +11,11 @@ from qinn_bench.statistics import ties
 from qinn_bench.values import Array
 
 REPLICATES = 1000
+TRUTH_FREEDOM = 6
+"""Degrees of freedom of a spread over draws of the truth: all of them are about the one truth that there is, and how
+far a metric with a kink moves differs from truth to truth; with these, verdicts keep their level in simulations."""
+Drawn = tuple[Array, Array]
+"""The values of two rows on true rows that were drawn anew, ``(n, draws)`` each; more is better."""
 
 
 class MeanError(NamedTuple):
@@ -29,7 +34,7 @@ def over_all(
     differences: Array,
     scale: Array,
     apart: Array | None,
-    drawn: Array | None,
+    drawn: Drawn | None,
     groups: Sequence[Hashable],
     rng: np.random.Generator | None,
 ) -> MeanError:
@@ -40,12 +45,13 @@ def over_all(
     return spread if drawn is None else over_truth(drawn, groups, spread)
 
 
-def of_one(difference: float, apart: Array | None, drawn: Array | None) -> tuple[MeanError, int] | None:
+def of_one(difference: float, apart: Array | None, drawn: Drawn | None) -> tuple[MeanError, int] | None:
     """The spread of one difference over the rows that it was measured on, and how many these are; None without any."""
     if apart is not None:
         return over_seeds(apart[0] - apart[0].mean() + difference), len(apart[0])
     if drawn is not None:
-        return MeanError(float(drawn[0].std(ddof=1)), drawn.shape[1] - 1), drawn.shape[1]
+        first, second = (of[0] for of in drawn)
+        return MeanError(float(np.sqrt(_together(first, second))), TRUTH_FREEDOM), len(first)
     return None
 
 
@@ -67,19 +73,20 @@ def over_both(differences: Array, apart: Array, alone: MeanError, rng: np.random
     return MeanError(float(np.sqrt(total)), freedom)
 
 
-def over_truth(drawn: Array, groups: Sequence[Hashable], alone: MeanError) -> MeanError:
-    """The error over seeds and true rows, from differences on true rows that were drawn anew, ``(n, draws)``.
+def over_truth(drawn: Drawn, groups: Sequence[Hashable], alone: MeanError) -> MeanError:
+    """The error over seeds and true rows of the mean difference of two rows.
 
-    Their mean over the replicates scatters over the draws by what all replicates share and by an n-th of what each has
-    of its own; the latter is in the spread over seeds already and is taken off, estimated by what is left of each
-    group's differences without the means of its lines and columns. Degrees of freedom by Satterthwaite, Biometrics
-    Bull. 2, 110 (1946).
+    The mean over the replicates scatters over the draws by what all replicates share and by an n-th of what each has of
+    its own; the latter is in the spread over seeds already and is taken off, estimated by what is left of each group's
+    differences without the means of its lines and columns. Degrees of freedom by Satterthwaite, Biometrics Bull. 2, 110
+    (1946).
     """
-    n, draws = drawn.shape
-    seeds, together = alone.error**2, float(np.var(drawn.mean(0), ddof=1))
+    differences = drawn[0] - drawn[1]
+    n, draws = differences.shape
+    seeds, together = alone.error**2, _together(drawn[0].mean(0), drawn[1].mean(0))
     own, freedom = 0.0, 0
     for group in dict.fromkeys(groups):
-        lines = drawn[[label == group for label in groups]]
+        lines = differences[[label == group for label in groups]]
         if len(lines) > 1:
             left = lines - lines.mean(0) - lines.mean(1, keepdims=True) + lines.mean()
             own += len(lines) / n**2 * float(np.sum(left**2)) / ((len(lines) - 1) * (draws - 1))
@@ -87,8 +94,23 @@ def over_truth(drawn: Array, groups: Sequence[Hashable], alone: MeanError) -> Me
     if together <= own:
         return alone
     total = seeds + together - own
-    parts = seeds**2 / alone.freedom + together**2 / (draws - 1) + (own**2 / freedom if freedom else 0.0)
+    parts = seeds**2 / alone.freedom + together**2 / TRUTH_FREEDOM + (own**2 / freedom if freedom else 0.0)
     return MeanError(float(np.sqrt(total)), total**2 / parts)
+
+
+def _together(first: Array, second: Array) -> float:
+    """The variance over draws of the truth of a difference of two numbers ``(draws,)``, each as sensitive as the more
+    sensitive of the two.
+
+    A distance that the truth at hand makes small moves little with it, because distances have a kink at zero: what
+    favours a row would hide how much it is favoured.
+    """
+    spread = np.cov(first, second)
+    plain = float(spread[0, 0] + spread[1, 1] - 2 * spread[0, 1])
+    product = float(np.sqrt(spread[0, 0] * spread[1, 1]))
+    if product == 0:
+        return max(plain, 0.0)
+    return max(plain, 2 * float(spread.diagonal().max()) * (1 - float(spread[0, 1]) / product))
 
 
 def crossed_bootstrap(matrix: Array, rng: np.random.Generator, replicates: int = REPLICATES) -> Array:
