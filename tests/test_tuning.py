@@ -9,7 +9,7 @@ from rows import certificate, record
 
 from qinn_bench.cli.main import main
 from qinn_bench.records import store
-from qinn_bench.records.trials import best_of
+from qinn_bench.records.trials import STATED_SEED, best_of
 from qinn_bench.statistics.budget_curves import expected_chosen, permutation_p, weights
 from qinn_bench.study.study_files import load_study
 from qinn_bench.study.tuning_space import space_of, trials_of
@@ -66,8 +66,10 @@ def test_a_run_tunes_every_compared_row_and_trains_its_seeds_under_the_best_sett
     results = path.parent / "r"
     trials, rows = store.load_all(results, "mini-trials"), store.load_all(results, "mini")
     assert {(one.family, one.size) for one in trials} == {("spline_inn", 100), ("affine_inn", 100)}
-    assert len(trials) == 2 * 3
-    assert {one.cell.seed for one in trials} == {1000, 1001, 1002}
+    assert len(trials) == 2 * 4
+    assert {one.cell.seed for one in trials} == {1000, 1001, 1002, 3000}
+    stated = {one.family: one.cell for one in trials if one.cell.seed == 3000}
+    assert {cell.budget.learning_rate for cell in stated.values()} == {0.01}
     for family in ("spline_inn", "affine_inn"):
         best = min((one for one in trials if one.family == family), key=lambda one: one.validation.value)
         own = [one for one in rows if one.family == family]
@@ -79,11 +81,11 @@ def test_a_run_tunes_every_compared_row_and_trains_its_seeds_under_the_best_sett
     assert "0 to run" in (told := capsys.readouterr().out) or "to run" not in told
     assert run("table", path) == 0
     told = capsys.readouterr().out
-    assert "not of this version" not in told and "Settings tried: 3 for each family." in told
+    assert "not of this version" not in told and "Settings tried: 4 for each family." in told
     assert run("publish", path) == 0
     published = results / "published" / "mini.jsonl.gz"
     assert run("table", path, "--records", str(published)) == 0
-    assert "Settings tried: 3 for each family." in capsys.readouterr().out
+    assert "Settings tried: 4 for each family." in capsys.readouterr().out
     (results / "published" / "mini-trials.jsonl.gz").unlink()
     assert run("table", path, "--records", str(published)) == 0
     assert "the records of its trials are not here" in capsys.readouterr().out
@@ -94,10 +96,10 @@ def test_what_is_tuned_is_not_tuned_again_and_other_terms_are(study, capsys):
     assert run("tune", path, "-m", "affine_inn", "-j", "1") == 0
     capsys.readouterr()
     assert run("tune", path, "-m", "affine_inn", "-j", "1") == 0
-    assert "mini-trials: 3 cells, 3 finished, 0 to run" in capsys.readouterr().err.replace("\n", " ")
+    assert "mini-trials: 4 cells, 4 finished, 0 to run" in capsys.readouterr().err.replace("\n", " ")
     path = study("learning_rate = [0.01, 0.02]")
     assert run("tune", path, "-m", "affine_inn", "-j", "1") == 0
-    assert "mini-trials: 3 cells, 0 finished, 3 to run" in capsys.readouterr().err.replace("\n", " ")
+    assert "mini-trials: 4 cells, 1 finished, 3 to run" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_no_trial_is_begun_after_the_cpu_seconds_of_a_row(study):
@@ -191,6 +193,15 @@ def test_the_curve_is_that_of_what_validation_rows_choose():
     assert found.best_of(4).value == 3.0
     assert found.best_of(1).value == pytest.approx(1.5)
     assert found.best_of(2).value == pytest.approx(np.mean([max(i, j) for i in range(4) for j in range(i)]))
+
+
+def test_what_a_row_states_is_tried_and_is_in_no_curve():
+    stated = trial(2000, -9.0, 0.5)
+    assert stated.cell.seed == STATED_SEED
+    records = [trial(0, 1.0, 5.0), trial(1, 2.0, 7.0), stated]
+    found = tuned_budgets.families(records, "nll")[0]
+    assert best_of(records) is stated and found.stated.value == 0.5
+    assert len(found.scores) == 2 and found.best_of(1).value == pytest.approx(6.0)
 
 
 def test_a_trial_that_failed_counts_as_the_worst():

@@ -14,9 +14,9 @@ class Tuning(Value):
 
     A trial is a training under settings of its own, of a seed of its own: a learning rate from the span
     `learning_rate`, a `schedule`, a `batch` (that of the budget where none is named) and what the model states that
-    tuning may try (`About.tune`); a row with a shape also tries the other shapes of its size. The one that is best on
-    validation rows gives its settings to the row, whose seeds are then trained afresh. Where the budget asks for
-    convergence, a trial is its first cycle.
+    tuning may try (`About.tune`); a row with a shape also tries the other shapes of its size. The settings that the row
+    states are one trial more. The one that is best on validation rows gives its settings to the row, whose seeds are
+    then trained afresh. Where the budget asks for convergence, a trial is its first cycle.
 
     `cpu_s` ends the tuning of a row: no trial is begun after so many CPU seconds of training (0: no end). `metrics`
     are taken of each trial, for the curve of what k trials give, and its certificate may draw `mass_draws`.

@@ -9,6 +9,10 @@ from qinn_bench.records import published, store
 from qinn_bench.values import Record
 
 SUFFIX = "-trials"
+FIRST_SEED = 1000
+"""The seed of the first trial: beyond those of every study, so that no row is judged on what chose its settings."""
+STATED_SEED = 3000
+"""The seed of the settings that a row states, which are tried beside those that are drawn."""
 
 
 def trials_study(study: str) -> str:
@@ -33,6 +37,11 @@ def known(study: str, results: Path, records: Path | None = None) -> list[Record
         return store.load_all(results, name)
     path = published.beside(records, name)
     return published.read(path, name) if path.exists() else []
+
+
+def is_stated(record: Record) -> bool:
+    """Whether a trial has the settings that its row states, and none that were drawn."""
+    return record.cell.seed == STATED_SEED
 
 
 def tried(trials: Iterable[Record]) -> dict[str, set[int]]:

@@ -16,6 +16,7 @@ NOTES = (
     "best of k: what the trial has on test rows that is the best of k on validation rows, exactly, over all choices of "
     "k; its error is what the choice of trials leaves, and there is none where k is more than half of them. A trial "
     "that failed, or whose certificate is a refusal, counts as the worst of its row.",
+    "as stated: under the settings that the row states, which are tried too; they are no draw and in no best of k.",
 )
 PAIR_NOTES = (
     "By how much the first family is ahead under each budget, with the two-sided p-value of a permutation of the "
@@ -31,6 +32,7 @@ def tuning_table(found: Sequence[FamilyTrials], study: str, metric: str) -> Tabl
     header = (
         *(Heading("row", "row"), Heading("trials", "trials"), Heading("failed", "failed")),
         Heading("cpu_s", "CPU", "s"),
+        Heading("as_stated", "as stated", found[0].unit if found else ""),
         *(Heading(f"best_of_{k}", f"best of {k}", found[0].unit if found else "") for k in budgets),
     )
     lines = [Line(one.data, one.family, "model", "", _entries(one, budgets), _settings(one.records)) for one in found]
@@ -41,7 +43,8 @@ def _entries(one: FamilyTrials, budgets: Sequence[int]) -> tuple[Entry, ...]:
     n = len(one.scores)
     curve = (Entry(one.best_of(k)) if k <= n else Entry(MISSING) for k in budgets)
     row = Entry(joined(one.family, str(one.size or "")))
-    return (row, Entry(str(n)), Entry(str(one.failed)), Entry(Estimate(value=round(one.cpu_s, 1))), *curve)
+    stated = Entry(one.stated if one.stated.value is not None else MISSING)
+    return (row, Entry(str(n)), Entry(str(one.failed)), Entry(Estimate(value=round(one.cpu_s, 1))), stated, *curve)
 
 
 def _settings(records: Sequence[Record]) -> tuple[str, ...]:

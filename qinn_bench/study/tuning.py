@@ -11,7 +11,7 @@ from qinn_bench.capacity import matching
 from qinn_bench.labels import joined
 from qinn_bench.limits import Limits
 from qinn_bench.records import store
-from qinn_bench.records.trials import best_of, cpu_seconds, trials_study
+from qinn_bench.records.trials import FIRST_SEED, STATED_SEED, best_of, cpu_seconds, trials_study
 from qinn_bench.study import campaign, grid, matched, planning, selection
 from qinn_bench.study.grid import Drawn
 from qinn_bench.study.matched import Answer, Answers
@@ -19,11 +19,8 @@ from qinn_bench.study.order import Order
 from qinn_bench.study.planning import PlannedModel
 from qinn_bench.study.selection import Filters
 from qinn_bench.study.study_files import label_of
-from qinn_bench.study.tuning_space import trials_of
+from qinn_bench.study.tuning_space import as_stated, trials_of
 from qinn_bench.values import Budget, Match, Record, Refused, Row, Study, Tuning, Use
-
-FIRST_SEED = 1000
-"""The seed of the first trial: beyond those of every study, so that no row is judged on what chose its settings."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +64,17 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
 def _orders(
     of_trials: Study, row: Row, size: int, drawn: Drawn, budget: str, results: Path, models: _Models
 ) -> Iterator[Order]:
-    """The trials of a row: cells like any other, of a study of their own."""
-    tuning = of_trials.tuning
+    """The trials of a row, cells like any other, of a study of their own: a drawn one, what it states, the others."""
+    tuning, usual = of_trials.tuning, of_trials.budgets[budget]
     assert tuning is not None
     names = (of_trials.name, str(drawn.use), label_of(row), size, budget)
-    for k, trial in enumerate(trials_of(row, tuning, of_trials.budgets[budget], names)):
+    trials = [(f"trial {k + 1}", FIRST_SEED + k, one) for k, one in enumerate(trials_of(row, tuning, usual, names))]
+    # With an end in CPU seconds the first may be the last, and a curve needs a drawn one.
+    trials.insert(1, ("as stated", STATED_SEED, as_stated(row, usual)))
+    for label, seed, trial in trials:
         slot = grid.of_row(of_trials, trial.row, size, drawn.use, budget)[0]
-        moved = {"budget": trial.budget, "seed": FIRST_SEED + k, "mass_draws": tuning.mass_draws}
-        slot = replace(slot, cell=slot.cell.model_copy(update=moved), row=joined(slot.row, f"trial {k + 1}"))
+        moved = {"budget": trial.budget, "seed": seed, "mass_draws": tuning.mass_draws}
+        slot = replace(slot, cell=slot.cell.model_copy(update=moved), row=joined(slot.row, label))
         planned = models.of(row, trial.row, size, drawn)
         yield planning.order_of(of_trials, slot, planned, drawn.data, results, tuning.metrics)
 
@@ -132,7 +132,7 @@ def _run_in_turn(
 ) -> None:
     """Run the first trial of each row, then the second, of rows whose trials took less than the limit so far."""
     spent = [0.0] * len(rows)
-    for k in range(tuning.trials):
+    for k in range(max(len(row.trials) for row in rows)):
         begun = {at: row.trials[k] for at, row in enumerate(rows) if spent[at] < tuning.cpu_s}
         run(list(begun.values()))
         for at, order in begun.items():

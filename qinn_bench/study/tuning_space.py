@@ -54,6 +54,20 @@ def space_of(row: Row, tuning: Tuning, budget: Budget) -> dict[str, Dimension]:
     return {name: one for name, one in dimensions.items() if isinstance(one, KnobSpan) or len(one) > 1}
 
 
+def as_stated(row: Row, budget: Budget) -> TrialSettings:
+    """The trial of a row with the settings that it states: drawn ones may all be worse.
+
+    Example:
+        >>> as_stated(Row(model="spline_inn"), Budget(until="converged")).budget.until
+        'steps'
+    """
+    return TrialSettings(row, _one_cycle(budget))
+
+
+def _one_cycle(budget: Budget) -> Budget:
+    return budget.model_copy(update={"until": "steps"})
+
+
 def trials_of(row: Row, tuning: Tuning, budget: Budget, names: Sequence[str | int]) -> list[TrialSettings]:
     """The trials of a row, as many as the study asks for; `names` are those of the row, its data and its size.
 
@@ -79,7 +93,7 @@ def _trial(row: Row, budget: Budget, point: dict[str, float], space: dict[str, D
     tried = {name: settings[name] for name in TRIED if name in settings}
     return TrialSettings(
         row=row.model_copy(update={"knobs": row.knobs | knobs, **shape}),
-        budget=budget.model_copy(update=tried | {"until": "steps"}),
+        budget=_one_cycle(budget).model_copy(update=tried),
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qinn_bench.records.trials import counts, cpu_seconds, score
+from qinn_bench.records.trials import counts, cpu_seconds, is_stated, score
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.statistics import corrections, direction
 from qinn_bench.statistics.budget_curves import expected_chosen, expected_error, permutation_p
@@ -18,7 +18,8 @@ LEVEL = 0.05
 
 
 class FamilyTrials(NamedTuple):
-    """The trials of a family at one size on one data set.
+    """The trials of a family at one size on one data set: the `records` of all, and what is known of those with drawn
+    settings.
 
     `scores` ``(n,)`` are those of validation rows, by which a trial is chosen, and `losses` ``(n,)`` those of the
     metric on test rows, less being better in both; of a trial that failed both are those of the worst that did not.
@@ -41,6 +42,7 @@ class FamilyTrials(NamedTuple):
     cpu_s: float
     sign: int
     unit: str
+    stated: Estimate = Estimate(value=None)
 
     @property
     def of(self) -> tuple[str, int]:
@@ -107,7 +109,9 @@ def families(records: Sequence[Record], metric: str) -> list[FamilyTrials]:
     return [one for one in found if one is not None]
 
 
-def _family(of: tuple[str, str, int], records: Sequence[Record], metric: str) -> FamilyTrials | None:
+def _family(of: tuple[str, str, int], every: Sequence[Record], metric: str) -> FamilyTrials | None:
+    records = [record for record in every if not is_stated(record)]
+    stated = [record.metrics[metric] for record in every if is_stated(record) and metric in record.metrics]
     good = [record for record in records if counts(record) and _value(record, metric) is not None]
     if not good:
         return None
@@ -123,13 +127,14 @@ def _family(of: tuple[str, str, int], records: Sequence[Record], metric: str) ->
         family=of[1],
         size=of[2],
         quantum=any(record.cell.backend != "none" for record in records),
-        records=tuple(records),
+        records=tuple(every),
         scores=np.array([scores.get(record.key, worst_score) for record in records]),
         losses=np.array([losses.get(record.key, worst_loss) for record in records]),
         failed=len(records) - len(good),
         cpu_s=sum(map(cpu_seconds, records)),
         sign=sign,
         unit=good[0].metrics[metric].unit,
+        stated=stated[0] if stated else Estimate(value=None),
     )
 
 
