@@ -9,8 +9,9 @@ from rows import certificate, record
 
 from qinn_bench.cli.main import main
 from qinn_bench.records import store
-from qinn_bench.records.trials import STATED_SEED, best_of
+from qinn_bench.records.trials import STATED_SEED, best_of, is_final, ranked
 from qinn_bench.statistics.budget_curves import expected_chosen, permutation_p, weights
+from qinn_bench.study import matched
 from qinn_bench.study.study_files import load_study
 from qinn_bench.study.tuning_space import space_of, trials_of
 from qinn_bench.values import Budget, Estimate, Row, Tuning
@@ -193,6 +194,22 @@ def test_the_curve_is_that_of_what_validation_rows_choose():
     assert found.best_of(4).value == 3.0
     assert found.best_of(1).value == pytest.approx(1.5)
     assert found.best_of(2).value == pytest.approx(np.mean([max(i, j) for i in range(4) for j in range(i)]))
+
+
+def test_the_best_trials_are_trained_on_before_one_is_chosen(study):
+    path = study("finalists = 2")
+    converged = path.read_text().replace("check_every = 5", 'check_every = 5\nuntil = "converged"\ncycles = 2')
+    path.write_text(converged)
+    assert run("tune", path, "-m", "affine_inn", "-j", "1") == 0
+    results = path.parent / "r"
+    records = store.load_all(results, "mini-trials")
+    short, finals = ([one for one in records if is_final(one) is last] for last in (False, True))
+    assert len(short) == 4 and {one.cell.seed for one in finals} == {one.cell.seed for one in ranked(short)[:2]}
+    assert {one.training.steps for one in finals} == {80} and {one.training.steps for one in short} == {20}
+    (answer,) = matched.read(results, "mini").values()
+    assert answer.model == best_of(finals).cell.model and answer.trials == 4
+    assert best_of(records) == best_of(finals)
+    assert len(tuned_budgets.families(records, "nll")[0].scores) == 3
 
 
 def test_what_a_row_states_is_tried_and_is_in_no_curve():

@@ -16,7 +16,9 @@ class Tuning(Value):
     `learning_rate`, a `schedule`, a `batch` (that of the budget where none is named) and what the model states that
     tuning may try (`About.tune`); a row with a shape also tries the other shapes of its size. The settings that the row
     states are one trial more. The one that is best on validation rows gives its settings to the row, whose seeds are
-    then trained afresh. Where the budget asks for convergence, a trial is its first cycle.
+    then trained afresh. Where the budget asks for convergence, a trial is its first cycle, and the `finalists` best are
+    trained on until they have converged before one of them is chosen, as what is ahead early need not be so late
+    (successive halving, Jamieson and Talwalkar, arXiv:1502.07943).
 
     `cpu_s` ends the tuning of a row: no trial is begun after so many CPU seconds of training (0: no end). `metrics`
     are taken of each trial, for the curve of what k trials give, and its certificate may draw `mass_draws`.
@@ -27,6 +29,7 @@ class Tuning(Value):
     """
 
     trials: Annotated[int, Field(ge=2, le=1024)] = 8
+    finalists: Annotated[int, Field(ge=0)] = 0
     cpu_s: Annotated[float, Field(ge=0)] = 0.0
     learning_rate: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.002, 0.1)
     batch: tuple[Positive, ...] = ()

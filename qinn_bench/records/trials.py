@@ -44,6 +44,11 @@ def is_stated(record: Record) -> bool:
     return record.cell.seed == STATED_SEED
 
 
+def is_final(record: Record) -> bool:
+    """Whether a trial was trained on until it had converged."""
+    return record.cell.budget.until == "converged"
+
+
 def tried(trials: Iterable[Record]) -> dict[str, set[int]]:
     """How many settings were tried for each family: a number for each of its sizes, data sets and budgets.
 
@@ -81,12 +86,18 @@ def score(record: Record) -> float | None:
     return record.validation.value if record.validation else None
 
 
-def best_of(records: Iterable[Record]) -> Record | None:
-    """The best trial; None where none counts.
+def ranked(records: Iterable[Record]) -> list[Record]:
+    """The trials that count, the best first.
 
     One whose likelihood is certified, or normalised by construction, comes before one of which that is open.
     """
-    return min((record for record in records if counts(record)), key=_order, default=None)
+    return sorted((record for record in records if counts(record)), key=_order)
+
+
+def best_of(records: Iterable[Record]) -> Record | None:
+    """The best trial, of those that have converged if there are some; None where none counts."""
+    every = ranked(records)
+    return next((record for record in every if is_final(record)), every[0] if every else None)
 
 
 def _order(record: Record) -> tuple[bool, float]:

@@ -11,7 +11,7 @@ from qinn_bench.capacity import matching
 from qinn_bench.labels import joined
 from qinn_bench.limits import Limits
 from qinn_bench.records import store
-from qinn_bench.records.trials import FIRST_SEED, STATED_SEED, best_of, cpu_seconds, trials_study
+from qinn_bench.records.trials import FIRST_SEED, STATED_SEED, best_of, cpu_seconds, ranked, trials_study
 from qinn_bench.study import campaign, grid, matched, planning, selection
 from qinn_bench.study.grid import Drawn
 from qinn_bench.study.matched import Answer, Answers
@@ -25,13 +25,15 @@ from qinn_bench.values import Budget, Match, Record, Refused, Row, Study, Tuning
 
 @dataclass(frozen=True)
 class TunedRow:
-    """A row at one size under one budget, the `question` that its best trial answers, and its trials in their order."""
+    """A row at one size under one budget, the `question` that its best trial answers, its trials in their order, and
+    each of them trained for the whole budget, `finals`."""
 
     row: Row
     size: int
     budget: Budget
     question: str
     trials: tuple[Order, ...]
+    finals: tuple[Order, ...]
 
 
 def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) -> list[TunedRow]:
@@ -53,8 +55,8 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
                     first = grid.of_row(study, row, size, drawn.use, name)[0]
                     if selection.keeps(wanted, first):
                         question = matched.question(study, row, size, drawn.use, drawn.data.content, name)
-                        orders = tuple(_orders(of_trials, row, size, drawn, name, results, models))
-                        rows.append(TunedRow(row, size, budget, question, orders))
+                        trials, finals = zip(*_orders(of_trials, row, size, drawn, name, results, models), strict=True)
+                        rows.append(TunedRow(row, size, budget, question, trials, finals))
     if not rows:
         raise Refused(f"the filters keep no row of '{study.name}' that is tuned; without them all are")
     matched.keep(results, of_trials, models.answers)
@@ -63,8 +65,9 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
 
 def _orders(
     of_trials: Study, row: Row, size: int, drawn: Drawn, budget: str, results: Path, models: _Models
-) -> Iterator[Order]:
-    """The trials of a row, cells like any other, of a study of their own: a drawn one, what it states, the others."""
+) -> Iterator[tuple[Order, Order]]:
+    """The trials of a row, cells like any other, of a study of their own, each for a cycle and for the whole budget:
+    a drawn one, what the row states, the others."""
     tuning, usual = of_trials.tuning, of_trials.budgets[budget]
     assert tuning is not None
     names = (of_trials.name, str(drawn.use), label_of(row), size, budget)
@@ -74,9 +77,13 @@ def _orders(
     for label, seed, trial in trials:
         slot = grid.of_row(of_trials, trial.row, size, drawn.use, budget)[0]
         moved = {"budget": trial.budget, "seed": seed, "mass_draws": tuning.mass_draws}
-        slot = replace(slot, cell=slot.cell.model_copy(update=moved), row=joined(slot.row, label))
         planned = models.of(row, trial.row, size, drawn)
-        yield planning.order_of(of_trials, slot, planned, drawn.data, results, tuning.metrics)
+        short = replace(slot, cell=slot.cell.model_copy(update=moved), row=joined(slot.row, label))
+        moved["budget"] = trial.budget.model_copy(update={"until": usual.until})
+        final = replace(short, cell=short.cell.model_copy(update=moved), row=joined(short.row, "final"))
+        yield tuple(  # type: ignore[misc]
+            planning.order_of(of_trials, one, planned, drawn.data, results, tuning.metrics) for one in (short, final)
+        )
 
 
 class _Models:
@@ -121,10 +128,26 @@ def tune(
         _run_in_turn(rows, study.tuning, results, run)
     else:
         run([order for row in rows for order in row.trials])
-    records = {row.question: campaign.finished(row.trials) for row in rows}
-    done = [row for row in rows if len(records[row.question]) == len(row.trials) or study.tuning.cpu_s]
-    matched.keep(results, study, {row.question: _answer(row, records[row.question]) for row in done})
-    return [record for row in rows for record in records[row.question]]
+    orders = [(*row.trials, *_finals(row, study.tuning)) for row in rows]
+    if last := [order for row, own in zip(rows, orders, strict=True) for order in own[len(row.trials) :]]:
+        run(last)
+    done = [campaign.finished(own) for own in orders]
+    answers = {
+        row.question: _answer(row, records)
+        for row, records, own in zip(rows, done, orders, strict=True)
+        if study.tuning.cpu_s or len(records) == len(own)
+    }
+    matched.keep(results, study, answers)
+    return [record for records in done for record in records]
+
+
+def _finals(row: TunedRow, tuning: Tuning) -> list[Order]:
+    """The best trials of a row, to be trained on; none before all trials are finished."""
+    records = campaign.finished(row.trials)
+    if row.budget.until != "converged" or (len(records) < len(row.trials) and not tuning.cpu_s):
+        return []
+    places = {order.key: at for at, order in enumerate(row.trials)}
+    return [row.finals[places[record.key]] for record in ranked(records)[: tuning.finalists]]
 
 
 def _run_in_turn(
@@ -132,7 +155,7 @@ def _run_in_turn(
 ) -> None:
     """Run the first trial of each row, then the second, of rows whose trials took less than the limit so far."""
     spent = [0.0] * len(rows)
-    for k in range(max(len(row.trials) for row in rows)):
+    for k in range(len(rows[0].trials)):
         begun = {at: row.trials[k] for at, row in enumerate(rows) if spent[at] < tuning.cpu_s}
         run(list(begun.values()))
         for at, order in begun.items():
@@ -145,4 +168,8 @@ def _answer(row: TunedRow, records: Sequence[Record]) -> Answer:
         last = next((record.reason for record in records if record.reason), "none has finished")
         return Answer(model=row.trials[0].cell.model, skip=f"none of {len(row.trials)} trials can be used: {last}")
     settings = {name: getattr(best.cell.budget, name) for name in grid.TRIED}
-    return Answer(model=best.cell.model, budget=row.budget.model_copy(update=settings), trials=len(records))
+    return Answer(
+        model=best.cell.model,
+        budget=row.budget.model_copy(update=settings),
+        trials=len({record.cell.seed for record in records}),
+    )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qinn_bench.records.trials import counts, cpu_seconds, is_stated, score
+from qinn_bench.records.trials import counts, cpu_seconds, is_final, is_stated, score
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.statistics import corrections, direction
 from qinn_bench.statistics.budget_curves import expected_chosen, expected_error, permutation_p
@@ -110,8 +110,9 @@ def families(records: Sequence[Record], metric: str) -> list[FamilyTrials]:
 
 
 def _family(of: tuple[str, str, int], every: Sequence[Record], metric: str) -> FamilyTrials | None:
-    records = [record for record in every if not is_stated(record)]
-    stated = [record.metrics[metric] for record in every if is_stated(record) and metric in record.metrics]
+    first = [record for record in every if not is_final(record)]
+    records = [record for record in first if not is_stated(record)]
+    stated = [record.metrics[metric] for record in first if is_stated(record) and metric in record.metrics]
     good = [record for record in records if counts(record) and _value(record, metric) is not None]
     if not good:
         return None
