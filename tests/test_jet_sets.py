@@ -276,6 +276,50 @@ def test_impossible_knobs_are_refused(text, said):
     assert said in str(refusal.value)
 
 
+@pytest.fixture
+def few_constituents(tmp_path, monkeypatch):
+    """A sample of the five hardest constituents of some jets, in a cache of its own."""
+    monkeypatch.setenv("QINN_BENCH_DATA", str(tmp_path))
+    arrays, about = sample_files.read("qg_jets-bundled")
+    starts = np.cumsum(arrays["counts"].astype(int)) - arrays["counts"]
+    chosen = np.flatnonzero(arrays["counts"] >= 5)[:: len(arrays["counts"]) // 200]
+    inside = (starts[chosen][:, None] + np.arange(5)).ravel()
+    per_jet = {"features", "labels"}
+    small = {name: values[chosen if name in per_jet else inside] for name, values in arrays.items() if name != "counts"}
+    small["counts"] = np.full(len(chosen), 5, np.uint16)
+    small = {name: small[name] for name in arrays}
+    about |= {"events": len(chosen), "constituents": len(inside), "particles": 5}
+    about["rows_sha256"] = sample_files.arrays_hash(small)
+    sample_files.write(tmp_path, "qg_jets-few", small, about)
+    return tmp_path
+
+
+def test_a_sample_without_all_constituents_makes_no_images(few_constituents):
+    data = registry.make("data", registry.parse_use("qg_jets[sample=qg_jets-few,form=constituents,particles=5]"))
+    assert data.dim == 15 and (data.train > -1).all()
+    with pytest.raises(Refused, match="has the 5 hardest constituents of a jet alone, and an image is of all"):
+        registry.make("data", registry.parse_use("qg_jets[sample=qg_jets-few]"))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "counts", "hash", "provenance"])
+def test_a_damaged_sample_is_one_sentence(few_constituents, damage, capsys):
+    rows, text = few_constituents / "qg_jets-few.npz", few_constituents / "qg_jets-few.json"
+    arrays, about = sample_files.read("qg_jets-few")
+    if damage == "truncated":
+        rows.write_bytes(rows.read_bytes()[:-500])
+    elif damage == "counts":
+        arrays["counts"][0] += 1
+        about["rows_sha256"] = sample_files.arrays_hash(arrays)
+        sample_files.write(few_constituents, "qg_jets-few", arrays, about)
+    elif damage == "hash":
+        sample_files.write(few_constituents, "qg_jets-few", arrays, about | {"rows_sha256": "0"})
+    else:
+        text.write_text(text.read_text().replace('"preset": "cms"', '"preset": "atlas"'))
+    with pytest.raises(Refused) as refusal:
+        registry.make("data", registry.parse_use("qg_jets[sample=qg_jets-few,form=features]"))
+    assert "\n" not in str(refusal.value) and ("qg_jets-few" in str(refusal.value) or damage == "counts")
+
+
 def test_jets_of_a_class_need_not_lie_together():
     jets = sample("top_jets")
     last = len(jets.counts) - 1

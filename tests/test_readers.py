@@ -286,6 +286,7 @@ def test_images_in_parquet_are_those_in_hdf5(tmp_path, monkeypatch):
         ({"X_jets": np.full((1, 125, 125, 3), np.nan), "y": np.zeros(1)}, "46875 values of 'X_jets' are not finite"),
         ({"X_jets": np.zeros((2, 125, 125, 3)), "y": np.array([0, 2])}, "has the label 2"),
         ({"X_jets": np.zeros((1, 125, 125, 3))}, "has no dataset 'y'; there are: X_jets"),
+        ({"X_jets": np.zeros((2, 125, 125, 3)), "y": np.zeros((2, 2))}, "has labels of the shape .2, 2.; one for each"),
         ({"images": np.zeros(3)}, "has no dataset 'X_jets'; there are: images"),
         ({"X_jets": np.full((1, 125, 125, 3), b"a"), "y": np.zeros(1)}, "numbers were expected"),
     ],
@@ -293,6 +294,23 @@ def test_images_in_parquet_are_those_in_hdf5(tmp_path, monkeypatch):
 def test_arrays_that_do_not_fit_are_refused(arrays, said, tmp_path):
     with pytest.raises(Refused, match=said):
         cms_quark_gluon.read(h5(tmp_path / "odd.hdf5", **arrays))
+
+
+def test_what_lies_in_another_file_is_not_read(tmp_path):
+    h5py = pytest.importorskip("h5py", reason="needs the extra [formats]", exc_type=ImportError)
+    other = h5(tmp_path / "other.h5", latent_space=np.zeros((3, 2, 4)))
+    with h5py.File(tmp_path / "QCD_linked.h5", "w") as file:
+        file["latent_space"] = h5py.ExternalLink(str(other), "latent_space")
+    layout = h5py.VirtualLayout(shape=(3, 2, 4), dtype="f8")
+    layout[:] = h5py.VirtualSource(str(other), "latent_space", shape=(3, 2, 4))
+    with h5py.File(tmp_path / "QCD_virtual.h5", "w") as file:
+        file.create_virtual_dataset("latent_space", layout)
+    (tmp_path / "raw").write_bytes(bytes(3 * 2 * 4 * 8))
+    with h5py.File(tmp_path / "QCD_raw.h5", "w") as file:
+        file.create_dataset("latent_space", (3, 2, 4), "f8", external=str(tmp_path / "raw"))
+    for name in ("QCD_linked.h5", "QCD_virtual.h5", "QCD_raw.h5"):
+        with pytest.raises(Refused, match="'latent_space' lies in another file, which is not read"):
+            latents.read(tmp_path / name)
 
 
 def test_a_file_of_features_of_the_olympics_is_put_together_from_its_blocks(tmp_path):

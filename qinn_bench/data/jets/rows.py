@@ -45,10 +45,16 @@ def image_set(
     """Images ``(channels, pixels, pixels)``, each channel divided by its maximum; models see the pixels as they are.
 
     Raises:
-        Refused: no such number of pixels, no such channel, or more images than fit into memory.
+        Refused: no such number of pixels, no such channel, a sample without all constituents, or more images than
+            fit into memory.
     """
     if pixels not in PIXELS:
         raise Refused(f"data '{name}': pixels is {pixels}; there are: {', '.join(map(str, PIXELS))}")
+    if kept := int(provenance.get("particles", 0)):
+        raise Refused(
+            f"data '{name}': the sample has the {kept} hardest constituents of a jet alone, and an image is of all; a "
+            "sample that was made with --particles 0 was expected"
+        )
     chosen = channels_of(name, channels, CHANNELS)
     _check_memory(name, sum(len(one.counts) for one in jets.values()), len(chosen), pixels)
     drawn = {label: images(one, pixels, chosen) for label, one in jets.items()}

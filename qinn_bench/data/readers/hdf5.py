@@ -47,8 +47,11 @@ def dataset(path: Path, file: Any, *names: str) -> Any:
     """
     h5py = library("h5py", f"'{path.name}'")
     for name in names:
-        if isinstance(file.get(name), h5py.Dataset):
-            return file[name]
+        if not isinstance(file.get(name), h5py.Dataset):
+            continue
+        if file[name].is_virtual or file[name].external or file[name].file.filename != file.file.filename:
+            raise Refused(f"{path.name}: '{name}' lies in another file, which is not read")
+        return file[name]
     known = sorted(str(name) for name in file)
     raise Refused(f"{path.name} has no dataset '{names[0]}'; there are: {', '.join(known)[:200] or 'none'}")
 

@@ -41,7 +41,10 @@ def labels_of(path: Path, values: NDArray[Any], ones: str, classes: tuple[str, s
     """
     if ones not in classes:
         raise Refused(f"{path.name}: label 1 was said to be '{ones}'; there are: {', '.join(classes)}")
-    values = np.asarray(values).reshape(-1)
+    values = np.asarray(values)
+    if values.size != len(values):
+        raise Refused(f"{path.name} has labels of the shape {values.shape}; one for each row was expected")
+    values = values.reshape(-1)
     if not np.isin(values, (0, 1)).all():
         odd = values[~np.isin(values, (0, 1))][0]
         raise Refused(f"{path.name} has the label {odd}; 0 and 1 were expected")
