@@ -99,6 +99,20 @@ def keeps_test_rows_apart(case: DataCase) -> str:
     return expect(not twice, f"{twice} of {len(case.data.test)} test rows are among the others")
 
 
+def keeps_signal_out_of_training(case: DataCase) -> str:
+    """Training and validation rows are background unless the knob ``mixed`` is true; test rows are of both classes."""
+    labels = case.data.labels
+    if labels is None:
+        raise Spared("its rows have no labels")
+    signal = int(labels.train.sum() + labels.valid.sum())
+    if registry.spell_out("data", case.use).knobs.get("mixed"):
+        expect(0 < labels.train.mean() < 1, "its training rows are of one class, though mixed is true")
+    else:
+        expect(not signal, f"{signal} training and validation rows are signal, though there is no mixed=true")
+    expect(0 < labels.test.mean() < 1, "its test rows are of one class")
+    return f"{signal} rows of signal to train and validate, {int(labels.test.sum())} to test"
+
+
 def lies_in_its_support(case: DataCase) -> str:
     """Every row is finite and lies in the support; a row of NaN does not."""
     rows = case.rows
@@ -209,6 +223,7 @@ OF_DATA = collected(
     is_a_data_set,
     stays_the_same,
     keeps_test_rows_apart,
+    keeps_signal_out_of_training,
     lies_in_its_support,
     comes_back_from_features,
     knows_its_log_jacobian,
