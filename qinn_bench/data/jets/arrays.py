@@ -26,7 +26,7 @@ class Jets:
 
     Example:
         >>> jets = bundled("qg_jets").first(5)
-        >>> jets.features.shape, len(jets.constituents) == jets.counts.sum()
+        >>> jets.features.shape, bool(len(jets.constituents) == jets.counts.sum())
         ((5, 12), True)
     """
 

@@ -42,7 +42,7 @@ def images(jets: Jets, pixels: int, channels: tuple[str, ...]) -> Array:
     Example:
         >>> from qinn_bench.data.jets.arrays import bundled
         >>> drawn = images(bundled("qg_jets").first(4), 12, ("ecal",))
-        >>> drawn.shape, drawn.max()
+        >>> drawn.shape, float(drawn.max())
         ((4, 1, 12, 12), 1.0)
     """
     side, origin = (WINDOW, 0) if pixels == WINDOW else (CROP, ORIGIN)
