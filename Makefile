@@ -41,9 +41,11 @@ toys: .venv/installed
 same-numbers: .venv/installed-test
 	$(BIN)/python benchmarks/same_numbers.py $(BASE) $(if $(KNOBS),--knobs '$(KNOBS)')
 
-# The events of the sample inside the package, generated again into the cache (about four minutes on two cores).
+# The samples inside the package, generated again into the cache (about ten minutes of two cores).
 sample: .venv/installed-test
 	$(BIN)/qinn-bench data make zjets --events 80000 --seed 1 --quality fast --cuts lhc -j $(JOBS)
+	$(BIN)/qinn-bench data make qg_jets --events 20000 --seed 1 --preset cms --quality full -j $(JOBS)
+	$(BIN)/qinn-bench data make top_jets --events 20000 --seed 1 --quality full --particles 20 -j $(JOBS)
 
 # The speed table of the engine against PennyLane, JAX and qulacs (about 20 minutes; leave the machine alone meanwhile).
 engine-table: .venv/installed-peers
@@ -89,11 +91,11 @@ diagnose: .venv/installed
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,hep]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,hep,formats]'
 	touch $@
 
 .venv/installed-peers: .venv/installed-test
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,hep,peers,bench]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,hep,formats,peers,bench]'
 	touch $@
 
 clean:

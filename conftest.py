@@ -16,7 +16,8 @@ from qinn_bench.records import certified, measures
 SECONDS, SLOW_SECONDS = 1800, 4 * 3600
 """The wall time of a test, and of one that is marked slow, after which it hangs: many times what any needs."""
 EXAMPLE = ">>> "
-OPTIONAL = {"qinn_bench/data/generators/zjets.py": ("hep", ("pythia8mc", "fastjet"))}
+GENERATORS = ("zjets", "qg_jets", "top_jets", "jet_classes", "jet_finding", "pythia_runs")
+OPTIONAL = {f"qinn_bench/data/generators/{name}.py": ("hep", ("pythia8mc", "fastjet")) for name in GENERATORS}
 """Modules that cannot be imported without an extra, with its name and what it installs."""
 
 for bound in set(os.environ) - set(repository.environment()):

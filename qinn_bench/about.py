@@ -50,6 +50,7 @@ class About(Value):
         needs_density: whether it can be built only for data whose density is known.
         rows: the kinds of rows that it takes.
         supervised: whether it may see labels.
+        needs_path: of a data set, whether it is read from a file or folder that has to be named by the knob `path`.
 
     Raises:
         pydantic.ValidationError: a field that does not exist or has the wrong type; in a file, the registry says so in
@@ -72,3 +73,4 @@ class About(Value):
     needs_density: bool = False
     rows: tuple[RowKind, ...] = ("flat",)
     supervised: bool = False
+    needs_path: bool = False

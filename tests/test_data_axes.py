@@ -10,6 +10,7 @@ from qinn_bench.records.known import on_data
 from qinn_bench.study import grid
 from qinn_bench.study.study_files import study_of
 from qinn_bench.values import Refused, Use
+from tests.data_at_hand import AT_HAND, small
 from tests.rows import record
 
 PLAIN = {"name": "axes", "data": ["toy_zj[events=800]"], "models": [{"model": "affine_inn"}], "budgets": {"short": {}}}
@@ -19,10 +20,10 @@ def use(text):
     return registry.spell_out("data", registry.parse_use(text))
 
 
-@pytest.mark.parametrize("name", registry.names("data"))
+@pytest.mark.parametrize("name", AT_HAND)
 def test_every_data_set_can_be_cut_to_fewer_training_rows_and_nothing_else_changes(name):
-    whole = registry.make("data", Use(name=name))
-    few, fewer = (registry.make("data", Use(name=name, knobs={"train_events": n})) for n in (60, 40))
+    whole = registry.make("data", small(name))
+    few, fewer = (registry.make("data", small(name, train_events=n)) for n in (60, 40))
     assert np.array_equal(few.train, whole.train[:60]) and np.array_equal(fewer.train, few.train[:40])
     for cut in (few, fewer):
         assert np.array_equal(cut.valid, whole.valid) and np.array_equal(cut.test, whole.test)
@@ -31,7 +32,7 @@ def test_every_data_set_can_be_cut_to_fewer_training_rows_and_nothing_else_chang
         for parts in (cut.labels, cut.conditions):
             assert parts is None or len(parts.train) == len(cut.train)
     assert len({whole.content, few.content, fewer.content}) == 3
-    assert registry.make("data", use(f"{name}[train_events=0]")).content == whole.content
+    assert registry.make("data", small(name, train_events=0)).content == whole.content
     assert use(f"{name}[train_events=0]") == use(name)
 
 

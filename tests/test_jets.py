@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qinn_bench import registry
-from qinn_bench.data import further_jets, sample_files
+from qinn_bench.data import further_jets, sample_files, sample_sources
 from qinn_bench.data.kinematics import CUTS
 from qinn_bench.values import Refused, Use
 
@@ -28,8 +28,8 @@ def folder(tmp_path, monkeypatch):
     for jets in (2, 3):
         rows = generated(jets)
         about = {"events": len(rows), "seed": 0, "quality": "fast", "cuts": "lhc", "min_ptz": 0.0, "jets": jets}
-        about["rows_sha256"] = sample_files.rows_hash(rows)
-        sample_files.write(tmp_path, f"zjets-of-{jets}", rows, about)
+        about["rows_sha256"] = sample_files.arrays_hash({"rows": rows})
+        sample_files.write(tmp_path, f"zjets-of-{jets}", {"rows": rows}, about)
     return tmp_path
 
 
@@ -92,8 +92,8 @@ def test_jets_that_are_not_there_are_refused(folder):
 
 def test_one_jet_is_as_it_was():
     assert "jets" not in registry.spell_out("data", Use(name="zjets")).knobs
-    assert sample_files.columns(1) == (*sample_files.MUONS, "pt_j", "eta_j", "phi_j", "m_j")
-    assert "jets" not in sample_files.SampleRequest(events=10).stated
+    assert sample_sources.columns(1) == (*sample_sources.MUONS, "pt_j", "eta_j", "phi_j", "m_j")
+    assert "jets" not in sample_sources.ZjetsRequest(events=10).stated
     rows = np.zeros((3, 4))
     assert further_jets.physical(rows).shape == (3, 0)
     assert further_jets.selected(rows[:, 0], further_jets.physical(rows), CUTS["lhc"]).all()
@@ -105,7 +105,9 @@ def test_the_sample_of_several_jets_is_the_one_that_was_made(tmp_path, monkeypat
     for name, events, cuts in (("zjets-a", 400, "lhc"), ("zjets-b", 30_000, "paper"), ("zjets-c", 30_000, "lhc")):
         rows = generated(2, events)
         about = {"events": events, "seed": 1, "quality": "fast", "cuts": cuts, "min_ptz": 0.0, "jets": 2}
-        sample_files.write(tmp_path, name, rows, about | {"rows_sha256": sample_files.rows_hash(rows)})
-    assert sample_files.of_jets("bundled", 2) == "zjets-c"
+        sample_files.write(
+            tmp_path, name, {"rows": rows}, about | {"rows_sha256": sample_files.arrays_hash({"rows": rows})}
+        )
+    assert further_jets.sample_of_jets("bundled", 2) == "zjets-c"
     data = registry.make("data", Use(name="zjets", knobs={"jets": 2}))
     assert (data.dim, len(data.test)) == (12, 15_000)

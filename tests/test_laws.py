@@ -153,6 +153,7 @@ import numpy as np
 from dataclasses import replace
 from qinn_bench.data.toy import plane_toy
 from qinn_bench.data.transforms import Chain
+from qinn_bench.dataset import Parts
 
 
 class Square:
@@ -277,6 +278,20 @@ BREACHES = [
     ("data", "stays-the-same", LAST, "Calls.n += 1\n    " + part("train=data.train + Calls.n"), "its rows are others"),
     ("data", "stays-the-same", LAST, part("fingerprint=''"), "its fingerprint changes or is empty"),
     ("data", "keeps-test-rows-apart", LAST, part("test=data.train"), "150 of 150 test rows"),
+    (
+        "data",
+        "keeps-signal-out-of-training",
+        LAST,
+        part("labels=Parts(*(np.arange(len(x)) % 2 for x in (data.train, data.valid, data.test)))"),
+        "100 training and validation rows are signal",
+    ),
+    (
+        "data",
+        "keeps-signal-out-of-training",
+        LAST,
+        part("labels=Parts(*(np.zeros(len(x)) for x in (data.train, data.valid, data.test)))"),
+        "its test rows are of one class",
+    ),
     ("data", "lies-in-its-support", LAST, part("support=lambda rows: rows[:, 0] > 0.5"), "lie outside"),
     (
         "data",

@@ -8,9 +8,10 @@ import pytest
 pytest.importorskip("pythia8mc", reason="needs the extra [hep]", exc_type=ImportError)
 pytest.importorskip("fastjet", reason="needs the extra [hep]", exc_type=ImportError)
 
-from qinn_bench.data.generators import zjets
+from qinn_bench.data.generators import pythia_runs, zjets
+from qinn_bench.data.generators.pythia_runs import RunPlan, Task
 from qinn_bench.data.kinematics import CUTS, dilepton_mass, dilepton_pt, selected
-from qinn_bench.data.sample_files import columns
+from qinn_bench.data.sample_sources import columns
 from qinn_bench.values import Refused
 
 pytestmark = pytest.mark.hep
@@ -26,7 +27,8 @@ def short_shards():
 
 
 def made(seed=3, cuts="lhc", workers=1, min_ptz=0.0, events=EVENTS):
-    return zjets.generate(events, seed, "fast", cuts, min_ptz, workers, lambda done: None)
+    arrays, about = zjets.generate(events, seed, "fast", cuts, min_ptz, workers, lambda done: None)
+    return arrays["rows"], about
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ def test_the_banner_stays_away_from_standard_output(capfd):
 
 def test_a_seed_that_pythia_would_ignore_is_an_error():
     with pytest.raises(RuntimeError, match="Random:seed = 900000001"):
-        zjets.run_shard(zjets.Task(900_000_001, "fast", "lhc", 0.0, 150))
+        pythia_runs.run_shard(Task(900_000_001, RunPlan(zjets.commands("fast"), select=len, events=150, chunk=50)))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_an_impossible_request_is_refused(wrong):
 
 
 def test_a_selection_that_nothing_passes_is_refused(monkeypatch):
-    monkeypatch.setattr(zjets, "HOPELESS", 1)
+    monkeypatch.setattr(pythia_runs, "HOPELESS", 1)
     with pytest.raises(Refused, match="no event of 150 passes"):
         made(min_ptz=6000.0)
 
@@ -115,7 +117,8 @@ def test_two_workers_make_what_one_makes(sample):
 
 
 def test_events_of_several_jets_have_so_many_and_the_first_is_the_hardest():
-    rows, about = zjets.generate(40, 3, "fast", "paper", 0.0, 1, lambda done: None, jets=2)
+    arrays, about = zjets.generate(40, 3, "fast", "paper", 0.0, 1, lambda done: None, jets=2)
+    rows = arrays["rows"]
     assert rows.shape == (40, len(columns(2))) and about["columns"] == list(columns(2)) and about["jets"] == 2
     assert "2 jets" in about["process"]
     pt = rows[:, [columns(2).index(name) for name in ("pt_j", "pt_j2")]]

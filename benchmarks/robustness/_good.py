@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from qinn_bench import registry
-from qinn_bench.data import sample_files
+from qinn_bench.data import sample_files, sample_sources
 from qinn_bench.performance.counters import golden
 from qinn_bench.performance.counters.golden import Known
 from qinn_bench.performance.machine import this_machine
@@ -176,11 +176,14 @@ def _night(results: Path) -> Path:
 
 
 def _sample(folder: Path) -> None:
-    rows = sample_files.read(sample_files.BUNDLED)[0][:500]
+    rows = sample_files.read(sample_sources.BUNDLED)[0]["rows"][:500]
     provenance = {"events": 500, "seed": 1, "quality": "fast", "cuts": "lhc", "min_ptz": 0.0}
     folder.mkdir()
     sample_files.write(
-        folder, "zjets-0123456789abcdef", rows, provenance | {"rows_sha256": hashlib.sha256(rows.tobytes()).hexdigest()}
+        folder,
+        "zjets-0123456789abcdef",
+        {"rows": rows},
+        provenance | {"rows_sha256": hashlib.sha256(rows.tobytes()).hexdigest()},
     )
 
 

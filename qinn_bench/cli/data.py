@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import Field, fields
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from qinn_bench import catalogue, registry
 from qinn_bench.cli import _tables
 from qinn_bench.data import sample_files
-from qinn_bench.data.sample_files import SampleRequest
+from qinn_bench.data.sample_sources import SOURCES, Request
 from qinn_bench.dataset import Dataset
 from qinn_bench.limits import check_count
 from qinn_bench.values import Refused, Use
@@ -26,13 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One of make, list, info and verify."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     make = actions.add_parser("make", help="generate a sample, unless it is there")
-    make.add_argument("name", choices=["zjets"])
-    make.add_argument("--events", type=int, default=100_000, help="how many selected events (default: %(default)s)")
-    make.add_argument("--seed", type=int, default=1)
-    make.add_argument("--quality", default="fast", help="fast (no multi-parton interactions) or full")
-    make.add_argument("--cuts", default="lhc", help="lhc or paper")
-    make.add_argument("--min-ptz", type=float, default=0.0, help="least pT of the muon pair in GeV")
-    make.add_argument("--jets", type=int, default=1, help="exactly so many jets, 1 to 3 (default: %(default)s)")
+    make.add_argument("name", choices=list(SOURCES))
+    _add_requests(make)
     make.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="processes; the events are the same")
     listing = actions.add_parser("list", help="which data sets and samples there are")
     describe = actions.add_parser("info", help="what a data set[knob=value] or a sample is")
@@ -43,6 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--json", action="store_true")
 
 
+def _add_requests(make: argparse.ArgumentParser) -> None:
+    """Every argument of every generator, each with its defaults; who has it is said where some have not."""
+    known: dict[str, list[tuple[str, Field[Any]]]] = {}
+    for source in SOURCES.values():
+        for one in fields(source.request):
+            known.setdefault(one.name, []).append((source.name, one))
+    for name, users in known.items():
+        texts = dict.fromkeys(one.metadata["help"] for _, one in users)
+        defaults = ", ".join(f"{one.default} ({source})" for source, one in users)
+        make.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(users[0][1].default),
+            help=f"{'; '.join(texts)} (default: {defaults})",
+        )
+
+
 def run(options: argparse.Namespace) -> int:
     """Do it; 0, or 4 if a sample fails verification."""
     actions = {"make": _make, "list": _list, "info": _info, "verify": _verify}
@@ -51,11 +63,27 @@ def run(options: argparse.Namespace) -> int:
 
 def _make(options: argparse.Namespace) -> int:
     check_count("--jobs", options.jobs)
-    request = SampleRequest(options.events, options.seed, options.quality, options.cuts, options.min_ptz, options.jets)
-    with _progress(options.events) as progress:
+    request = _request(options)
+    with _progress(request.events) as progress:
         name = sample_files.make(request, options.jobs, progress)
     print(name)
     return 0
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """What was asked for, of the generator that was named.
+
+    Raises:
+        Refused: something that it has no argument for.
+    """
+    source = SOURCES[options.name]
+    every = dict.fromkeys(one.name for any_source in SOURCES.values() for one in fields(any_source.request))
+    given = {name: value for name in every if (value := getattr(options, name)) is not None}
+    for name in given:
+        if name not in source.asked:
+            has = ", ".join(f"--{one.replace('_', '-')}" for one in source.asked)
+            raise Refused(f"data make {source.name} has no --{name.replace('_', '-')}; there are: {has}")
+    return source.request(**given)
 
 
 @contextmanager
@@ -80,25 +108,24 @@ def _progress(events: int) -> Iterator[Callable[[int], None]]:
 
 def _list(options: argparse.Namespace) -> int:
     about_of = {name: _about(name) for name in sample_files.names()}
-    shown = ("events", "seed", "quality", "cuts", "min_ptz")
     sets = catalogue.listed("data")
     if options.json:
-        samples = {name: {key: entry[key] for key in shown} for name, entry in about_of.items()}
-        print(json.dumps({"data": sets, "samples": samples}, indent=1))
+        print(json.dumps({"data": sets, "samples": about_of}, indent=1))
         return 0
     for name, about in sets.items():
         print(_tables.entry(name, about))
-    print("\nsamples of zjets")
+    print("\nsamples")
     for name, entry in about_of.items():
-        said = entry.get("broken") or "  ".join(f"{key}={entry[key]}" for key in shown)
+        said = entry.get("broken") or "  ".join(f"{key}={value}" for key, value in entry.items())
         print(_tables.entry(name, str(said)))
     return 0
 
 
 def _about(name: str) -> dict[str, Any]:
-    """The provenance of a sample, or why it is broken: that stops no other from being listed."""
+    """What a sample was asked for, or why it is broken: that stops no other from being listed."""
     try:
-        return sample_files.info(name)
+        known = sample_files.info(name)
+        return {key: known[key] for key in sample_files.source_of(name).asked if key in known}
     except Refused as refusal:
         return {"broken": str(refusal)}
 
@@ -110,7 +137,7 @@ def _info(options: argparse.Namespace) -> int:
         print(json.dumps(about, indent=1))
         return 0
     for key, value in about.items():
-        print(_tables.entry(key, "; ".join(value) if isinstance(value, list) else str(value)))
+        print(_tables.entry(key, "; ".join(map(str, value)) if isinstance(value, list) else str(value)))
     return 0
 
 

@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qinn_bench.data import sample_files
 from qinn_bench.data.kinematics import Cuts, wrap
+from qinn_bench.data.sample_sources import BUNDLED, MOST_JETS, ZjetsRequest
 from qinn_bench.data.transforms import LIMIT, Identity, LogShift, Map
 from qinn_bench.dataset import Column, Observable
-from qinn_bench.values import Array
+from qinn_bench.values import Array, Refused
 
 # A jet of a single photon has no mass: the logarithm is taken of the mass plus this, in GeV.
 MASS_FLOOR = 1.0
 PER_JET = 4
 """Each further jet is pT, eta, the centred azimuthal difference to the jet before it (0 is back to back), and mass."""
+
+USUAL_EVENTS = 30_000
+"""How many events the sample of several jets has that stands for the bundled one, which has one jet."""
+
+
+def sample_of_jets(sample: str, jets: int) -> str:
+    """The sample of so many jets that a data set asks for; with several jets, the bundled one stands for one that
+    ``qinn-bench data make zjets`` has made of `USUAL_EVENTS` events.
+
+    Raises:
+        Refused: it was not made yet; or no such number of jets.
+    """
+    if not 1 <= jets <= MOST_JETS:
+        raise Refused(f"data 'zjets': jets is {jets}; 1 to {MOST_JETS} were expected")
+    if sample != BUNDLED or jets == 1:
+        return sample_files.sample_of("zjets", sample)
+    usual = ZjetsRequest(events=USUAL_EVENTS, jets=jets).stated
+    for name in sample_files.names():
+        with suppress(Refused):
+            if usual.items() <= sample_files.info(name).items():
+                return name
+    raise Refused(
+        f"the sample of {jets} jets does not come with qinn-bench and was not made here yet; to make it: qinn-bench "
+        f"data make zjets --jets {jets} --events {USUAL_EVENTS}"
+    )
 
 
 def columns(jets: int) -> tuple[Column, ...]:

@@ -202,6 +202,31 @@ class AsTheyAre:
 
 
 @dataclass(frozen=True)
+class FixedRange:
+    """Each column from its range, which was fixed before any row was seen, to [0, top].
+
+    Example:
+        >>> FixedRange(lows=(0.0, -1.0), highs=(10.0, 1.0), top=2.0).forward(np.array([[5.0, 1.0]]))[0].tolist()
+        [[1.0, 2.0]]
+    """
+
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+    top: float
+
+    def forward(self, rows: Array) -> tuple[Array, Array]:
+        """``(n, dim) -> (n, dim), (n,)``: features and the sum of the logarithms of the scales."""
+        low, high = np.array(self.lows), np.array(self.highs)
+        scale = self.top / (high - low)
+        return (rows - low) * scale, np.full(len(rows), np.log(scale).sum())
+
+    def inverse(self, features: Array) -> Array:
+        """``(n, dim) -> (n, dim)``: the rows."""
+        low, high = np.array(self.lows), np.array(self.highs)
+        return np.asarray(features * ((high - low) / self.top) + low)
+
+
+@dataclass(frozen=True)
 class Chain:
     """Transforms one after the other, the first one first.
 

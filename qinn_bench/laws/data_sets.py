@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from qinn_bench import registry
+from qinn_bench.data.transforms import AsTheyAre, FixedRange
 from qinn_bench.dataset import Dataset, Transform
 from qinn_bench.laws.law import Spared, collected, expect
 from qinn_bench.seeds import numpy_rng
@@ -18,6 +19,8 @@ BACK, LOG_JACOBIAN = 1e-6, 1e-4
 """How far off a row that comes back, and a log-Jacobian in nats, may be."""
 STANDARD = 0.1
 """How far the means of features may be from 0, and their standard deviations from 1."""
+LARGEST = 10.0
+"""Features whose scale does not come from the training rows are below this in size."""
 IN_RANGE = 0.95
 """The share of the values of an observable that lie within the range of its plot is above this."""
 SIGMAS = 6
@@ -96,6 +99,20 @@ def keeps_test_rows_apart(case: DataCase) -> str:
     return expect(not twice, f"{twice} of {len(case.data.test)} test rows are among the others")
 
 
+def keeps_signal_out_of_training(case: DataCase) -> str:
+    """Training and validation rows are background unless the knob ``mixed`` is true; test rows are of both classes."""
+    labels = case.data.labels
+    if labels is None:
+        raise Spared("its rows have no labels")
+    signal = int(labels.train.sum() + labels.valid.sum())
+    if registry.spell_out("data", case.use).knobs.get("mixed"):
+        expect(0 < labels.train.mean() < 1, "its training rows are of one class, though mixed is true")
+    else:
+        expect(not signal, f"{signal} training and validation rows are signal, though there is no mixed=true")
+    expect(0 < labels.test.mean() < 1, "its test rows are of one class")
+    return f"{signal} rows of signal to train and validate, {int(labels.test.sum())} to test"
+
+
 def lies_in_its_support(case: DataCase) -> str:
     """Every row is finite and lies in the support; a row of NaN does not."""
     rows = case.rows
@@ -131,10 +148,13 @@ def knows_its_log_jacobian(case: DataCase) -> str:
 
 
 def has_features_of_order_one(case: DataCase) -> str:
-    """Training features have mean 0 and standard deviation 1, roughly."""
+    """Training features have mean 0 and standard deviation 1, roughly; those of a fixed scale are of order one."""
     if case.data.kind != "flat":
         raise Spared("its rows are not flat, and pixels share one scale")
     features = case.data.transform.forward(case.data.train)[0]
+    if isinstance(case.data.transform, AsTheyAre | FixedRange):
+        largest = float(np.abs(features).max())
+        return expect(largest <= LARGEST, f"its scale is fixed, and the largest feature {largest:.3g}")
     mean, spread = float(np.abs(features.mean(0)).max()), float(np.abs(features.std(0) - 1).max())
     said = f"means within {mean:.2g} of 0, standard deviations within {spread:.2g} of 1"
     return expect(max(mean, spread) <= STANDARD, said)
@@ -203,6 +223,7 @@ OF_DATA = collected(
     is_a_data_set,
     stays_the_same,
     keeps_test_rows_apart,
+    keeps_signal_out_of_training,
     lies_in_its_support,
     comes_back_from_features,
     knows_its_log_jacobian,

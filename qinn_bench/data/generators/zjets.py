@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from importlib.metadata import version
-from itertools import count
-from multiprocessing import get_context
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import awkward as ak
 import fastjet
 import numpy as np
-import pythia8mc
 from numpy.typing import NDArray
 
 from qinn_bench.data import further_jets
+from qinn_bench.data.generators import pythia_runs
+from qinn_bench.data.generators.pythia_runs import BEAMS, RunPlan, described, distance, with_angles
 from qinn_bench.data.kinematics import CUTS, Cuts, Event, selected, wrap
-from qinn_bench.data.sample_files import LIBRARIES, MOST_JETS, SCHEMA, columns
+from qinn_bench.data.sample_files import Arrays, arrays_hash
+from qinn_bench.data.sample_sources import MOST_JETS, SOURCES, columns
 from qinn_bench.values import Refused
 
 COMMON = (
-    "Beams:idA = 2212",
-    "Beams:idB = 2212",
+    *BEAMS,
     "Beams:eCM = 13000.",
-    "Tune:pp = 14",
-    "Print:quiet = on",
-    "Next:numberCount = 0",
     "WeakBosonAndParton:qqbar2gmZg = on",
     "WeakBosonAndParton:qg2gmZq = on",
     "WeakZ0:gmZmode = 0",
@@ -41,7 +31,6 @@ COMMON = (
     "23:mMax = 120.",
     "23:onMode = off",
     "23:onIfAny = 13",
-    "Random:setSeed = on",
 )
 QUALITIES: dict[str, tuple[str, ...]] = {
     "fast": ("PhaseSpace:pTHatMin = 15.", "PartonLevel:MPI = off"),
@@ -49,44 +38,12 @@ QUALITIES: dict[str, tuple[str, ...]] = {
 }
 SHARD = {"fast": 4000, "full": 800}
 CHUNK = {"fast": 1000, "full": 250}
-LARGEST_SEED = 900_000_000
 STREAM = 20_221_103
-HOPELESS = 40
 JET_RADIUS = 0.4
 DRESSING = 0.1
 NEUTRINOS = (12, 14, 16)
 
 EventRows = NDArray[np.float32]
-
-
-class Shard(NamedTuple):
-    """The selected rows ``(n, 6 + 4 jets)`` of a run of Pythia, its events generated, cross-section (pb) and error.
-
-    Example:
-        >>> Shard(np.zeros((3, 10)), generated=100, sigma=812.0, sigma_error=4.0).generated
-        100
-    """
-
-    rows: EventRows
-    generated: int
-    sigma: float
-    sigma_error: float
-
-
-class Task(NamedTuple):
-    """What one shard depends on.
-
-    Example:
-        >>> Task(seed=1, quality="fast", cuts="lhc", min_ptz=0.0, events=1000).cuts
-        'lhc'
-    """
-
-    seed: int
-    quality: str
-    cuts: str
-    min_ptz: float
-    events: int
-    jets: int = 1
 
 
 def generate(
@@ -98,8 +55,8 @@ def generate(
     workers: int,
     progress: Callable[[int], None],
     jets: int = 1,
-) -> tuple[EventRows, dict[str, Any]]:
-    """Draw `events` selected events, ``(events, 6 + 4 jets)`` in the order of `columns`, and their provenance.
+) -> tuple[Arrays, dict[str, Any]]:
+    """Draw `events` selected events, `rows` ``(events, 6 + 4 jets)`` in the order of `columns`, and their provenance.
 
     Runs of Pythia with a fixed number of generated events follow each other until enough are selected, so the rows do
     not depend on `workers`. `progress` hears how many events have been selected so far.
@@ -110,61 +67,20 @@ def generate(
     _check(events, seed, quality, cuts, min_ptz, workers)
     if not 1 <= jets <= MOST_JETS:
         raise Refused(f"zjets was asked for {jets} jets; 1 to {MOST_JETS} were expected")
-    first = int(np.random.SeedSequence([seed, STREAM]).generate_state(1, dtype=np.uint64)[0]) % LARGEST_SEED
-    # Consecutive from a random start: no two shards of a run share a seed, and Pythia takes 1 to 900 000 000 only.
-    tasks = (Task((first + i) % LARGEST_SEED + 1, quality, cuts, min_ptz, SHARD[quality], jets) for i in count())
-    shards: list[Shard] = []
-    accepted = 0
-    for shard in _in_order(tasks, workers):
-        shards.append(shard)
-        accepted += len(shard.rows)
-        progress(min(accepted, events))
-        if accepted >= events:
-            break
-        if not accepted and len(shards) >= HOPELESS:
-            tried = sum(shard.generated for shard in shards)
-            raise Refused(f"no event of {tried} passes the cuts '{cuts}' with min_ptz {min_ptz:g} GeV; lower min_ptz")
-    rows = np.concatenate([shard.rows for shard in shards])[:events]
+    plan = RunPlan(commands(quality), partial(_selected, CUTS[cuts], min_ptz, jets), SHARD[quality], CHUNK[quality])
+    said = f"the cuts '{cuts}' with min_ptz {min_ptz:g} GeV; lower min_ptz"
+    run = pythia_runs.collect(plan, events, [seed, STREAM], workers, progress, said)
+    arrays = {"rows": run.joined()["rows"][:events]}
     made = {"seed": seed, "quality": quality, "cuts": cuts, "min_ptz": min_ptz} | ({"jets": jets} if jets > 1 else {})
-    return rows, _provenance(rows, shards, made, first)
+    return arrays, _provenance(arrays, run, made)
 
 
 def _check(events: int, seed: int, quality: str, cuts: str, min_ptz: float, workers: int) -> None:
-    for name, given, known in (("quality", quality, QUALITIES), ("cuts", cuts, CUTS)):
-        if given not in known:
-            raise Refused(f"zjets has no {name} '{given}'; there are: {', '.join(known)}")
-    if events < 1 or workers < 1:
-        raise Refused(f"zjets was asked for {events} events with {workers} workers, but both must be 1 or more")
-    if seed < 0 or not 0 <= min_ptz < np.inf:
-        raise Refused(f"zjets was asked for seed {seed} and min_ptz {min_ptz}, but both must be 0 or more, and finite")
-
-
-def _in_order(tasks: Iterator[Task], workers: int) -> Iterator[Shard]:
-    """Shards in the order of their tasks, whoever finishes first."""
-    if workers == 1:
-        yield from map(run_shard, tasks)
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        waiting: deque[Future[Shard]] = deque(pool.submit(run_shard, next(tasks)) for _ in range(workers + 1))
-        try:
-            while True:
-                yield waiting.popleft().result()
-                waiting.append(pool.submit(run_shard, next(tasks)))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def run_shard(task: Task) -> Shard:
-    """Generate a fixed number of events with one seed and keep those that pass the selection."""
-    chunk = CHUNK[task.quality]
-    with _no_stdout():
-        pythia = _pythia(task)
-        # Memory grows with the size of a batch; the events do not depend on it.
-        sizes = [min(chunk, task.events - start) for start in range(0, task.events, chunk)]
-        parts = [select(pythia.nextBatch(size).prt, CUTS[task.cuts], task.min_ptz, task.jets) for size in sizes]
-        info = pythia.infoPython()
-    millibarn = 1e9
-    return Shard(np.concatenate(parts), task.events, info.sigmaGen() * millibarn, info.sigmaErr() * millibarn)
+    pythia_runs.check_choice("zjets", "quality", quality, QUALITIES)
+    pythia_runs.check_choice("zjets", "cuts", cuts, CUTS)
+    pythia_runs.check("zjets", events, seed, workers)
+    if not 0 <= min_ptz < np.inf:
+        raise Refused(f"zjets was asked for min_ptz {min_ptz}, but 0 or more was expected, and finite")
 
 
 def commands(quality: str) -> tuple[str, ...]:
@@ -172,29 +88,8 @@ def commands(quality: str) -> tuple[str, ...]:
     return (*COMMON, *QUALITIES[quality])
 
 
-def _pythia(task: Task) -> Any:
-    pythia = pythia8mc.Pythia("", False)
-    for line in (*commands(task.quality), f"Random:seed = {task.seed}"):
-        # Pythia goes on with its default after a setting that it does not take, for a seed with the same for all.
-        if not pythia.readString(line):
-            raise RuntimeError(f"Pythia does not take the setting '{line}'")
-    if not pythia.init():
-        raise RuntimeError("Pythia did not initialise")
-    return pythia
-
-
-@contextmanager
-def _no_stdout() -> Iterator[None]:
-    """Keep the banners that the C++ libraries print away from standard output, which is for results."""
-    kept = os.dup(1)
-    silent = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silent, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(silent)
+def _selected(cuts: Cuts, min_ptz: float, jets: int, pythia: Any, particles: Any) -> Arrays:  # noqa: ARG001
+    return {"rows": select(particles, cuts, min_ptz, jets)}
 
 
 def select(particles: Any, cuts: Cuts, min_ptz: float, jets: int = 1) -> EventRows:
@@ -204,7 +99,7 @@ def select(particles: Any, cuts: Cuts, min_ptz: float, jets: int = 1) -> EventRo
     |eta| < 5 and count if they pass the cuts and are farther than 0.4 from both muons. Cuts are taken on the stored
     float32 numbers and with massless muons, so that the rows alone tell whether they pass.
     """
-    stable = _with_angles(particles[particles.status > 0])
+    stable = with_angles(particles[particles.status > 0])
     stable = stable[ak.any(stable.id == 13, axis=1) & ak.any(stable.id == -13, axis=1)]
     index = ak.local_index(stable.id)
     is_photon = stable.id == 22
@@ -212,7 +107,7 @@ def select(particles: Any, cuts: Cuts, min_ptz: float, jets: int = 1) -> EventRo
     for charge in (13, -13):
         lead = ak.argmax(ak.where(stable.id == charge, stable.pt, -1.0), axis=1, keepdims=True)
         bare = stable[lead]
-        near = is_photon & ~used & (_distance(stable, ak.firsts(bare)) < DRESSING)
+        near = is_photon & ~used & (distance(stable, ak.firsts(bare)) < DRESSING)
         mine = near | (index == ak.firsts(lead))
         muons.append(_summed(stable[mine]))
         used = used | mine
@@ -235,39 +130,16 @@ def _jets(inputs: Any, cuts: Cuts, muons: list[Any]) -> Any:
     momenta = ak.zip({name: inputs[name] for name in ("px", "py", "pz", "E")}, with_name="Momentum4D")
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, JET_RADIUS)
     clustered = fastjet.ClusterSequence(momenta, definition).inclusive_jets(min_pt=cuts.pt_jet)
-    jets = _described({name: clustered[name] for name in ("px", "py", "pz", "E")})
+    jets = described({name: clustered[name] for name in ("px", "py", "pz", "E")})
     counts = np.abs(jets.eta) < cuts.eta_jet
     for muon in muons:
-        counts = counts & (_distance(jets, muon) > JET_RADIUS)
+        counts = counts & (distance(jets, muon) > JET_RADIUS)
     return jets[counts]
-
-
-def _with_angles(particles: Any) -> Any:
-    """Identity and momentum of particles."""
-    parts = {"px": particles.p.px, "py": particles.p.py, "pz": particles.p.pz, "E": particles.p.e}
-    return ak.with_field(_described(parts), particles.id, "id")
 
 
 def _summed(particles: Any) -> Any:
     """The sum of the momenta of each event."""
-    return _described({name: ak.sum(particles[name], axis=1) for name in ("px", "py", "pz", "E")})
-
-
-def _described(parts: dict[str, Any]) -> Any:
-    """Momenta with pt, eta, phi and m beside; the mass is 0 where rounding would make its square negative."""
-    px, py, pz, energy = parts["px"], parts["py"], parts["pz"], parts["E"]
-    pt = np.hypot(px, py)
-    mass2 = energy**2 - pt**2 - pz**2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        eta = np.arcsinh(pz / pt)
-    derived = {"pt": pt, "eta": eta, "phi": np.arctan2(py, px), "m": np.sqrt(ak.where(mass2 > 0, mass2, 0.0))}
-    return ak.zip(parts | derived)
-
-
-def _distance(one: Any, other: Any) -> Any:
-    """Delta R between the particles of an event and one other."""
-    turn = (one.phi - other.phi + np.pi) % (2 * np.pi) - np.pi
-    return np.hypot(one.eta - other.eta, turn)
+    return described({name: ak.sum(particles[name], axis=1) for name in ("px", "py", "pz", "E")})
 
 
 def as_event(rows: NDArray[np.float64]) -> Event:
@@ -280,24 +152,16 @@ def _counted(jets: int) -> str:
     return f"{jets} jet" if jets == 1 else f"{jets} jets"
 
 
-def _provenance(rows: EventRows, shards: list[Shard], made: dict[str, Any], first: int) -> dict[str, Any]:
-    generated = sum(shard.generated for shard in shards)
-    kept = sum(len(shard.rows) for shard in shards)
+def _provenance(arrays: Arrays, run: pythia_runs.Run, made: dict[str, Any]) -> dict[str, Any]:
     return {
-        "schema": SCHEMA,
+        "schema": SOURCES["zjets"].schema,
         "process": f"pp -> Z/gamma* (-> mu- mu+) + {_counted(made.get('jets', 1))}, 13 TeV",
-        "events": len(rows),
+        "events": len(arrays["rows"]),
         **made,
         "columns": list(columns(made.get("jets", 1))),
         "units": "GeV, rad",
         "commands": [*commands(made["quality"]), "Random:seed = (first_seed + shard) % 900000000 + 1"],
-        "first_seed": first,
-        "shards": len(shards),
-        "generated_per_shard": SHARD[made["quality"]],
-        "generated": generated,
-        "efficiency": kept / generated,
-        "sigma_pb": float(np.mean([shard.sigma for shard in shards])),
-        "sigma_error_pb": float(np.sqrt(np.sum([shard.sigma_error**2 for shard in shards])) / len(shards)),
-        "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
-        "rows_sha256": hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
+        **run.facts(SHARD[made["quality"]]),
+        "versions": pythia_runs.versions(),
+        "rows_sha256": arrays_hash(arrays),
     }

@@ -56,8 +56,8 @@ def load(
     """
     _check(features, max_events)
     check_coordinates("zjets", coordinates)
-    sample = sample_files.of_jets(sample, jets)
-    generated, provenance = sample_files.read(sample)
+    sample = further_jets.sample_of_jets(sample, jets)
+    arrays, provenance = sample_files.read(sample)
     if provenance.get("jets", 1) != jets:
         raise Refused(f"sample '{sample}' is of {provenance.get('jets', 1)} jets, but the knob jets is {jets}")
     if provenance["cuts"] not in CUTS:
@@ -69,7 +69,7 @@ def load(
     return assemble(
         "zjets",
         {"features": features, "coordinates": coordinates, "cuts": provenance["cuts"], **more},
-        physical(generated[: max_events or None], with_mass),
+        physical(arrays["rows"][: max_events or None], with_mass),
         columns=(*COLUMNS[:features], *further_jets.columns(jets)),
         steps=_steps(cuts, with_mass, coordinates == "mass", jets),
         observables=partial(_observables, with_mass),

@@ -1,0 +1,1 @@
+"""Jets in memory: their arrays, their images, and the rows that models see."""
