@@ -14,7 +14,7 @@ REPLICATES = 1000
 TRUTH_FREEDOM = 6
 """Degrees of freedom of a spread over draws of the truth: all of them are about the one truth that there is, and how
 far a metric with a kink moves differs from truth to truth; with these, verdicts keep their level in simulations."""
-Drawn = tuple[Array, Array]
+TruthDraws = tuple[Array, Array]
 """The values of two rows on true rows that were drawn anew, ``(n, draws)`` each; more is better."""
 
 
@@ -34,7 +34,7 @@ def over_all(
     differences: Array,
     scale: Array,
     apart: Array | None,
-    drawn: Drawn | None,
+    drawn: TruthDraws | None,
     groups: Sequence[Hashable],
     rng: np.random.Generator | None,
 ) -> MeanError:
@@ -45,7 +45,7 @@ def over_all(
     return spread if drawn is None else over_truth(drawn, groups, spread)
 
 
-def of_one(difference: float, apart: Array | None, drawn: Drawn | None) -> tuple[MeanError, int] | None:
+def of_one(difference: float, apart: Array | None, drawn: TruthDraws | None) -> tuple[MeanError, int] | None:
     """The spread of one difference over the rows that it was measured on, and how many these are; None without any."""
     if apart is not None:
         return over_seeds(apart[0] - apart[0].mean() + difference), len(apart[0])
@@ -73,7 +73,7 @@ def over_both(differences: Array, apart: Array, alone: MeanError, rng: np.random
     return MeanError(float(np.sqrt(total)), freedom)
 
 
-def over_truth(drawn: Drawn, groups: Sequence[Hashable], alone: MeanError) -> MeanError:
+def over_truth(drawn: TruthDraws, groups: Sequence[Hashable], alone: MeanError) -> MeanError:
     """The error over seeds and true rows of the mean difference of two rows.
 
     The mean over the replicates scatters over the draws by what all replicates share and by an n-th of what each has of
