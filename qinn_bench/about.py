@@ -49,6 +49,8 @@ class About(Value):
         tune: what tuning may try of each knob that is no size: a span of numbers, or a choice of values.
         needs_density: whether it can be built only for data whose density is known.
         rows: the kinds of rows that it takes.
+        multiple_of: how many numbers of a flat row belong together, such as 3 of each particle; flat rows whose length
+            is no multiple of it do not fit.
         supervised: whether it may see labels.
         needs_path: of a data set, whether it is read from a file or folder that has to be named by the knob `path`.
 
@@ -72,5 +74,6 @@ class About(Value):
     tune: dict[str, KnobSpan | tuple[Knob, ...]] = Field(default={})
     needs_density: bool = False
     rows: tuple[RowKind, ...] = ("flat",)
+    multiple_of: int = Field(default=1, ge=1)
     supervised: bool = False
     needs_path: bool = False

@@ -18,8 +18,8 @@ def why_not(name: str, data: Dataset) -> str:
     Raises:
         Refused: no such model.
     """
-    if data.kind not in (kinds := registry.about("model", name).rows):
-        return f"model '{name}' takes {' or '.join(kinds)} rows, but those of data '{data.name}' are {data.kind}"
+    if said := registry.misfit(name, data.shape):
+        return f"{said}, but those of data '{data.name}' are {registry.rows_of(data.shape)}"
     if data.conditions is not None and not registry.takes("model", name, "condition"):
         return f"model '{name}' takes no condition, but the rows of data '{data.name}' have some"
     return ""

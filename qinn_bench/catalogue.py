@@ -43,7 +43,7 @@ COMPUTED = {
         MetricColumn(
             "rank",
             "rank",
-            "numerical rank of the derivative of latents and log-det by the parameters at some test rows",
+            "numerical rank of the derivative of what a model gives by its parameters at some test rows",
             shown=False,
         ),
         MetricColumn("train_s", "train CPU", "CPU time of training, on all its threads"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from zoo import NAMES, features, size, tiny, toy
+from zoo import FLAT, features, size, tiny, toy
 
 from qinn_bench import registry
 from qinn_bench.contracts import Batch, DensityModel
@@ -176,7 +176,7 @@ def test_an_affine_stack_has_linear_tails() -> None:
     assert float(((farther / 1e6 - far).norm(dim=1) / far.norm(dim=1)).max()) < 1e-4
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FLAT)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("jolt", [0.1, 0.5])
 def test_no_latent_of_up_to_eight_standard_deviations_gives_a_row_that_is_not_finite(

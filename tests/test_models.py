@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from zoo import CONTROLLED, NAMES, case_of
+from zoo import CONTROLLED, NAMES, case_of, smallest
 
 from qinn_bench.contracts import count_parameters
 from qinn_bench.laws.cases import ModelCase, cases_of
@@ -12,7 +12,7 @@ from qinn_bench.laws.law import Law, Spared
 from qinn_bench.laws.models import greatest_gradients, without_effect
 from qinn_bench.values import Use
 
-CASES = [*(case for name in NAMES for case in cases_of(Use(name=name))), *(case_of(name, 2) for name in CONTROLLED)]
+CASES = [*(case for name in NAMES for case in cases_of(Use(name=name))), *map(smallest, CONTROLLED)]
 OF_FILES = {"states-what-it-is", "grows-along-its-longest-knob", "passes-its-certificate", "learns"}
 """Laws that say nothing new of a control."""
 OF_MAPS = {"inverts-itself", "claims-its-true-logdet", "integrates-to-one", "takes-each-row-by-itself"}

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from qinn_bench.capacity import cost
 from qinn_bench.capacity.cost import StepCost, jacobian_rank, numerical_rank, step_cost
-from qinn_bench.contracts import Batch, DensityModel, count_parameters
+from qinn_bench.contracts import Batch, DensityModel, Scorer, count_parameters
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.compiler.lowering import simulator_of
 from qinn_bench.quantum.layer import CircuitLayer
@@ -177,3 +177,27 @@ def test_measuring_leaves_the_model_as_it_was():
     assert first == cost.measure(model, Batch(rows), Batch(rows[:ROWS]), torch_rng("x"))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
+
+
+class Sums(Scorer):
+    """The score (a + b) x_0 + c x_1, and `unused` that changes it by rounding alone."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.a, self.b, self.c, self.unused = (nn.Parameter(torch.tensor(1.0).double()) for _ in range(4))
+
+    def score(self, x: Tensor) -> Tensor:
+        rounding = 1e-17 * torch.sin(1e3 * x.sum(1))
+        return (self.a + self.b) * x[:, 0] + self.c * x[:, 1] + rounding * self.unused
+
+
+def test_scores_have_a_rank_and_rounding_none():
+    found = jacobian_rank(Sums(), Batch(zoo.features(2)[:ROWS]), StepCost(0, 1), 1)
+    assert (found.rank, found.without_effect) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["qinn", "hybrid_qinn"])
+def test_the_rank_is_not_above_the_parameters_with_an_effect(name):
+    model = zoo.tiny(name, DIM, jolt=0.1, knobs={"fidelity": 0.0, "mmd": 0.0, "trim": False})
+    found = jacobian_rank(model, Batch(zoo.features(DIM)[:ROWS]), StepCost(0, 1), 1)
+    assert found.rank <= count_parameters(model).total - found.without_effect

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 import torch
@@ -9,11 +10,13 @@ from torch import Tensor
 
 from qinn_bench import registry
 from qinn_bench.contracts import count_parameters
-from qinn_bench.laws.cases import BACKEND, ModelCase, tiny_knobs, toy
+from qinn_bench.laws.cases import BACKEND, ModelCase, cases_of, tiny_knobs, toy
 from qinn_bench.values import Control, Knobs, Use
 
 NAMES = registry.names("model")
 CONTROLS = tuple(control for control in get_args(Control) if control not in ("", "untrained"))
+FLAT = [name for name in NAMES if not registry.misfit(name, (2,)) and not registry.misfit(name, (3,))]
+"""Models of flat rows of any length."""
 QUANTUM = [name for name in NAMES if registry.takes("model", name, "backend")]
 CONTROLLED = [f"{name}+{control}" for name in QUANTUM for control in CONTROLS]
 
@@ -22,6 +25,13 @@ def case_of(name: str, dim: int, knobs: Knobs | None = None) -> ModelCase:
     """The case of ``model`` or of ``model+control``."""
     name, _, control = name.partition("+")
     return ModelCase(Use(name=name, knobs=tiny_knobs(name, control, knobs)), toy(dim), cast("Control", control))
+
+
+def smallest(name: str) -> ModelCase:
+    """The case of ``model+control`` on the first rows that laws try the model on."""
+    model, _, control = name.partition("+")
+    case = cases_of(Use(name=model, knobs=tiny_knobs(model, control)))[0]
+    return replace(case, control=cast("Control", control))
 
 
 def tiny(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from qinn_bench import limits, registry
-from qinn_bench.contracts import Batch
+from qinn_bench.contracts import Batch, Density
 from qinn_bench.performance import engine
 from qinn_bench.quantum import backends
 from qinn_bench.quantum.circuit import Circuit
@@ -147,7 +147,7 @@ def first_answers(name: str, circuit: Circuit, device: str) -> Tensor:
 
 def models(device: str) -> Iterator[Law]:
     """Densities, maps there and back, and samples of every model on the device against the CPU, the same weights."""
-    for name in zoo.NAMES:
+    for name in zoo.FLAT:
         here, there = (zoo.tiny(name, DIM, jolt=0.1).eval() for _ in range(2))
         moved, rows = there.to(device), zoo.features(DIM)[:64]
         for what, ask in _asked(here).items():
@@ -168,7 +168,10 @@ def _asked(model: Any) -> dict[str, Callable[[Any, Tensor], Tensor]]:
         asked["log_prob"] = lambda model, rows: model.log_prob(rows)
     if hasattr(model, "inverse"):
         asked["inverse(forward)"] = lambda model, rows: model.inverse(model(rows)[0])
-    asked["sample"] = lambda model, rows: model.sample(len(rows), torch_rng("gpu sample"))
+    if hasattr(model, "sample"):
+        asked["sample"] = lambda model, rows: model.sample(len(rows), torch_rng("gpu sample"))
+    if hasattr(model, "score"):
+        asked["score"] = lambda model, rows: model.score(rows)
     return asked
 
 
@@ -241,8 +244,13 @@ def _twice(name: str, first: store.Arrays, again: store.Arrays) -> Law:
 
 
 def trainable() -> list[str]:
-    """The models that have a loss."""
-    return [name for name in zoo.NAMES if any(p.requires_grad for p in zoo.tiny(name, 2).parameters())]
+    """The models of a density that have a loss, on flat rows."""
+    made = {name: zoo.tiny(name, 2) for name in zoo.FLAT}
+    return [
+        name
+        for name, model in made.items()
+        if isinstance(model, Density) and any(p.requires_grad for p in model.parameters())
+    ]
 
 
 def _run(folder: Path, device: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -8,12 +8,12 @@ from math import prod
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.utils.flop_counter import flop_registry
 
 from qinn_bench.capacity.torch_calls import TorchCalls, tensors_of
-from qinn_bench.contracts import Batch, DensityModel, Model, given
+from qinn_bench.contracts import Batch, DensityModel, Model, Reconstructor, Scorer, given
 from qinn_bench.quantum.tally import tallied
 from qinn_bench.values import Resources
 
@@ -72,7 +72,7 @@ def measure(model: Model, rows: Batch, batch: Batch, rng: torch.Generator) -> Re
         peak_memory_mb=None,
         rank=found.rank,
         rank_rows=found.rows,
-        rank_is_bound=found.rank == found.rows * (model.dim + 1),
+        rank_is_bound=found.rank == found.rows * n_outputs(model),
         without_effect=found.without_effect,
     )
 
@@ -147,20 +147,22 @@ SUMS = frozenset({"sum", "mean", "cumsum", "cumprod", "prod", "logsumexp", "_sof
 
 
 def jacobian_rank(model: Model, rows: Batch, step: StepCost, batch: int) -> Rank:
-    """The numerical rank of d(z, log-det) / d(parameters) at some rows, and the parameters without effect.
+    """The numerical rank of d(outputs) / d(parameters) at some rows, and the parameters without effect.
 
-    The rows are as many as `OUTPUTS`, `SPARE`, `NUMBERS` and, from the cost of a training step on `batch` rows,
-    `RANK_FLOPS` allow. The rank is a lower bound of that at more rows: it cannot exceed ``rows * (dim + 1)``. None
-    where the model has no map or trains nothing, where the operations of its simulator are not known, and where a
-    derivative is not finite or cannot be taken row by row.
+    The outputs are latents and log-det of a map, else the score, else the reconstruction. The rows are as many as
+    `OUTPUTS`, `SPARE`, `NUMBERS` and, from the cost of a training step on `batch` rows, `RANK_FLOPS` allow. The rank is
+    a lower bound of that at more rows: it cannot exceed ``rows * n_outputs(model)``. None where the model has no such
+    outputs or trains nothing, where the operations of its simulator are not known, and where a derivative is not finite
+    or cannot be taken row by row.
     """
     parameters = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-    if not parameters or step.flops is None or not isinstance(model, DensityModel):
+    outputs = n_outputs(model)
+    if not parameters or step.flops is None or not outputs:
         return Rank(None, 0, None)
     n_parameters = sum(p.numel() for p in parameters.values())
     affordable = RANK_FLOPS * batch / max(step.flops, 1)
-    lines = min(OUTPUTS, SPARE * n_parameters + model.dim, NUMBERS / n_parameters, affordable)
-    n = min(len(rows), max(FEWEST_ROWS, int(lines / (model.dim + 1))))
+    lines = min(OUTPUTS, SPARE * n_parameters + outputs - 1, NUMBERS / n_parameters, affordable)
+    n = min(len(rows), max(FEWEST_ROWS, int(lines / outputs)))
     try:
         jacobian = row_gradients(model, parameters, rows[:n])
     except RuntimeError:
@@ -168,25 +170,61 @@ def jacobian_rank(model: Model, rows: Batch, step: StepCost, batch: int) -> Rank
     if not torch.isfinite(jacobian).all():
         return Rank(None, 0, None)
     lengths = jacobian.norm(dim=0)
-    return Rank(numerical_rank(jacobian), n, int((lengths < WITHOUT_EFFECT * lengths.max()).sum()))
+    without = lengths < WITHOUT_EFFECT * lengths.max()
+    return Rank(numerical_rank(jacobian[:, ~without]), n, int(without.sum()))
+
+
+def n_outputs(model: Model) -> int:
+    """How many numbers of a row the rank is taken of: latents and log-det, a score, or a reconstruction; 0 if none.
+
+    Example:
+        >>> from qinn_bench.contracts import Sampler
+        >>> class Noise(Sampler):
+        ...     def sample(self, n, rng, condition=None):
+        ...         return torch.randn(n, *self.shape, generator=rng)
+        >>> n_outputs(Noise(3))
+        0
+    """
+    if isinstance(model, DensityModel):
+        return model.dim + 1
+    return 1 if isinstance(model, Scorer) else model.dim if isinstance(model, Reconstructor) else 0
+
+
+class _Outputs(nn.Module):
+    """A model as the map from rows to the numbers that the rank is taken of, ``(n, *shape) -> (n, n_outputs)``."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, rows: Tensor, *condition: Tensor) -> Tensor:
+        model = self.model
+        if isinstance(model, DensityModel):
+            z, logdet = model(rows, *condition)
+            return torch.cat((z, logdet[:, None]), 1)
+        if isinstance(model, Scorer):
+            return model.score(rows, *condition)[:, None]
+        assert isinstance(model, Reconstructor)
+        return model.reconstruct(rows, *condition).flatten(1)
 
 
 def row_gradients(model: Model, parameters: dict[str, Tensor], batch: Batch) -> Tensor:
-    """d(z_i, log-det) / d(parameters) at each of n rows, ``(n (dim + 1), n_parameters)``."""
+    """d(output_i) / d(parameters) at each of n rows, ``(n * n_outputs, n_parameters)``, the outputs one by one."""
 
     rows, condition = batch.rows, batch.condition
+    asked, named = _Outputs(model), {f"model.{name}": value for name, value in parameters.items()}
 
     def output(values: dict[str, Tensor], row: Tensor, of: Tensor | None, which: Tensor) -> Tensor:
-        z, logdet = functional_call(model, values, (row[None], *given(None if of is None else of[None])))
-        return (torch.cat((z[0], logdet)) * which).sum()
+        outputs = functional_call(asked, values, (row[None], *given(None if of is None else of[None])))
+        return (outputs[0] * which).sum()
 
-    components = torch.eye(model.dim + 1, dtype=rows.dtype)
+    components = torch.eye(n_outputs(model), dtype=rows.dtype)
     parts = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop")
         for which in components:
             of = None if condition is None else 0
-            gradients = vmap(grad(output), (None, 0, of, None))(parameters, rows, condition, which)
+            gradients = vmap(grad(output), (None, 0, of, None))(named, rows, condition, which)
             parts.append(torch.cat([part.reshape(len(rows), prod(part.shape[1:])) for part in gradients.values()], 1))
     return torch.cat(parts)
 

@@ -178,10 +178,20 @@ def cases_of(use: Use) -> list[ModelCase]:
     about = registry.about("model", use.name)
     use = Use(name=use.name, knobs={**about.tiny, **use.knobs})
     registry.spell_out("model", use)
-    data = [toy(shape) for kind in about.rows for shape in SHAPES[kind]]
+    data = [toy(shape) for kind in about.rows for shape in shapes_of(kind, about.multiple_of)]
     if registry.takes("model", use.name, "condition"):
         data.append(conditioned(data[0]))
     return [ModelCase(use, labelled(one) if about.supervised else one) for one in data]
+
+
+def shapes_of(kind: RowKind, multiple_of: int) -> list[tuple[int, ...]]:
+    """The shapes of rows of a kind on which a model is tried whose flat rows have a multiple of so many numbers.
+
+    Example:
+        >>> shapes_of("flat", 3), shapes_of("image", 3)
+        ([(6,), (9,)], [(1, 8, 8)])
+    """
+    return [(multiple_of * shape[0],) if kind == "flat" else shape for shape in SHAPES[kind]]
 
 
 def tiny_knobs(name: str, control: str, knobs: Knobs | None = None) -> Knobs:

@@ -18,6 +18,7 @@ from qinn_bench.building import make_model
 from qinn_bench.contracts import Density, Model, Reconstructor, Sampler, Scorer, count_parameters
 from qinn_bench.laws.cases import BACKEND, ModelCase, toy
 from qinn_bench.laws.law import Spared, collected, expect
+from qinn_bench.quantum.layer import circuit_layers
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training.checkpoints import Checkpoint
 from qinn_bench.training.loop import OPTIMISERS, Fit, fit
@@ -86,7 +87,8 @@ def counts_its_parameters(case: ModelCase) -> str:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     expect(counted.total == trained, f"{counted.total} are counted of {trained} that are trained")
     circuits = registry.takes("model", case.use.name, "backend") and not case.control
-    expect(not circuits or counted.quantum > 0, "it takes a backend, but has no parameter in a circuit (is_quantum)")
+    trains = counted.quantum > 0 or any(not layer.circuit.n_weights for layer in circuit_layers(model).values())
+    expect(not circuits or trains, "it takes a backend, but has no parameter in a circuit (is_quantum)")
     return f"{counted.total}, {counted.quantum} of them in circuits"
 
 
@@ -96,7 +98,7 @@ def grows_along_its_longest_knob(case: ModelCase) -> str:
     about = registry.about("model", name)
     if not about.knobs or case.control:
         raise Spared("it has one size")
-    data = toy(8) if case.data.kind == "flat" else case.data
+    data = toy(8 * about.multiple_of) if case.data.kind == "flat" else case.data
     knob = max(about.knobs, key=lambda one: len(about.knobs[one]))
     values = about.knobs[knob][:: max(1, len(about.knobs[knob]) // 10)]
     sizes = []

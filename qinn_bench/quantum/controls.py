@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from qinn_bench.contracts import Model
+from qinn_bench.contracts import Model, Reconstructor, Scorer
 from qinn_bench.quantum import stand_ins
 from qinn_bench.quantum.circuit import Circuit, Observable, WeightedSum
 from qinn_bench.quantum.layer import CircuitLayer, circuit_layers
@@ -106,7 +106,8 @@ def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) ->
     for name, witness in witnesses.items():
         model.set_submodule(name, witness)
     weight = next(model.parameters())
-    model(SPREAD * torch.randn(ROWS, model.dim, generator=rng).to(weight))
+    rows = SPREAD * torch.randn(ROWS, model.dim, generator=rng).to(weight)
+    _ask(model, rows.reshape(-1, *model.shape))
     for name, witness in witnesses.items():
         model.set_submodule(name, witness.layer)
         if not witness.inputs:
@@ -115,6 +116,16 @@ def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) ->
                 "classical layer can stand in for; a QINN does so with fidelity > 0"
             )
     return {name: torch.cat(witness.inputs) for name, witness in witnesses.items()}
+
+
+def _ask(model: Model, rows: Tensor) -> None:
+    """Let a model do with rows what its circuits are for."""
+    if isinstance(model, Scorer):
+        model.score(rows)
+    elif isinstance(model, Reconstructor):
+        model.reconstruct(rows)
+    else:
+        model(rows)
 
 
 def _stand_in(control: Control, layer: CircuitLayer, inputs: Tensor, rng: torch.Generator) -> nn.Module:
