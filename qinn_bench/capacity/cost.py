@@ -203,9 +203,11 @@ class _Outputs(nn.Module):
             z, logdet = model(rows, *condition)
             return torch.cat((z, logdet[:, None]), 1)
         if isinstance(model, Scorer):
-            return model.score(rows, *condition)[:, None]
+            scores: Tensor = model.score(rows, *condition)
+            return scores[:, None]
         assert isinstance(model, Reconstructor)
-        return model.reconstruct(rows, *condition).flatten(1)
+        rebuilt: Tensor = model.reconstruct(rows, *condition)
+        return rebuilt.flatten(1)
 
 
 def row_gradients(model: Model, parameters: dict[str, Tensor], batch: Batch) -> Tensor:
@@ -215,7 +217,7 @@ def row_gradients(model: Model, parameters: dict[str, Tensor], batch: Batch) -> 
     asked, named = _Outputs(model), {f"model.{name}": value for name, value in parameters.items()}
 
     def output(values: dict[str, Tensor], row: Tensor, of: Tensor | None, which: Tensor) -> Tensor:
-        outputs = functional_call(asked, values, (row[None], *given(None if of is None else of[None])))
+        outputs: Tensor = functional_call(asked, values, (row[None], *given(None if of is None else of[None])))
         return (outputs[0] * which).sum()
 
     components = torch.eye(n_outputs(model), dtype=rows.dtype)

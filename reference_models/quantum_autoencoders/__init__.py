@@ -1,0 +1,1 @@
+"""Circuits that tag anomalies: quantum and hybrid autoencoders, circuits of constituents, transformers."""
