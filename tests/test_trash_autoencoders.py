@@ -14,12 +14,14 @@ from torch import Tensor
 from qinn_bench import registry
 from qinn_bench.contracts import Batch, count_parameters
 from qinn_bench.metrics.roc import auc
+from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.simulators import native, statevector
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training.loop import fit
 from qinn_bench.values import Budget, Refused, Use
+from reference_models._parts.patch_circuit import ENTANGLERS, amplitude_angles, in_patches, preparation
 from reference_models._parts.trash import READOUTS, REFERENCES, fidelity_circuit, trash_of, with_references
-from reference_models.quantum_autoencoders import qae
+from reference_models.quantum_autoencoders import qae, sqae
 
 EVENTS = Path(__file__).parents[2] / "shared" / "data"
 FEATURES = {"MET": 1000.0, "b1pt": 1000.0, "lep1pt": 1000.0, "lep2pt": 900.0}
@@ -78,6 +80,100 @@ def test_what_is_no_autoencoder_is_refused(trash, readout, says):
         made("qae", 4, trash=trash, readout=readout)
     with pytest.raises(Refused, match="zero, random, learned"):
         with_references(qae.encoder(2), "one", (1,))
+
+
+@pytest.mark.parametrize(("uploads", "expected"), [(1, 288), (2, 576), (3, 864), (5, 1440)])
+def test_the_autoencoder_of_images_has_the_published_counts(uploads, expected):
+    model = made("sqae", (1, 12, 12), uploads=uploads)
+    assert count_parameters(model).total == expected and model.circuit.circuit.n_wires == 9
+    assert made("sqae", (1, 12, 12), uploads=uploads, readout="swap").circuit.circuit.n_wires == 15
+
+
+@pytest.mark.parametrize(("pixels", "patch"), [(12, 4), (20, 6), (40, 13)])
+def test_larger_images_are_on_nine_wires_by_larger_patches(pixels, patch):
+    model = made("sqae", (1, pixels, pixels), patch=patch, uploads=1)
+    assert model.circuit.circuit.n_wires == 9 and count_parameters(model).total == 2 * 9 * patch**2
+
+
+@pytest.mark.parametrize("encoding", sqae.ENCODINGS)
+@pytest.mark.parametrize("reference", REFERENCES)
+@pytest.mark.parametrize("entangler", ENTANGLERS)
+def test_every_form_of_the_autoencoder_of_images_agrees_with_its_swap_test(encoding, reference, entangler):
+    knobs = {"encoding": encoding, "reference": reference, "entangler": entangler, "latent": 2, "uploads": 2}
+    exact, swap = (made("sqae", (1, 6, 6), patch=3, readout=readout, **knobs) for readout in READOUTS)
+    swap.load_state_dict(exact.state_dict())
+    x = rows(4, 1, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(swap.score(x), exact.score(x), rtol=0, atol=1e-12)
+        assert bool((exact.score(x) > 0).all()) and bool((exact.score(x) < 1).all())
+
+
+@pytest.mark.skipif(not native.AVAILABLE, reason="the compiled simulator was not built")
+@pytest.mark.parametrize("encoding", sqae.ENCODINGS)
+def test_the_engine_agrees_with_torch_on_images(encoding):
+    one, two = (made("sqae", (1, 12, 12), backend=backend, encoding=encoding) for backend in ("torch", "native"))
+    batch, losses = Batch(rows(3, 1, 12, 12)), []
+    for model in (one, two):
+        losses.append(model.loss(batch, 0.0, torch_rng("loss")))
+        losses[-1].backward()
+    torch.testing.assert_close(*losses, rtol=0, atol=1e-12)
+    torch.testing.assert_close(one.circuit.weights.grad, two.circuit.weights.grad, rtol=0, atol=1e-10)
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(1, 17), seed=st.integers(0, 99), empty=st.booleans())
+def test_prepared_amplitudes_are_in_the_ratio_of_the_values(n, seed, empty):
+    wires = max(1, (n - 1).bit_length())
+    values = torch.randn(3, n, generator=torch_rng("amplitudes", seed), dtype=torch.float64)
+    values[0] *= 1 - int(empty)
+    circuit = Circuit(wires, 2**wires - 1, (), tuple(preparation(wires)))
+    state = statevector.state(circuit, amplitude_angles(values, wires), torch.zeros(0, dtype=torch.float64))
+    expected = torch.nn.functional.pad(values, (0, 2**wires - n))
+    expected[0, 0] += empty
+    expected = expected / expected.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(state, expected.to(state.dtype), rtol=0, atol=1e-12)
+
+
+def test_patches_go_row_by_row_and_keep_their_pixels():
+    image = rows(2, 1, 12, 12)
+    by_hand = [image[:, 0, 4 * a : 4 * a + 4, 4 * b : 4 * b + 4].flatten(1) for a in range(3) for b in range(3)]
+    assert torch.equal(in_patches(image, 4), torch.stack(by_hand, 1))
+
+
+def test_drawn_references_are_those_of_the_seed():
+    one, two, other = (made("sqae", (1, 8, 8), seed, reference="random", latent=2) for seed in (1, 1, 2))
+    assert one.circuit.circuit == two.circuit.circuit != other.circuit.circuit
+
+
+@pytest.mark.parametrize(
+    ("knobs", "says"),
+    [
+        ({"latent": 9}, "0 trash wires of 9"),
+        ({"patch": 13}, "a patch of 13 x 13 pixels"),
+        ({"encoding": "wave"}, "there are: patch, angle, amplitude"),
+        ({"entangler": "star"}, "there are: ring, chain, all"),
+        ({"reference": "one"}, "there are: zero, random, learned"),
+    ],
+)
+def test_an_autoencoder_of_images_that_does_not_exist_is_refused(knobs, says):
+    with pytest.raises(Refused, match=says):
+        made("sqae", (1, 12, 12), **knobs)
+
+
+def test_the_hybrid_has_the_published_counts():
+    counted = count_parameters(made("hae", (1, 12, 12)))
+    assert (counted.classical, counted.quantum, counted.blind) == (2365, 576, 64)
+    assert made("hae", (1, 12, 12)).circuit.circuit.n_wires == 16
+
+
+def test_the_hybrid_rebuilds_what_it_scores():
+    model, x = made("hae", (1, 8, 8), uploads=1), rows(5, 1, 8, 8)
+    with torch.no_grad():
+        rebuilt = model.reconstruct(x)
+        by_hand = -(x * rebuilt.log() + (1 - x) * (1 - rebuilt).log()).flatten(1).mean(1)
+        torch.testing.assert_close(model.score(x), by_hand, rtol=0, atol=1e-10)
+    with pytest.raises(Refused, match="at least 6 x 6 pixels, not of 5 x 9"):
+        made("hae", (1, 5, 9))
 
 
 def events(name: str) -> Tensor:
