@@ -11,6 +11,7 @@ from torch import Tensor
 from qinn_bench import registry
 from qinn_bench.contracts import count_parameters
 from qinn_bench.laws.cases import BACKEND, ModelCase, cases_of, tiny_knobs, toy
+from qinn_bench.quantum.layer import circuit_layers
 from qinn_bench.values import Control, Knobs, Use
 
 NAMES = registry.names("model")
@@ -18,7 +19,12 @@ CONTROLS = tuple(control for control in get_args(Control) if control not in ("",
 FLAT = [name for name in NAMES if not registry.misfit(name, (2,)) and not registry.misfit(name, (3,))]
 """Models of flat rows of any length."""
 QUANTUM = [name for name in NAMES if registry.takes("model", name, "backend")]
-CONTROLLED = [f"{name}+{control}" for name in QUANTUM for control in CONTROLS]
+
+
+def has_weights(name: str) -> bool:
+    """Whether the circuits of a model have weights, so that something can stand in for them."""
+    layers = circuit_layers(smallest(name).make())
+    return all(layer.circuit.n_weights for layer in layers.values())
 
 
 def case_of(name: str, dim: int, knobs: Knobs | None = None) -> ModelCase:
@@ -51,3 +57,10 @@ def size(name: str, dim: int, knobs: Knobs) -> int:
     with torch.device("meta"):
         model = registry.make("model", Use(name=name, knobs=knobs), dim, data=toy(dim), backend=BACKEND)
     return count_parameters(model).total
+
+
+CONTROLLED = [
+    f"{name}+{control}"
+    for name in QUANTUM
+    for control in (CONTROLS if has_weights(name) else ("frozen", "unentangled"))
+]

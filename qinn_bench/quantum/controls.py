@@ -30,7 +30,8 @@ def apply(model: Model, control: Control, rng: torch.Generator) -> None:
     Every control starts where the model starts, stand-ins as nearly as a least-squares fit comes.
 
     Raises:
-        Refused: the model has no circuit, or a stand-in is asked for a circuit whose states the model compares.
+        Refused: the model has no circuit, or a stand-in is asked for a circuit whose states the model compares, or
+            that has no weights.
     """
     if control in ("", "untrained"):
         return
@@ -45,6 +46,7 @@ def apply(model: Model, control: Control, rng: torch.Generator) -> None:
             layer.circuit, kept = unentangled(layer.circuit)
             layer.weights = nn.Parameter(layer.weights.detach()[kept])
     else:
+        _check_weights(model, layers)
         for name, inputs in _met(model, layers, rng).items():
             model.set_submodule(name, _stand_in(control, layers[name], inputs, rng))
 
@@ -97,6 +99,18 @@ class _Witness(nn.Module):
     def jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
         self.inputs.append(x)
         return statevector.run_with_jacobian(self.layer.circuit, x, self.layer.weights)
+
+    def state(self, x: Tensor) -> Tensor:
+        return statevector.state(self.layer.circuit, x, self.layer.weights)
+
+
+def _check_weights(model: Model, layers: dict[str, CircuitLayer]) -> None:
+    for name, layer in layers.items():
+        if not layer.circuit.n_weights:
+            raise Refused(
+                f"circuit '{name}' of {type(model).__name__} has no weights, so that no classical layer of as many "
+                "parameters can stand in for it"
+            )
 
 
 @torch.no_grad()

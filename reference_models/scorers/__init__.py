@@ -1,0 +1,1 @@
+"""Scores of anomaly that are fitted without training: kernels, neighbours, single numbers."""
