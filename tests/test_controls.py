@@ -21,6 +21,7 @@ from qinn_bench.study.order import Order
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training.loop import fit
 from qinn_bench.values import Budget, Refused
+from reference_models._parts.transformer import basic_entangler
 from reference_models.flows import spline_inn
 from reference_models.quantum_flows import hybrid_qinn, qinn
 
@@ -109,6 +110,15 @@ def test_the_frequencies_of_a_polynomial_are_those_of_the_circuit(uploads):
     everything = [list(stand_ins._harmonics(stand_ins.reach(circuit, o), 2, torch_rng("f"))) for o in circuit.readout]
     for own, allowed in zip(everything, exact, strict=True):
         assert {*own, *((-a, -b) for a, b in own)} == allowed - {(0, 0)}
+
+
+@pytest.mark.parametrize("wires", [2, 4, 7])
+def test_every_input_is_read_where_there_is_one_term_an_output(wires):
+    """A ring of CNOTs makes the last wire the nearest of all outputs."""
+    circuit = basic_entangler(wires, 1)
+    assert len({next(iter(stand_ins.reach(circuit, word))) for word in circuit.readout}) < wires
+    polynomial = stand_ins.fourier(circuit, torch_rng("f"))
+    assert bool((polynomial.frequencies != 0).any(0).all()) and len(polynomial.frequencies) == wires
 
 
 def test_every_first_harmonic_is_there_before_any_higher():

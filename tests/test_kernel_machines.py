@@ -21,6 +21,8 @@ from qinn_bench.values import Refused, Use
 from reference_models._parts.patch_circuit import amplitude_angles, preparation
 from reference_models.quantum_autoencoders.quantum_kernel import product_kernel
 
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def without_gradients():

@@ -19,11 +19,17 @@ OF_MAPS = {"inverts-itself", "claims-its-true-logdet", "integrates-to-one", "tak
 """Laws that say nothing new of a control that is the same map as its model."""
 
 
+EXCUSED = {("qvit", "fourier", "has-a-loss-that-reaches-all"): "attention does not see what is added to all keys alike"}
+"""What a control cannot keep, and why: the constant of a stand-in for keys is such a number."""
+
+
 @pytest.mark.parametrize("law", OF_MODELS, ids=lambda law: law.name)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_model_keeps_every_law(case: ModelCase, law: Law[ModelCase]) -> None:
     if (case.control and law.name in OF_FILES) or (case.control == "frozen" and law.name in OF_MAPS):
         pytest.skip("is asked of its model")
+    if (excuse := EXCUSED.get((case.use.name, case.control, law.name))) is not None:
+        pytest.skip(excuse)
     try:
         law.check(case)
     except Spared as spared:

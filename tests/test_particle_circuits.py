@@ -19,6 +19,8 @@ from qinn_bench.values import Refused, Use
 from reference_models._parts.particles import ParticleAngles, angle_of
 from reference_models.quantum_autoencoders import closed_1p1q, qae_1p1q, vqc_1p1q
 
+torch.set_num_threads(1)
+
 BACKENDS = ["torch", pytest.param("native", marks=pytest.mark.skipif(not native.AVAILABLE, reason="not built"))]
 
 

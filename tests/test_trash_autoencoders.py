@@ -23,6 +23,8 @@ from reference_models._parts.patch_circuit import ENTANGLERS, amplitude_angles, 
 from reference_models._parts.trash import READOUTS, REFERENCES, fidelity_circuit, trash_of, with_references
 from reference_models.quantum_autoencoders import qae, sqae
 
+torch.set_num_threads(1)
+
 EVENTS = Path(__file__).parents[2] / "shared" / "data"
 FEATURES = {"MET": 1000.0, "b1pt": 1000.0, "lep1pt": 1000.0, "lep2pt": 900.0}
 """The features in the order of the wires, and what goes to pi."""

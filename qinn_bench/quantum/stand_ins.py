@@ -191,17 +191,36 @@ def fourier(circuit: Circuit, rng: torch.Generator) -> Fourier:
     The spectrum of an output is that of arXiv:2008.08605: one upload of an input by a Pauli rotation adds -1, 0 or 1
     to the frequency of that input; only uploads that reach the output count. Of the product of these, terms are taken
     by rising degree, those of the first degree nearest input first, the others of a degree in an order drawn from
-    `rng`, until the parameters are used up or the spectrum is.
+    `rng`, until the parameters are used up or the spectrum is. Where that would leave an input unread that the circuit
+    reads, each output begins with an input that no other has begun with.
     """
     n_out = len(circuit.readout)
     total = max(n_out, round((circuit.n_weights - n_out) / 2))
     shares = [total // n_out + (output < total % n_out) for output in range(n_out)]
     reached = [reach(circuit, observable) for observable in circuit.readout]
-    terms = [
-        list(islice(_harmonics(uploads, circuit.n_inputs, rng), share))
-        for uploads, share in zip(reached, shares, strict=True)
-    ]
+    terms = _terms(reached, shares, circuit.n_inputs, rng)
+    read = {place for own in terms for frequency in own for place, w in enumerate(frequency) if w}
+    if set().union(*reached) - read:
+        terms = _terms(_apart(reached), shares, circuit.n_inputs, rng)
     return Fourier(terms, circuit.n_inputs)
+
+
+def _terms(
+    reached: Sequence[dict[int, int]], shares: Sequence[int], n_in: int, rng: torch.Generator
+) -> list[list[Frequency]]:
+    """The frequencies of each output, as many as its share."""
+    pairs = zip(reached, shares, strict=True)
+    return [list(islice(_harmonics(uploads, n_in, rng), share)) for uploads, share in pairs]
+
+
+def _apart(reached: Sequence[dict[int, int]]) -> list[dict[int, int]]:
+    """The same with another input first for each output, as far as there are others."""
+    taken, ordered = set[int](), []
+    for uploads in reached:
+        first = next((i for i in uploads if i not in taken), next(iter(uploads), -1))
+        taken.add(first)
+        ordered.append({i: n for i, n in uploads.items() if i == first} | uploads)
+    return ordered
 
 
 def tanh_layer(circuit: Circuit) -> TanhLayer:

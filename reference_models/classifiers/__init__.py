@@ -1,0 +1,1 @@
+"""Classifiers that see labels: what the others are measured against."""
