@@ -17,13 +17,14 @@ SECONDS = {"train_s": "train_cpu_s", "train_wall_s": "train_wall_s"}
 """Columns of time, each with the entry of a record's cost that it shows."""
 UNITS = {"cpu_best_s": "s", "memory_mb": "MiB"}
 COMPUTED = frozenset(catalogue.COMPUTED)
-LIKELIHOOD = "density"
+LIKELIHOOD, RANKED = "density", frozenset({"scores", "reconstructions"})
 
 
 def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
     """The columns of a table that was asked for none: what was measured, less what metrics declare as a detail.
 
-    Likelihoods stand before the mass and everything else behind it, in the order that it was measured in.
+    Likelihoods stand before the mass and everything else behind it, in the order that it was measured in. Where rows
+    are scored or rebuilt the rank stands beside the parameters: a circuit may depend on few of them.
     """
     measured = list(dict.fromkeys(name for record in records for name in record.metrics))
     shown = [name for name in measured if (column := catalogue.column_of(name)) is None or column.shown]
@@ -32,8 +33,10 @@ def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
     buffered = any(record.parameters and record.parameters.buffers for record in records)
     blind = any(record.parameters and record.parameters.blind for record in records)
     certified = any(record.certificate for record in records)
+    scored = any(one.needs in RANKED for one in map(catalogue.measure_of, shown) if one)
+    ranked = scored and any(record.resources and record.resources.rank is not None for record in records)
     return (
-        *("parameters", "quantum", *["blind"] * blind, *["buffers"] * buffered),
+        *("parameters", *["rank"] * ranked, "quantum", *["blind"] * blind, *["buffers"] * buffered),
         *(*first, *["mass"] * certified),
         *(name for name in shown if name not in first),
         *("train_s", "seeds"),
