@@ -17,7 +17,8 @@ from qinn_bench.quantum import controls
 from qinn_bench.quantum.circuit import Circuit, Gate, Probabilities
 from qinn_bench.quantum.simulators import native, statevector
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.values import Refused, Use
+from qinn_bench.training.loop import fit
+from qinn_bench.values import Budget, Refused, Use
 from reference_models._parts.patch_circuit import amplitude_angles, preparation
 from reference_models.quantum_autoencoders.quantum_kernel import product_kernel
 
@@ -184,6 +185,15 @@ def test_random_features_come_near_the_kernel():
 def test_machines_that_do_not_exist_are_refused(name, knobs, says):
     with pytest.raises(Refused, match=says):
         made(name, 4, **knobs)
+
+
+@pytest.mark.parametrize("control", ["", "frozen", "unentangled"])
+def test_nothing_of_a_machine_is_trained(control):
+    machine, batch = made("quantum_kernel", 4, rows=20, nu=0.2), Batch(rows(30, 4))
+    controls.apply(machine, control, torch_rng("control"))
+    machine.initialise(batch, torch_rng("initialise"))
+    outcome = fit(machine, batch, batch, Budget(steps=5, batch=10), ("machine",))
+    assert outcome.status == "ok" and outcome.training.stopped == "nothing to train"
 
 
 def test_what_is_fitted_is_counted_and_nothing_stands_in_for_a_circuit_without_weights():

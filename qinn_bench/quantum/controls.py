@@ -44,7 +44,7 @@ def apply(model: Model, control: Control, rng: torch.Generator) -> None:
     elif control == "unentangled":
         for layer in layers.values():
             layer.circuit, kept = unentangled(layer.circuit)
-            layer.weights = nn.Parameter(layer.weights.detach()[kept])
+            layer.weights = nn.Parameter(layer.weights.detach()[kept], requires_grad=layer.weights.requires_grad)
     else:
         _check_weights(model, layers)
         for name, inputs in _met(model, layers, rng).items():

@@ -1,1 +1,1 @@
-"""Classifiers that see labels: what the others are measured against."""
+"""Classifiers that see labels: ceilings for those that do not."""

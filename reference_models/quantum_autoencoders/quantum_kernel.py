@@ -78,6 +78,7 @@ class QuantumKernel(OneClass):
         self.kind = kind
         self.circuit = CircuitLayer(circuit, backend)
         self.circuit.compared = kind == "fidelity"
+        self.circuit.weights.requires_grad_(False)  # There are none, and so nothing is trained.
         self.register_buffer("width", torch.ones(()))
 
     def prepare(self, rows: Tensor) -> None:

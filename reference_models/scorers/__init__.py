@@ -1,1 +1,1 @@
-"""Scores of anomaly that are fitted without training: kernels, neighbours, single numbers."""
+"""Scores without a latent space: distances, forests, and single numbers as floors."""
