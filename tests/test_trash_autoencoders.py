@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from qinn_bench import registry
+from qinn_bench.capacity import cost
+from qinn_bench.capacity.cost import StepCost
 from qinn_bench.contracts import Batch, count_parameters
 from qinn_bench.metrics.roc import auc
 from qinn_bench.quantum.circuit import Circuit
@@ -140,6 +142,17 @@ def test_patches_go_row_by_row_and_keep_their_pixels():
     image = rows(2, 1, 12, 12)
     by_hand = [image[:, 0, 4 * a : 4 * a + 4, 4 * b : 4 * b + 4].flatten(1) for a in range(3) for b in range(3)]
     assert torch.equal(in_patches(image, 4), torch.stack(by_hand, 1))
+
+
+@pytest.mark.skipif(not native.AVAILABLE, reason="the compiled simulator was not built")
+@pytest.mark.parametrize(("uploads", "pairs"), [(1, 4), (2, 9)])
+def test_turns_about_one_axis_in_a_row_share_their_shifts(uploads, pairs):
+    """Of 16 turns ZYZ ZYZ ... a wire and upload, nothing sees the very first and the last two; five pairs are ZZ."""
+    model = made("sqae", (1, 8, 8), latent=1, uploads=uploads, backend="native")
+    found = cost.jacobian_rank(model, Batch(rows(400, 1, 8, 8)), StepCost(0, 1), 1)
+    counted = count_parameters(model)
+    assert (counted.total, counted.live) == (128 * uploads, 128 * uploads - 4 * 6)
+    assert found.rank == counted.live - 4 * pairs
 
 
 def test_drawn_references_are_those_of_the_seed():
