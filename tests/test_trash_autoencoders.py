@@ -142,6 +142,9 @@ def test_patches_go_row_by_row_and_keep_their_pixels():
     image = rows(2, 1, 12, 12)
     by_hand = [image[:, 0, 4 * a : 4 * a + 4, 4 * b : 4 * b + 4].flatten(1) for a in range(3) for b in range(3)]
     assert torch.equal(in_patches(image, 4), torch.stack(by_hand, 1))
+    colours = rows(2, 3, 11, 9)
+    columns = torch.nn.functional.unfold(colours, 3, stride=2).transpose(1, 2)
+    assert torch.equal(in_patches(colours, 3, 2), columns)
 
 
 @pytest.mark.skipif(not native.AVAILABLE, reason="the compiled simulator was not built")

@@ -45,7 +45,9 @@ def in_patches(images: Tensor, size: int, stride: int | None = None) -> Tensor:
         [2.0, 3.0, 6.0, 7.0]
     """
     places_in(images.shape[1:], size, stride)
-    return torch.nn.functional.unfold(images, size, stride=stride or size).transpose(1, 2)
+    step = stride or size
+    patches = images.unfold(2, size, step).unfold(3, size, step)
+    return patches.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
 
 
 def places_in(shape: Sequence[int], size: int, stride: int | None = None) -> int:
