@@ -22,6 +22,7 @@ from qinn_bench.verdicts import golden_numbers
 ROOT = Path(__file__).parents[1]
 FLOWS = {"affine_inn", "cubic_inn", "spline_inn", "hybrid_qinn"}
 CIRCUITS = {"qinn", "hybrid_qinn"}
+WITH_LAYERS = {name for name in registry.names("model") if registry.takes("model", name, "backend")}
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_wording_and_places_change_no_content(copied):
             {"contract"},
         ),
         ("qinn_bench/quantum/stand_ins.py", "RIDGE = ", "RIDGE = 2 * ", {"control"}),
-        ("qinn_bench/quantum/layer.py", "torch.zeros(circuit", "torch.ones(circuit", CIRCUITS),
+        ("qinn_bench/quantum/layer.py", "torch.zeros(circuit", "torch.ones(circuit", WITH_LAYERS),
         (
             "qinn_bench/data/transforms.py",
             "(x - self.shift) / self.scale",
