@@ -8,6 +8,7 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from qinn_bench import catalogue
+from qinn_bench.dataset import OF_LIKELIHOODS
 from qinn_bench.records.certified import is_likelihood
 from qinn_bench.report.best_rows import not_worse
 from qinn_bench.report.cells import count, share
@@ -199,7 +200,7 @@ def _with_best(
             if distance is None or line.role != "model" or not believed or line.entries[i].beyond:
                 continue
             distances.setdefault(line.data, {})[at] = distance
-        shared = bool(catalogue.row_loss_of(name))
+        shared = catalogue.row_loss_of(name) in OF_LIKELIHOODS
         for of_data in distances.values():
             winners |= {(at, i) for at in not_worse(name, dict(enumerate(groups)), of_data, shared=shared)}
     return [
