@@ -147,11 +147,13 @@ def images(n=80):
 
 
 def test_a_normalised_autoencoder_raises_what_it_draws():
-    model = normalised_ae.build((1, 8, 8), channels=2, hidden=8, steps=3, replay=50).double()
+    model = normalised_ae.build((1, 8, 8), channels=2, hidden=8, steps=3).double()
     fresh = buffers.snapshot(model)
     batch = Batch(images(30))
     plain = model.loss(batch, 0.0, torch_rng("loss"))
-    assert float(plain.detach()) == pytest.approx(float(model.score(batch.rows).detach().mean())) and not model.get_buffer("written")
+    assert float(plain.detach()) == pytest.approx(
+        float(model.score(batch.rows).detach().mean())
+    ) and not model.get_buffer("written")
     for _ in range(3):
         later = model.loss(batch, 0.9, torch_rng("loss"))
     assert int(model.get_buffer("written")) == 90 and bool(later.isfinite())

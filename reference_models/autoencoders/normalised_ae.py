@@ -28,11 +28,13 @@ ABOUT = About(
     ),
     knobs={"channels": (1, 2, 3, 4, 6, 8, 10, 12, 16), "hidden": (4, 8, 12, 16, 24, 32, 48, 64, 80, 100)},
     depth="channels",
-    tiny={"channels": 2, "hidden": 4, "steps": 2, "replay": 20},
+    tiny={"channels": 2, "hidden": 4, "steps": 2},
     tune={"temperature": KnobSpan(low=1e-4, high=0.1), "step": KnobSpan(low=1e-3, high=0.1)},
     rows=("image",),
 )
 CHAINS = ("langevin", "descent")
+REPLAY = 10_000
+"""Places of the replay buffer."""
 KEPT = 0.95
 """Chance that a chain in the latent space goes on from the replay buffer."""
 DESCENT = 1e-4
@@ -43,11 +45,11 @@ JUDGED = 256
 
 @dataclass(frozen=True)
 class Chain:
-    """How rows are drawn: the kind of chain, its steps and their size, the temperature, the places of the buffer, and
-    the share of training before it begins.
+    """How rows are drawn: the kind of chain, its steps and their size, the temperature, and the share of training before
+    it begins.
 
     Example:
-        >>> Chain("langevin", 10, 0.01, 0.001, 10000, 0.5).kind
+        >>> Chain("langevin", 10, 0.01, 0.001, 0.5).kind
         'langevin'
     """
 
@@ -55,7 +57,6 @@ class Chain:
     steps: int
     step: float
     temperature: float
-    replay: int
     plain: float
 
 
@@ -67,7 +68,7 @@ class NormalisedAutoencoder(Autoencoder):
     E(decoder(z)) / T + z^2 / 2, and are decoded and moved by another chain under E / T.
 
     Example:
-        >>> model = build((1, 8, 8), channels=2, hidden=4, replay=20)
+        >>> model = build((1, 8, 8), channels=2, hidden=4)
         >>> model.drawn(3, torch.Generator().manual_seed(0)).shape
         torch.Size([3, 1, 8, 8])
     """
@@ -77,7 +78,7 @@ class NormalisedAutoencoder(Autoencoder):
     ) -> None:
         super().__init__(shape, *networks, "mse")
         self.latent, self.chain = latent, chain
-        self.register_buffer("replay", torch.zeros(chain.replay, latent))
+        self.register_buffer("replay", torch.zeros(REPLAY, latent))
         self.register_buffer("written", torch.tensor(0))
 
     def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
@@ -137,19 +138,18 @@ def build(
     steps: int = 10,
     step: float = 0.01,
     temperature: float = 0.001,
-    replay: int = 10000,
     plain: float = 0.5,
 ) -> NormalisedAutoencoder:
     """Convolutions of 3x3 pixels with spectral norms on either side of two dense layers, as published for jets.
 
-    Both chains take so many `steps` of this size under E / `temperature`; the buffer has `replay` places. After the
+    Both chains take so many `steps` of this size under E / `temperature`; After the
     share `plain` of training drawn rows count. With 8 channels, 100 hidden units and 3 latent numbers, images of 40x40
     pixels take 84 442 parameters.
 
     Raises:
         Refused: images with an odd number of pixels a side, no such chain, or sizes of none.
     """
-    sizes = (channels, hidden, latent, steps, replay)
+    sizes = (channels, hidden, latent, steps)
     if min(sizes) < 1 or min(step, temperature) <= 0 or not 0 <= plain <= 1 or chain not in CHAINS:
         raise Refused(
             f"normalised_ae was given chain={chain}, step={step:g}, temperature={temperature:g}, plain={plain:g} and "
@@ -158,7 +158,7 @@ def build(
     if shape[1] % 2 or shape[2] % 2:
         raise Refused(f"normalised_ae takes images of an even number of pixels a side, not {shape[1]}x{shape[2]}")
     networks = _encoder(shape, channels, hidden, latent), _decoder(shape, channels, hidden, latent)
-    return NormalisedAutoencoder(shape, networks, latent, Chain(chain, steps, step, temperature, replay, plain))
+    return NormalisedAutoencoder(shape, networks, latent, Chain(chain, steps, step, temperature, plain))
 
 
 def _conv(before: int, after: int) -> nn.Module:
