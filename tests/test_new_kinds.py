@@ -241,7 +241,9 @@ def test_figures_are_drawn_of_what_there_is(finished, capsys, tmp_path):
     assert main(["figure", str(path), "--results", str(results), "--out", str(tmp_path)]) == 0
     drawn = {Path(line).stem for line in capsys.readouterr().out.splitlines()}
     assert {name for name in drawn if name.startswith("spots")} == {
-        f"spots[mixed={mixed}]_losses" for mixed in (False, True)
+        f"spots[mixed={mixed}]_{kind}"
+        for mixed in (False, True)
+        for kind in ("losses", "roc", "scores", "reconstructions", "averages")
     }
     assert {"moons_observables", "moons_losses", "showers_of_two_observables", "showers_of_two_losses"} <= drawn
 

@@ -9,7 +9,8 @@ from scipy.optimize import linprog
 
 from qinn_bench.dataset import Evidence, Parts
 from qinn_bench.laws.metrics import of_images
-from qinn_bench.metrics import energy_movers
+from qinn_bench.metrics import _truth_rows, energy_movers
+from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.metrics.energy_movers import emd
 from qinn_bench.metrics.reconstruction import collapse, mse, pixel_error, ssim
 from qinn_bench.metrics.score_correlation import score_correlation, score_distance_correlation
@@ -99,6 +100,22 @@ def test_the_distance_is_that_of_a_linear_programme():
         slow = linprog(cost.ravel(), lines, np.concatenate([a, b]), np.ones((1, 81)), [total])
         expected = slow.fun + abs(a.sum() - b.sum())
         assert energy_movers._energy_distance(ot, a, b, places) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["mse", "pixel_error", "ssim", "emd"])
+def test_other_draws_of_true_rows_are_taken_at_once(name):
+    """The means by weights are those of the metric taken anew on every draw."""
+    pytest.importorskip("ot")
+    pytest.importorskip("skimage")
+    given, metric = of_images(), all_metrics()[name]
+    values = {column: one.value for column, one in metric.compute(given).items()}
+    rows = _truth_rows.picks(given.data.content, len(given.truth))
+    at_once = _truth_rows.WEIGHTED[name](given, _truth_rows.counts(rows))
+    for column in values:
+        one = replace(given, truth=given.truth[rows[0]], reconstructions=given.reconstructions[rows[0]])
+        labels = given.data.labels._replace(test=given.labels[rows[0]])
+        one = replace(one, data=replace(given.data, test=given.data.test[rows[0]], labels=labels))
+        assert at_once[column][0] == pytest.approx(metric.compute(one)[column].value)
 
 
 def test_without_the_extra_the_column_says_what_to_install(monkeypatch):

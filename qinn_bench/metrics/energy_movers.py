@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
-from qinn_bench.metrics._columns import estimate, undefined
+from qinn_bench.metrics._columns import undefined
 from qinn_bench.metrics._optional import library
-from qinn_bench.metrics.reconstruction import rebuilt_background
+from qinn_bench.metrics.reconstruction import RowValues, means_of, rebuilt_background
 from qinn_bench.values import Array, Estimate
 
 NAMES = ("emd_pixels", "emd_physical")
@@ -24,6 +24,25 @@ FAINT = 1e-3
 SMALL = 400
 
 
+def distances_of(evidence: Evidence) -> RowValues:
+    """What the columns of `emd` are means of; an image that is empty has no `emd_physical`."""
+    pair = rebuilt_background(evidence)
+    ot = library("ot", "POT")
+    if isinstance(pair, str) or isinstance(ot, str):
+        return pair if isinstance(pair, str) else str(ot)
+    height, width = evidence.data.shape[-2:]
+    some = slice(max(2, min(IMAGES, int(PAIRS / (height * width) ** 2))))
+    made, true = (_energies(rows[some]) for rows in pair)
+    places = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), -1).reshape(-1, 2).astype(float)
+    pixels = [_energy_distance(ot, a, b, places) for a, b in zip(true, made, strict=True)]
+    found = {"emd_pixels": np.array(pixels, dtype=np.float64)}
+    if evidence.data.extent is not None:
+        steps = np.array(evidence.data.extent) / (height, width)
+        moved = [_mean_path(ot, a, b, places * steps) for a, b in zip(true, made, strict=True)]
+        found["emd_physical"] = np.array(moved, dtype=np.float64)
+    return found
+
+
 def emd(evidence: Evidence) -> dict[str, Estimate]:
     """Energy mover's distance of background images and their reconstructions, channels added up; pixels are energies.
 
@@ -34,26 +53,11 @@ def emd(evidence: Evidence) -> dict[str, Estimate]:
     pixels below 0 count as empty, and so do those below 0.1 % of the brightest in images of more than 400 pixels. The
     errors are those of the mean over images.
     """
-    pair = rebuilt_background(evidence)
-    ot = library("ot", "POT")
-    if isinstance(pair, str) or isinstance(ot, str):
-        return undefined(NAMES, "", "lower", pair if isinstance(pair, str) else ot)
-    height, width = evidence.data.shape[-2:]
-    some = slice(max(2, min(IMAGES, int(PAIRS / (height * width) ** 2))))
-    made, true = (_energies(rows[some]) for rows in pair)
-    places = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), -1).reshape(-1, 2).astype(float)
-    apart = np.array([_energy_distance(ot, a, b, places) for a, b in zip(true, made, strict=True)])
-    found = {"emd_pixels": _mean(apart)}
-    if evidence.data.extent is None:
-        why = "the data set does not say how large an image is"
-        return found | undefined(("emd_physical",), "", "lower", why)
-    steps = np.array(evidence.data.extent) / (height, width)
-    moved = np.array([_mean_path(ot, a, b, places * steps) for a, b in zip(true, made, strict=True)])
-    empty = int(np.isnan(moved).sum())
-    if len(moved) - empty < 2:
-        return found | undefined(("emd_physical",), "", "lower", f"{empty} of {len(moved)} images are empty")
-    note = f"without {empty} images that are empty" if empty else ""
-    return found | {"emd_physical": _mean(moved[~np.isnan(moved)], note)}
+    found = distances_of(evidence)
+    if isinstance(found, str) or evidence.data.extent is not None:
+        return means_of(found, NAMES, "lower")
+    why = "the data set does not say how large an image is"
+    return means_of(found, NAMES[:1], "lower") | undefined(NAMES[1:], "", "lower", why)
 
 
 def _energies(images: Array) -> Array:
@@ -85,11 +89,6 @@ def _mean_path(ot: Any, true: Array, made: Array, places: Array) -> float:
         return float("nan")
     (a, here), (b, there) = ((side[side > 0], places[side > 0]) for side in (true, made))
     return float(ot.emd2(a / a.sum(), b / b.sum(), np.linalg.norm(here[:, None] - there[None], axis=2)))
-
-
-def _mean(values: Array, note: str = "") -> Estimate:
-    error = float(values.std(ddof=1) / np.sqrt(len(values)))
-    return estimate(float(values.mean()), error, len(values), "", "lower", note)
 
 
 METRICS: tuple[Metric, ...] = (

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics._columns import bootstrapped, estimate, undefined
 from qinn_bench.metrics._optional import library
-from qinn_bench.values import Array, Estimate
+from qinn_bench.values import Array, Direction, Estimate
 
 COMPARED = 2000
 """Images whose structure is compared, at most."""
 WINDOW = 7
 """Pixels along a side of the window in which structure is compared, or as many as fit."""
 REPLICATES = 100
+
+
+RowValues = dict[str, Array] | str
+"""Columns that are means over background rows, as the values of the first of these rows ``(k,)``, NaN of those that
+have none; or why there are none."""
+
+
+def squared_errors(evidence: Evidence) -> RowValues:
+    """What `mse` is the mean of."""
+    pair = rebuilt_background(evidence)
+    if isinstance(pair, str):
+        return pair
+    made, true = (evidence.data.transform.forward(rows)[0] for rows in pair)
+    return {"mse": _of_each(np.square(made - true))}
 
 
 def mse(evidence: Evidence) -> dict[str, Estimate]:
@@ -25,19 +39,37 @@ def mse(evidence: Evidence) -> dict[str, Estimate]:
     Both are compared as features, standardised where the data set does so, so that no unit outweighs another; the error
     is that of the mean over rows. Labels matter because an autoencoder is to rebuild background and to fail at signal.
     """
+    return means_of(squared_errors(evidence), ("mse",), "lower")
+
+
+def absolute_errors(evidence: Evidence) -> RowValues:
+    """What `pixel_error` is the mean of."""
     pair = rebuilt_background(evidence)
-    if isinstance(pair, str):
-        return undefined(("mse",), "", "lower", pair)
-    made, true = (evidence.data.transform.forward(rows)[0] for rows in pair)
-    return {"mse": _mean(np.square(made - true))}
+    return pair if isinstance(pair, str) else {"pixel_error": _of_each(np.abs(pair[0] - pair[1]))}
 
 
 def pixel_error(evidence: Evidence) -> dict[str, Estimate]:
     """Mean absolute difference between a pixel and what it is rebuilt as, over pixels and background images."""
+    return means_of(absolute_errors(evidence), ("pixel_error",), "lower")
+
+
+def similarities(evidence: Evidence) -> RowValues:
+    """What `ssim` is the mean of."""
     pair = rebuilt_background(evidence)
-    if isinstance(pair, str):
-        return undefined(("pixel_error",), "", "lower", pair)
-    return {"pixel_error": _mean(np.abs(pair[0] - pair[1]))}
+    metrics = library("skimage.metrics", "scikit-image")
+    if isinstance(pair, str) or isinstance(metrics, str):
+        return pair if isinstance(pair, str) else str(metrics)
+    made, true = (rows[:COMPARED] for rows in pair)
+    side = min(true.shape[-2:])
+    window, span = min(WINDOW, side - 1 + side % 2), float(np.ptp(true))
+    if window < 3 or span == 0:
+        why = f"images of {side} pixels a side" if window < 3 else "true images of one even grey"
+        return f"{why} have no structure to compare"
+    alike = [
+        metrics.structural_similarity(a, b, win_size=window, data_range=span, channel_axis=0)
+        for a, b in zip(true, made, strict=True)
+    ]
+    return {"ssim": np.array(alike, dtype=np.float64)}
 
 
 def ssim(evidence: Evidence) -> dict[str, Estimate]:
@@ -47,23 +79,7 @@ def ssim(evidence: Evidence) -> dict[str, Estimate]:
     windows of 7 pixels (or as many as fit, an odd number), averaged over channels, in units of the span of all true
     pixels. It is taken of the first images, 2000 at most.
     """
-    pair = rebuilt_background(evidence)
-    if isinstance(pair, str):
-        return undefined(("ssim",), "", "higher", pair)
-    metrics = library("skimage.metrics", "scikit-image")
-    if isinstance(metrics, str):
-        return undefined(("ssim",), "", "higher", metrics)
-    made, true = (rows[:COMPARED] for rows in pair)
-    side = min(true.shape[-2:])
-    window, span = min(WINDOW, side - 1 + side % 2), float(np.ptp(true))
-    if window < 3 or span == 0:
-        why = f"images of {side} pixels a side" if window < 3 else "the true images are one even grey"
-        return undefined(("ssim",), "", "higher", f"{why} have no structure to compare")
-    alike = [
-        metrics.structural_similarity(a, b, win_size=window, data_range=span, channel_axis=0)
-        for a, b in zip(true, made, strict=True)
-    ]
-    return {"ssim": _mean(np.array(alike), "higher")}
+    return means_of(similarities(evidence), ("ssim",), "higher")
 
 
 def collapse(evidence: Evidence) -> dict[str, Estimate]:
@@ -99,10 +115,27 @@ def rebuilt_background(evidence: Evidence) -> tuple[Array, Array] | str:
     return made, evidence.truth[: len(rebuilt)][kept]
 
 
-def _mean(values: Array, better: Any = "lower") -> Estimate:
-    """The mean over rows of values ``(n, ...)`` with its standard error."""
-    of_rows = values.reshape(len(values), -1).mean(1)
-    return estimate(float(of_rows.mean()), float(of_rows.std(ddof=1) / np.sqrt(len(of_rows))), len(of_rows), "", better)
+def means_of(found: RowValues, names: Sequence[str], better: Direction) -> dict[str, Estimate]:
+    """Columns as the means over their rows with the standard errors of these; without a value where rows are few."""
+    if isinstance(found, str):
+        return undefined(names, "", better, found)
+    return {name: _mean(found[name], name, better) for name in names}
+
+
+def _mean(values: Array, name: str, better: Direction) -> Estimate:
+    there = values[~np.isnan(values)]
+    lost = len(values) - len(there)
+    note = f"without {lost} rows that have no value" if lost else ""
+    if len(there) < 2:
+        return undefined(
+            (name,), "", better, f"{len(there)} of {len(values)} rows have a value, at least 2 are needed"
+        )[name]
+    return estimate(float(there.mean()), float(there.std(ddof=1) / np.sqrt(len(there))), len(there), "", better, note)
+
+
+def _of_each(values: Array) -> Array:
+    """The mean of each row of values ``(n, ...)``, ``(n,)``."""
+    return np.asarray(values.reshape(len(values), -1).mean(1))
 
 
 METRICS: tuple[Metric, ...] = (
