@@ -45,8 +45,8 @@ JUDGED = 256
 
 @dataclass(frozen=True)
 class Chain:
-    """How rows are drawn: the kind of chain, its steps and their size, the temperature, and the share of training before
-    it begins.
+    """How rows are drawn: the kind of chain, its steps and their size, the temperature, and the share of training that
+    goes before.
 
     Example:
         >>> Chain("langevin", 10, 0.01, 0.001, 0.5).kind
