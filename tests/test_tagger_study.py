@@ -67,6 +67,7 @@ def test_the_rank_stands_beside_the_parameters(finished, capsys):
 """Autoencoders, scorers and classifiers: published sizes, slow twins, chains with known laws, and what is refused."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ from qinn_bench.contracts import Batch, count_parameters
 from qinn_bench.dataset import Parts
 from qinn_bench.laws.cases import toy
 from qinn_bench.laws.metrics import of_images
-from qinn_bench.study import measure_cell
+from qinn_bench.study import grid, measure_cell, study_files
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Budget, Cell, Refused, Use
 from reference_models._parts.langevin import adjusted, noisy_descent
@@ -256,6 +257,22 @@ def test_classifiers_are_trained_on_both_classes_only():
     both = replace(unlabelled, labels=labels)
     assert not why_not("small_cnn", both)
     assert "not of both classes" in why_not("small_cnn", replace(both, labels=labels._replace(train=0 * labels.train)))
+
+
+def test_floors_and_ceilings_join_a_study_where_they_fit():
+    study = study_files.load_study(Path(__file__).parents[1] / "benchmarks/studies/quick.toml")
+    images = toy((1, 8, 8))
+    labels = Parts._make(np.arange(len(of)) % 2.0 for of in (images.train, images.valid, images.test))
+    background = labels._replace(train=0 * labels.train)
+
+    def added(data):
+        return {row.model for row in grid.rows_of(study.model_copy(update={"floors": True}), data)}
+
+    supervised = {"small_cnn", "resnet15", "gradient_boosting"}
+    assert not added(toy(2)) & {"one_number", *supervised} and "memoriser" in added(toy(2))
+    assert "one_number" in added(replace(images, labels=background))
+    assert not added(replace(images, labels=background)) & supervised
+    assert added(replace(images, labels=labels)) >= {"one_number", *supervised}
 
 
 def test_a_density_scores_labelled_rows_by_its_likelihood():

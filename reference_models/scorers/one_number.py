@@ -15,6 +15,7 @@ ABOUT = About(
     citation="Finke, Kraemer, Morandini, Mueck, Oleksiyuk, Autoencoders for unsupervised anomaly detection in high "
     "energy physics, arXiv:2104.09051 (complexity of images)",
     role="floor",
+    needs_labels=True,
     rows=("flat", "image", "voxels"),
 )
 SIDES = ("higher", "lower", "either")
