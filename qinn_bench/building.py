@@ -22,8 +22,6 @@ def why_not(name: str, data: Dataset) -> str:
         return f"{said}, but those of data '{data.name}' are {registry.rows_of(data.shape)}"
     if registry.about("model", name).supervised and not _has_both(data):
         return f"model '{name}' learns from labels, but the training rows of data '{data.name}' are not of both classes"
-    if data.kind not in (kinds := registry.about("model", name).rows):
-        return f"model '{name}' takes {' or '.join(kinds)} rows, but those of data '{data.name}' are {data.kind}"
     if data.conditions is not None and not registry.takes("model", name, "condition"):
         return f"model '{name}' takes no condition, but the rows of data '{data.name}' have some"
     return ""
