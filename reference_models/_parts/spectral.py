@@ -26,7 +26,7 @@ class SpectralNorm(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.register_buffer("left", F.normalize(torch.randn(len(weight)), dim=0))
-        for _ in range(AT_FIRST):
+        for _ in range(0 if weight.is_meta else AT_FIRST):
             self.advance(weight)
 
     def forward(self, weight: Tensor) -> Tensor:
