@@ -48,6 +48,7 @@ class About(Value):
         later: the knobs that came after records were published, each with the value that leaves the model as it was.
         tune: what tuning may try of each knob that is no size: a span of numbers, or a choice of values.
         needs_density: whether it can be built only for data whose density is known.
+        needs_labels: whether it is of use only for data whose rows are labelled, as a floor of scores is.
         rows: the kinds of rows that it takes.
         multiple_of: how many numbers of a flat row belong together, such as 3 of each particle; flat rows whose length
             is no multiple of it do not fit.
@@ -73,6 +74,7 @@ class About(Value):
     later: Knobs = Field(default={})
     tune: dict[str, KnobSpan | tuple[Knob, ...]] = Field(default={})
     needs_density: bool = False
+    needs_labels: bool = False
     rows: tuple[RowKind, ...] = ("flat",)
     multiple_of: int = Field(default=1, ge=1)
     supervised: bool = False

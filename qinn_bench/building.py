@@ -20,9 +20,16 @@ def why_not(name: str, data: Dataset) -> str:
     """
     if said := registry.misfit(name, data.shape):
         return f"{said}, but those of data '{data.name}' are {registry.rows_of(data.shape)}"
+    if registry.about("model", name).supervised and not _has_both(data):
+        return f"model '{name}' learns from labels, but the training rows of data '{data.name}' are not of both classes"
     if data.conditions is not None and not registry.takes("model", name, "condition"):
         return f"model '{name}' takes no condition, but the rows of data '{data.name}' have some"
     return ""
+
+
+def _has_both(data: Dataset) -> bool:
+    """Whether the training rows are labelled, and hold background and signal."""
+    return data.labels is not None and len(set(data.labels.train.tolist())) == 2
 
 
 def make_model(use: Use, data: Dataset, **given: Any) -> Model:

@@ -218,7 +218,7 @@ def measure_of(column: str) -> Measure | None:
 
 
 def row_loss_of(column: str) -> str:
-    """In which unit a column is a mean over the test rows of minus their log-densities; empty where it is not."""
+    """Of what a column is a mean over the test rows (`Metric.row_loss`); empty where it is none."""
     measure = measure_of(column)
     return measure.row_loss if measure else ""
 

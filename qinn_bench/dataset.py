@@ -19,6 +19,8 @@ AXES: dict[RowKind, int] = {"flat": 1, "image": 3, "voxels": 4}
 
 Needs = Literal["density", "samples", "scores", "reconstructions"]
 """What a metric is taken of."""
+OF_LIKELIHOODS = ("nats", "bits")
+"""The kinds of `Metric.row_loss` that are made of log-densities."""
 PARTS = ("training", "validation", "test")
 
 
@@ -118,7 +120,8 @@ class Dataset:
     voxels. `observables` maps rows to ``{name: (n,)}`` for every name in `plots`; `support` tells which rows lie inside
     the selection. `labels` say what a row is, 0 background and 1 signal: test rows hold both, training rows of a search
     for anomalies are background. `conditions`, such as an incident energy, are what rows are generated for, in
-    units of order one. `fingerprint` is the SHA-256 of the content.
+    units of order one. `extent` says how long an image is from its first to its last row and column of pixels, edges
+    included, in radians or another physical unit. `fingerprint` is the SHA-256 of the content.
 
     Raises:
         Refused: rows of no known kind, rows, labels or conditions that are not finite numbers, or other than one a row.
@@ -148,6 +151,7 @@ class Dataset:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     labels: Parts | None = None
     conditions: Parts | None = None
+    extent: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if len(self.shape) not in AXES.values():
@@ -221,9 +225,10 @@ class Evidence:
     `truth` are the first test rows, as many as were generated, and `generated` those of the model, one for each
     condition of `truth` where there are conditions; a model that draws none has no generated rows. What a model does
     not give is None: `log_prob` ``(n_test,)`` is its claimed log-density of `data.test` in physical space, `mass`
-    the integral of that density, `scores` ``(n_test,)`` say how anomalous the test rows are, and `reconstructions` are
-    what it makes of `truth`. The `labels` of the test rows are those of the data set. Where `errors` is false only
-    values are asked for, and a metric may leave out errors that take it long.
+    the integral of that density, `scores` ``(n_test,)`` say how anomalous the test rows are (those of a density that
+    scores nothing itself are minus its log-densities), and `reconstructions` are what it makes of `truth`. The `labels`
+    of the test rows are those of the data set. Where `errors` is false only values are asked for, and a metric may
+    leave out errors that take it long.
 
     Example:
         >>> from qinn_bench import registry
@@ -283,8 +288,10 @@ class Metric:
     * `better` is the direction of its columns; an estimate without a direction of its own gets it;
     * `unbiased_square`: it estimates without bias what is never negative, a squared distance or a divergence, so that a
       value far below zero is too good to be true;
-    * `row_loss`: its value is, up to a constant that all models share, the mean over the test rows of minus their
-      log-densities, in ``nats`` or in ``bits`` for each coordinate, so that the test rows can be paired too.
+    * `row_loss`: its value is a mean over the test rows, so that these can be paired too: of minus their log-densities,
+      up to a constant that all models share, in ``nats`` or in ``bits`` for each coordinate, or of the ``placements``
+      of their scores, as the area under a ROC curve is (`statistics.roc_curves.row_values`);
+    * `rows`: the kinds of rows that it can be taken of, all where it names none.
 
     Example:
         >>> from qinn_bench import registry
@@ -307,7 +314,8 @@ class Metric:
     columns: tuple[MetricColumn, ...] = ()
     better: Direction = "none"
     unbiased_square: bool = False
-    row_loss: Literal["", "nats", "bits"] = ""
+    row_loss: Literal["", "nats", "bits", "placements"] = ""
+    rows: tuple[RowKind, ...] = ()
 
     @property
     def stated(self) -> tuple[MetricColumn, ...]:

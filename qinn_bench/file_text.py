@@ -42,6 +42,7 @@ class Made(NamedTuple):
     rows: tuple[RowKind, ...]
     supervised: bool
     deviations: tuple[str, ...] = ()
+    needs_labels: bool = False
 
     @classmethod
     def of(cls, docstring: str | None, knobs: Knobs, takes: frozenset[str], stated: About) -> Made:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qinn_bench import catalogue, file_text, registry
-from qinn_bench.dataset import Evidence, Metric, MetricColumn
+from qinn_bench.dataset import OF_LIKELIHOODS, Evidence, Metric, MetricColumn
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.metrics._take import take
 from qinn_bench.records import certified
@@ -56,7 +56,7 @@ def test_an_unbiased_square_and_a_loss_of_rows_are_what_they_say():
                 found = metric.compute(replace(evidence(n=60), generated=data.train[own], errors=False))
                 signs.append(found[metric.name].value < 0)
             assert 2 < sum(signs) < 22, metric.name
-        if metric.row_loss:
+        if metric.row_loss in OF_LIKELIHOODS:
             scale = data.dim * np.log(2) if metric.row_loss == "bits" else 1.0
             one = evidence()
             other = replace(one, log_prob=one.log_prob - np.linspace(0, 1, len(one.log_prob)))

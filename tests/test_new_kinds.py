@@ -81,7 +81,11 @@ def records(results):
 def test_each_model_gives_what_it_can_and_what_does_not_fit_says_why(finished):
     found = records(finished[1])
     scorer = found["pixel_autoencoder", "spots", 0]
-    assert scorer.status == "ok" and scorer.metrics.keys() == {"roc_auc", "mse"} and scorer.certificate is None
+    assert (
+        scorer.status == "ok"
+        and scorer.metrics.keys() == {"roc_auc", "roc_auc_low", "roc_auc_high", "mse"}
+        and scorer.certificate is None
+    )
     assert scorer.metrics["roc_auc"].value > 0.95 and scorer.metrics["mse"].value < 0.01
     assert found["label_reader", "spots+", 0].metrics["roc_auc"].value > 0.95
     duel = found["duel", "moons", 0]
@@ -241,7 +245,9 @@ def test_figures_are_drawn_of_what_there_is(finished, capsys, tmp_path):
     assert main(["figure", str(path), "--results", str(results), "--out", str(tmp_path)]) == 0
     drawn = {Path(line).stem for line in capsys.readouterr().out.splitlines()}
     assert {name for name in drawn if name.startswith("spots")} == {
-        f"spots[mixed={mixed}]_losses" for mixed in (False, True)
+        f"spots[mixed={mixed}]_{kind}"
+        for mixed in (False, True)
+        for kind in ("losses", "roc", "scores", "reconstructions", "averages")
     }
     assert {"moons_observables", "moons_losses", "showers_of_two_observables", "showers_of_two_losses"} <= drawn
 

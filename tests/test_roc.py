@@ -1,4 +1,4 @@
-"""Metrics of scores and of reconstructions: brute force, closed forms, coverage, and what has no number."""
+"""Areas under ROC curves, points on them and paired differences: brute force, closed forms, coverage."""
 
 from dataclasses import replace
 
@@ -7,10 +7,12 @@ import pytest
 import zoo
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from qinn_bench.dataset import Evidence, Parts
-from qinn_bench.metrics.reconstruction import mse
-from qinn_bench.metrics.roc import roc_auc
+from qinn_bench.metrics.roc import auc, background_rejection, roc_auc, signal_efficiency, significance_improvement
+from qinn_bench.statistics import paired
+from qinn_bench.statistics.roc_curves import Scores, curve_of, placements, row_values
 
 N = 200
 
@@ -28,15 +30,17 @@ def evidence(scores=None, labels=None, rebuilt=None):
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=4, max_size=40))
 def test_the_area_counts_pairs(rows):
     scores, labels = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-    found = roc_auc(evidence(scores, labels))["roc_auc"]
+    found = roc_auc(replace(evidence(scores, labels), errors=False))["roc_auc"]
     signal, background = scores[labels == 1], scores[labels == 0]
     if min(len(signal), len(background)) < 2:
         assert found.value is None and "at least 2" in found.note
         return
     pairs = [(a > b) + (a == b) / 2 for a in signal for b in background]
     assert found.value == pytest.approx(np.mean(pairs)) and found.error > 0 and found.better == "higher"
-    assert roc_auc(evidence(np.exp(scores), labels))["roc_auc"].value == pytest.approx(found.value)
-    assert roc_auc(evidence(-scores, labels))["roc_auc"].value == pytest.approx(1 - found.value)
+    assert auc(np.exp(signal), np.exp(background)).value == pytest.approx(found.value)
+    assert auc(-signal, -background).value == pytest.approx(1 - found.value)
+    assert curve_of(signal, background).area == pytest.approx(found.value), "ties count half below the curve too"
+    assert row_values(scores, labels).mean() == pytest.approx(found.value)
 
 
 def test_its_error_covers():
@@ -44,7 +48,8 @@ def test_its_error_covers():
     rng, inside = np.random.default_rng(1), 0
     for _ in range(400):
         labels = np.repeat([0.0, 1.0], [120, 80])
-        found = roc_auc(evidence(rng.normal(size=N) + labels, labels))["roc_auc"]
+        scores = rng.normal(size=N) + labels
+        found = auc(scores[labels == 1], scores[labels == 0])
         inside += abs(found.value - 0.7602499) < 1.96 * found.error
     assert 0.92 < inside / 400 < 0.98
 
@@ -63,19 +68,80 @@ def test_what_has_no_area_says_why(scores, labels, says):
     assert found.value is None and says in found.note
 
 
-def test_the_error_of_background_alone_counts():
-    labels = np.arange(20) % 2.0
-    rebuilt = np.where(labels[:, None] == 1, 9.0, 0.5) * np.ones((20, 2))
-    found = mse(evidence(labels=labels, rebuilt=rebuilt))["mse"]
-    assert (found.value, found.error, found.n) == (0.25 / 4, 0, 10), "features of the toy are rows divided by 2"
-    assert mse(evidence(labels=np.ones(20), rebuilt=rebuilt))["mse"].value is None
-    assert "no reconstructions" in mse(evidence())["mse"].note
+def binormal(rng, n, m, apart):
+    """Evidence of two normals of width 1 that are so far apart."""
+    labels = np.repeat([1.0, 0.0], [n, m])
+    return evidence(rng.normal(size=n + m) + apart * labels, labels)
 
 
-def test_without_labels_all_rows_count():
-    rng = np.random.default_rng(0)
-    data = zoo.toy(2)
-    miss = rng.normal(size=(50, 2))
-    found = mse(replace(evidence(rebuilt=miss), reconstructions=data.test[:50] + miss))["mse"]
-    assert found.value == pytest.approx(np.square(miss / 2).mean())
-    assert found.error == pytest.approx(np.square(miss / 2).mean(1).std(ddof=1) / 50**0.5)
+@pytest.mark.parametrize("apart", [0.5, 2.0])
+def test_points_on_the_curve_have_their_closed_form(apart):
+    """A share b of background passes where its quantile is; of signal then passes Phi(apart - that quantile)."""
+    found = signal_efficiency(binormal(np.random.default_rng(2), 8_000, 12_000, apart))
+    for name, share in (("10_percent", 0.1), ("1_percent", 0.01), ("1_permille", 0.001)):
+        one = found[f"signal_efficiency_at_{name}"]
+        assert one.value == pytest.approx(norm.cdf(apart - norm.isf(share)), abs=4 * one.error)
+    found = background_rejection(binormal(np.random.default_rng(3), 8_000, 12_000, apart))
+    for name, share in (("30_percent", 0.3), ("50_percent", 0.5)):
+        one = found[f"background_rejection_at_{name}"]
+        assert one.value == pytest.approx(1 / norm.sf(apart + norm.isf(share)), abs=4 * one.error)
+    found = significance_improvement(binormal(np.random.default_rng(4), 8_000, 12_000, apart))
+    cuts = np.linspace(-3, norm.isf(25 / 12_000), 1000)
+    best = np.max(norm.sf(cuts - apart) / np.sqrt(norm.sf(cuts)))
+    one = found["significance_improvement"]
+    assert one.value == pytest.approx(best, abs=4 * one.error)
+
+
+def test_errors_of_points_cover():
+    rng, true = np.random.default_rng(5), norm.cdf(1 - norm.isf(0.1))
+    inside = []
+    for _ in range(150):
+        signal, background = rng.normal(1, 1, 300), rng.normal(size=400)
+        scores = Scores(signal, background)
+        error = np.std([curve.signal_at(0.1) for curve in scores.resampled(60, rng)], ddof=1)
+        inside.append(abs(scores.curve().signal_at(0.1) - true) < 1.96 * error)
+    assert 0.88 < np.mean(inside) < 0.99
+
+
+def test_the_bootstrap_interval_agrees_with_the_error():
+    found = roc_auc(binormal(np.random.default_rng(6), 400, 500, 1.0))
+    one, low, high = (found[name] for name in ("roc_auc", "roc_auc_low", "roc_auc_high"))
+    assert low.value < one.value < high.value and low.better == "none"
+    assert (high.value - low.value) / 2 == pytest.approx(1.96 * one.error, rel=0.15)
+
+
+def test_where_no_background_passes_the_bound_is_told():
+    labels = np.repeat([1.0, 0.0], 50)
+    found = background_rejection(evidence(labels, labels))["background_rejection_at_50_percent"]
+    assert found.value is None and "above 17.2 at 95 %" in found.note
+    few = signal_efficiency(evidence(labels, labels))["signal_efficiency_at_1_permille"]
+    assert few.value == 1 and "0.05 background rows" in few.note
+    some = evidence(labels[40:60], labels[40:60])
+    assert "at least 25" in significance_improvement(some)["significance_improvement"].note
+
+
+def test_differences_have_the_error_of_delongs_covariance():
+    rng = np.random.default_rng(7)
+    labels = np.repeat([1.0, 0.0], [60, 90])
+    common = rng.normal(size=150) + labels
+    one, two = (common + rng.normal(size=150) for _ in range(2))
+    apart = row_values(one, labels) - row_values(two, labels)
+    sides = [placements(scores[labels == 1], scores[labels == 0]) for scores in (one, two)]
+    covariances = [np.cov(sides[0][of], sides[1][of]) for of in (0, 1)]
+    variance = sum((c[0, 0] + c[1, 1] - 2 * c[0, 1]) / n for c, n in zip(covariances, (60, 90), strict=True))
+    assert apart.std() / 150**0.5 == pytest.approx(variance**0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_scores_that_are_equally_good_are_seldom_told_apart(deterministic):
+    """Two noisy copies of one score on shared test rows; seeds repeat them or add noise of their own."""
+    rng, labels = np.random.default_rng(8), np.repeat([1.0, 0.0], [150, 150])
+    outcomes = []
+    for _ in range(60 if deterministic else 40):
+        common = rng.normal(size=300) + labels
+        fixed = [common + rng.normal(size=300) for _ in range(2)]
+        noise = 0.0 if deterministic else 0.3
+        rows = np.array([[row_values(one + noise * rng.normal(size=300), labels) for _ in range(6)] for one in fixed])
+        outcomes.append(paired.compare(*rows.mean(2), better="higher", rows=tuple(rows), rng=rng).outcome)
+    errors = sum(outcome in ("better", "worse") for outcome in outcomes)
+    assert errors / len(outcomes) < 0.1 + 3 * (0.09 / len(outcomes)) ** 0.5

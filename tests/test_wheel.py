@@ -63,6 +63,7 @@ scale --backends torch --qubits 4:5 --batch 8 --budget 0.1
 """
 REFUSED = {
     "quality": "no records",
+    "roc mini.toml": "scores of labelled rows",
     "gate --base HEAD --head HEAD": "git repository",
     "nightly --budget 1m": "git repository",
 }

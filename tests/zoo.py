@@ -10,7 +10,7 @@ from torch import Tensor
 
 from qinn_bench import registry
 from qinn_bench.contracts import count_parameters
-from qinn_bench.laws.cases import BACKEND, ModelCase, cases_of, tiny_knobs, toy
+from qinn_bench.laws.cases import BACKEND, ModelCase, cases_of, labelled, tiny_knobs, toy
 from qinn_bench.quantum.layer import circuit_layers
 from qinn_bench.values import Control, Knobs, Use
 
@@ -30,7 +30,8 @@ def has_weights(name: str) -> bool:
 def case_of(name: str, dim: int, knobs: Knobs | None = None) -> ModelCase:
     """The case of ``model`` or of ``model+control``."""
     name, _, control = name.partition("+")
-    return ModelCase(Use(name=name, knobs=tiny_knobs(name, control, knobs)), toy(dim), cast("Control", control))
+    data = labelled(toy(dim)) if registry.about("model", name).supervised else toy(dim)
+    return ModelCase(Use(name=name, knobs=tiny_knobs(name, control, knobs)), data, cast("Control", control))
 
 
 def smallest(name: str) -> ModelCase:

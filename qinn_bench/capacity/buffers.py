@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qinn_bench.contracts import Batch, Density, density_of
+from qinn_bench.contracts import Batch, Density, Reconstructor, Scorer, density_of
+from qinn_bench.contracts import given as given_condition
 
 NUDGE = 0.01
 """A number is moved by this share of itself, and by this much of what is typical in its buffer."""
@@ -31,11 +32,12 @@ def fitted(model: nn.Module, fresh: Numbers, batch: Batch, *, given: bool) -> in
 
     Looked at are the floating-point buffers of its modules and the tensors and arrays that are plain attributes of
     them. Those count that differ from the `fresh` ones, of before it was trained, or all where a model is `given` its
-    data set when it is built; and of a model with a density only those that its
-    log-density of the rows of `batch` depends on: masks, and starting points of an inverse, do not count.
+    data set when it is built; and of a model that says something of rows (a density, a score, a reconstruction) only
+    those that what it says of the rows of `batch` depends on: masks, starting points of an inverse and of chains do not
+    count.
     """
     candidates = {name: held for name, held in _held(model) if given or not _same(held, fresh.get(name))}
-    if not isinstance(model, Density):
+    if not isinstance(model, Density | Scorer | Reconstructor):
         return sum(_size(held) for held in candidates.values())
     return sum(_size(held) for held in candidates.values() if _matters(model, held, batch))
 
@@ -62,13 +64,22 @@ def _size(held: Any) -> int:
     return int(np.prod(held.shape))
 
 
-def _matters(model: Density, held: Any, batch: Batch) -> bool:
-    """Whether the log-density moves where these numbers are nudged; they are put back."""
-    kept, plain = np.array(np.asarray(held), dtype=float), density_of(model, batch)
+def _said(model: nn.Module, batch: Batch) -> Tensor:
+    """All that a model says of some rows, as one line of numbers: log-densities, scores and reconstructions."""
+    known = given_condition(batch.condition)
+    said = [density_of(model, batch)] if isinstance(model, Density) else []
+    said += [model.score(batch.rows, *known)] if isinstance(model, Scorer) else []
+    said += [model.reconstruct(batch.rows, *known)] if isinstance(model, Reconstructor) else []
+    return torch.cat([one.flatten() for one in said])
+
+
+def _matters(model: nn.Module, held: Any, batch: Batch) -> bool:
+    """Whether what a model says of rows moves where these numbers are nudged; they are put back."""
+    kept, plain = np.array(np.asarray(held), dtype=float), _said(model, batch)
     typical = float(np.abs(kept).mean()) if kept.size else 0.0
     signs = np.where(np.arange(kept.size).reshape(kept.shape) % 2, 1.0, -1.0)
     _write(held, kept + NUDGE * signs * (np.abs(kept) + typical + 1e-12))
-    moved = density_of(model, batch)
+    moved = _said(model, batch)
     _write(held, kept)
     return not torch.allclose(moved, plain, rtol=SEEN, atol=SEEN, equal_nan=True)
 

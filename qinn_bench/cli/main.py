@@ -25,6 +25,7 @@ VERBS = {
     "publish": "the records of a study in one file to be committed, without their arrays",
     "export": "the records of a study as one table of numbers: CSV, Parquet or JSON",
     "figure": "the figures of a study, from its records",
+    "roc": "areas under ROC curves both ways, the complexity bias, and points on the curves",
     "agree": "do two runs of a study agree within their errors",
     "licence": "the smallest deformations of the truth that each metric can see",
     "capacity": "quality against size for each family, and how much larger the classical ones have to be",

@@ -115,9 +115,11 @@ def conditioned(data: Dataset) -> Dataset:
 
 
 def labelled(data: Dataset) -> Dataset:
-    """The same with labels: half of the test rows are signal, which is moved, and all others background."""
-    labels = Parts(np.zeros(ROWS[0]), np.zeros(ROWS[1]), np.arange(ROWS[2], dtype=np.float64) % 2)
-    return replace(data, test=data.test + 3 * labels.test.reshape(-1, *[1] * len(data.shape)), labels=labels)
+    """The same with labels: half of the rows of each part are signal, which is moved, the others background."""
+    labels = Parts._make(np.arange(n, dtype=np.float64) % 2 for n in ROWS)
+    parts = zip((data.train, data.valid, data.test), labels, strict=True)
+    train, valid, test = (rows + 3 * signal.reshape(-1, *[1] * len(data.shape)) for rows, signal in parts)
+    return replace(data, train=train, valid=valid, test=test, labels=labels, density=None)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from qinn_bench.dataset import Dataset, Evidence, Metric, Parts
+from qinn_bench.dataset import OF_LIKELIHOODS, Dataset, Evidence, Metric, Parts
 from qinn_bench.metrics._columns import features, missing, observables
 from qinn_bench.metrics._scales import centred, shifted
 from qinn_bench.metrics._take import attempt
+from qinn_bench.metrics.energy_movers import distances_of
 from qinn_bench.metrics.mmd import BLOCK, MOST, breit_wigner, gaussians, median_width
+from qinn_bench.metrics.reconstruction import RowValues, absolute_errors, similarities, squared_errors
 from qinn_bench.metrics.wasserstein import DIRECTIONS, distances
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.statistics.direction import competes
@@ -45,7 +47,7 @@ def over_truth(metric: Metric, evidence: Evidence, stream: Stream, values: dict[
     Raises:
         Exception: whatever the metric raises.
     """
-    if metric.row_loss or metric.name in TOO_SLOW:
+    if metric.row_loss in OF_LIKELIHOODS or metric.name in TOO_SLOW:
         return {}
     of_test = metric.needs in ("scores", "density")
     rows = picks(evidence.data.content, len(evidence.data.test if of_test else evidence.truth))
@@ -164,5 +166,29 @@ def _discrepancies(truth: Array, generated: Array, kernel: Callable[[Array], Arr
     return np.asarray((among - one * same) / (1 - same) + (own - one * n) / (n * (n - 1)) - 2 * across)
 
 
-WEIGHTED: dict[str, Callable[[Evidence, Array], dict[str, Array]]] = {"swd": _swd, "mmd": _mmd}
+def _means(rows_of: Callable[[Evidence], RowValues]) -> Callable[[Evidence, Array], dict[str, Array]]:
+    """The columns of a metric that are means over background rows, of all draws at once."""
+
+    def of_draws(evidence: Evidence, often: Array) -> dict[str, Array]:
+        found, n = rows_of(evidence), len(often)
+        labels = np.zeros(n) if evidence.labels is None else evidence.labels[:n]
+        weights = often[labels == 0]
+        means = {}
+        for name, values in {} if isinstance(found, str) else found.items():
+            there = ~np.isnan(values)
+            own = weights[: len(values)][there]
+            means[name] = values[there] @ own / own.sum(0)
+        return means
+
+    return of_draws
+
+
+WEIGHTED: dict[str, Callable[[Evidence, Array], dict[str, Array]]] = {
+    "swd": _swd,
+    "mmd": _mmd,
+    "mse": _means(squared_errors),
+    "pixel_error": _means(absolute_errors),
+    "ssim": _means(similarities),
+    "emd": _means(distances_of),
+}
 """Metrics that take all draws at once, by the weights of their rows."""

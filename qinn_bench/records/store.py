@@ -22,6 +22,8 @@ from qinn_bench.writing import Write, write_text, write_together
 
 WITHIN_DIGITS = "log_prob_within_digits"
 """The array of the log-densities of test rows that were moved within their last stored digits."""
+LABELS = "labels"
+"""The array of what the test rows are, 0 background and 1 signal."""
 Arrays = dict[str, NDArray[Any]]
 Place = tuple[str, str, int, str]
 Stamp = tuple[int, int] | None
@@ -250,6 +252,22 @@ def likelihoods(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
         [1.0, 1.0]
     """
     return arrays.get(WITHIN_DIGITS, arrays.get("log_prob"))
+
+
+def anomaly_scores(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
+    """How anomalous each test row is ``(n_test,)``: what a scorer says, or minus the log-density of what is none.
+
+    None where there is neither.
+
+    Example:
+        >>> anomaly_scores({"log_prob": np.ones(2)}).tolist(), anomaly_scores({"log_prob": np.ones(1), "scores":
+        ...     np.zeros(1)}).tolist()
+        ([-1.0, -1.0], [0.0])
+    """
+    if "scores" in arrays:
+        return arrays["scores"]
+    log_densities = likelihoods(arrays)
+    return None if log_densities is None else -log_densities
 
 
 def load_arrays(results: Path, record: Record) -> Arrays:

@@ -32,13 +32,25 @@ def finished_table(
     Raises:
         Refused: there are no records, or no such column.
     """
-    study, cells = selection.study, selection.over_seeds
-    shown, notes = _published(records, study.name, cells) if records else _own(selection)
+    study = selection.study
+    shown, notes = shown_records(selection, records)
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
     told = (*strongest.said(shown), *cannot_win.said(shown, study.metrics or DEFAULT_METRICS), *notes)
     drawn = [(one.use, one.data) for one in selection.drawn]
     box = trained_on(shown, drawn, tried(study, results, records))
     return replace(made, footnotes=(*made.footnotes, *told), box=box)
+
+
+def shown_records(selection: Selection, records: Path | None = None) -> tuple[list[Record], list[str]]:
+    """The records of the cells that were selected, from a file of published ones if it is given, and what has to be
+    said of those that are left out.
+
+    Raises:
+        Refused: there are none, or only of another version.
+    """
+    if records:
+        return _published(records, selection.study.name, selection.over_seeds)
+    return _own(selection)
 
 
 def run_table(study: Study, records: Sequence[Record], results: Path) -> Table:

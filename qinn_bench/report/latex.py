@@ -42,6 +42,10 @@ TEX = {
         "√": r"$\sqrt{}$",
         "∆": r"$\Delta$",
         "ο": "o",
+        "▽": r"$\triangledown$",
+        "ε": r"$\varepsilon$",
+        "ρ": r"$\rho$",
+        "²": r"$^2$",
     },
 }
 """Characters that LaTeX would read as commands, or does not have."""

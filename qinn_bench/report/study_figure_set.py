@@ -1,4 +1,4 @@
-"""The figures of the finished cells of a study: observables against the truth, loss curves, one a data set."""
+"""The figures of the finished cells of a study: observables against the truth, losses, ROC curves, reconstructions."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from matplotlib.figure import Figure
 
 from qinn_bench.dataset import Dataset
 from qinn_bench.records import store
-from qinn_bench.report import study_figures
+from qinn_bench.report import score_figures, study_figures
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Record, Refused
 
 CURVES = ("curve_step", "curve_train", "curve_valid")
 OBSERVABLES, LOSSES = "observables", "losses"
+ROC, SCORES, GALLERY, AVERAGES = "roc", "scores", "reconstructions", "averages"
 
 
 def figures_of(selection: Selection, results: Path, single: Sequence[str] = ()) -> dict[tuple[str, str], Figure]:
-    """Figures by data set and kind: ``observables`` on one page, each of the `single` ones alone, and ``losses``.
+    """Figures by data set and kind: ``observables`` on one page, each of the `single` ones alone, and ``losses``; where
+    test rows are labelled ``roc`` and ``scores``, and of images ``reconstructions`` and ``averages``.
 
     A data set goes by its name, with its knobs where several share it; kinds that it has nothing for are absent.
     Controls are left out unless the filters keep nothing else. The cells' arrays are read from the folder of results.
@@ -51,9 +53,11 @@ def _drawn(
     if wrong := set(single) - known:
         raise Refused(f"{data.name} has no observable '{wrong.pop()}'; there are: {', '.join(sorted(known))}")
     samples: dict[str, list[np.ndarray]] = defaultdict(list)
+    given: dict[str, list[store.Arrays]] = defaultdict(list)
     curves: dict[str, list[store.Arrays]] = defaultdict(list)
     for record in records:
         arrays = _drawable(store.load_arrays(results, record), record, data)
+        given[record.row].append(arrays)
         if "samples" in arrays:
             samples[record.row].append(arrays["samples"])
         if len(arrays["curve_step"]):
@@ -65,7 +69,43 @@ def _drawn(
     made |= {name: study_figures.observable_figure(data, pooled, name, places) for name in single}
     if curves:
         made[LOSSES] = study_figures.loss_figure(curves, places)
-    return made
+    return made | _of_scores(data, given, places) | _of_images(data, given)
+
+
+def _of_scores(
+    data: Dataset, given: Mapping[str, Sequence[store.Arrays]], places: Mapping[str, int]
+) -> dict[str, Figure]:
+    """ROC curves and histograms of the rows whose seeds all score every labelled test row."""
+    if data.labels is None or len(set(data.labels.test.tolist())) < 2:
+        return {}
+    labels = data.labels.test
+    seeds = {row: [store.anomaly_scores(arrays) for arrays in of] for row, of in given.items()}
+    scores = {
+        row: [one for one in of if one is not None and one.shape == labels.shape and np.isfinite(one).all()]
+        for row, of in seeds.items()
+    }
+    drawn = {row: of for row, of in scores.items() if of and len(of) == len(seeds[row])}
+    if not drawn:
+        return {}
+    return {
+        ROC: score_figures.roc_figure(drawn, labels, places),
+        SCORES: score_figures.score_figure(drawn, labels, places),
+    }
+
+
+def _of_images(data: Dataset, given: Mapping[str, Sequence[store.Arrays]]) -> dict[str, Figure]:
+    """What the first seed of each row makes of test images, and the mean of it."""
+    rebuilt = {row: of[0]["reconstructions"] for row, of in given.items() if "reconstructions" in of[0]}
+    rebuilt = {row: made for row, made in rebuilt.items() if made.shape[1:] == data.shape and np.isfinite(made).all()}
+    if data.kind != "image" or not rebuilt:
+        return {}
+    n = min(map(len, rebuilt.values()))
+    rows, made = data.test[:n], {row: images[:n] for row, images in rebuilt.items()}
+    labels = np.zeros(n) if data.labels is None else data.labels.test[:n]
+    return {
+        GALLERY: score_figures.gallery_figure(rows, made, labels),
+        AVERAGES: score_figures.average_figure(rows, made, labels),
+    }
 
 
 def _drawable(arrays: store.Arrays, record: Record, data: Dataset) -> store.Arrays:

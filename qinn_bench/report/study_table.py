@@ -8,11 +8,13 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from qinn_bench import catalogue
+from qinn_bench.dataset import OF_LIKELIHOODS
 from qinn_bench.records.certified import is_likelihood
 from qinn_bench.report.best_rows import not_worse
 from qinn_bench.report.cells import count, share
 from qinn_bench.report.notes import notes_on
 from qinn_bench.report.numbers import FAR
+from qinn_bench.report.score_floors import BELOW, below_floors, below_notes
 from qinn_bench.report.study_columns import (
     COMPUTED,
     COUNTS,
@@ -55,13 +57,18 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None, title
     _check_columns(asked, records)
     kept = [name for name in asked if any(_cell(name, group) is not None for group in groups)]
     owners = {group.row for group in groups}
-    outgrown = [group for group in groups if _outgrown(group)]
+    outgrown, below = [group for group in groups if _outgrown(group)], below_floors(groups)
     apart = {(group.data, group.row) for group in outgrown}
-    lines = _with_best([_line(group, kept, nested=group.owner in owners) for group in groups], groups, kept, apart)
+    lines = _with_best(
+        [_line(group, kept, _marks(group, below), nested=group.owner in owners) for group in groups],
+        groups,
+        kept,
+        apart,
+    )
     header = (Heading("model", "model"), *(_heading(name, i + 1, lines) for i, name in enumerate(kept)))
     studies = ", ".join(dict.fromkeys(record.study for record in records))
     absent = [name for name in asked if name not in kept]
-    notes = notes_on(header, lines, groups, outgrown)
+    notes = [*notes_on(header, lines, groups, outgrown), *below_notes(below)]
     if absent and columns:
         notes.append(f"Left out, as no record has them: {', '.join(absent)}.")
     if not columns and (more := others(records, kept)):
@@ -79,11 +86,16 @@ def _check_columns(asked: Sequence[str], records: Sequence[Record]) -> None:
             raise Refused(f"no column is called '{name}'; there are: {', '.join(sorted(COMPUTED | measured))}")
 
 
-def _line(group: Group, kept: Sequence[str], *, nested: bool) -> Line:
+def _marks(group: Group, below: Container[tuple[str, str]]) -> str:
+    """The signs behind the name of a row: that it is flagged, and that it does not beat a single number."""
+    return f" {FLAGGED}" * bool(group.flags) + f" {BELOW}" * ((group.data, group.row) in below)
+
+
+def _line(group: Group, kept: Sequence[str], marks: str, *, nested: bool) -> Line:
     """The row of a group; a control below the row that it belongs to is called by its kind alone."""
     mark = VERDICTS[group.verdict] + BY_MASS * group.rests_on_its_mass if group.verdict else ""
     label = INDENT + group.records[0].cell.control if nested else group.row
-    entries = [Entry(f"{label} {FLAGGED}" if group.flags else label)]
+    entries = [Entry(label + marks)]
     for name in kept:
         content = _cell(name, group)
         has_value = isinstance(content, Estimate) and content.value is not None
@@ -109,6 +121,11 @@ def _cell(name: str, group: Group) -> Entry | Estimate | None:
     else:
         estimates = [record.metrics[name] for record in group.ok if name in record.metrics]
     return summary(estimates) if estimates else None
+
+
+def count_cell(name: str, group: Group) -> Entry | Estimate | None:
+    """What a row says of its size: parameters, the rank of its Jacobian and other counts; None if nothing."""
+    return _count(name, group) if name in COUNTS else _spent(name, group)
 
 
 def _count(name: str, group: Group) -> Entry | None:
@@ -199,7 +216,7 @@ def _with_best(
             if distance is None or line.role != "model" or not believed or line.entries[i].beyond:
                 continue
             distances.setdefault(line.data, {})[at] = distance
-        shared = bool(catalogue.row_loss_of(name))
+        shared = catalogue.row_loss_of(name) in OF_LIKELIHOODS
         for of_data in distances.values():
             winners |= {(at, i) for at in not_worse(name, dict(enumerate(groups)), of_data, shared=shared)}
     return [

@@ -108,13 +108,21 @@ def draw(study: Study, limits: Limits | None = None) -> list[Drawn]:
 
 
 def rows_of(study: Study, data: Dataset) -> list[Row]:
-    """The rows of a study, with the floors and ceilings that it does not name; those that need a density only where it
-    is known."""
+    """The rows of a study, with the floors and ceilings that it does not name and that fit the data set."""
     named = {row.model for row in study.models} | {label_of(row) for row in study.models}
     bounds = [name for name, role in catalogue.roles().items() if role in ("floor", "ceiling") and name not in named]
-    known = data.density is not None
-    fitting = [name for name in bounds if known or not catalogue.made("model", name).needs_density]
-    return [*study.models, *(Row(model=name) for name in fitting if study.floors)]
+    return [*study.models, *(Row(model=name) for name in bounds if study.floors and _fits(name, data))]
+
+
+def _fits(name: str, data: Dataset) -> bool:
+    """Whether a floor or ceiling is of use for a data set: it takes its rows, and knows the density or the labels that
+    it needs."""
+    made = catalogue.made("model", name)
+    labels = data.labels
+    known = data.density is not None or not made.needs_density
+    labelled = labels is not None or not (made.needs_labels or made.supervised)
+    both = not made.supervised or (labels is not None and len(set(labels.train.tolist())) == 2)
+    return data.kind in made.rows and known and labelled and both
 
 
 def sizes_of(study: Study, row: Row) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from qinn_bench import limits
 from qinn_bench.building import batch_of
 from qinn_bench.capacity import cost
 from qinn_bench.contracts import Density, Model
-from qinn_bench.dataset import Dataset, Evidence
+from qinn_bench.dataset import Dataset, Evidence, Metric
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.metrics._take import attempt
 from qinn_bench.metrics._truth_rows import over_truth
@@ -87,9 +87,22 @@ def take_metrics(
     """
     found: dict[str, Estimate] = {}
     for metric in (all_metrics()[name] for name in names):
-        if NEEDED[metric.needs] in arrays:
+        if _can_be_taken(metric, data, arrays):
             found |= attempt(metric, _evidence(cell, data, arrays, certificate, _stream(cell, metric.name)))
     return found
+
+
+def labels_of(data: Dataset) -> store.Arrays:
+    """What the test rows are, kept beside what a model says of them; nothing where the data set does not say."""
+    return {} if data.labels is None else {store.LABELS: data.labels.test.astype(np.int8)}
+
+
+def _can_be_taken(metric: Metric, data: Dataset, arrays: store.Arrays) -> bool:
+    """Whether there is what a metric is taken of; where rows have labels, a density is a scorer too."""
+    if metric.rows and data.kind not in metric.rows:
+        return False
+    scored = metric.needs == "scores" and data.labels is not None and store.anomaly_scores(arrays) is not None
+    return scored or NEEDED[metric.needs] in arrays
 
 
 def _stream(cell: Cell, metric: str) -> np.random.Generator:
@@ -104,7 +117,7 @@ def _evidence(
         truth=data.test[: cell.samples],
         generated=arrays.get("samples", data.test[:0]),
         log_prob=store.likelihoods(arrays),
-        scores=arrays.get("scores"),
+        scores=store.anomaly_scores(arrays),
         reconstructions=arrays.get("reconstructions"),
         mass=certificate.divisor if certificate else None,
         rng=rng,
@@ -126,7 +139,7 @@ def take_over_truth(
     values = {name: estimate.value for name, estimate in metrics.items() if estimate.value is not None}
     found: dict[str, tuple[float, ...]] = {}
     for metric in (all_metrics()[name] for name in names):
-        if NEEDED[metric.needs] not in arrays:
+        if not _can_be_taken(metric, data, arrays):
             continue
         evidence = _evidence(cell, data, arrays, certificate, _stream(cell, metric.name))
         try:

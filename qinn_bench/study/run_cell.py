@@ -106,6 +106,7 @@ def _train_and_measure(
     with watch.phase("evaluate"):
         arrays |= train_cell.weights(model) | train_cell.evaluate(model, cell, data)
     _check_shapes(arrays, cell, data)
+    arrays |= measure_cell.labels_of(data)
     if (drawn := len(arrays.get("samples", range(cell.samples)))) < cell.samples:
         reason = f"only {drawn} of {cell.samples} latents have a pre-image"
         return save(order, arrays, status="not-converged", reason=reason, cost=watch.spent(), **facts)

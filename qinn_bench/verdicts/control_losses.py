@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qinn_bench import catalogue
+from qinn_bench.dataset import OF_LIKELIHOODS
 from qinn_bench.records.certified import is_doubted
 from qinn_bench.statistics import direction
 from qinn_bench.values import Certificate, Estimate, Record
@@ -87,7 +88,7 @@ def _claimed(record: Record, metric: str) -> Estimate | None:
     """A likelihood as it is before the logarithm of the mass is added; None where that is not known."""
     normalised, mass = record.metrics.get(metric), record.certificate.mass.value if record.certificate else None
     kind = catalogue.row_loss_of(metric)
-    if normalised is None or normalised.value is None or not mass or mass <= 0 or not kind:
+    if normalised is None or normalised.value is None or not mass or mass <= 0 or kind not in OF_LIKELIHOODS:
         return None
     scale = 1.0
     if kind == "bits":

@@ -13,6 +13,7 @@ from qinn_bench.records import keys, store
 from qinn_bench.records.certified import is_doubted
 from qinn_bench.records.known import on_data
 from qinn_bench.statistics import direction, paired
+from qinn_bench.statistics.roc_curves import row_values
 from qinn_bench.values import Array, Comparison, Direction, Estimate, Record, Refused
 
 SEEDS_ONLY = "the uncertainty of the test rows left out for want of arrays"
@@ -105,7 +106,8 @@ def compare(
         return Comparison(outcome="undecided", reason=why, effect=Estimate(value=None), margin=terms.margin)
     better, unit = _kind(first, second, pairs, terms)
     values = [np.array([_value(side, terms.metric, key) for key in pairs]) for side in (first, second)]
-    rows, truth = _rows(first, second, pairs, terms), _over_truth(first, second, pairs, terms.metric)
+    rows = _rows(first, second, pairs, terms)
+    truth = _over_truth(first, second, pairs, terms.metric) if rows is None else None
     comparison = paired.compare(
         values[0],
         values[1],
@@ -245,15 +247,18 @@ def _over_truth(first: Side, second: Side, pairs: Sequence[DataSeed], metric: st
 
 
 def _losses(side: Side, key: DataSeed, terms: PairTerms) -> Array | None:
-    """What each test row adds to a likelihood metric, moved so that the mean is the recorded number.
+    """What each test row adds to a metric that is a mean over them, moved so that the mean is the recorded number.
 
-    The move is the logarithm of the mass and, for a divergence, the mean log-density of the truth, whose part in each
-    row is the same for both sides.
+    Of likelihoods the move is the logarithm of the mass and, for a divergence, the mean log-density of the truth, whose
+    part in each row is the same for both sides. Differences of areas under ROC curves get the error of DeLong's
+    covariance.
     """
     record = side.records[key]
     if terms.arrays is None or not store.has_arrays(terms.arrays, record):
         return None
     arrays = store.load_arrays(terms.arrays, record)
+    if catalogue.row_loss_of(terms.metric) == "placements":
+        return _placements(arrays)
     if (log_densities := store.likelihoods(arrays)) is None:
         return None
     losses: Array = -log_densities.astype(np.float64)
@@ -261,3 +266,11 @@ def _losses(side: Side, key: DataSeed, terms: PairTerms) -> Array | None:
         losses = losses / (arrays["samples"].shape[1] * np.log(2))
     moved: Array = losses + (_value(side, terms.metric, key) - losses.mean())
     return moved
+
+
+def _placements(arrays: store.Arrays) -> Array | None:
+    """What each test row adds to the area under the ROC curve; None where labels or scores are missing or odd."""
+    scores, labels = store.anomaly_scores(arrays), arrays.get(store.LABELS)
+    if scores is None or labels is None or scores.shape != labels.shape or not np.isfinite(scores).all():
+        return None
+    return row_values(scores, labels) if min(np.sum(labels == 0), np.sum(labels == 1)) > 1 else None

@@ -1,0 +1,1 @@
+"""Classical autoencoders: what they rebuild badly is anomalous."""
