@@ -10,7 +10,7 @@ from qinn_bench.statistics.estimates import combine
 from qinn_bench.values import Estimate
 
 AUC = "roc_auc"
-LEVEL = 0.05
+LEVEL, CHANCE = 0.05, 0.5
 BELOW = "▽"
 """The mark of such a row."""
 
@@ -19,13 +19,14 @@ def below_floors(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
     """(data set, row) of every model whose area under the ROC curve is not shown to be above that of the best floor.
 
     The test is one-sided, at 5 %, over the common seeds (`best_rows.p_worse`), with the errors of both rows within
-    seeds, which all seeds share; that both rows are judged by the same test rows would make it a little sharper. The
-    values say which floor it is, with both areas. Data sets without a floor that scores give nothing.
+    seeds, which all seeds share; that both are judged by the same test rows would make it a little sharper. A number
+    whose area is below one half counts with its sign turned. The values say which floor it is, with both areas. Data
+    sets without a floor that scores give nothing.
     """
     found: dict[tuple[str, str], str] = {}
     for data in dict.fromkeys(group.data for group in groups):
         here = [(group, areas) for group in groups if group.data == data and (areas := _areas(group))]
-        floors = [(group.row, areas) for group, areas in here if group.role == "floor"]
+        floors = [_ahead(group.row, areas) for group, areas in here if group.role == "floor"]
         if not floors:
             continue
         name, best = max(floors, key=lambda one: _mean(one[1]))
@@ -39,6 +40,14 @@ def below_notes(below: dict[tuple[str, str], str]) -> list[str]:
     """What the mark says, and of each row that has it by which number alone it is not beaten."""
     notes = [f"{row} on {data}: {said}." for (data, row), said in below.items()]
     return [f"{BELOW} not shown to beat the best single number (a floor) at 5 %:", *notes] if notes else []
+
+
+def _ahead(name: str, areas: dict[int, Estimate]) -> tuple[str, dict[int, Estimate]]:
+    """A floor with its sign turned where signal lies on the lower side of background."""
+    if _mean(areas) >= CHANCE:
+        return name, areas
+    turned = {seed: one.model_copy(update={"value": 1 - (one.value or 0.0)}) for seed, one in areas.items()}
+    return f"{name} (turned)", turned
 
 
 def _areas(group: Group) -> dict[int, Estimate]:
