@@ -33,8 +33,10 @@ def pixel_set(
     provenance: Mapping[str, Any],
     *,
     low: float = 0.0,
+    extent: tuple[float, float] | None = None,
 ) -> Dataset:
-    """Images ``(channels, height, width)`` between `low` and 1 of both classes, which models see as they are."""
+    """Images ``(channels, height, width)`` between `low` and 1 of both classes, which models see as they are; they are
+    as high and wide as `extent` says, in rad, where that is known."""
     background, signal = (split(name, label, drawn) for label, drawn in rows.items())
     return assemble_classes(
         name,
@@ -46,6 +48,7 @@ def pixel_set(
         labels=LABELS,
         support=partial(_within, low),
         provenance=provenance,
+        extent=extent,
     )
 
 

@@ -56,6 +56,7 @@ def assemble_classes(
     provenance: Mapping[str, Any],
     columns: tuple[Column, ...] = (),
     transform: Transform | Sequence[Transform] = ASIS,
+    extent: tuple[float, float] | None = None,
 ) -> Dataset:
     """Build a data set of independent rows of two classes.
 
@@ -87,6 +88,7 @@ def assemble_classes(
         fingerprint=fingerprint(name, {**knobs, "mixed": mixed}, train, valid, test),
         provenance=provenance,
         labels=Parts(*(signals for _, signals in known)),
+        extent=extent,
     )
 
 

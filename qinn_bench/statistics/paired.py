@@ -91,12 +91,13 @@ def compare(
     differences = ties.without_rounding(pairs[0] - pairs[1], scale)
     apart = None if rows is None else goodness(rows[0][finite], better) - goodness(rows[1][finite], better)
     drawn = None if truth is None else (goodness(truth[0][finite], better), goodness(truth[1][finite], better))
+    kinked = better not in IDEAL
     remarks = [f"{int(np.sum(~finite))} of {len(finite)} pairs without a value"] if not finite.all() else []
     labels = [0] * len(finite) if groups is None else list(groups)
     labels = [label for label, there in zip(labels, finite, strict=True) if there]
     kept = replicates(pairs, labels)
     n, repeated = len(kept), len(differences) - len(kept)
-    if n == 1 and repeated and (alone := of_one(differences[0], apart, drawn)):
+    if n == 1 and repeated and (alone := of_one(differences[0], apart, drawn, kinked)):
         return _over_rows(differences[0], *alone, margin, level, unit, remarks, by)
     differences, scale = differences[kept], scale[kept]
     apart = None if apart is None else apart[kept]
@@ -105,7 +106,7 @@ def compare(
     if n < LEAST:
         reason = f"{n} independent replicates, at least {LEAST} are needed"
         return _comparison("undecided", reason, remarks, differences, None, n, unit)
-    spread = over_all(differences, scale, apart, drawn, [labels[at] for at in kept], rng)
+    spread = over_all(differences, scale, apart, drawn, [labels[at] for at in kept], rng, kinked)
     shared = apart is not None or drawn is not None
     p = _p_values(differences, scale, spread, shared, margin, by)
     outcome, reason = ruling(p["p_better"], p["p_worse"], p["p_equal"], level)

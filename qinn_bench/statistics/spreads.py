@@ -37,21 +37,27 @@ def over_all(
     drawn: TruthDraws | None,
     groups: Sequence[Hashable],
     rng: np.random.Generator | None,
+    kinked: bool = True,
 ) -> MeanError:
-    """The spread over seeds and, where they are known, over the rows that all replicates were measured on."""
+    """The spread over seeds and, where they are known, over the rows that all replicates were measured on.
+
+    A distance is `kinked` where it is zero; an unbiased square, which passes through zero, is not.
+    """
     spread = over_seeds(differences, scale)
     if apart is not None:
         spread = over_both(differences, apart, spread, rng or np.random.default_rng(0))
-    return spread if drawn is None else over_truth(drawn, groups, spread)
+    return spread if drawn is None else over_truth(drawn, groups, spread, kinked)
 
 
-def of_one(difference: float, apart: Array | None, drawn: TruthDraws | None) -> tuple[MeanError, int] | None:
+def of_one(
+    difference: float, apart: Array | None, drawn: TruthDraws | None, kinked: bool = True
+) -> tuple[MeanError, int] | None:
     """The spread of one difference over the rows that it was measured on, and how many these are; None without any."""
     if apart is not None:
         return over_seeds(apart[0] - apart[0].mean() + difference), len(apart[0])
     if drawn is not None:
         first, second = (of[0] for of in drawn)
-        return MeanError(float(np.sqrt(_together(first, second))), TRUTH_FREEDOM), len(first)
+        return MeanError(float(np.sqrt(_together(first, second, kinked))), TRUTH_FREEDOM), len(first)
     return None
 
 
@@ -73,7 +79,7 @@ def over_both(differences: Array, apart: Array, alone: MeanError, rng: np.random
     return MeanError(float(np.sqrt(total)), freedom)
 
 
-def over_truth(drawn: TruthDraws, groups: Sequence[Hashable], alone: MeanError) -> MeanError:
+def over_truth(drawn: TruthDraws, groups: Sequence[Hashable], alone: MeanError, kinked: bool) -> MeanError:
     """The error over seeds and true rows of the mean difference of two rows.
 
     The mean over the replicates scatters over the draws by what all replicates share and by an n-th of what each has of
@@ -83,7 +89,7 @@ def over_truth(drawn: TruthDraws, groups: Sequence[Hashable], alone: MeanError) 
     """
     differences = drawn[0] - drawn[1]
     n, draws = differences.shape
-    seeds, together = alone.error**2, _together(drawn[0].mean(0), drawn[1].mean(0))
+    seeds, together = alone.error**2, _together(drawn[0].mean(0), drawn[1].mean(0), kinked)
     own, freedom = 0.0, 0
     for group in dict.fromkeys(groups):
         lines = differences[[label == group for label in groups]]
@@ -98,17 +104,17 @@ def over_truth(drawn: TruthDraws, groups: Sequence[Hashable], alone: MeanError) 
     return MeanError(float(np.sqrt(total)), total**2 / parts)
 
 
-def _together(first: Array, second: Array) -> float:
-    """The variance over draws of the truth of a difference of two numbers ``(draws,)``, each as sensitive as the more
-    sensitive of the two.
+def _together(first: Array, second: Array, kinked: bool) -> float:
+    """The variance over draws of the truth of a difference of two numbers ``(draws,)``; with a kink, each is taken to
+    be as sensitive as the more sensitive of the two.
 
-    A distance that the truth at hand makes small moves little with it, because distances have a kink at zero: what
-    favours a row would hide how much it is favoured.
+    A distance that the truth at hand makes small moves little with it, because it has a kink at zero: what favours a
+    row would hide how much it is favoured.
     """
     spread = np.cov(first, second)
     plain = float(spread[0, 0] + spread[1, 1] - 2 * spread[0, 1])
     product = float(np.sqrt(spread[0, 0] * spread[1, 1]))
-    if product == 0:
+    if product == 0 or not kinked:
         return max(plain, 0.0)
     return max(plain, 2 * float(spread.diagonal().max()) * (1 - float(spread[0, 1]) / product))
 

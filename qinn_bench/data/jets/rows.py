@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qinn_bench.data.class_rows import particle_set, pixel_set
 from qinn_bench.data.jets.arrays import Jets, hardest
-from qinn_bench.data.jets.images import CHANNELS, PIXELS, images
+from qinn_bench.data.jets.images import CHANNELS, CROP, PITCH, PIXELS, WINDOW, images
 from qinn_bench.data.transforms import Columnwise, Identity, LogShift, Map
 from qinn_bench.data.two_classes import assemble_classes, check_background, split
 from qinn_bench.dataset import Column, Dataset
@@ -58,7 +58,8 @@ def image_set(
     chosen = channels_of(name, channels, CHANNELS)
     _check_memory(name, sum(len(one.counts) for one in jets.values()), len(chosen), pixels)
     drawn = {label: images(one, pixels, chosen) for label, one in jets.items()}
-    return pixel_set(name, {**knobs, "channels": channels}, drawn, mixed, provenance)
+    side = PITCH * (WINDOW if pixels == WINDOW else CROP)
+    return pixel_set(name, {**knobs, "channels": channels}, drawn, mixed, provenance, extent=(side, side))
 
 
 def channels_of(name: str, channels: str, known: tuple[str, ...]) -> tuple[str, ...]:
