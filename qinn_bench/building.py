@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from qinn_bench import registry
+from qinn_bench import registry, row_fit
 from qinn_bench.contracts import Batch, Model
 from qinn_bench.dataset import Dataset
 from qinn_bench.values import Array, Use
@@ -18,8 +18,8 @@ def why_not(name: str, data: Dataset) -> str:
     Raises:
         Refused: no such model.
     """
-    if said := registry.misfit(name, data.shape):
-        return f"{said}, but those of data '{data.name}' are {registry.rows_of(data.shape)}"
+    if said := row_fit.misfit(name, registry.about("model", name), data.shape):
+        return f"{said}, but those of data '{data.name}' are {row_fit.rows_of(data.shape)}"
     if registry.about("model", name).supervised and not _has_both(data):
         return f"model '{name}' learns from labels, but the training rows of data '{data.name}' are not of both classes"
     if data.conditions is not None and not registry.takes("model", name, "condition"):

@@ -18,7 +18,6 @@ AXES: dict[RowKind, int] = {"flat": 1, "image": 3, "voxels": 4}
 
 
 Needs = Literal["density", "samples", "scores", "reconstructions"]
-"""What a metric is taken of."""
 OF_LIKELIHOODS = ("nats", "bits")
 """The kinds of `Metric.row_loss` that are made of log-densities."""
 PARTS = ("training", "validation", "test")
@@ -120,8 +119,7 @@ class Dataset:
     voxels. `observables` maps rows to ``{name: (n,)}`` for every name in `plots`; `support` tells which rows lie inside
     the selection. `labels` say what a row is, 0 background and 1 signal: test rows hold both, training rows of a search
     for anomalies are background. `conditions`, such as an incident energy, are what rows are generated for, in
-    units of order one. `extent` says how long an image is from its first to its last row and column of pixels, edges
-    included, in radians or another physical unit. `fingerprint` is the SHA-256 of the content.
+    units of order one. `extent` is how high and wide images are. `fingerprint`: the content's SHA-256.
 
     Raises:
         Refused: rows of no known kind, rows, labels or conditions that are not finite numbers, or other than one a row.
@@ -222,13 +220,11 @@ class Dataset:
 class Evidence:
     """What a metric may look at: true and generated physical rows, and what a model says of the test rows.
 
-    `truth` are the first test rows, as many as were generated, and `generated` those of the model, one for each
-    condition of `truth` where there are conditions; a model that draws none has no generated rows. What a model does
-    not give is None: `log_prob` ``(n_test,)`` is its claimed log-density of `data.test` in physical space, `mass`
-    the integral of that density, `scores` ``(n_test,)`` say how anomalous the test rows are (those of a density that
-    scores nothing itself are minus its log-densities), and `reconstructions` are what it makes of `truth`. The `labels`
-    of the test rows are those of the data set. Where `errors` is false only values are asked for, and a metric may
-    leave out errors that take it long.
+    `truth` are the first test rows, as many as were `generated`, one for each condition where there are some. What a
+    model does not give is None: `log_prob` ``(n_test,)`` is its claimed log-density of `data.test` in physical space,
+    `mass` the integral of that density, `scores` ``(n_test,)`` say how anomalous the test rows are (of a density
+    without scores minus its log-densities), `reconstructions` are what it makes of `truth`. Without `errors` only
+    values are asked for.
 
     Example:
         >>> from qinn_bench import registry
@@ -252,7 +248,7 @@ class Evidence:
 
     @property
     def labels(self) -> Array | None:
-        """What the test rows are, 0 background and 1 signal, ``(n_test,)``; None where the data set does not say."""
+        """What the test rows are, ``(n_test,)``; None where the data set does not say."""
         return None if self.data.labels is None else self.data.labels.test
 
 
@@ -349,9 +345,7 @@ def columns_stated(name: str, short: str, meaning: str, columns: tuple[MetricCol
 
 
 def owner_of(column: str, metrics: Mapping[str, Sequence[MetricColumn]]) -> str:
-    """The metric that a column is of, by the columns that each states; empty where it is of none.
-
-    One that states none has all that begin with its name. Where several could have it, the longest name has.
+    """The metric that a column is of, by the columns that each states, or by its name; empty where it is of none.
 
     Example:
         >>> owner_of("mmd_bw", {"mmd": (), "mmd_b": (), "nll": ()}), owner_of("mass", {"nll": ()})

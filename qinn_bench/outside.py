@@ -226,3 +226,10 @@ def state() -> tuple[str, ...]:
     if not (_NAMED.by_options or _NAMED.by_study):
         return ()  # It is asked for each cell of a table.
     return tuple(folder.package for kind in KINDS for folder in folders(kind))
+
+
+def said_of_neighbour(module: str, error: BaseException) -> str:
+    """What to write where a file of a named folder looks for its neighbour among the installed packages."""
+    folder, wanted = folder_of(module), getattr(error, "name", None) or ""
+    beside = folder and isinstance(error, ModuleNotFoundError) and (folder.path / f"{wanted}.py").is_file()
+    return f"; files of one folder import each other as 'from .{wanted} import ...'" if beside else ""

@@ -16,9 +16,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qinn_bench import bounds, outside, train_rows
+from qinn_bench import bounds, outside, row_fit, train_rows
 from qinn_bench.about import About
-from qinn_bench.dataset import AXES, Dataset
+from qinn_bench.dataset import Dataset
 from qinn_bench.knob_types import SHARED, as_default
 from qinn_bench.knob_types import check_knobs as check_knobs
 from qinn_bench.limits import TimeLimit, sentence, time_limit
@@ -141,18 +141,11 @@ def _load(module: str) -> ModuleType | str:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # Whatever the module of somebody else does; some raise what is no Exception.
-        return _ends_in(error) + _hint(module, error)
+        return _ends_in(error) + outside.said_of_neighbour(module, error)
 
 
 def _ends_in(error: BaseException) -> str:
     return f"its import ends in {sentence(error)}"
-
-
-def _hint(module: str, error: BaseException) -> str:
-    """What to write where a file of a named folder looks for its neighbour among the installed packages."""
-    folder, wanted = outside.folder_of(module), getattr(error, "name", None) or ""
-    beside = folder and isinstance(error, ModuleNotFoundError) and (folder.path / f"{wanted}.py").is_file()
-    return f"; files of one folder import each other as 'from .{wanted} import ...'" if beside else ""
 
 
 def broken(kind: Kind, among: Sequence[str] | None = None) -> dict[str, str]:
@@ -272,35 +265,6 @@ def role(name: str) -> Role:
     return about("model", name).role
 
 
-def misfit(name: str, shape: tuple[int, ...]) -> str:
-    """What rows a model takes, if it does not take those of this shape; empty where it does.
-
-    Raises:
-        Refused: no such model.
-
-    Example:
-        >>> misfit("spline_inn", (1, 8, 8)), misfit("spline_inn", (2,))
-        ("model 'spline_inn' takes flat rows", '')
-    """
-    stated = about("model", name)
-    if len(shape) not in {AXES[kind] for kind in stated.rows}:
-        return f"model '{name}' takes {' or '.join(stated.rows)} rows"
-    if len(shape) == AXES["flat"] and shape[0] % stated.multiple_of:
-        return f"model '{name}' takes flat rows of a multiple of {stated.multiple_of} numbers"
-    return ""
-
-
-def rows_of(shape: tuple[int, ...]) -> str:
-    """What rows of a shape are, in words.
-
-    Example:
-        >>> rows_of((1, 8, 8)), rows_of((2,))
-        ('image rows of 1 x 8 x 8', 'flat rows of 2 numbers')
-    """
-    kind = next((kind for kind, axes in AXES.items() if axes == len(shape)), "strange")
-    return f"{kind} rows of {' x '.join(map(str, shape))}{' numbers' * (kind == 'flat')}"
-
-
 def covers(wanted: Use, use: Use, kind: Kind = "data") -> bool:
     """Whether a use has the name and the knobs of another that names only some; a file is known by its name, and a
     knob that came later and is left out by what it stood for before.
@@ -327,9 +291,7 @@ def make(kind: Kind, use: Use, *args: Any, **extra: Any) -> Any:
         Refused: a model is asked for rows that it does not take, or whatever the maker refuses.
     """
     if kind == "model" and args:
-        shape = args[0] if isinstance(args[0], tuple) else (args[0],)
-        if said := misfit(use.name, shape):
-            raise Refused(f"{said}, but was asked for {rows_of(shape)}")
+        row_fit.check(use.name, about("model", use.name), args[0] if isinstance(args[0], tuple) else (args[0],))
     use, events = train_rows.apart(use) if kind == "data" else (use, 0)
     given = {key: value for key, value in extra.items() if takes(kind, use.name, key)}
     before = later(kind, use.name)

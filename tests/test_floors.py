@@ -13,7 +13,7 @@ FLOORS = [
     {"values"},
     {"about", "bounds", "dataset", "files", "knob_types", "limits", "refusals", "sources", "torch_seeds", "use_text"}
     | {"writing"},
-    {"contracts", "outside", "statistics", "train_rows"},
+    {"contracts", "outside", "row_fit", "statistics", "train_rows"},
     {"reading", "registry", "quantum", "training"},
     {"building", "data", "diagnostics", "file_text", "metrics"},
     {"catalogue"},

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from qinn_bench.dataset import Evidence, Parts
 from qinn_bench.metrics.roc import auc, background_rejection, roc_auc, signal_efficiency, significance_improvement
 from qinn_bench.statistics import paired
-from qinn_bench.statistics.roc_curves import Scores, curve_of, placements, row_values
+from qinn_bench.statistics.roc_curves import LabelledScores, curve_of, placements, row_values
 
 N = 200
 
@@ -97,7 +97,7 @@ def test_errors_of_points_cover():
     inside = []
     for _ in range(150):
         signal, background = rng.normal(1, 1, 300), rng.normal(size=400)
-        scores = Scores(signal, background)
+        scores = LabelledScores(signal, background)
         error = np.std([curve.signal_at(0.1) for curve in scores.resampled(60, rng)], ddof=1)
         inside.append(abs(scores.curve().signal_at(0.1) - true) < 1.96 * error)
     assert 0.88 < np.mean(inside) < 0.99

@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 import torch
 from torch import Tensor
 
-from qinn_bench import registry
+from qinn_bench import registry, row_fit
 from qinn_bench.contracts import count_parameters
 from qinn_bench.laws.cases import BACKEND, ModelCase, cases_of, labelled, tiny_knobs, toy
 from qinn_bench.quantum.layer import circuit_layers
@@ -16,7 +16,9 @@ from qinn_bench.values import Control, Knobs, Use
 
 NAMES = registry.names("model")
 CONTROLS = tuple(control for control in get_args(Control) if control not in ("", "untrained"))
-FLAT = [name for name in NAMES if not registry.misfit(name, (2,)) and not registry.misfit(name, (3,))]
+FLAT = [
+    name for name in NAMES if not any(row_fit.misfit(name, registry.about("model", name), (dim,)) for dim in (2, 3))
+]
 """Models of flat rows of any length."""
 QUANTUM = [name for name in NAMES if registry.takes("model", name, "backend")]
 

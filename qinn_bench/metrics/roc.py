@@ -10,7 +10,7 @@ from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import estimate, noted, undefined
 from qinn_bench.metrics._scores import Sides, sides_of
 from qinn_bench.statistics.estimates import spread
-from qinn_bench.statistics.roc_curves import REPLICATES, Curve, Scores, area
+from qinn_bench.statistics.roc_curves import REPLICATES, LabelledScores, RocCurve, area
 from qinn_bench.values import Array, Estimate
 
 INTERVAL = 1000
@@ -48,7 +48,7 @@ def roc_auc(evidence: Evidence) -> dict[str, Estimate]:
         return found | undefined(("roc_auc",), "AUC", "higher", sides)
     found = {"roc_auc": auc(*sides)}
     if evidence.errors:
-        curves = Scores(*sides).resampled(INTERVAL, evidence.rng)
+        curves = LabelledScores(*sides).resampled(INTERVAL, evidence.rng)
         ends = spread(np.array([curve.area for curve in curves]))
         found |= {
             name: estimate(end, None, found["roc_auc"].n, "AUC") for name, end in zip(names[1:], ends[1:], strict=True)
@@ -60,7 +60,7 @@ def signal_efficiency(evidence: Evidence) -> dict[str, Estimate]:
     """Share of signal above the threshold that 10, 1 and 0.1 % of the background pass; errors by the bootstrap."""
     names = [f"signal_efficiency_at_{point}" for point in WORKING_POINTS]
 
-    def read(curve: Curve) -> list[float]:
+    def read(curve: RocCurve) -> list[float]:
         return [curve.signal_at(share) for share in WORKING_POINTS.values()]
 
     def columns(sides: Sides, values: Sequence[float], errors: Array | None) -> list[Estimate]:
@@ -80,7 +80,7 @@ def background_rejection(evidence: Evidence) -> dict[str, Estimate]:
     """
     names = [f"background_rejection_at_{point}" for point in EFFICIENCIES]
 
-    def read(curve: Curve) -> list[float]:
+    def read(curve: RocCurve) -> list[float]:
         return [curve.background_at(share) for share in EFFICIENCIES.values()]
 
     def columns(sides: Sides, values: Sequence[float], errors: Array | None) -> list[Estimate]:
@@ -122,14 +122,14 @@ def _of_curve(
     evidence: Evidence,
     names: Sequence[str],
     unit: str,
-    read: Callable[[Curve], list[float]],
+    read: Callable[[RocCurve], list[float]],
     columns: Callable[[Sides, Sequence[float], Array | None], list[Estimate]],
 ) -> dict[str, Estimate]:
     """Columns that are read off the curve, with the deviations over bootstrap samples as errors."""
     sides = sides_of(evidence)
     if isinstance(sides, str):
         return undefined(names, unit, "higher", sides)
-    scores = Scores(*sides)
+    scores = LabelledScores(*sides)
     errors = None
     if evidence.errors:
         drawn = np.array([read(curve) for curve in scores.resampled(REPLICATES, evidence.rng)])

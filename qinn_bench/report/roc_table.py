@@ -33,11 +33,11 @@ NOTES = (
 
 
 @dataclass(frozen=True)
-class Pair:
+class BothWays:
     """The groups of one row on a data set with either class as background; one of them where there is no other.
 
     Example:
-        >>> Pair("qg_jets", "conv_ae", {}).ways
+        >>> BothWays("qg_jets", "conv_ae", {}).ways
         {}
     """
 
@@ -82,7 +82,7 @@ def roc_table(records: Sequence[Record], title: str = "") -> Table:
     return Table(f"ROC curves of {studies}{f': {title}' * bool(title)}", header, tuple(lines), tuple(notes))
 
 
-def _pairs(groups: Sequence[Group]) -> list[Pair]:
+def _pairs(groups: Sequence[Group]) -> list[BothWays]:
     """Each row on each data set, with the groups of either class as background."""
     uses = {group.data: group.records[0].cell.data for group in groups}
     bare = {data: _without(use) for data, use in uses.items()}
@@ -91,7 +91,7 @@ def _pairs(groups: Sequence[Group]) -> list[Pair]:
     for group in groups:
         way = str(uses[group.data].knobs.get(KNOB, ""))
         found.setdefault((names[str(bare[group.data])], group.row), {})[way] = group
-    pairs = [Pair(data, row, ways) for (data, row), ways in found.items()]
+    pairs = [BothWays(data, row, ways) for (data, row), ways in found.items()]
     order = {data: at for at, data in enumerate(dict.fromkeys(pair.data for pair in pairs))}
     return sorted(pairs, key=lambda pair: (order[pair.data], ROLES[next(iter(pair.ways.values())).role]))
 
@@ -101,7 +101,7 @@ def _without(use: Use) -> Use:
 
 
 def _lines(
-    pair: Pair, points: Sequence[str], below: dict[tuple[str, str], str], *, named: bool, both: bool
+    pair: BothWays, points: Sequence[str], below: dict[tuple[str, str], str], *, named: bool, both: bool
 ) -> list[Line]:
     """A line for each way of a row; the first one has what belongs to both."""
     lines = []
@@ -122,7 +122,7 @@ def _size(name: str, group: Group) -> Entry:
     return found if isinstance(found, Entry) else Entry(found or MISSING)
 
 
-def _both(pair: Pair, sign: int, at: int) -> Entry:
+def _both(pair: BothWays, sign: int, at: int) -> Entry:
     """Half of the sum (or, by the sign, difference) of the areas both ways, over the seeds that have both."""
     if at or len(pair.ways) != 2:
         return Entry("" if at else MISSING)

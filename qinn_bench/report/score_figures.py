@@ -11,10 +11,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from qinn_bench.report.figure_style import COLUMN, PAGE, STYLE, TRUTH, even, line_handles, pens_of, words
+from qinn_bench.report.study_figures import Places
 from qinn_bench.statistics.roc_curves import curve_of
 from qinn_bench.values import Array
 
-Places = Mapping[str, int] | None
 EFFICIENCIES = np.linspace(0.005, 1.0, 400)
 """Signal efficiencies at which curves of seeds are put together."""
 FEWEST = 5

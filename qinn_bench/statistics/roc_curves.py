@@ -71,7 +71,7 @@ def area(signal: Array, background: Array) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Curve:
+class RocCurve:
     """A ROC curve from (0, 0) to (1, 1): shares of background and of signal at or above falling thresholds, ``(k,)``.
 
     Rows with equal scores pass a threshold together, so that the curve between two points is a line; the area below it
@@ -115,11 +115,11 @@ class Curve:
         return float(np.max(self.signal[kept] / np.sqrt(self.background[kept])))
 
 
-class Scores:
+class LabelledScores:
     """Scores of signal ``(n,)`` and of background ``(m,)``, sorted once, for curves of them and of bootstrap samples.
 
     Example:
-        >>> scores = Scores(np.array([2.0, 3.0]), np.array([0.0, 1.0]))
+        >>> scores = LabelledScores(np.array([2.0, 3.0]), np.array([0.0, 1.0]))
         >>> scores.curve().area, len(scores.resampled(3, np.random.default_rng(0)))
         (1.0, 3)
     """
@@ -129,13 +129,13 @@ class Scores:
         self.length = int(places.max()) + 1
         self.signal, self.background = places[: len(signal)], places[len(signal) :]
 
-    def curve(self) -> Curve:
+    def curve(self) -> RocCurve:
         """The curve of all rows."""
-        return Curve(self._passing(self.background), self._passing(self.signal))
+        return RocCurve(self._passing(self.background), self._passing(self.signal))
 
-    def resampled(self, replicates: int, rng: np.random.Generator) -> list[Curve]:
+    def resampled(self, replicates: int, rng: np.random.Generator) -> list[RocCurve]:
         """Curves of bootstrap samples, in which signal and background are drawn anew each by itself."""
-        return [Curve(self._drawn(self.background, rng), self._drawn(self.signal, rng)) for _ in range(replicates)]
+        return [RocCurve(self._drawn(self.background, rng), self._drawn(self.signal, rng)) for _ in range(replicates)]
 
     def _drawn(self, places: NDArray[np.intp], rng: np.random.Generator) -> Array:
         return self._passing(places[rng.integers(len(places), size=len(places))])
@@ -145,6 +145,6 @@ class Scores:
         return np.concatenate([[0.0], counts / len(places)])
 
 
-def curve_of(signal: Array, background: Array) -> Curve:
+def curve_of(signal: Array, background: Array) -> RocCurve:
     """The ROC curve of scores of signal ``(n,)`` and background ``(m,)``."""
-    return Scores(signal, background).curve()
+    return LabelledScores(signal, background).curve()

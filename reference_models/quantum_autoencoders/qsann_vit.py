@@ -105,6 +105,7 @@ class GaussianAttention(nn.Module):
     """Self-attention by the distance of single expectation values of circuits.
 
     Example:
+        >>> import torch
         >>> GaussianAttention("basic", 3, 1, trim=False, backend="torch")(torch.zeros(5, 4, 3)).shape
         torch.Size([5, 4, 3])
     """
