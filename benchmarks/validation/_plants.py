@@ -85,7 +85,7 @@ HISTORY = (
         "gate",
         "data[name=toy_zj",
     ),
-    Plant("README: a heading", "README.md", "## Two commands", "## The two commands"),
+    Plant("README: a heading", "README.md", "## Three commands", "## The two commands"),
     Plant(
         "affine flow: smaller slopes",
         "reference_models/flows/affine_inn.py",
