@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import zoo
+from rows import CELL
 from sklearn.ensemble import GradientBoostingClassifier, IsolationForest
 
 from qinn_bench import registry
@@ -18,7 +19,7 @@ from qinn_bench.laws.cases import toy
 from qinn_bench.laws.metrics import of_images
 from qinn_bench.study import grid, measure_cell, study_files
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.values import Budget, Cell, Refused, Use
+from qinn_bench.values import Refused, Use
 from reference_models._parts.langevin import adjusted, noisy_descent
 from reference_models._parts.spectral import advance, normed
 from reference_models.autoencoders import conv_ae, normalised_ae, pca_ae, vae
@@ -213,16 +214,7 @@ def test_a_density_scores_labelled_rows_by_its_likelihood():
     data = zoo.toy(2)
     labels = Parts(np.zeros(len(data.train)), np.zeros(len(data.valid)), np.arange(len(data.test)) % 2.0)
     data = replace(data, labels=labels, test=data.test + 3 * labels.test[:, None])
-    cell = Cell(
-        model=Use(name="gaussian_mixture"),
-        data=Use(name="toy"),
-        budget=Budget(),
-        backend="none",
-        device="cpu",
-        seed=0,
-        samples=50,
-        mass_draws=1000,
-    )
+    cell = CELL.model_copy(update={"model": Use(name="gaussian_mixture"), "data": Use(name="toy")})
     model = make_model(Use(name="gaussian_mixture", knobs={"components": 2}), data).double()
     model.initialise(Batch(torch.as_tensor(data.transform.forward(data.train)[0])), torch_rng("em"))
     with torch.no_grad():

@@ -18,15 +18,15 @@ from qinn_bench.dataset import Dataset
 from qinn_bench.quantum import controls
 from qinn_bench.seeds import seed_of
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.values import Axis, Knob, Knobs, Match, Parameters, Refused, Row, Use, Value
+from qinn_bench.values import Axis, Control, Knob, Knobs, Match, Parameters, Refused, Row, Use, Value
 
 Depth = Literal["shallow", "balanced", "deep"]
 MOVED = 0.1
 """The rank is taken with normal noise of this size on the weights, because many models start where it is degenerate."""
 ROWS = 4096
 """Training rows that a model to be measured is initialised on; those of its step and of its Jacobian are among them."""
-COUNTED: dict[tuple[str, str, int, str], Parameters] = {}
-"""What was counted before: the sizes of a study have many shapes in common."""
+COUNTED: dict[tuple[str, str, int, str, Control], Parameters] = {}
+"""What was counted before: the sizes of a study have many shapes in common, and its seeds all of them."""
 LARGEST_RANK = int(cost.OUTPUTS / cost.SPARE)
 
 
@@ -177,11 +177,13 @@ def _size(use: Use, data: Dataset, match: Match) -> tuple[Parameters, int]:
     return count, size
 
 
-def _count(use: Use, data: Dataset) -> Parameters:
-    """The parameters of a model, built once for each data set."""
-    key = data.name, data.fingerprint, data.dim, str(use)
+def _count(use: Use, data: Dataset, control: Control = "") -> Parameters:
+    """The parameters of a model, or of one of its controls, built once for each data set."""
+    key = data.name, data.fingerprint, data.dim, str(use), control
     if key not in COUNTED:
-        COUNTED[key] = count_parameters(make_model(use, data))
+        model = make_model(use, data)
+        controls.apply(model, control, torch_rng("count", control))
+        COUNTED[key] = count_parameters(model)
     return COUNTED[key]
 
 
@@ -269,14 +271,12 @@ def regrown(model: Use, data: Dataset) -> Use:
     values = declared[longest][declared[longest].index(knobs[longest]) :]
     larger = [Use(name=model.name, knobs=knobs | {longest: value}) for value in values]
     wanted = _count(model, data).total
-    above = bisect_left(larger, wanted, key=lambda use: _without_entanglers(use, data))
-    return min(larger[max(0, above - 1) : above + 1], key=lambda use: abs(_without_entanglers(use, data) - wanted))
 
+    def left(use: Use) -> int:
+        return _count(use, data, "unentangled").total
 
-def _without_entanglers(use: Use, data: Dataset) -> int:
-    model = make_model(use, data)
-    controls.apply(model, "unentangled", torch_rng("regrown"))
-    return count_parameters(model).total
+    above = bisect_left(larger, wanted, key=left)
+    return min(larger[max(0, above - 1) : above + 1], key=lambda use: abs(left(use) - wanted))
 
 
 def nearest(row: Row, data: Dataset, match: Match) -> tuple[Use, str]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qinn_bench.data.jets.images import PITCH, PIXELS
+from qinn_bench.data.jets.images import PITCH, crystals_of
 from qinn_bench.data.transforms import AsTheyAre
-from qinn_bench.data.two_classes import assemble_classes, split
+from qinn_bench.data.two_classes import assemble_classes, split, within
 from qinn_bench.dataset import Column, Dataset
 from qinn_bench.values import Array, Knobs
 
@@ -46,7 +46,7 @@ def pixel_set(
         mixed=mixed,
         observables=_of_images,
         labels=LABELS,
-        support=partial(_within, low),
+        support=partial(within, low),
         provenance=provenance,
         extent=extent,
     )
@@ -56,7 +56,7 @@ def _of_images(rows: Array) -> dict[str, Array]:
     """The number of lit pixels, the sum over the maximum, and the width and m / pT that the pixels have."""
     flat = rows.sum(axis=1)
     count = (rows > LIT).any(axis=1).sum(axis=(1, 2)).astype(np.float64)
-    size = PITCH * (100 if rows.shape[2] != PIXELS[-1] else 125) / rows.shape[2]
+    size = PITCH * crystals_of(rows.shape[2]) / rows.shape[2]
     centres = size * (np.arange(rows.shape[2]) - (rows.shape[2] - 1) / 2)
     weight = np.maximum(flat, 0.0)
     total = np.maximum(weight.sum(axis=(1, 2)), 1e-300)
@@ -67,10 +67,6 @@ def _of_images(rows: Array) -> dict[str, Array]:
     mass = np.sqrt(np.maximum(square - first[0] ** 2 - first[1] ** 2, 0.0))
     highest = np.maximum(flat.max(axis=(1, 2)), 1e-300)
     return {"occupancy": count, "sum_over_max": weight.sum(axis=(1, 2)) / highest, "width": width, "mass": mass}
-
-
-def _within(low: float, rows: Array) -> NDArray[np.bool_]:
-    return np.asarray(((rows >= low) & (rows <= 1)).all(axis=(1, 2, 3)))
 
 
 def particle_set(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.data.jets.images import area_weights
-from qinn_bench.data.two_classes import Split, assemble_classes
+from qinn_bench.data.two_classes import Split, assemble_classes, within
 from qinn_bench.dataset import Dataset
 from qinn_bench.values import Array, Knobs, Refused
 
@@ -71,7 +72,7 @@ def digit_set(name: str, knobs: Knobs, background: Split, signal: Split, mixed: 
         mixed=mixed,
         observables=_observables,
         labels=LABELS,
-        support=_in_range,
+        support=partial(within, 0.0),
         provenance=provenance,
     )
 
@@ -79,7 +80,3 @@ def digit_set(name: str, knobs: Knobs, background: Split, signal: Split, mixed: 
 def _observables(rows: Array) -> dict[str, Array]:
     """How many pixels are lit, and the sum of all."""
     return {"lit": (rows > LIT).sum(axis=(1, 2, 3)).astype(np.float64), "sum": rows.sum(axis=(1, 2, 3))}
-
-
-def _in_range(rows: Array) -> NDArray[np.bool_]:
-    return np.asarray(((rows >= 0) & (rows <= 1)).all(axis=(1, 2, 3)))

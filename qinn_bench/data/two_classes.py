@@ -92,6 +92,11 @@ def assemble_classes(
     )
 
 
+def within(low: float, rows: Array) -> NDArray[np.bool_]:
+    """Which images ``(n, channels, height, width)`` have all pixels between `low` and 1."""
+    return np.asarray(((rows >= low) & (rows <= 1)).all(axis=(1, 2, 3)))
+
+
 def _shuffled(name: str, part: str, background: Array, signal: Array, both: bool) -> tuple[Array, Array]:
     """Rows and their labels; those of the background alone stay in their order."""
     if not both:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,14 +19,14 @@ from qinn_bench.study.order import Order
 from qinn_bench.study.planning import PlannedModel
 from qinn_bench.study.selection import Filters
 from qinn_bench.study.study_files import label_of
-from qinn_bench.study.tuning_space import as_stated, trials_of
+from qinn_bench.study.tuning_space import TrialSettings, as_stated, trials_of
 from qinn_bench.values import Budget, Match, Record, Refused, Row, Study, Tuning, Use
 
 
 @dataclass(frozen=True)
 class TunedRow:
     """A row at one size under one budget, the `question` that its best trial answers, its trials in their order, and
-    each of them trained for the whole budget, `finals`."""
+    each of them trained for the whole budget, `finals`, where the study has finalists."""
 
     row: Row
     size: int
@@ -55,7 +55,7 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
                     first = grid.of_row(study, row, size, drawn.use, name)[0]
                     if selection.keeps(wanted, first):
                         question = matched.question(study, row, size, drawn.use, drawn.data.content, name)
-                        trials, finals = zip(*_orders(of_trials, row, size, drawn, name, results, models), strict=True)
+                        trials, finals = _trials(of_trials, row, size, drawn, name, results, models)
                         rows.append(TunedRow(row, size, budget, question, trials, finals))
     if not rows:
         raise Refused(f"the filters keep no row of '{study.name}' that is tuned; without them all are")
@@ -63,27 +63,33 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
     return rows
 
 
-def _orders(
+def _trials(
     of_trials: Study, row: Row, size: int, drawn: Drawn, budget: str, results: Path, models: _Models
-) -> Iterator[tuple[Order, Order]]:
-    """The trials of a row, cells like any other, of a study of their own, each for a cycle and for the whole budget:
-    a drawn one, what the row states, the others."""
+) -> tuple[tuple[Order, ...], tuple[Order, ...]]:
+    """The trials of a row, cells like any other, of a study of their own: a drawn one, what the row states, the others;
+    and the same for the whole budget, where finalists are trained on."""
     tuning, usual = of_trials.tuning, of_trials.budgets[budget]
     assert tuning is not None
     names = (of_trials.name, str(drawn.use), label_of(row), size, budget)
     trials = [(f"trial {k + 1}", FIRST_SEED + k, one) for k, one in enumerate(trials_of(row, tuning, usual, names))]
     # With an end in CPU seconds the first may be the last, and a curve needs a drawn one.
     trials.insert(1, ("as stated", STATED_SEED, as_stated(row, usual)))
-    for label, seed, trial in trials:
+
+    def order(label: str, seed: int, trial: TrialSettings, budget_of_trial: Budget) -> Order:
         slot = grid.of_row(of_trials, trial.row, size, drawn.use, budget)[0]
-        moved = {"budget": trial.budget, "seed": seed, "mass_draws": tuning.mass_draws}
+        moved = {"budget": budget_of_trial, "seed": seed, "mass_draws": tuning.mass_draws}
+        slot = replace(slot, cell=slot.cell.model_copy(update=moved), row=joined(slot.row, label))
         planned = models.of(row, trial.row, size, drawn)
-        short = replace(slot, cell=slot.cell.model_copy(update=moved), row=joined(slot.row, label))
-        moved["budget"] = trial.budget.model_copy(update={"until": usual.until})
-        final = replace(short, cell=short.cell.model_copy(update=moved), row=joined(short.row, "final"))
-        yield tuple(  # type: ignore[misc]
-            planning.order_of(of_trials, one, planned, drawn.data, results, tuning.metrics) for one in (short, final)
-        )
+        return planning.order_of(of_trials, slot, planned, drawn.data, results, tuning.metrics)
+
+    short = tuple(order(label, seed, trial, trial.budget) for label, seed, trial in trials)
+    if not tuning.finalists or usual.until != "converged":
+        return short, ()
+    whole = {"until": usual.until}
+    return short, tuple(
+        order(joined(label, "final"), seed, trial, trial.budget.model_copy(update=whole))
+        for label, seed, trial in trials
+    )
 
 
 class _Models:
@@ -144,7 +150,7 @@ def tune(
 def _finals(row: TunedRow, tuning: Tuning) -> list[Order]:
     """The best trials of a row, to be trained on; none before all trials are finished."""
     records = campaign.finished(row.trials)
-    if row.budget.until != "converged" or (len(records) < len(row.trials) and not tuning.cpu_s):
+    if not row.finals or (len(records) < len(row.trials) and not tuning.cpu_s):
         return []
     places = {order.key: at for at, order in enumerate(row.trials)}
     return [row.finals[places[record.key]] for record in ranked(records)[: tuning.finalists]]

@@ -14,7 +14,6 @@ PITCH = 0.01745
 """The side of a crystal in eta and in phi."""
 WINDOW, CROP, TOWER = 125, 100, 5
 """Crystals along a side of the window about the axis, of its middle 80 %, and of a tower of the hadron calorimeter."""
-ORIGIN = (WINDOW - CROP) // 2
 PIXELS = (12, 20, 40, WINDOW)
 """The sides of images; all but the last are averages over the middle 80 %."""
 CHANNELS = ("tracks", "ecal", "hcal")
@@ -31,6 +30,16 @@ CHUNK = 16
 CrystalPlaces = NDArray[np.int64]
 
 
+def crystals_of(pixels: int) -> int:
+    """How many crystals an image of so many pixels is over, along a side.
+
+    Example:
+        >>> crystals_of(12), crystals_of(125)
+        (100, 125)
+    """
+    return WINDOW if pixels == WINDOW else CROP
+
+
 def images(jets: Jets, pixels: int, channels: tuple[str, ...]) -> Array:
     """Images ``(n, channels, pixels, pixels)`` of jets, eta along the rows and phi along the columns.
 
@@ -45,7 +54,8 @@ def images(jets: Jets, pixels: int, channels: tuple[str, ...]) -> Array:
         >>> drawn.shape, float(drawn.max())
         ((4, 1, 12, 12), 1.0)
     """
-    side, origin = (WINDOW, 0) if pixels == WINDOW else (CROP, ORIGIN)
+    side = crystals_of(pixels)
+    origin = (WINDOW - side) // 2
     weights = area_weights(side, pixels)
     drawn = np.empty((len(jets.counts), len(channels), pixels, pixels))
     for start, part in _parts(jets):

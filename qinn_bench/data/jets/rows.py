@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.data.class_rows import particle_set, pixel_set
+from qinn_bench.data.jets import arrays
 from qinn_bench.data.jets.arrays import Jets, hardest
-from qinn_bench.data.jets.images import CHANNELS, CROP, PITCH, PIXELS, WINDOW, images
+from qinn_bench.data.jets.images import CHANNELS, PITCH, PIXELS, crystals_of, images
 from qinn_bench.data.transforms import Columnwise, Identity, LogShift, Map
 from qinn_bench.data.two_classes import assemble_classes, check_background, split
 from qinn_bench.dataset import Column, Dataset
@@ -58,7 +59,7 @@ def image_set(
     chosen = channels_of(name, channels, CHANNELS)
     _check_memory(name, sum(len(one.counts) for one in jets.values()), len(chosen), pixels)
     drawn = {label: images(one, pixels, chosen) for label, one in jets.items()}
-    side = PITCH * (WINDOW if pixels == WINDOW else CROP)
+    side = PITCH * crystals_of(pixels)
     return pixel_set(name, {**knobs, "channels": channels}, drawn, mixed, provenance, extent=(side, side))
 
 
@@ -135,16 +136,18 @@ def _positive(rows: Array) -> NDArray[np.bool_]:
 
 
 def by_class(
-    name: str, jets: Jets, background: str, classes: tuple[str, str], max_events: int
-) -> tuple[dict[str, Jets], str]:
-    """The jets of the background and of the signal, half of `max_events` of each or all, and the name of the signal.
+    name: str, sample: str, background: str, classes: tuple[str, str], max_events: int
+) -> tuple[dict[str, Jets], dict[str, Any]]:
+    """The jets of the background and of the signal in a sample, half of `max_events` of each or all, and where they are
+    from.
 
     Raises:
-        Refused: no such class, or a negative number.
+        Refused: no such class, a negative number, or a sample that is missing or broken.
     """
+    jets, provenance = arrays.read(name, sample)
     label = check_background(name, background, classes)
     if max_events < 0:
         raise Refused(f"data '{name}': max_events is {max_events}, but 0 (all) or a positive number is expected")
     half = (max_events + 1) // 2
     chosen = {"background": jets.of_class(label, half), "signal": jets.of_class(1 - label, half)}
-    return chosen, classes[1 - label]
+    return chosen, {"background": background, "signal": classes[1 - label], **provenance}

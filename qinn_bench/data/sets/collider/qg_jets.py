@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qinn_bench.about import About
-from qinn_bench.data.jets import arrays, rows
+from qinn_bench.data.jets import rows
 from qinn_bench.dataset import Dataset
 from qinn_bench.values import Knobs, Refused
 
@@ -42,9 +42,7 @@ def load(
     """
     if form not in FORMS:
         raise Refused(f"data 'qg_jets': form is '{form}'; there are: {', '.join(FORMS)}")
-    jets, provenance = arrays.read("qg_jets", sample)
-    chosen, signal = rows.by_class("qg_jets", jets, background, CLASSES, max_events)
-    provenance = {"background": background, "signal": signal, **provenance}
+    chosen, provenance = rows.by_class("qg_jets", sample, background, CLASSES, max_events)
     knobs: Knobs = {"background": background, "form": form}
     if form == "images":
         return rows.image_set("qg_jets", knobs, chosen, pixels, channels, mixed, provenance)
