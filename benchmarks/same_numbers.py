@@ -54,9 +54,9 @@ for text in json.loads(sys.argv[2]):
             )
             try:
                 model = build(cell, data)
-            except Refused:
+                train(model, cell, data, lambda step: None)
+            except Refused:  # As are data without labels by models that need them.
                 continue
-            train(model, cell, data, lambda step: None)
             model = model.double().eval()
             arrays = weights(model) | evaluate(model, cell, data)
             arrays["features"] = data.transform.forward(data.test)[0]

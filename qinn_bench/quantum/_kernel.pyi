@@ -68,3 +68,25 @@ class Simulator:
         wide: bool,
         threads: int,
     ) -> float: ...
+
+class Spline:
+    def __init__(
+        self,
+        bins: int,
+        bound: float,
+        narrowest: float,
+        least_slope: float,
+        unit_slope: float,
+        instruction_set: str,
+    ) -> None: ...
+    def forward(self, x: Floats, numbers: Floats, image: Floats, log_slope: Floats) -> None: ...
+    def inverse(self, image: Floats, numbers: Floats, x: Floats) -> None: ...
+    def gradient(
+        self,
+        x: Floats,
+        numbers: Floats,
+        by_image: Floats,
+        by_log_slope: Floats,
+        by_x: Floats,
+        by_numbers: Floats,
+    ) -> None: ...

@@ -85,8 +85,9 @@ class _Trained:
     def __init__(self, player: Player, budget: Budget, steps: int, *, alone: bool) -> None:
         self.player, self.clip = player, budget.clip
         rate = player.learning_rate * budget.learning_rate
-        betas = {"betas": player.betas} if player.optimiser == "adam" else {}
-        self.optimiser: torch.optim.Optimizer = OPTIMISERS[player.optimiser](player.parameters, rate, **betas)
+        # One call for all parameters: else a small network waits for the optimiser as long as for its own pass.
+        more = {"betas": player.betas, "fused": True} if player.optimiser == "adam" else {"foreach": True}
+        self.optimiser: torch.optim.Optimizer = OPTIMISERS[player.optimiser](player.parameters, rate, **more)
         self.schedule = _schedule(self.optimiser, budget.schedule, steps, rate)
         # The gradient of an adversary is for its own parameters alone.
         self.moved = None if alone else list(player.parameters)

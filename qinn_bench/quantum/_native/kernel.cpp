@@ -3,6 +3,7 @@
 
 #include "forward.h"
 #include "reverse.h"
+#include "spline.h"
 #include "wide_reverse.h"
 
 namespace qinn {
@@ -103,8 +104,9 @@ static double peak() {
 }
 
 template <class T>
-constexpr Kernel<T> kernel = {Lanes<T>::width,   workspace<T>,    forward<T>,      reverse<T>, lane_bits<T>,
-                              wide_workspace<T>, wide_forward<T>, wide_reverse<T>, peak<T>};
+constexpr Kernel<T> kernel = {Lanes<T>::width,   workspace<T>,      forward<T>,        reverse<T>,
+                              lane_bits<T>,      wide_workspace<T>, wide_forward<T>,   wide_reverse<T>,
+                              spline_forward<T>, spline_inverse<T>, spline_gradient<T>, peak<T>};
 
 }  // namespace QINN_ISA
 

@@ -1,46 +1,15 @@
 // The Python module: hands NumPy arrays to the kernel of the best instruction set, in threads where asked.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <string>
-#include <vector>
-
 #include "arithmetic.h"
+#include "arrays.h"
 #include "circuit.h"
+#include "compiled_spline.h"
 #include "threads.h"
-
-namespace nb = nanobind;
 
 namespace qinn {
 namespace {
-
-template <class T>
-using Array = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu>;
-
-std::vector<const InstructionSet*> supported() {
-    std::vector<const InstructionSet*> sets;
-#ifdef QINN_X86
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        sets.push_back(&avx512_set);
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets.push_back(&avx2_set);
-#endif
-    sets.push_back(&portable_set);
-    return sets;
-}
-
-template <class T>
-const Kernel<T>& kernel_of(const InstructionSet& set);
-template <>
-const Kernel<float>& kernel_of<float>(const InstructionSet& set) {
-    return set.single_;
-}
-template <>
-const Kernel<double>& kernel_of<double>(const InstructionSet& set) {
-    return set.double_;
-}
 
 // What all rows of a call share: angles without inputs and their phases.
 template <class T>
@@ -70,11 +39,7 @@ struct Shared {
 
 class Simulator {
   public:
-    Simulator(Tables tables, const std::string& name) : circuit_(std::move(tables)), set_(nullptr) {
-        for (const InstructionSet* set : supported())
-            if (set_ == nullptr && (name.empty() || name == set->name)) set_ = set;
-        if (set_ == nullptr) throw nb::value_error("this processor or build has no such instruction set");
-    }
+    Simulator(Tables tables, const std::string& name) : circuit_(std::move(tables)), set_(set_named(name)) {}
 
     std::string name() const { return set_->name; }
 
@@ -207,10 +172,6 @@ class Simulator {
     // Weight gradients are summed chunk by chunk; the chunks depend on the batch only, never on the threads.
     static int64_t chunk_of(int64_t blocks) { return std::max<int64_t>(1, (blocks + 63) / 64); }
 
-    static void check(size_t given, size_t wanted, const char* what) {
-        if (given != wanted) throw nb::value_error((std::string(what) + " has the wrong size").c_str());
-    }
-
     static void check_saved(const void* at, size_t given, size_t wanted) {
         check(given, wanted, "saved");
         if (reinterpret_cast<uintptr_t>(at) % 64 != 0) throw nb::value_error("saved must lie at a multiple of 64 bytes");
@@ -264,6 +225,14 @@ void define_calls(nb::class_<Simulator>& simulator) {
              nb::arg("state"), nb::arg("wide"), nb::arg("threads"));
 }
 
+void define_splines(nb::module_& m) {
+    nb::class_<CompiledSpline> spline(m, "Spline");
+    spline.def(nb::init<int, double, double, double, double, const std::string&>(), nb::arg("bins"), nb::arg("bound"),
+               nb::arg("narrowest"), nb::arg("least_slope"), nb::arg("unit_slope"), nb::arg("instruction_set"));
+    define_spline_calls<float>(spline);
+    define_spline_calls<double>(spline);
+}
+
 }  // namespace
 }  // namespace qinn
 
@@ -303,4 +272,5 @@ NB_MODULE(_kernel, m) {
         .def("saved_size_double", &Simulator::saved_size<double>);
     define_calls<float>(simulator);
     define_calls<double>(simulator);
+    define_splines(m);
 }
