@@ -57,6 +57,7 @@ diagnose spline_inn[blocks=1,hidden=2,bins=2] --what effective-dimension --rows 
 doctor
 init metric off --folder mine
 check mine/off.py
+merge mini.toml results --results results
 list --metric-files mine
 counters engine[backend=native,batch=64,mode=nll,n_qubits=8]
 scale --backends torch --qubits 4:5 --batch 8 --budget 0.1

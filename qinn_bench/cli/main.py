@@ -23,6 +23,7 @@ VERBS = {
     "check": "the laws of models, data sets and metrics, on a file of yours or on anything by name",
     "init": "write a study, a model, a data set or a metric to start from",
     "publish": "the records of a study in one file to be committed, without their arrays",
+    "merge": "records of a study from another folder or a published file, so that a run goes on from them",
     "export": "the records of a study as one table of numbers: CSV, Parquet or JSON",
     "figure": "the figures of a study, from its records",
     "roc": "areas under ROC curves both ways, the complexity bias, and points on the curves",
