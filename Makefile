@@ -76,7 +76,8 @@ licence: .venv/installed
 	$(BIN)/qinn-bench licence zjets --keep --metrics sep,chi2 --repeats 60
 	$(BIN)/qinn-bench licence zjets --keep --metrics w1 --repeats 30
 	$(BIN)/qinn-bench licence zjets --keep --samples 2000 --metrics mmd --repeats 12
-	$(BIN)/qinn-bench licence zjets --keep --metrics c2st,swd --repeats 12 --table results/tables/licence.md
+	$(BIN)/qinn-bench licence zjets --keep --metrics clipped_w1,out --repeats 30
+	$(BIN)/qinn-bench licence zjets --keep --metrics c2st,swd,clipped_swd --repeats 12 --table results/tables/licence.md
 
 # What models of about 370 parameters could represent: effective dimension, circuits, Jacobians (minutes on one core).
 diagnose: .venv/installed
