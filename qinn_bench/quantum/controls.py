@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from qinn_bench.contracts import Model, Reconstructor, Scorer
+from qinn_bench.contracts import Generator, Model, Reconstructor, Scorer
 from qinn_bench.quantum import stand_ins
 from qinn_bench.quantum.circuit import Circuit, Observable, WeightedSum
 from qinn_bench.quantum.layer import CircuitLayer, circuit_layers
@@ -115,13 +115,17 @@ def _check_weights(model: Model, layers: dict[str, CircuitLayer]) -> None:
 
 @torch.no_grad()
 def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) -> dict[str, Tensor]:
-    """The inputs that each circuit meets when the model is given rows of a wide normal."""
+    """The inputs that each circuit meets when the model is given rows of a wide normal, or its own noise."""
     witnesses = {name: _Witness(layer) for name, layer in layers.items()}
     for name, witness in witnesses.items():
         model.set_submodule(name, witness)
     weight = next(model.parameters())
     rows = SPREAD * torch.randn(ROWS, model.dim, generator=rng).to(weight)
-    _ask(model, rows.reshape(-1, *model.shape))
+    known = (torch.randn(ROWS, model.conditions, generator=rng).to(weight),) if model.conditions else ()
+    if isinstance(model, Generator):
+        model.generate(model.noise(ROWS, rng).to(weight), *known)
+    else:
+        _ask(model, rows.reshape(-1, *model.shape), *known)
     for name, witness in witnesses.items():
         model.set_submodule(name, witness.layer)
         if not witness.inputs:
@@ -132,14 +136,14 @@ def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) ->
     return {name: torch.cat(witness.inputs) for name, witness in witnesses.items()}
 
 
-def _ask(model: Model, rows: Tensor) -> None:
-    """Let a model do with rows what its circuits are for."""
+def _ask(model: Model, rows: Tensor, *known: Tensor) -> None:
+    """Let a model do with rows, and their conditions if any, what its circuits are for."""
     if isinstance(model, Scorer):
-        model.score(rows)
+        model.score(rows, *known)
     elif isinstance(model, Reconstructor):
-        model.reconstruct(rows)
+        model.reconstruct(rows, *known)
     else:
-        model(rows)
+        model(rows, *known)
 
 
 def _stand_in(control: Control, layer: CircuitLayer, inputs: Tensor, rng: torch.Generator) -> nn.Module:

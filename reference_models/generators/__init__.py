@@ -1,0 +1,1 @@
+"""Classical generators: what draws rows without stating a density."""

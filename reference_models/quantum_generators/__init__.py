@@ -1,0 +1,1 @@
+"""Quantum generators: what draws rows with a circuit in it, without stating a density."""
