@@ -30,8 +30,8 @@ def apply(model: Model, control: Control, rng: torch.Generator) -> None:
     Every control starts where the model starts, stand-ins as nearly as a least-squares fit comes.
 
     Raises:
-        Refused: the model has no circuit, or a stand-in is asked for a circuit whose states the model compares, or
-            that has no weights.
+        Refused: the model has no circuit, or a stand-in is asked for a circuit whose states the model compares, that
+            has no weights, or of which the probabilities of outcomes are read.
     """
     if control in ("", "untrained"):
         return
@@ -46,7 +46,7 @@ def apply(model: Model, control: Control, rng: torch.Generator) -> None:
             layer.circuit, kept = unentangled(layer.circuit)
             layer.weights = nn.Parameter(layer.weights.detach()[kept], requires_grad=layer.weights.requires_grad)
     else:
-        _check_weights(model, layers)
+        _check_replaceable(model, layers)
         for name, inputs in _met(model, layers, rng).items():
             model.set_submodule(name, _stand_in(control, layers[name], inputs, rng))
 
@@ -104,8 +104,13 @@ class _Witness(nn.Module):
         return statevector.state(self.layer.circuit, x, self.layer.weights)
 
 
-def _check_weights(model: Model, layers: dict[str, CircuitLayer]) -> None:
+def _check_replaceable(model: Model, layers: dict[str, CircuitLayer]) -> None:
     for name, layer in layers.items():
+        if layer.circuit.n_outputs != len(layer.circuit.readout):
+            raise Refused(
+                f"circuit '{name}' of {type(model).__name__} gives the probabilities of its outcomes, which no bounded "
+                "classical layer can stand in for"
+            )
         if not layer.circuit.n_weights:
             raise Refused(
                 f"circuit '{name}' of {type(model).__name__} has no weights, so that no classical layer of as many "
@@ -115,13 +120,18 @@ def _check_weights(model: Model, layers: dict[str, CircuitLayer]) -> None:
 
 @torch.no_grad()
 def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) -> dict[str, Tensor]:
-    """The inputs that each circuit meets when the model is given rows of a wide normal."""
+    """The inputs that each circuit meets when the model is given rows of a wide normal, and conditions where it says
+    with `conditions` how many it takes.
+    """
     witnesses = {name: _Witness(layer) for name, layer in layers.items()}
     for name, witness in witnesses.items():
         model.set_submodule(name, witness)
     weight = next(model.parameters())
     rows = SPREAD * torch.randn(ROWS, model.dim, generator=rng).to(weight)
-    _ask(model, rows.reshape(-1, *model.shape))
+    known = ()
+    if conditions := int(getattr(model, "conditions", 0)):
+        known = (SPREAD * torch.randn(ROWS, conditions, generator=rng).to(weight),)
+    _ask(model, rows.reshape(-1, *model.shape), *known)
     for name, witness in witnesses.items():
         model.set_submodule(name, witness.layer)
         if not witness.inputs:
@@ -132,14 +142,14 @@ def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) ->
     return {name: torch.cat(witness.inputs) for name, witness in witnesses.items()}
 
 
-def _ask(model: Model, rows: Tensor) -> None:
-    """Let a model do with rows what its circuits are for."""
+def _ask(model: Model, rows: Tensor, *known: Tensor) -> None:
+    """Let a model do with rows, at conditions if it has some, what its circuits are for."""
     if isinstance(model, Scorer):
-        model.score(rows)
+        model.score(rows, *known)
     elif isinstance(model, Reconstructor):
-        model.reconstruct(rows)
+        model.reconstruct(rows, *known)
     else:
-        model(rows)
+        model(rows, *known)
 
 
 def _stand_in(control: Control, layer: CircuitLayer, inputs: Tensor, rng: torch.Generator) -> nn.Module:

@@ -1,4 +1,4 @@
-"""A density by the chain rule: the first features given the condition, then the others given these and the condition."""
+"""A density by the chain rule: the first features given the condition, then the others given both."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Classical models that draw rows and are no flows, twins of those with circuits among them."""

@@ -1,0 +1,1 @@
+"""Models that draw rows by means of circuits, and are no flows."""
