@@ -13,6 +13,8 @@ from qinn_bench.values import Refused
 
 ANGLES = 3
 """How many numbers sum up what came before."""
+SHARES = (1.0, 0.5, 0.25)
+"""How much a number counts in the number of the summary that is its own, and in the two others."""
 FADING = 0.5
 """How much a block counts in the summary, relative to the one after it."""
 
@@ -20,8 +22,8 @@ FADING = 0.5
 class BlockSampler(Sampler):
     """Draws rows in blocks of `block` numbers, each from a summary of the blocks before it and of the conditions.
 
-    The summary is a fixed linear map: its k-th number adds up the numbers at places k, k + 3, ... of each earlier
-    block, a block counting half as much as the one after it, and the k-th, (k + 3)-th, ... conditions. A subclass makes
+    The summary is a fixed linear map of all that came before: the i-th number of a row counts most in the (i mod 3)-th
+    of the summary, and half as much if it lies one block farther back; conditions count like it. A subclass makes
     `features` of it. Decoders are ridge regressions from these to the block, one for each block; to what they give, the
     residual of a kept training row is added, all numbers of the block together. Nothing of this is trained but what
     `features` has.
@@ -43,6 +45,7 @@ class BlockSampler(Sampler):
         torch.Size([3, 4])
     """
 
+    counts: Tensor
     kept: Tensor
     known: Tensor
 
@@ -55,6 +58,7 @@ class BlockSampler(Sampler):
             )
         self.block, self.ridge, self.conditions = block, ridge, condition
         self.n_blocks = -(-self.dim // block)
+        self.register_buffer("counts", _counts(self.n_blocks, block).to(torch.get_default_dtype()))
         self.register_buffer("kept", torch.zeros(rows, self.dim))
         self.register_buffer("known", torch.zeros(rows, condition))
 
@@ -95,21 +99,19 @@ class BlockSampler(Sampler):
 
     def summaries(self, blocks: Tensor, known: Tensor) -> Tensor:
         """The summary before each block: ``(n, blocks, block), (n, c) -> (n, blocks, 3)``."""
-        folded = _folded(blocks)
-        apart = torch.arange(self.n_blocks)[:, None] - torch.arange(self.n_blocks) - 1
-        counts = torch.where(apart >= 0, FADING ** apart.clamp_min(0).double(), 0.0).to(blocks)
-        return counts @ folded + _folded(known)[:, None]
+        earlier = torch.einsum("ni,tik->ntk", blocks.flatten(1), self.counts)
+        return earlier + (known @ _shared_out(self.conditions).to(known))[:, None]
 
     def _fixed(self, rows: Tensor) -> Tensor:
         """Rows in blocks, the last one filled with zeros: ``(n, dim) -> (blocks, n, block)``."""
         padded = F.pad(rows, (0, self.n_blocks * self.block - self.dim))
-        return padded.unflatten(1, (self.n_blocks, self.block)).transpose(0, 1)
+        return padded.reshape(len(rows), self.n_blocks, self.block).transpose(0, 1)
 
     def _read(self, fixed: Tensor, known: Tensor) -> Tensor:
         """What the decoders of each block read of true rows, ``(blocks, n, k + 1)``."""
         summaries = self.summaries(fixed.transpose(0, 1), known)
-        found = self.features(summaries.flatten(0, 1)).unflatten(0, (len(summaries), -1))
-        return self._with_one(found).transpose(0, 1)
+        found = self._with_one(self.features(summaries.flatten(0, 1)))
+        return found.reshape(len(summaries), self.n_blocks, -1).transpose(0, 1)
 
     def _with_one(self, features: Tensor) -> Tensor:
         return F.pad(features, (0, 1), value=1.0)
@@ -124,7 +126,14 @@ class BlockSampler(Sampler):
         return found
 
 
-def _folded(numbers: Tensor) -> Tensor:
-    """The last axis added up in threes: ``(..., k) -> (..., 3)``."""
-    padded = F.pad(numbers, (0, -numbers.shape[-1] % ANGLES))
-    return padded.unflatten(-1, (padded.shape[-1] // ANGLES, ANGLES)).sum(-2)
+def _shared_out(n: int) -> Tensor:
+    """How much each of so many numbers counts in each number of the summary, ``(n, 3)``."""
+    shares = [[SHARES[(i - k) % ANGLES] for k in range(ANGLES)] for i in range(n)]
+    return torch.tensor(shares, dtype=torch.float64).reshape(n, ANGLES)
+
+
+def _counts(n_blocks: int, block: int) -> Tensor:
+    """The same for the numbers of a row before each block, ``(blocks, blocks * block, 3)``; 0 of what comes later."""
+    apart = torch.arange(n_blocks)[:, None] - torch.arange(n_blocks * block) // block - 1
+    fading = torch.where(apart >= 0, FADING ** apart.clamp_min(0).double(), 0.0)
+    return fading[:, :, None] * _shared_out(n_blocks * block)

@@ -78,6 +78,7 @@ class GaussianCopula(DensityModel):
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features."""
+        z = z.to(self.factor)
         score = z @ self.factor.T + self._means(z, condition)
         piece = torch.searchsorted(self.scores[1:-1], score.contiguous())
         low, width, rise = self._pieces(piece)

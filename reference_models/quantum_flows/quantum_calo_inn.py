@@ -102,7 +102,7 @@ def build(
         >>> from qinn_bench.contracts import count_parameters
         >>> model = build(5, layers=5, condition=1, backend="torch")
         >>> count_parameters(model).quantum
-        366
+        448
     """
     if wires < 0:
         raise Refused(f"circuits of {wires} wires were asked for; 0, for a wire of each number, or more are expected")
