@@ -128,7 +128,7 @@ def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) ->
         model.set_submodule(name, witness)
     weight = next(model.parameters())
     rows = SPREAD * torch.randn(ROWS, model.dim, generator=rng).to(weight)
-    known = ()
+    known: tuple[Tensor, ...] = ()
     if conditions := int(getattr(model, "conditions", 0)):
         known = (SPREAD * torch.randn(ROWS, conditions, generator=rng).to(weight),)
     _ask(model, rows.reshape(-1, *model.shape), *known)

@@ -26,7 +26,7 @@ class BinaryPrior(nn.Module, ABC):
 
     Example:
         >>> prior = Factorised(3)
-        >>> round(float(prior.log_prob(all_states(3).float()).exp().sum()), 6)
+        >>> round(prior.log_prob(all_states(3).float()).exp().sum().item(), 6)
         1.0
     """
 
@@ -79,7 +79,7 @@ class Boltzmann(BinaryPrior):
     Example:
         >>> machine = Boltzmann(4)
         >>> _ = nn.init.normal_(machine.weights)
-        >>> round(float(machine.log_prob(all_states(4).float()).exp().sum()), 6)
+        >>> round(machine.log_prob(all_states(4).float()).exp().sum().item(), 6)
         1.0
     """
 
@@ -120,7 +120,7 @@ class AutoregressiveBits(BinaryPrior):
 
     Example:
         >>> prior = AutoregressiveBits(3, hidden=4)
-        >>> round(float(prior.log_prob(all_states(3).float()).exp().sum()), 6)
+        >>> round(prior.log_prob(all_states(3).float()).exp().sum().item(), 6)
         1.0
     """
 

@@ -22,8 +22,9 @@ FADING = 0.5
 class BlockSampler(Sampler):
     """Draws rows in blocks of `block` numbers, each from a summary of the blocks before it and of the conditions.
 
-    The summary is a fixed linear map of all that came before: the i-th number of a row counts most in the (i mod 3)-th
-    of the summary, and half as much if it lies one block farther back; conditions count like it. A subclass makes
+    The summary is a fixed weighted mean of all that came before: the i-th number of a row counts most in the
+    (i mod 3)-th of the summary, and half as much if it lies one block farther back; conditions are added in the same
+    way. A subclass makes
     `features` of it. Decoders are ridge regressions from these to the block, one for each block; to what they give, the
     residual of a kept training row is added, all numbers of the block together. Nothing of this is trained but what
     `features` has.
@@ -133,7 +134,11 @@ def _shared_out(n: int) -> Tensor:
 
 
 def _counts(n_blocks: int, block: int) -> Tensor:
-    """The same for the numbers of a row before each block, ``(blocks, blocks * block, 3)``; 0 of what comes later."""
+    """The same for the numbers of a row before each block, ``(blocks, blocks * block, 3)``; 0 of what comes later.
+
+    They add up to 1, so that the summary, an angle, is not farther out than the numbers are.
+    """
     apart = torch.arange(n_blocks)[:, None] - torch.arange(n_blocks * block) // block - 1
     fading = torch.where(apart >= 0, FADING ** apart.clamp_min(0).double(), 0.0)
-    return fading[:, :, None] * _shared_out(n_blocks * block)
+    counts = fading[:, :, None] * _shared_out(n_blocks * block)
+    return counts / counts.sum(1, keepdim=True).clamp_min(1e-9)

@@ -61,8 +61,8 @@ class SteeredBlock(nn.Module):
         """``(n, tokens, size), (n, size) -> (n, tokens, size)``."""
         shift, scale, gate, shift_feed, scale_feed, gate_feed = self.steering(F.silu(known))[:, None].chunk(6, 2)
         tokens = tokens + gate * self.attention(_normed(tokens) * (1 + scale) + shift)
-        fed: Tensor = self.feed(_normed(tokens) * (1 + scale_feed) + shift_feed)
-        return tokens + gate_feed * fed
+        fed: Tensor = tokens + gate_feed * self.feed(_normed(tokens) * (1 + scale_feed) + shift_feed)
+        return fed
 
 
 def _normed(tokens: Tensor) -> Tensor:

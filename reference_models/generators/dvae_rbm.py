@@ -72,12 +72,13 @@ class DiscreteVAE(Sampler, Density):
         """The log-density of features, ``(n, dim) -> (n,)``, in nats: the mixture over all settings of the latents."""
         states = self.states.to(self.log_spread)
         weights, means = self.prior.log_prob(states), None if condition is not None else self._decoded(states)
-        found = []
-        for rows in torch.arange(len(x), device=x.device).split(max(1, NUMBERS // (len(states) * self.dim))):
+        at_once, found = max(1, NUMBERS // (len(states) * self.dim)), [x.new_zeros(0)]
+        for start in range(0, len(x), at_once):
+            rows = slice(start, start + at_once)
             own = means if condition is None else self._decoded(*_all_pairs(states, condition[rows]))
             around = own.reshape(-1, len(states), self.dim)  # type: ignore[union-attr]
             found.append(torch.logsumexp(weights + self._log_normal(x[rows, None], around), 1))
-        return torch.cat(found) if found else x.new_zeros(0)
+        return torch.cat(found)
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
