@@ -19,9 +19,8 @@ from qinn_bench.values import Refused
 from reference_models._parts.binary_priors import AutoregressiveBits, BinaryPrior, Boltzmann, Factorised, all_states
 from reference_models._parts.cells import SQUASHES, Cells
 from reference_models._parts.straight_paths import follow, straight_lines
-from reference_models.bounds import gaussian_copula
 from reference_models.flows import calo_inn, spline_inn
-from reference_models.generators import calo_cfm, calo_dit, categorical_made, cosine_blocks, dvae_rbm
+from reference_models.generators import calo_cfm, calo_dit, categorical_made, cosine_blocks, dvae_rbm, gaussian_copula
 from reference_models.quantum_flows import quantum_calo_inn
 from reference_models.quantum_generators import angle_generator, qfan_like, reversible_circuit
 

@@ -1,4 +1,4 @@
-"""The floor of correlation whatever the marginals: a Gaussian copula, fitted in closed form, with an exact density."""
+"""A Gaussian copula, fitted in closed form: correlation whatever the marginals, with an exact density."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ ABOUT = About(
         "marginals are piecewise normal between quantiles of the training rows, and beyond them as in the last piece",
         "conditions, where there are some, move the means of the normal scores linearly",
     ),
-    role="floor",
     tiny={"quantiles": 6},
 )
 LEAST = 1e-6
