@@ -23,10 +23,10 @@ FLAT = [
 QUANTUM = [name for name in NAMES if registry.takes("model", name, "backend")]
 
 
-def has_weights(name: str) -> bool:
-    """Whether the circuits of a model have weights, so that something can stand in for them."""
-    layers = circuit_layers(smallest(name).make())
-    return all(layer.circuit.n_weights for layer in layers.values())
+def replaceable(name: str) -> bool:
+    """Whether the circuits of a model have weights and give bounded numbers, which something can stand in for."""
+    circuits = [layer.circuit for layer in circuit_layers(smallest(name).make()).values()]
+    return all(one.n_weights and one.n_outputs == len(one.readout) for one in circuits)
 
 
 def case_of(name: str, dim: int, knobs: Knobs | None = None) -> ModelCase:
@@ -65,5 +65,5 @@ def size(name: str, dim: int, knobs: Knobs) -> int:
 CONTROLLED = [
     f"{name}+{control}"
     for name in QUANTUM
-    for control in (CONTROLS if has_weights(name) else ("frozen", "unentangled"))
+    for control in (CONTROLS if replaceable(name) else ("frozen", "unentangled"))
 ]

@@ -30,8 +30,8 @@ def apply(model: Model, control: Control, rng: torch.Generator) -> None:
     Every control starts where the model starts, stand-ins as nearly as a least-squares fit comes.
 
     Raises:
-        Refused: the model has no circuit, or a stand-in is asked for a circuit whose states the model compares, or
-            that has no weights.
+        Refused: the model has no circuit, or a stand-in is asked for a circuit whose states the model compares, that
+            has no weights, or of which the probabilities of outcomes are read.
     """
     if control in ("", "untrained"):
         return
@@ -46,7 +46,7 @@ def apply(model: Model, control: Control, rng: torch.Generator) -> None:
             layer.circuit, kept = unentangled(layer.circuit)
             layer.weights = nn.Parameter(layer.weights.detach()[kept], requires_grad=layer.weights.requires_grad)
     else:
-        _check_weights(model, layers)
+        _check_replaceable(model, layers)
         for name, inputs in _met(model, layers, rng).items():
             model.set_submodule(name, _stand_in(control, layers[name], inputs, rng))
 
@@ -104,8 +104,13 @@ class _Witness(nn.Module):
         return statevector.state(self.layer.circuit, x, self.layer.weights)
 
 
-def _check_weights(model: Model, layers: dict[str, CircuitLayer]) -> None:
+def _check_replaceable(model: Model, layers: dict[str, CircuitLayer]) -> None:
     for name, layer in layers.items():
+        if layer.circuit.n_outputs != len(layer.circuit.readout):
+            raise Refused(
+                f"circuit '{name}' of {type(model).__name__} gives the probabilities of its outcomes, which no bounded "
+                "classical layer can stand in for"
+            )
         if not layer.circuit.n_weights:
             raise Refused(
                 f"circuit '{name}' of {type(model).__name__} has no weights, so that no classical layer of as many "

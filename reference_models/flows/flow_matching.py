@@ -13,6 +13,7 @@ from qinn_bench.contracts import Batch, DensityModel, density_of
 from qinn_bench.values import Refused
 from reference_models._parts.sizes import HIDDEN, HIDDEN_LAYERS
 from reference_models._parts.solver import solve
+from reference_models._parts.straight_paths import follow, straight_lines
 
 ABOUT = About(
     citation="Lipman, Chen, Ben-Hamu, Nickel, Le, Flow Matching for Generative Modeling, arXiv:2210.02747 "
@@ -117,28 +118,12 @@ class FlowMatching(DensityModel):
     @torch.no_grad()
     def _back(self, z: Tensor) -> Tensor:
         """Where the same steps lead from noise to data, which is the inverse but for their error."""
-        x, h = z, 1 / self.steps
-        for k in range(self.steps):
-            v = torch.zeros_like(x)
-            total = torch.zeros_like(x)
-            for share, weight in ((0.0, 1), (0.5, 2), (0.5, 2), (1.0, 1)):
-                v = self.velocity.values(x + share * h * v, x.new_full((len(x), 1), (k + share) * h))
-                total = total + weight * v
-            x = x + h / 6 * total
-        return x
+        return follow(self.velocity.values, z, self.steps)
 
     def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
-        """The mean squared error of the velocity on straight lines from noise to rows (arXiv:2210.02747, equation 23).
-
-        Times are stratified over the batch; with `late` above 1 they lie closer to the data.
-        """
-        rows = batch.rows.repeat(self.draws, 1)
-        n = len(rows)
-        noise = torch.randn(rows.shape, generator=rng, dtype=torch.float64).to(rows)
-        uniform = (torch.randperm(n, generator=rng) + torch.rand(n, generator=rng, dtype=torch.float64)) / n
-        t = (1 - (1 - uniform) ** self.late)[:, None].to(rows)
-        velocity = self.velocity.values((1 - t) * noise + t * rows, t)
-        return (velocity - (rows - noise)).square().mean()
+        """The mean squared error of the velocity on straight lines from noise to rows."""
+        points, t, target = straight_lines(batch.rows, self.draws, self.late, rng)
+        return (self.velocity.values(points, t) - target).square().mean()
 
     def validation_loss(self, valid: Batch, rng: torch.Generator) -> Tensor:
         """The mean negative log-likelihood, which training has no need of and models are compared by."""

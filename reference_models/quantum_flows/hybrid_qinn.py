@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import Batch, DensityModel
-from qinn_bench.quantum.circuit import Circuit
-from qinn_bench.quantum.layer import CircuitLayer
-from qinn_bench.quantum.visibility import trimmed
 from qinn_bench.values import Knob, Knobs, Refused
+from reference_models._parts.circuit_conditioner import CircuitConditioner, circuit_of
 from reference_models._parts.circuit_form import CircuitForm
 from reference_models._parts.flow import Composition, Mixing, coupling_flow, dense
 from reference_models._parts.loss_terms import negative_log_likelihood
@@ -82,30 +80,6 @@ def _known(construction: str) -> str:
     if construction not in CONSTRUCTIONS:
         raise Refused(f"hybrid_qinn knows no construction '{construction}'; there are: {', '.join(CONSTRUCTIONS)}")
     return construction
-
-
-class CircuitConditioner(nn.Module):
-    """Reads numbers off features: a circuit of them, its readout, and a linear head that starts at zero.
-
-    Example:
-        >>> from qinn_bench.quantum.ansatz import reuploading
-        >>> CircuitConditioner(5, reuploading(2, uploads=1), "torch")(torch.zeros(3, 2)).shape
-        torch.Size([3, 5])
-    """
-
-    def __init__(self, n_out: int, circuit: Circuit, backend: str) -> None:
-        super().__init__()
-        self.circuit = CircuitLayer(circuit, backend)
-        self.head = nn.Linear(len(circuit.readout), n_out)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-        with torch.no_grad():
-            self.circuit.weights.normal_(0, 0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(n, n_in) -> (n, n_out)``."""
-        numbers: Tensor = self.head(self.circuit(x))
-        return numbers
 
 
 class QuantumLast(DensityModel):
@@ -183,15 +157,10 @@ def build(
     spline, form = RationalQuadratic(bins, bound), CircuitForm(copies, entangler, encoding, readout)
     if _known(construction) == "conditioner":
         return coupling_flow(
-            dim, spline, lambda n, m: CircuitConditioner(m, _circuit(form, n, uploads, trim), backend), blocks
+            dim, spline, lambda n, m: CircuitConditioner(m, circuit_of(form, n, uploads, trim), backend), blocks
         )
-    circuit = _circuit(form, dim, uploads, trim and not fidelity)
+    circuit = circuit_of(form, dim, uploads, trim and not fidelity)
     qinn = make_qinn(dim, circuit, circuit, Terms(fidelity, mmd, barrier, stretch, both=False), start, backend)
     if construction == "elementwise":
         return QuantumLast(dim, [Elementwise(dim, spline), Mixing(dim, upper=False), Mixing(dim, upper=True)], qinn)
     return QuantumLast(dim, [coupling_flow(dim, spline, dense(hidden, 1), blocks)], qinn)
-
-
-def _circuit(form: CircuitForm, n_features: int, uploads: int, trim: bool) -> Circuit:
-    circuit = form.circuit(n_features, uploads=uploads)
-    return trimmed(circuit)[0] if trim else circuit
