@@ -14,7 +14,8 @@ from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training.loop import fit
 from qinn_bench.values import Budget, Refused, Use
 from reference_models._parts.adversarial import Adversary, Critic, Duel
-from reference_models._parts.fcq import block_of, median_mmd2, undone
+from reference_models._parts.fcq import median_mmd2
+from reference_models._parts.fcq_block import block_of, undone
 from reference_models._parts.loss_terms import energy_distance
 
 
@@ -50,7 +51,7 @@ def test_a_critic_is_counted_apart_and_has_no_part_in_the_rank():
     model = made("fastcalogan", 533)
     # Published 828 001: the bias of the last layer, which has no effect, is left out.
     assert count_parameters(model).critic == 828_000
-    small = made("fastcalogan", 3, hidden=2, stages=1, latent=2, critic=2, trim=True).double()
+    small = made("fastcalogan", 3, hidden=2, stages=1, latent=2, critic="8-4-2", trim=True).double()
     assert set(own_parameters(small)) == {name for name, _ in small.named_parameters() if "critic" not in name}
     found = cost.measure(small, Batch(torch.zeros(300, 3).double()), Batch(torch.zeros(8, 3).double()), torch_rng("r"))
     assert found.rank is not None and 0 < found.rank <= count_parameters(small).total
@@ -89,7 +90,7 @@ def test_what_is_undone_after_its_gates_is_the_upload_but_the_directions_are_no_
 
 @pytest.mark.parametrize("name", ["fastcalogan", "quantum_gan", "fcq_qinn"])
 def test_adversaries_learn_a_shifted_normal(name):
-    knobs = {"critic": 8, "unit": "silu", "turns": 2, "penalty": 1.0}
+    knobs = {"critic": "32-16-8", "unit": "silu", "turns": 2, "penalty": 1.0}
     model = made(name, 2, **knobs)
     rows = 3 + 0.5 * torch.randn(2000, 2, generator=torch_rng("rows"))
     batch = Batch(rows)
@@ -100,7 +101,7 @@ def test_adversaries_learn_a_shifted_normal(name):
 
 
 def test_weights_are_judged_at_the_same_noise_in_each_check():
-    model, batch = made("fastcalogan", 2, hidden=2, critic=2), Batch(torch.zeros(50, 2))
+    model, batch = made("fastcalogan", 2, hidden=2, critic="8-4-2"), Batch(torch.zeros(50, 2))
     first, second = (float(model.validation_loss(batch, torch_rng("check"))) for _ in range(2))
     assert first == second
 
@@ -163,6 +164,7 @@ def test_median_mmd_is_that_of_its_definition():
         ("fastcalogan", {"output": "tanh"}, "not in 'tanh'"),
         ("fastcalogan", {"unit": "gelu"}, "not of 'gelu'"),
         ("fastcalogan", {"turns": 0}, "at least one update"),
+        ("fastcalogan", {"critic": "8-x"}, "critic='8-x' was given"),
         ("quantum_gan", {"chains": 5}, "1 to 4 chains"),
         ("fcq_qinn", {"version": "v2"}, "one of v1, bridge, wae"),
         ("fcq_qinn", {"version": "wae", "frozen": True}, "of which bridge may be frozen"),

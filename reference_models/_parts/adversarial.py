@@ -15,6 +15,7 @@ from reference_models._parts.loss_terms import energy_distance
 
 OUTPUTS: dict[str, type[nn.Module]] = {"linear": nn.Identity, "relu": nn.ReLU, "softplus": nn.Softplus}
 UNITS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU}
+WIDEST = 10_000
 JUDGED = 1000
 """Rows that choose the weights that are kept, at most."""
 
@@ -180,6 +181,24 @@ def widening(hidden: int, n_stages: int) -> tuple[int, ...]:
         ((50, 200), (50, 100, 200), (50,), ())
     """
     return tuple(round(hidden * 4 ** (k / max(1, n_stages - 1))) for k in range(n_stages))
+
+
+def widths_of(text: str) -> tuple[int, ...]:
+    """The widths of the layers of a critic, as its knob states them.
+
+    Raises:
+        Refused: what is stated are no widths.
+
+    Example:
+        >>> widths_of("800-400-200")
+        (800, 400, 200)
+    """
+    parts = text.split("-")
+    if not all(part.isascii() and part.isdigit() and 0 < int(part) <= WIDEST for part in parts):
+        raise Refused(
+            f"critic={text!r} was given; widths from 1 to {WIDEST} with - between them, as 800-400-200, expected"
+        )
+    return tuple(map(int, parts))
 
 
 def output_of(name: str) -> nn.Module:

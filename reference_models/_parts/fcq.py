@@ -1,111 +1,45 @@
-"""The network of FastCaloQ's "qINN": a map to a few angles, blocks that turn them, a map to rows; it is not invertible.
+"""The networks of FastCaloQ's "qINN" and its Wasserstein autoencoder; the blocks between its maps come from outside.
 
-With `wires` angles it is pre (linear, tanh), blocks each followed by tanh, post (linear). In the direction that
-encodes, the blocks come in their order; in the one that decodes, in the reverse order and each undone: the adjoint of
-its trained gates acts on a newly uploaded state, so that the two directions are no inverses of each other.
+A network is pre (linear, tanh), blocks each followed by tanh, post (linear), with the same two maps in either
+direction. The direction that encodes takes the blocks in their order, the one that decodes in the reverse order.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import cast
+from collections.abc import Iterable
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from qinn_bench.contracts import Batch, Generator, Reconstructor
-from qinn_bench.quantum.ansatz import ring
-from qinn_bench.quantum.circuit import Angle, Circuit, Gate, GateName, WeightBlock, z_on
-from qinn_bench.quantum.layer import CircuitLayer
-from reference_models._parts.trash import seen
 
-TURNS: tuple[GateName, ...] = ("RZ", "RY", "RX")
-START = 0.01
-"""The spread of the weights of circuits at the start."""
+LATENT = 10
+"""Numbers of the noise against a critic."""
 
 
-def block_of(wires: int, depth: int) -> Circuit:
-    """An upload by RY, then `depth` times RZ, RY and RX by weights on each wire and a ring of CNOTs; Z is read.
+class TurnedBlock(Protocol):
+    """A map of angles and one back, which need not undo it; both ``(n, width) -> (n, width)``."""
 
-    Example:
-        >>> block_of(6, 2).n_weights
-        36
-    """
-    gates = [Gate("RY", (wire,), (Angle(input=wire),)) for wire in range(wires)]
-    for layer in range(depth):
-        for wire in range(wires):
-            first = 3 * (layer * wires + wire)
-            gates += [Gate(name, (wire,), (Angle(weight=first + k),)) for k, name in enumerate(TURNS)]
-        gates += [Gate("CNOT", pair) for pair in ring(wires)]
-    return Circuit(wires, wires, (WeightBlock("turns", (depth, wires, 3)),), tuple(gates), z_on(range(wires)))
-
-
-def undone(circuit: Circuit) -> Circuit:
-    """The same upload, then the gates after it undone, with the same weights."""
-    uploads, rest = list[Gate](), list[Gate]()
-    for gate in circuit.gates:
-        (uploads if any(angle.input is not None for angle in gate.angles) else rest).append(gate)
-    return replace(circuit, gates=(*uploads, *replace(circuit, gates=tuple(rest)).adjoint().gates))
-
-
-class FCQBlock(nn.Module):
-    """A circuit whose inputs are shifted along the wires, and its undoing with the same weights.
-
-    A classical layer that stands in for the circuit serves in both directions. Where nothing encodes, only the undoing
-    is there, in which the first turns of each wire are the last before it is read; `trim` leaves them out.
-
-    Example:
-        >>> block = FCQBlock(3, 1, shift=1, encodes=True, trim=False, backend="torch")
-        >>> block(torch.zeros(2, 3)).shape, block.back(torch.zeros(2, 3)).shape
-        (torch.Size([2, 3]), torch.Size([2, 3]))
-        >>> FCQBlock(3, 1, shift=1, encodes=False, trim=False, backend="torch").circuit.blind
-        3
-    """
-
-    def __init__(self, wires: int, depth: int, *, shift: int, encodes: bool, trim: bool, backend: str) -> None:
-        super().__init__()
-        self.shift, self.encodes = shift, encodes
-        circuit = block_of(wires, depth)
-        self.circuit = CircuitLayer(circuit if encodes else seen(undone(circuit), trim), backend)
-        nn.init.normal_(self.circuit.weights, 0.0, START)
-        self._undone = circuit, undone(circuit)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(n, wires) -> (n, wires)``."""
-        values: Tensor = self.circuit(x.roll(-self.shift, 1))
-        return values
+    def __call__(self, x: Tensor) -> Tensor:
+        """The direction that encodes."""
 
     def back(self, x: Tensor) -> Tensor:
-        """The other direction, ``(n, wires) -> (n, wires)``."""
-        layer = self.circuit
-        if not self.encodes or not isinstance(layer, CircuitLayer):
-            return self(x)  # type: ignore[no-any-return]
-        if self._undone[0] is not layer.circuit:  # A control may have changed it.
-            self._undone = layer.circuit, undone(layer.circuit)
-        return layer.backend.run(self._undone[1], x.roll(-self.shift, 1), layer.weights)
+        """The direction that decodes."""
 
 
 class FCQNetwork(nn.Module):
-    """From ``n_in`` numbers to ``n_out`` through blocks of angles, and with the same weights back if it `encodes`.
-
-    Without blocks it is its twin without a circuit.
+    """From ``n_in`` numbers to ``n_out`` through `width` angles, which blocks turn; without blocks it has no circuit.
 
     Example:
-        >>> network = FCQNetwork(10, 100, wires=6, depth=2, blocks=2, encodes=False, trim=False, backend="torch")
-        >>> sum(p.numel() for p in network.parameters())
-        838
+        >>> sum(p.numel() for p in FCQNetwork(533, 533, 6).parameters())
+        6935
     """
 
-    def __init__(
-        self, n_in: int, n_out: int, *, wires: int, depth: int, blocks: int, encodes: bool, trim: bool, backend: str
-    ) -> None:
+    def __init__(self, n_in: int, n_out: int, width: int, blocks: Iterable[nn.Module] = ()) -> None:
         super().__init__()
-        self.pre, self.post = nn.Linear(n_in, wires), nn.Linear(wires, n_out)
-        step = max(1, wires // 3)
-        made = (
-            FCQBlock(wires, depth, shift=k * step, encodes=encodes, trim=trim, backend=backend) for k in range(blocks)
-        )
-        self.blocks = cast("list[FCQBlock]", nn.ModuleList(made))
+        self.pre, self.post = nn.Linear(n_in, width), nn.Linear(width, n_out)
+        self.blocks = cast("list[TurnedBlock]", nn.ModuleList(blocks))
 
     def encode(self, x: Tensor) -> Tensor:
         """Rows to latents, ``(n, n_in) -> (n, n_out)``."""

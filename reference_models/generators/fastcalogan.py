@@ -8,7 +8,7 @@ from torch import nn
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.values import Refused
-from reference_models._parts.adversarial import Adversary, Critic, Duel, normalised, output_of, widening
+from reference_models._parts.adversarial import Adversary, Critic, Duel, normalised, output_of, widening, widths_of
 
 ABOUT = About(
     citation="ATLAS Collaboration, Deep generative models for fast photon shower simulation in ATLAS (FastCaloGAN), "
@@ -25,7 +25,7 @@ ABOUT = About(
         "latent": (2, 4, 6, 8, 10, 16),
     },
     depth="stages",
-    tiny={"hidden": 2, "stages": 1, "latent": 2, "critic": 2, "unit": "silu", "trim": True},
+    tiny={"hidden": 2, "stages": 1, "latent": 2, "critic": "8-4-2", "unit": "silu", "trim": True},
     tune={"penalty": KnobSpan(low=1.0, high=30.0), "turns": (3, 5, 8), "unit": ("relu", "silu")},
     rows=("flat", "image"),
 )
@@ -37,7 +37,7 @@ def build(
     hidden: int = 50,
     stages: int = 2,
     latent: int = 10,
-    critic: int = 200,
+    critic: str = "800-400-200",
     unit: str = "relu",
     penalty: float = 10.0,
     turns: int = 5,
@@ -45,7 +45,7 @@ def build(
     trim: bool = False,
     condition: int = 0,
 ) -> Adversary:
-    """A generator of `stages` layers that widen from `hidden` to four times that; a critic that narrows to `critic`.
+    """A generator of `stages` layers that widen from `hidden` to four times that; a critic of the widths `critic`.
 
     The noise is `latent` normal numbers of mean and spread 0.5; both networks read `condition` numbers a row beside.
     The critic, of units ``relu`` or ``silu``, is updated `turns` times for each update of the generator, its gradient
@@ -54,7 +54,7 @@ def build(
     biases that batch normalisation takes away.
 
     Raises:
-        Refused: no unit, stage or latent number, a critic of no unit, or no such `unit` or `output`.
+        Refused: no unit, stage or latent number, or no such critic, `unit` or `output`.
 
     Example:
         >>> from qinn_bench.contracts import count_parameters
@@ -62,15 +62,15 @@ def build(
         >>> counted.total, counted.blind, counted.critic
         (118383, 250, 828000)
     """
-    if min(hidden, stages, latent) < 1 or critic < 1:
+    if min(hidden, stages, latent) < 1:
         raise Refused(
-            f"fastcalogan was given hidden={hidden}, stages={stages}, latent={latent}, critic={critic}; at least one "
-            f"unit, stage and latent number and a critic of one are expected"
+            f"fastcalogan was given hidden={hidden}, stages={stages}, latent={latent}; at least one "
+            f"unit, stage and latent number are expected"
         )
     rows = (shape,) if isinstance(shape, int) else shape
     dim, widths = prod(rows), widening(hidden, stages)
     network = nn.Sequential(
         *normalised(latent + condition, widths, trim=trim), nn.Linear(widths[-1], dim), output_of(output)
     )
-    judge = Critic(dim + condition, (4 * critic, 2 * critic, critic), unit)
+    judge = Critic(dim + condition, widths_of(critic), unit)
     return Adversary(rows, network, judge, latent=latent, mean=0.5, spread=0.5, duel=Duel(penalty, turns))

@@ -13,8 +13,8 @@ from torch import nn
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import Generator
 from qinn_bench.values import Refused
-from reference_models._parts.adversarial import Adversary, BeforeNormalisation, Critic, Duel, output_of
-from reference_models._parts.fcq import FCQAutoencoder, FCQNetwork, PlainNetwork
+from reference_models._parts.adversarial import Adversary, BeforeNormalisation, Critic, Duel, output_of, widths_of
+from reference_models._parts.fcq import LATENT, FCQAutoencoder, FCQNetwork, PlainNetwork
 
 ABOUT = About(
     citation="M. Corchia, L. Rinaldi, A. Sidoti, FastCaloQ: public code (the classical switch of qinn_module)",
@@ -28,7 +28,7 @@ ABOUT = About(
         "width": (2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64),
     },
     depth="width",
-    tiny={"between": 2, "width": 2, "tail": 2, "critic": 2, "unit": "silu", "trim": True},
+    tiny={"between": 2, "width": 2, "tail": 2, "critic": "8-4-2", "unit": "silu", "trim": True},
     tune={"penalty": KnobSpan(low=1.0, high=30.0), "turns": (3, 5, 8), "unit": ("relu", "silu")},
     rows=("flat", "image"),
 )
@@ -43,8 +43,7 @@ def build(
     width: int = 6,
     between: int = 100,
     tail: int = 64,
-    latent: int = 10,
-    critic: int = 200,
+    critic: str = "800-400-200",
     unit: str = "relu",
     penalty: float = 20.0,
     turns: int = 5,
@@ -55,7 +54,7 @@ def build(
     """A twin of a version of `fcq_qinn` for rows of this shape, with `width` numbers in the middle of its core.
 
     Raises:
-        Refused: no such version or core, no width, unit or latent number.
+        Refused: no such version or core, no width or unit, or no such critic.
 
     Example:
         >>> from qinn_bench.contracts import count_parameters
@@ -63,10 +62,10 @@ def build(
         >>> [count_parameters(twin).total for twin in twins]
         [6935, 68821]
     """
-    if version not in VERSIONS or core not in CORES or min(width, between, tail, latent, critic) < 1:
+    if version not in VERSIONS or core not in CORES or min(width, between, tail) < 1:
         raise Refused(
             f"fcq_twin was given version={version}, core={core}, width={width}, between={between}, tail={tail}, "
-            f"latent={latent}, critic={critic}; one of {', '.join(VERSIONS)}, one of {', '.join(CORES)} and 1 or "
+            f"; one of {', '.join(VERSIONS)}, one of {', '.join(CORES)} and 1 or "
             "more of the others are expected"
         )
     rows = (shape,) if isinstance(shape, int) else shape
@@ -75,11 +74,11 @@ def build(
     def middle(n_in: int, n_out: int) -> FCQNetwork | PlainNetwork:
         if core == "mlp":
             return PlainNetwork(n_in, n_out, width)
-        return FCQNetwork(n_in, n_out, wires=width, depth=0, blocks=0, encodes=False, trim=False, backend="")
+        return FCQNetwork(n_in, n_out, width)
 
     if version == "wae":
         return FCQAutoencoder(rows, middle(dim, dim), output_of(output), mmd)
     dense = (BeforeNormalisation(between, tail, bias=not trim), nn.BatchNorm1d(tail), nn.ReLU())
-    network = nn.Sequential(middle(latent, between), nn.Softplus(), *dense, nn.Linear(tail, dim), output_of(output))
-    judge = Critic(dim, (4 * critic, 2 * critic, critic), unit)
-    return Adversary(rows, network, judge, latent=latent, mean=0.5, spread=0.5, duel=Duel(penalty, turns))
+    network = nn.Sequential(middle(LATENT, between), nn.Softplus(), *dense, nn.Linear(tail, dim), output_of(output))
+    judge = Critic(dim, widths_of(critic), unit)
+    return Adversary(rows, network, judge, latent=LATENT, mean=0.5, spread=0.5, duel=Duel(penalty, turns))

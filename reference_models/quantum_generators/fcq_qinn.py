@@ -22,8 +22,9 @@ from qinn_bench.contracts import Generator
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, WeightBlock, z_on
 from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.values import Refused
-from reference_models._parts.adversarial import Adversary, BeforeNormalisation, Critic, Duel, output_of
-from reference_models._parts.fcq import START, FCQAutoencoder, FCQNetwork
+from reference_models._parts.adversarial import Adversary, BeforeNormalisation, Critic, Duel, output_of, widths_of
+from reference_models._parts.fcq import LATENT, FCQAutoencoder, FCQNetwork
+from reference_models._parts.fcq_block import START, turned_blocks
 from reference_models._parts.trash import seen
 
 ABOUT = About(
@@ -44,11 +45,12 @@ ABOUT = About(
         "depth": (1, 2, 3, 4),
     },
     depth="depth",
-    tiny={"between": 2, "wires": 2, "depth": 1, "tail": 2, "critic": 2, "unit": "silu", "trim": True},
+    tiny={"between": 2, "wires": 2, "depth": 1, "tail": 2, "critic": "8-4-2", "unit": "silu", "trim": True},
     tune={"penalty": KnobSpan(low=1.0, high=30.0), "turns": (3, 5, 8), "unit": ("relu", "silu")},
     rows=("flat", "image"),
 )
 VERSIONS = ("v1", "bridge", "wae")
+BLOCKS = 2
 
 
 def first_circuit(wires: int, depth: int) -> Circuit:
@@ -76,8 +78,7 @@ def build(
     depth: int = 2,
     between: int = 100,
     tail: int = 64,
-    latent: int = 10,
-    critic: int = 200,
+    critic: str = "800-400-200",
     unit: str = "relu",
     penalty: float = 20.0,
     turns: int = 5,
@@ -89,11 +90,11 @@ def build(
     """One of the versions for rows of this shape.
 
     `between` are the numbers that the blocks of ``bridge`` give, `tail` the units of the layer after them (and of that
-    in ``v1``), `latent` those of the noise; `critic`, `unit`, `penalty`, `turns` and `output` are as in `quantum_gan`;
+    in ``v1``); `critic`, `unit`, `penalty`, `turns` and `output` are as in `quantum_gan`;
     `mmd` weighs the latents of ``wae``. `trim` leaves out the weights that nothing read depends on.
 
     Raises:
-        Refused: no such version, `frozen` weights of another than ``bridge``, no wire, layer, unit or latent number.
+        Refused: no such version, `frozen` weights of another than ``bridge``, no wire, layer or unit.
 
     Example:
         >>> from qinn_bench.contracts import count_parameters
@@ -104,30 +105,28 @@ def build(
         >>> counted.frozen, counted.total
         (838, 41237)
     """
-    if (
-        version not in VERSIONS
-        or (frozen and version != "bridge")
-        or min(wires, depth, between, tail, latent, critic) < 1
-    ):
+    if version not in VERSIONS or (frozen and version != "bridge") or min(wires, depth, between, tail) < 1:
         raise Refused(
             f"fcq_qinn was given version={version}, frozen={frozen}, wires={wires}, depth={depth}, between={between}, "
-            f"tail={tail}, latent={latent}, critic={critic}; one of {', '.join(VERSIONS)}, of which bridge may be "
+            f"tail={tail}, ; one of {', '.join(VERSIONS)}, of which bridge may be "
             "frozen, and 1 or more of the others are expected"
         )
     rows = (shape,) if isinstance(shape, int) else shape
-    dim, sizes = prod(rows), {"wires": wires, "depth": depth, "blocks": 2}
+    dim = prod(rows)
     if version == "wae":
-        whole = FCQNetwork(dim, dim, **sizes, encodes=True, trim=False, backend=backend)
+        both = turned_blocks(BLOCKS, wires, depth, encodes=True, trim=False, backend=backend)
+        whole = FCQNetwork(dim, dim, wires, both)
         return FCQAutoencoder(rows, whole, output_of(output), mmd)
     if version == "v1":
         layer = CircuitLayer(seen(first_circuit(wires, depth), trim), backend)
         nn.init.normal_(layer.weights, 0.0, START)
-        ends = (nn.Linear(latent, wires), nn.Tanh(), layer, nn.Linear(wires, tail), nn.SiLU())
+        ends = (nn.Linear(LATENT, wires), nn.Tanh(), layer, nn.Linear(wires, tail), nn.SiLU())
         network = nn.Sequential(*ends, nn.Linear(tail, dim), output_of(output))
     else:
-        blocks = FCQNetwork(latent, between, **sizes, encodes=False, trim=trim, backend=backend)
+        back = turned_blocks(BLOCKS, wires, depth, encodes=False, trim=trim, backend=backend)
+        blocks = FCQNetwork(LATENT, between, wires, back)
         blocks.requires_grad_(not frozen)
         dense = (BeforeNormalisation(between, tail, bias=not trim), nn.BatchNorm1d(tail), nn.ReLU())
         network = nn.Sequential(blocks, nn.Softplus(), *dense, nn.Linear(tail, dim), output_of(output))
-    judge = Critic(dim, (4 * critic, 2 * critic, critic), unit)
-    return Adversary(rows, network, judge, latent=latent, mean=0.5, spread=0.5, duel=Duel(penalty, turns))
+    judge = Critic(dim, widths_of(critic), unit)
+    return Adversary(rows, network, judge, latent=LATENT, mean=0.5, spread=0.5, duel=Duel(penalty, turns))

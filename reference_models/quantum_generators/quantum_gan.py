@@ -16,7 +16,7 @@ from qinn_bench.about import About, KnobSpan
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, WeightBlock, z_on
 from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.values import Refused
-from reference_models._parts.adversarial import Adversary, Critic, Duel, normalised, output_of, widening
+from reference_models._parts.adversarial import Adversary, Critic, Duel, normalised, output_of, widening, widths_of
 from reference_models._parts.trash import seen
 
 ABOUT = About(
@@ -36,7 +36,7 @@ ABOUT = About(
         "wires": (2, 3, 4, 5, 6, 8, 10, 12),
     },
     depth="stages",
-    tiny={"hidden": 0, "stages": 1, "wires": 3, "critic": 2, "unit": "silu", "trim": True},
+    tiny={"hidden": 0, "stages": 1, "wires": 3, "critic": "8-4-2", "unit": "silu", "trim": True},
     tune={
         "penalty": KnobSpan(low=1.0, high=30.0),
         "turns": (3, 5, 8),
@@ -80,7 +80,7 @@ def build(
     rz: bool = True,
     hidden: int = 0,
     stages: int = 2,
-    critic: int = 200,
+    critic: str = "800-400-200",
     unit: str = "relu",
     penalty: float = 20.0,
     turns: int = 5,
@@ -96,7 +96,7 @@ def build(
     depends on, and the biases that batch normalisation takes away.
 
     Raises:
-        Refused: no wire, no such number of chains or stages, a critic of no unit, or no such `unit` or `output`.
+        Refused: no wire, no such number of chains or stages, or no such critic, `unit` or `output`.
 
     Example:
         >>> from qinn_bench.contracts import count_parameters
@@ -105,10 +105,10 @@ def build(
         >>> count_parameters(build(533, hidden=50, output="relu", backend="torch")).total
         118403
     """
-    if wires < 1 or not 1 <= chains <= MOST_CHAINS or min(hidden, stages - 1) < 0 or critic < 1:
+    if wires < 1 or not 1 <= chains <= MOST_CHAINS or min(hidden, stages - 1) < 0:
         raise Refused(
-            f"quantum_gan was given wires={wires}, chains={chains}, hidden={hidden}, stages={stages}, critic={critic}; "
-            f"a wire, 1 to {MOST_CHAINS} chains, 0 or more units, a stage and a critic of one are expected"
+            f"quantum_gan was given wires={wires}, chains={chains}, hidden={hidden}, stages={stages}; "
+            f"a wire, 1 to {MOST_CHAINS} chains, 0 or more units, a stage are expected"
         )
     rows = (shape,) if isinstance(shape, int) else shape
     dim, widths = prod(rows), widening(hidden, stages) if hidden else ()
@@ -116,7 +116,7 @@ def build(
     layer = CircuitLayer(seen(circuit_of(every, chains, rz=rz), trim), backend)
     nn.init.uniform_(layer.weights, 0, 2 * torch.pi)
     dense = (*normalised(every, widths, trim=trim), nn.Linear((every, *widths)[-1], dim), output_of(output))
-    judge = Critic(dim + condition, (4 * critic, 2 * critic, critic), unit)
+    judge = Critic(dim + condition, widths_of(critic), unit)
     return Adversary(
         rows, nn.Sequential(layer, *dense), judge, latent=wires, mean=0.5, spread=0.5, duel=Duel(penalty, turns)
     )
