@@ -96,8 +96,9 @@ class Trained:
         return np.asarray(torch.cat(rows).numpy(), dtype=np.float32)
 
 
-def train(jets: NDArray[np.floating], latents: int, names: tuple[str | int, ...], epochs: int = EPOCHS) -> Trained:
-    """Train on jets ``(n, 100, 3)`` once; weights and order of the batches follow from `names`."""
+def train(jets: NDArray[np.floating], latents: int, names: tuple[str | int, ...], epochs: int = 0) -> Trained:
+    """Train on jets ``(n, 100, 3)`` once, 0 `epochs` being the usual ones; weights and batches follow from `names`."""
+    epochs = epochs or EPOCHS
     flat = jets.reshape(-1, 3).astype(np.float64)
     mean, scale = flat.mean(0), np.maximum(flat.std(0), 1e-6)
     rng = torch_rng("batches", *names)
