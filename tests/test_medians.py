@@ -85,9 +85,9 @@ def test_a_centre_without_points_stays():
     assert k_medians(points, far, "geometric").tolist() == [[0.0], [50.0]]
 
 
-def fitted(name: str, rows: torch.Tensor, **knobs: object):
-    model = made(name, rows.shape[1], **knobs)
-    model.initialise(Batch(rows), torch_rng("centres"))
+def fitted(name: str, train: torch.Tensor, **knobs: object):
+    model = made(name, train.shape[1], **knobs)
+    model.initialise(Batch(train), torch_rng("centres"))
     return model
 
 

@@ -67,7 +67,8 @@ class QuantumMedians(Clustered):
         both = torch.cat((a.repeat_interleave(len(b), 0), b.repeat(len(a), 1)), 1)
         values: Tensor = self.circuit(amplitude_angles(both, self.circuit.circuit.n_wires))
         ones = ((1 - values[:, 0]) / 2).clamp(0, 1)
-        return (both.norm(dim=1) * (2 * ones).sqrt()).reshape(len(a), len(b))
+        measured: Tensor = both.square().sum(1).sqrt() * (2 * ones).sqrt()
+        return measured.reshape(len(a), len(b))
 
 
 def build(dim: int, *, clusters: int = 2, parts: int = 2, rows: int = 600, backend: str = "auto") -> QuantumMedians:

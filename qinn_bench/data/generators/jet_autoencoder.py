@@ -55,7 +55,7 @@ class JetAutoencoder(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d):
                 nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                nn.init.constant_(layer.get_parameter("bias"), 0.0)
 
     def forward(self, jets: Tensor) -> Tensor:
         """``(n, 100, 3) -> (n, 100, 3)``."""
@@ -111,7 +111,7 @@ def train(jets: NDArray[np.floating], latents: int, names: tuple[str | int, ...]
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     found = {"held_out_before": _loss(model, held)}
     for _ in range(epochs):
-        for chosen in torch.randperm(len(rows), generator=rng).split(BATCH):
+        for chosen in torch.split(torch.randperm(len(rows), generator=rng), BATCH):
             optimiser.zero_grad()
             batch = rows[chosen]
             chamfer(model(batch), batch).mean().backward()  # type: ignore[no-untyped-call]
@@ -122,7 +122,7 @@ def train(jets: NDArray[np.floating], latents: int, names: tuple[str | int, ...]
 
 def _loss(model: JetAutoencoder, rows: Tensor) -> float:
     with torch.no_grad():
-        return float(torch.cat([chamfer(model(part), part) for part in rows.split(BATCH)]).mean())
+        return float(torch.cat([chamfer(model(part), part) for part in torch.split(rows, BATCH)]).mean())
 
 
 def _standard(jets: NDArray[np.floating], mean: Array, scale: Array) -> Tensor:
