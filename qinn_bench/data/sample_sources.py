@@ -156,6 +156,8 @@ class SampleSource:
     """Which random stream it draws from."""
     packed: bool = True
     """Whether its arrays are compressed, column by column."""
+    ships: bool = True
+    """Whether a sample of it comes with the package."""
 
     @property
     def generator(self) -> str:
@@ -246,7 +248,9 @@ SOURCES: dict[str, SampleSource] = {
             "qg_jets", QgJetsRequest, _OF_JETS | {"preset": str}, {"preset": PRESETS}, _qg_layout, stream=21_090_316
         ),
         SampleSource("top_jets", TopJetsRequest, _OF_JETS, {}, _top_layout, stream=22_020_377),
-        SampleSource("dijet_latents", DijetLatentsRequest, _OF_ALL, {}, _latents_layout, stream=23_011_078),
+        SampleSource(
+            "dijet_latents", DijetLatentsRequest, _OF_ALL, {}, _latents_layout, stream=23_011_078, ships=False
+        ),
     )
 }
 """Every kind of sample by the name of its data set."""
