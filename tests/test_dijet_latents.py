@@ -13,7 +13,6 @@ from qinn_bench.data.generators import jet_autoencoder
 from qinn_bench.data.sets.collider import dijet_latents
 from qinn_bench.values import Refused
 
-
 needs_sample = pytest.mark.skipif(
     not sample_sources.SOURCES["dijet_latents"].ships, reason="no sample of latents comes with the package"
 )
