@@ -36,7 +36,7 @@ VARIANTS = [
     "digits[background=38,signal=5,mixed=true]",
 ]
 EVERY = [*(str(small(name)) for name in AT_HAND), *VARIANTS]
-BUNDLED = [source.bundled for source in sample_sources.SOURCES.values()]
+BUNDLED = [source.bundled for source in sample_sources.SOURCES.values() if source.ships]
 TOYS = ["bwexp", "gmm8", "moons", "rings3", "toy_zj"]
 
 

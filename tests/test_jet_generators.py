@@ -11,7 +11,15 @@ import awkward as ak
 from qinn_bench import registry
 from qinn_bench.cli.main import main
 from qinn_bench.data import sample_files, sample_sources
-from qinn_bench.data.generators import detector, jet_classes, jet_finding, qg_jets, top_jets
+from qinn_bench.data.generators import (
+    detector,
+    dijet_latents,
+    jet_autoencoder,
+    jet_classes,
+    jet_finding,
+    qg_jets,
+    top_jets,
+)
 from qinn_bench.data.generators.pythia_runs import described
 from qinn_bench.values import Refused
 
@@ -199,3 +207,33 @@ def test_a_command_that_does_not_fit_is_one_sentence(words, said, tmp_path, monk
     monkeypatch.setenv("QINN_BENCH_DATA", str(tmp_path))
     assert main(["data", "make", *words, "-j", "1"]) == 2
     assert said in " ".join(capsys.readouterr().err.split()) and not list(tmp_path.iterdir())
+
+
+# Latents of dijets.
+
+
+@pytest.fixture(scope="module")
+def dijets():
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("SHARD", 12), ("CHUNK", 6), ("FEWEST_TRAINED", 8)):
+            patch.setattr(dijet_latents, name, value)
+        patch.setattr(jet_autoencoder, "EPOCHS", 1)
+        yield dijet_latents.generate(16, 3, "fast", 1, lambda done: None)
+
+
+def test_dijets_are_half_qcd_and_their_latents_lie_where_a_tanh_ends(dijets):
+    arrays, about = dijets
+    assert np.bincount(arrays["labels"]).tolist() == [8, 4, 4]
+    layout = sample_sources.SOURCES["dijet_latents"].layout(about)
+    assert {name: (one.shape, str(one.dtype)) for name, one in arrays.items()} == {
+        name: (one.shape, one.dtype) for name, one in layout.items()
+    }
+    assert all(np.abs(arrays[f"latents{n}"]).max() <= 1 for n in sample_sources.LATENTS)
+    assert sample_sources.SOURCES["dijet_latents"].is_one(about, 100)
+    assert about["median_masses"]["narrow"]["pair"] > 2500 and about["median_masses"]["qcd"]["pair"] > 1100
+
+
+def test_what_dijets_cannot_be_made_of_is_refused():
+    for events, quality, words in ((3, "fast", "at least 4"), (16, "slow", "there are: full, fast")):
+        with pytest.raises(Refused, match=words):
+            dijet_latents.generate(events, 3, quality, 1, lambda done: None)

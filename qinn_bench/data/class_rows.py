@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qinn_bench.data.jets.images import PITCH, crystals_of
 from qinn_bench.data.transforms import AsTheyAre
-from qinn_bench.data.two_classes import assemble_classes, split, within
+from qinn_bench.data.two_classes import Split, assemble_classes, split, within
 from qinn_bench.dataset import Column, Dataset
 from qinn_bench.values import Array, Knobs
 
@@ -124,8 +124,16 @@ def number_set(
     name: str, knobs: Knobs, rows: Mapping[str, Array], mixed: bool, provenance: Mapping[str, Any], *, fixed: bool
 ) -> Dataset:
     """Rows of numbers that others have computed, x0, x1 and so on; standardised unless their scale is `fixed`."""
-    names = tuple(f"x{i}" for i in range(next(iter(rows.values())).shape[1]))
     background, signal = (split(name, label, one) for label, one in rows.items())
+    return number_set_of(name, knobs, (background, signal), mixed, provenance, fixed=fixed)
+
+
+def number_set_of(
+    name: str, knobs: Knobs, parts: tuple[Split, Split], mixed: bool, provenance: Mapping[str, Any], *, fixed: bool
+) -> Dataset:
+    """Rows of numbers as in `number_set`, of a background and a signal that are split already."""
+    background, signal = parts
+    names = tuple(f"x{i}" for i in range(background.train.shape[1]))
     return assemble_classes(
         name,
         knobs,

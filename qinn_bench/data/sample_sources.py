@@ -26,6 +26,8 @@ HIT_COLUMNS = ("turn", "ecal", "hcal")
 energies that it leaves, in GeV."""
 KINDS = ("photon", "electron", "muon", "charged hadron", "neutral hadron")
 """What the numbers of the array `kinds` stand for."""
+LATENTS = (4, 8)
+"""Latents of a jet that a sample of latents has, each of an autoencoder of its own."""
 PRESETS, QUALITIES = ("cms", "energyflow"), ("full", "fast")
 
 
@@ -120,6 +122,19 @@ class TopJetsRequest(Request):
 
 
 @dataclass(frozen=True)
+class DijetLatentsRequest(Request):
+    """A sample of latents of dijets: half QCD, a quarter of each signal.
+
+    Example:
+        >>> DijetLatentsRequest(seed=2).stated
+        {'events': 10000, 'seed': 2, 'quality': 'full'}
+    """
+
+    events: int = field(default=10_000, metadata={"help": "how many events, half of them QCD"})
+    quality: str = field(default="full", metadata={"help": "full, or fast (no multi-parton interactions)"})
+
+
+@dataclass(frozen=True)
 class SampleSource:
     """A generator and its samples: `required` are the keys of a provenance with the types of their values, `choices`
     those of them that have to be one of a few, and `layout` says which arrays a provenance is of.
@@ -141,6 +156,8 @@ class SampleSource:
     """Which random stream it draws from."""
     packed: bool = True
     """Whether its arrays are compressed, column by column."""
+    ships: bool = True
+    """Whether a sample of it comes with the package."""
 
     @property
     def generator(self) -> str:
@@ -208,6 +225,12 @@ def _qg_layout(provenance: Mapping[str, Any]) -> SampleLayout:
     return _top_layout(provenance) | {"hits": hits}
 
 
+def _latents_layout(provenance: Mapping[str, Any]) -> SampleLayout:
+    events = provenance["events"]
+    latents = {f"latents{n}": ArrayOnDisk((events, 2 * n), "float16") for n in LATENTS}
+    return {"labels": ArrayOnDisk((events,), "uint8"), **latents}
+
+
 _OF_ALL: dict[str, type | tuple[type, ...]] = {"events": int, "seed": int, "quality": str, "rows_sha256": str}
 _OF_JETS = _OF_ALL | {"constituents": int, "particles": int}
 SOURCES: dict[str, SampleSource] = {
@@ -225,6 +248,9 @@ SOURCES: dict[str, SampleSource] = {
             "qg_jets", QgJetsRequest, _OF_JETS | {"preset": str}, {"preset": PRESETS}, _qg_layout, stream=21_090_316
         ),
         SampleSource("top_jets", TopJetsRequest, _OF_JETS, {}, _top_layout, stream=22_020_377),
+        SampleSource(
+            "dijet_latents", DijetLatentsRequest, _OF_ALL, {}, _latents_layout, stream=23_011_078, ships=False
+        ),
     )
 }
 """Every kind of sample by the name of its data set."""

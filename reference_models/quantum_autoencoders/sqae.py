@@ -50,6 +50,8 @@ ABOUT = About(
     rows=("image",),
 )
 ENCODINGS = ("patch", "angle", "amplitude")
+SIDE = 3
+"""Patches along a side where their size is not stated, so that there are nine wires."""
 Inputs = Callable[[Tensor], Tensor]
 
 
@@ -82,6 +84,7 @@ def encoder(shape: tuple[int, ...], encoding: str, patch: int, uploads: int, ent
     """
     if encoding not in ENCODINGS:
         raise Refused(f"sqae knows no encoding '{encoding}'; there are: {', '.join(ENCODINGS)}")
+    patch = patch or min(shape[1:]) // SIDE
     pixels = torch.Size(shape).numel()
     if encoding == "amplitude":
         wires = max(2, (pixels - 1).bit_length())
@@ -107,10 +110,11 @@ def build(
 ) -> TrashAutoencoder:
     """An autoencoder of images with weights from 0 to 1.
 
-    `encoding` of patches of `patch` pixels a side: ``patch`` turns a wire by each pixel, ``angle`` by their mean;
-    ``amplitude`` makes all pixels amplitudes. `latent` wires are kept; the others end in the `reference` state
-    ``zero``, a ``random`` or a ``learned`` one. `entangler` is a ``ring``, a ``chain`` or ``all`` pairs; `readout` of
-    the fidelity ``exact`` or by a ``swap`` test; `trim` leaves out the weights that the fidelity does not depend on.
+    `encoding` of patches of `patch` pixels a side, with 0 a third of the image: ``patch`` turns a wire by each pixel,
+    ``angle`` by their mean; ``amplitude`` makes all pixels amplitudes. `latent` wires are kept; the others end in the
+    `reference` state ``zero``, a ``random`` or a ``learned`` one. `entangler` is a ``ring``, a ``chain`` or ``all``
+    pairs; `readout` of the fidelity ``exact`` or by a ``swap`` test; `trim` leaves out the weights that the fidelity
+    does not depend on.
 
     Raises:
         Refused: as many latent wires as wires, a patch that does not fit, or an unknown choice.

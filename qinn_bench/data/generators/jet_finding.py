@@ -54,16 +54,16 @@ def select(cuts: JetCuts, keep: Keep, pythia: Any, particles: Any) -> Arrays:
     stable = with_angles(particles[particles.status > 0])
     for neutrino in NEUTRINOS:
         stable = stable[np.abs(stable.id) != neutrino]
-    jets, inside = _clustered(stable, cuts)
+    jets, inside = clustered(stable, cuts)
     hard = with_angles(particles[np.abs(particles.status) == HARD])
     event = ak.flatten(ak.broadcast_arrays(ak.local_index(jets, axis=0), jets.pt)[0])
     jets, inside = ak.flatten(jets, axis=1), ak.flatten(inside, axis=1)
-    kept = as_arrays((jets.pt < cuts.high) & (np.abs(_rapidity(jets)) < cuts.rapidity)) > 0
+    kept = as_arrays((jets.pt < cuts.high) & (np.abs(rapidity(jets)) < cuts.rapidity)) > 0
     kept[kept] &= keep(jets[kept], hard[event[kept]], cuts.radius)
     return _described_jets(jets[kept], inside[kept], cuts.radius, pythia)
 
 
-def _clustered(stable: Any, cuts: JetCuts) -> tuple[Any, Any]:
+def clustered(stable: Any, cuts: JetCuts) -> tuple[Any, Any]:
     """The leading jets above the threshold of each event, and the particles in each."""
     momenta = ak.zip({name: stable[name] for name in ("px", "py", "pz", "E")}, with_name="Momentum4D")
     sequence = fastjet.ClusterSequence(momenta, fastjet.JetDefinition(fastjet.antikt_algorithm, cuts.radius))
@@ -76,7 +76,8 @@ def _clustered(stable: Any, cuts: JetCuts) -> tuple[Any, Any]:
     return jets, ak.unflatten(flat, ak.flatten(ak.num(places, axis=2)), axis=1)
 
 
-def _rapidity(jets: Any) -> Any:
+def rapidity(jets: Any) -> Any:
+    """The rapidities of jets."""
     return np.arctanh(jets.pz / jets.E)
 
 
