@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"kernel", "labels", "locks", "nouns", "repository", "seeds"},
-    {"values"},
+    {"calorimeter", "values"},
     {"about", "bounds", "dataset", "files", "knob_types", "limits", "refusals", "sources", "torch_seeds", "use_text"}
     | {"writing"},
     {"contracts", "outside", "row_fit", "statistics", "train_rows"},
