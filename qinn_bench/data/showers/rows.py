@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qinn_bench.calorimeter import Calorimeter, ShowerRows, condition_of, high_level, sectored
-from qinn_bench.data.assemble import PUBLISHED, assemble, fingerprint
+from qinn_bench.data.assemble import FEWEST, PUBLISHED, assemble, fingerprint
 from qinn_bench.data.showers.coordinates import Cascade
 from qinn_bench.data.showers.reduced import PIXELS, layers_only, pooled
 from qinn_bench.data.transforms import AsTheyAre, Columnwise, LogShift
@@ -95,6 +95,8 @@ def shower_set(
     Raises:
         Refused: rows that cannot be split or standardised, or a form that the calorimeter does not have.
     """
+    if len(drawn.incident) < FEWEST:
+        raise Refused(f"data '{name}' has {len(drawn.incident)} showers; at least {FEWEST} are needed to split them")
     shape, energies = _reduced(name, drawn, wanted)
     rows = energies / drawn.incident[:, None]
     if wanted.noise:
