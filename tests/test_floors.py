@@ -11,7 +11,19 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"kernel", "labels", "locks", "nouns", "repository", "seeds"},
     {"calorimeter", "values"},
-    {"about", "bounds", "dataset", "files", "knob_types", "limits", "refusals", "sources", "torch_seeds", "use_text"}
+    {
+        "about",
+        "bounds",
+        "dataset",
+        "files",
+        "knob_types",
+        "like_conditions",
+        "limits",
+        "refusals",
+        "sources",
+        "torch_seeds",
+        "use_text",
+    }
     | {"writing"},
     {"contracts", "outside", "row_fit", "statistics", "train_rows"},
     {"reading", "registry", "quantum", "training"},

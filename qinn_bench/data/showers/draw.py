@@ -39,12 +39,13 @@ class Incident(NamedTuple):
         return self.values[0] if len(self.values) == 1 else None
 
 
-def incident(particle: str, text: str) -> Incident:
-    """The energies that a text states: ``65536``, ``256;1024`` or ``1000..1000000``, in MeV.
+def incident(particle: str, asked: str | float) -> Incident:
+    """The energies that a number or a text states: ``65536.0``, ``256;1024`` or ``1000..1000000``, in MeV.
 
     Raises:
         Refused: no such text, energies that a particle cannot have, or one that is there twice.
     """
+    text = asked if isinstance(asked, str) else repr(float(asked))
     uniform = RANGE in text
     try:
         values = tuple(float(one) for one in (text.split(RANGE) if uniform else text.split(";")))
@@ -54,7 +55,7 @@ def incident(particle: str, text: str) -> Incident:
     bad = not values or not all(low <= one <= high for one in values) or len(set(values)) < len(values)
     if bad or (uniform and (len(values) != 2 or values[0] >= values[1])):
         raise Refused(
-            f"energies is '{text}'; one energy in MeV, several that differ, separated by ';', or a range such as "
+            f"the incident energy is '{text}'; one energy in MeV, several that differ, separated by ';', or a range such as "
             f"1000..1000000 was expected, from {low:g} to {high:g} for a {particle}"
         )
     return Incident(values, uniform)

@@ -17,7 +17,8 @@ ABOUT = About(
 def load(
     *,
     events: int = 20_000,
-    energies: str = "65536",
+    energy: float = 65536.0,
+    energies: str = "",
     form: str = "layers",
     pixels: int = 12,
     coordinates: str = "",
@@ -27,8 +28,9 @@ def load(
 
     Args:
         events: the number of showers.
-        energies: incident energies in MeV, from 1024 on: one, several that rows take in turn, ``4096;65536``, or a
-            range in which the logarithm is uniform, ``2000..1000000``.
+        energy: the incident energy in MeV, from 1000 on.
+        energies: several in its place, which rows take in turn, ``4096;65536``, or a range in which the logarithm is
+            uniform, ``2000..1000000``.
         form: ``layers``, 7 numbers; ``pixels``, an image in depth and radius as so many numbers; ``image``, the same
             as rows ``(1, depth, radius)``; or ``voxels``, 533 numbers.
         pixels: of an image: 8, 12 or 25.
@@ -41,12 +43,12 @@ def load(
         Refused: a knob has an impossible value.
     """
     wanted = row_form("pion_showers", form, pixels, coordinates, noise)
-    asked = incident("pion", energies)
+    asked = incident("pion", energies or energy)
     drawn = Drawn(*draw("pion", asked, events, whole=wanted.whole), PION)
-    about = {"description": "surrogate of pion showers", "energies_mev": energies, "events": events}
+    about = {"description": "surrogate of pion showers", "energies_mev": energies or energy, "events": events}
     return shower_set(
         "pion_showers",
-        {"energies": energies},
+        {"energies": energies or energy},
         drawn,
         wanted,
         cut=CUTS["dataset_1_pions"],
