@@ -55,8 +55,8 @@ def incident(particle: str, asked: str | float) -> Incident:
     bad = not values or not all(low <= one <= high for one in values) or len(set(values)) < len(values)
     if bad or (uniform and (len(values) != 2 or values[0] >= values[1])):
         raise Refused(
-            f"the incident energy is '{text}'; one energy in MeV, several that differ, separated by ';', or a range such as "
-            f"1000..1000000 was expected, from {low:g} to {high:g} for a {particle}"
+            f"the incident energy is '{text}'; one energy in MeV, several that differ, separated by ';', or a range "
+            f"such as 1000..1000000 was expected, from {low:g} to {high:g} for a {particle}"
         )
     return Incident(values, uniform)
 

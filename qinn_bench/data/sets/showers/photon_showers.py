@@ -29,8 +29,8 @@ def load(
     Args:
         events: the number of showers.
         energy: the incident energy in MeV.
-        energies: several in its place, which rows take in turn, ``256;1024;65536``, or a range in which the logarithm is
-            uniform, ``1000..1000000``.
+        energies: several in its place, which rows take in turn, ``256;4096;65536``, or a range in which the logarithm
+            is uniform, ``1000..1000000``.
         form: ``layers``, 5 numbers; ``pixels``, an image in depth and radius as so many numbers; ``image``, the same
             as rows ``(1, depth, radius)``; or ``voxels``, 368 numbers.
         pixels: of an image: 8, 12 or 25.
