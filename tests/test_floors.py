@@ -45,7 +45,7 @@ BORDERS = {
     "normflows": {"reference_models"},
     "matplotlib": {
         *(f"qinn_bench/report/{name}.py" for name in ("study_figures", "study_figure_set", "figure_style")),
-        "qinn_bench/report/score_figures.py",
+        *(f"qinn_bench/report/{name}.py" for name in ("score_figures", "shower_figures")),
         *(f"qinn_bench/report/{name}.py" for name in ("capacity_figure", "critical_figure")),
         "qinn_bench/performance/scaling/figure.py",
         "qinn_bench/api.py",
