@@ -168,7 +168,7 @@ class ShowerRows:
 
     def voxels(self, rows: Array, incident: Array) -> Array:
         """Energies of voxels in MeV, ``(n, ...) -> (n, voxels)``, zero below the cut; what is no number stays."""
-        energies = rows.reshape(len(rows), -1) * incident[:, None]
+        energies = rows.reshape(len(rows), self.calorimeter.voxels) * incident[:, None]
         with np.errstate(invalid="ignore"):
             return np.where(energies < self.cut, 0.0, energies)
 

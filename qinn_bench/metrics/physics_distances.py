@@ -22,11 +22,11 @@ QUANTILES = (0.16275, 0.83725)
 """Half of the distance of these quantiles of the batches is the error of KPD."""
 
 
-class Line(NamedTuple):
+class FittedLine(NamedTuple):
     """The intercept of a line, its standard error, and its slope.
 
     Example:
-        >>> Line(0.1, 0.01, 2.0).intercept
+        >>> FittedLine(0.1, 0.01, 2.0).intercept
         0.1
     """
 
@@ -89,7 +89,7 @@ def _drawn_distance(pair: Pair, size: int, rng: np.random.Generator) -> float:
     return of_moments(*moments[0], *moments[1])
 
 
-def fitted_line(x: Array, y: Array) -> Line:
+def fitted_line(x: Array, y: Array) -> FittedLine:
     """The line of least squares with an intercept and a slope that are not negative.
 
     Its error is that of an intercept without bounds, from the scatter about the line.
@@ -107,7 +107,7 @@ def fitted_line(x: Array, y: Array) -> Line:
     elif intercept < 0:
         intercept, slope = 0.0, max(float(x @ y / (x @ x)), 0.0)
     scatter = float(np.sum((y - intercept - slope * x) ** 2)) / max(len(x) - 2, 1)
-    return Line(intercept, float(np.sqrt(scatter * (1 / len(x) + x.mean() ** 2 / (off @ off)))), slope)
+    return FittedLine(intercept, float(np.sqrt(scatter * (1 / len(x) + x.mean() ** 2 / (off @ off)))), slope)
 
 
 def kpd(evidence: Evidence) -> dict[str, Estimate]:

@@ -31,7 +31,7 @@ ROOM = 0.1
 """Observables are drawn between these quantiles, with so much room on either side."""
 
 
-class Drawn(NamedTuple):
+class DrawnShowers(NamedTuple):
     """Showers: incident energies in MeV ``(n,)``, energies in MeV ``(n, k)``, and the calorimeter that they lie in."""
 
     incident: Array
@@ -79,7 +79,7 @@ def row_form(name: str, form: str, pixels: int, coordinates: str, noise: float) 
 def shower_set(
     name: str,
     knobs: Knobs,
-    drawn: Drawn,
+    drawn: DrawnShowers,
     wanted: RowForm,
     *,
     cut: float,
@@ -109,7 +109,7 @@ def shower_set(
     return replace(data, showers=facts, conditions=Parts(*parts) if energy is None else None)
 
 
-def _reduced(name: str, drawn: Drawn, wanted: RowForm) -> tuple[Calorimeter, Array]:
+def _reduced(name: str, drawn: DrawnShowers, wanted: RowForm) -> tuple[Calorimeter, Array]:
     """The calorimeter that a row has, and its energies in MeV, ``(n, voxels)``."""
     whole = drawn.energies.shape[1] == drawn.calorimeter.voxels
     if wanted.form == "layers":

@@ -9,7 +9,7 @@ import numpy as np
 from qinn_bench.about import About
 from qinn_bench.calorimeter import CUTS, LAYOUTS, Calorimeter
 from qinn_bench.data.readers import binning_xml, calo_challenge
-from qinn_bench.data.showers.rows import Drawn, row_form, shower_set
+from qinn_bench.data.showers.rows import DrawnShowers, row_form, shower_set
 from qinn_bench.dataset import Dataset
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.values import Knobs, Refused
@@ -65,7 +65,7 @@ def load(
         Path(path), calorimeter, energy=energy, max_rows=max_events, checksum=checksum, check=check
     )
     order = numpy_rng("data", "calo_file", len(read_in.incident)).permutation(len(read_in.incident))
-    drawn = Drawn(read_in.incident[order], read_in.energies[order], calorimeter)
+    drawn = DrawnShowers(read_in.incident[order], read_in.energies[order], calorimeter)
     about = {
         "description": f"the showers of {Path(path).name}",
         "events": len(order),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qinn_bench.about import About
 from qinn_bench.calorimeter import CUTS, PHOTON
 from qinn_bench.data.showers.draw import draw, incident
-from qinn_bench.data.showers.rows import Drawn, row_form, shower_set
+from qinn_bench.data.showers.rows import DrawnShowers, row_form, shower_set
 from qinn_bench.dataset import Dataset
 
 ABOUT = About(
@@ -44,7 +44,7 @@ def load(
     """
     wanted = row_form("photon_showers", form, pixels, coordinates, noise)
     asked = incident("photon", energies or energy)
-    drawn = Drawn(*draw("photon", asked, events, whole=wanted.whole), PHOTON)
+    drawn = DrawnShowers(*draw("photon", asked, events, whole=wanted.whole), PHOTON)
     about = {"description": "GFlash-parametrised photon showers", "energies_mev": energies or energy, "events": events}
     return shower_set(
         "photon_showers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qinn_bench.about import About
 from qinn_bench.calorimeter import CUTS, PION
 from qinn_bench.data.showers.draw import draw, incident
-from qinn_bench.data.showers.rows import Drawn, row_form, shower_set
+from qinn_bench.data.showers.rows import DrawnShowers, row_form, shower_set
 from qinn_bench.dataset import Dataset
 
 ABOUT = About(
@@ -44,7 +44,7 @@ def load(
     """
     wanted = row_form("pion_showers", form, pixels, coordinates, noise)
     asked = incident("pion", energies or energy)
-    drawn = Drawn(*draw("pion", asked, events, whole=wanted.whole), PION)
+    drawn = DrawnShowers(*draw("pion", asked, events, whole=wanted.whole), PION)
     about = {"description": "surrogate of pion showers", "energies_mev": energies or energy, "events": events}
     return shower_set(
         "pion_showers",
