@@ -27,7 +27,7 @@ class Transform(Protocol):
     """An invertible map from physical rows to the features a model sees."""
 
     def forward(self, rows: Array) -> tuple[Array, Array]:
-        """``(n, dim) -> (n, dim), (n,)``: features and ``log |d features / d rows|``, NaN where no density is compared."""
+        """``(n, dim) -> (n, dim), (n,)``: features and ``log |d features / d rows|``, or NaN where it is not needed."""
 
     def inverse(self, features: Array) -> Array:
         """``(n, dim) -> (n, dim)``: the physical rows."""

@@ -14,12 +14,21 @@ from sklearn.metrics import roc_auc_score
 
 from qinn_bench import registry
 from qinn_bench.building import make_model
-from qinn_bench.calorimeter import LAYOUTS, PHOTON, high_level, sectored
+from qinn_bench.calorimeter import (
+    LAYOUTS,
+    PHOTON,
+    Calorimeter,
+    CalorimeterLayer,
+    ShowerRows,
+    high_level,
+    sectored,
+)
 from qinn_bench.data.readers import calo_challenge
 from qinn_bench.dataset import Evidence
 from qinn_bench.metrics import _truth_rows, physics_distances, shower_classifiers, shower_histograms, shower_manifolds
 from qinn_bench.metrics._collect import all_metrics
 from qinn_bench.metrics._shower_networks import CHALLENGE, FAST, ClassifierProtocol, _area, judged, network
+from qinn_bench.metrics._shower_resnet import ShowerResNet
 from qinn_bench.metrics._showers import shower_histograms as histograms_of
 from qinn_bench.metrics._showers import showers_of
 from qinn_bench.metrics._take import take
@@ -412,6 +421,30 @@ def test_networks_have_the_published_sizes(layout, low, high):
     with torch.device("meta"):
         counts = [sum(p.numel() for p in network(size, CHALLENGE).parameters()) for size in sizes]
     assert counts == [low, high]
+
+
+def test_the_residual_network_sees_the_grid_and_the_energy():
+    model = ShowerResNet((45, 16, 9)).double().eval()
+    assert sum(p.numel() for p in model.parameters()) == 2_516_644
+    rows = torch.rand(3, 6481, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = model(rows)
+        assert logits.shape == (3, 1) and torch.allclose(model(rows[:1]), logits[:1])
+        rows[0, 0] += 1
+        assert not torch.allclose(model(rows)[0], logits[0]) and torch.allclose(model(rows)[1], logits[1])
+
+
+def test_grids_are_judged_by_the_residual_network_too(monkeypatch):
+    layers = tuple(CalorimeterLayer(i, (0.0, 2.0, 4.0, 6.0), 4) for i in range(5))
+    grid = Calorimeter("electron", layers)
+    base = data_of("photon_showers[events=400]")
+    rows = rng().gamma(0.5, size=(400, 60)) * 0.02
+    facts = ShowerRows(grid, cut=0.1, energy=65536.0)
+    data = replace(base, train=rows[:60], valid=rows[60:80], test=rows[80:], columns=(), showers=facts)
+    monkeypatch.setattr(shower_classifiers, "CHALLENGE", replace(CHALLENGE, hidden=(8,), epochs=2))
+    given = Evidence(data, data.test[:150], 1.5 * data.test[150:300], None, None, rng())
+    found = all_metrics()["challenge_classifier"].compute(given)
+    assert len(found) == 16 and 0 <= found["challenge_classifier_resnet_auc"].value <= 1
 
 
 def test_inputs_of_classifiers_are_those_of_the_challenge(files):

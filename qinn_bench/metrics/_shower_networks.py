@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -74,7 +75,12 @@ def network(inputs: int, protocol: ClassifierProtocol) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 1)).to(protocol.dtype)
 
 
-def judged(pair: Pair, protocol: ClassifierProtocol, rng: np.random.Generator) -> JudgedShowers:
+def judged(
+    pair: Pair,
+    protocol: ClassifierProtocol,
+    rng: np.random.Generator,
+    make: Callable[[int, ClassifierProtocol], nn.Module] = network,
+) -> JudgedShowers:
     """Train on true (1) and generated (0) rows ``(n, dim)`` each, and judge rows that were not trained on.
 
     The epoch of the best accuracy on the choosing rows is kept, and a calibration fitted on them; only the judging
@@ -93,9 +99,8 @@ def judged(pair: Pair, protocol: ClassifierProtocol, rng: np.random.Generator) -
     seed = int(rng.integers(2**62))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = _trained(inputs[:2], labels[:2], protocol)
-    with torch.no_grad():
-        choosing, judging = (torch.sigmoid(model(part)[:, 0]).double().numpy() for part in inputs[1:])
+        model = _trained(make(inputs[0].shape[1], protocol), inputs[:2], labels[:2], protocol)
+    choosing, judging = (_probabilities(model, part, protocol.batch) for part in inputs[1:])
     calibration = IsotonicRegression(out_of_bounds="clip", y_min=CLIP, y_max=1 - CLIP).fit(choosing, labels[1])
     calibrated = calibration.predict(judging)
     return JudgedShowers(
@@ -106,28 +111,34 @@ def judged(pair: Pair, protocol: ClassifierProtocol, rng: np.random.Generator) -
     )
 
 
-def _trained(inputs: list[Tensor], labels: list[Array], protocol: ClassifierProtocol) -> nn.Sequential:
-    """The network of the epoch with the best accuracy on the choosing rows."""
-    model = network(inputs[0].shape[1], protocol)
+def _trained(model: nn.Module, inputs: list[Tensor], labels: list[Array], protocol: ClassifierProtocol) -> nn.Module:
+    """The network of the epoch with the best accuracy on the choosing rows, ready to judge."""
     optimiser = torch.optim.Adam(model.parameters(), protocol.learning_rate)
     truth = torch.as_tensor(labels[0]).to(protocol.dtype)
     best, kept = -1.0, {name: value.clone() for name, value in model.state_dict().items()}
     for _ in range(protocol.epochs):
+        model.train()
         for places in torch.split(torch.randperm(len(truth)), protocol.batch):
             logits = model(inputs[0][places])[:, 0]
             loss = nn.functional.binary_cross_entropy_with_logits(logits, truth[places])
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             optimiser.step()
-        with torch.no_grad():
-            said = (model(inputs[1])[:, 0] > 0).numpy()
+        model.eval()
+        said = _probabilities(model, inputs[1], protocol.batch) > 0.5
         accuracy = float((said == (labels[1] == 1)).mean())
         if accuracy > best:
             best, kept = accuracy, {name: value.clone() for name, value in model.state_dict().items()}
         if accuracy == 1:
             break
     model.load_state_dict(kept)
-    return model
+    return model.eval()
+
+
+@torch.no_grad()
+def _probabilities(model: nn.Module, rows: Tensor, batch: int) -> Array:
+    """That each row is a true one, ``(n,)``."""
+    return np.concatenate([torch.sigmoid(model(part)[:, 0]).double().numpy() for part in torch.split(rows, batch)])
 
 
 def _area(probability: Array, labels: Array) -> Estimate:

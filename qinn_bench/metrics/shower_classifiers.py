@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
+from torch import nn
 
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import undefined
 from qinn_bench.metrics._scales import Pair
-from qinn_bench.metrics._shower_networks import CHALLENGE, FAST, ClassifierProtocol, JudgedShowers, judged
+from qinn_bench.metrics._shower_networks import CHALLENGE, FAST, ClassifierProtocol, JudgedShowers, judged, network
+from qinn_bench.metrics._shower_resnet import ShowerResNet
 from qinn_bench.metrics._showers import ShowerPair, ShowerSample, showers_of
 from qinn_bench.values import Array, Estimate
 
 SMALL, FLOOR = 1e-16, 1e-8
 FEWEST = 50
 LEVELS = ("low", "high")
-ALL_LEVELS = ("low", "low_normed", "high")
+ALL_LEVELS = ("low", "low_normed", "high", "resnet")
+"""Of which the last one needs layers that are alike."""
 
 
 def shower_classifier(evidence: Evidence) -> dict[str, Estimate]:
@@ -30,10 +35,13 @@ def challenge_classifier(evidence: Evidence) -> dict[str, Estimate]:
     """The classifier of the CaloChallenge: three layers of 2048 units in double precision, hours on one core.
 
     `low`: the logarithm of the incident energy and voxels over it; `low_normed`: voxels over the energy of their layer,
-    with the logarithms of these; `high`: the high-level features. 60 % of the showers train (batches of 1000, Adam at
-    2e-4, 50 epochs), 20 % choose the epoch of the best accuracy and calibrate it by isotonic regression, the rest
-    judges. AUC and JSD are those after calibration, as published ones are, `raw` those before. JSD is 1 - BCE / ln 2.
-    Two equal laws can have an area above 0.5, so that the row `truth` is the floor.
+    with the logarithms of these; `high`: the high-level features; `resnet`: a three-dimensional residual network on the
+    input of `low`, where all layers are alike, as in datasets 2 and 3.
+
+    60 % of the showers train (batches of 1000, Adam at 2e-4, 50 epochs), 20 % choose the epoch of the best accuracy and
+    calibrate it by isotonic regression, the rest judges. AUC and JSD are those after calibration, as published ones
+    are, `raw` those before. JSD is 1 - BCE / ln 2. Two equal laws can have an area above 0.5, so that the row `truth`
+    is the floor.
     """
     return _columns("challenge_classifier", evidence, CHALLENGE, ALL_LEVELS)
 
@@ -46,14 +54,22 @@ def _columns(
         names = [f"{name}_{level}_{number}" for level in levels for number in JudgedShowers._fields]
         return undefined(names, "", "lower", pair)
     columns: dict[str, Estimate] = {}
+    grid = pair.calorimeter.grid
     for level in levels:
-        found = judged(inputs_of(pair, level), protocol, evidence.rng)
+        if level == "resnet" and (grid is None or min(grid) < 2):
+            continue
+        make = network if level != "resnet" or grid is None else partial(_resnet, grid)
+        found = judged(inputs_of(pair, level), protocol, evidence.rng, make)
         columns |= {f"{name}_{level}_{number}": value for number, value in found._asdict().items()}
     return columns
 
 
+def _resnet(grid: tuple[int, int, int], _: int, protocol: ClassifierProtocol) -> nn.Module:
+    return ShowerResNet(grid).to(protocol.dtype)
+
+
 def inputs_of(pair: ShowerPair, level: str) -> Pair:
-    """What a classifier sees of both samples, ``(n, dim)`` each, at a level: low, low_normed or high."""
+    """What a classifier sees of both samples, ``(n, dim)`` each, at a level: low, low_normed, high or resnet."""
     truth, generated = (_inputs(side, pair, level) for side in (pair.truth, pair.generated))
     return truth, generated
 
@@ -62,7 +78,7 @@ def _inputs(side: ShowerSample, pair: ShowerPair, level: str) -> Array:
     if level == "high":
         return side.features.vector()
     incident = side.features.incident[:, None]
-    if level == "low":
+    if level in ("low", "resnet"):
         return np.concatenate([np.log10(incident), side.voxels / incident], axis=1)
     layers = side.features.layers
     counts = [part.stop - part.start for part in pair.calorimeter.parts]
