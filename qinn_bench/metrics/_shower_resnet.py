@@ -10,7 +10,12 @@ PLANES = (32, 64, 64, 128)
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions of 3 x 3 x 3 with batch normalisation, added to the input (arXiv:1512.03385)."""
+    """Two convolutions of 3 x 3 x 3 with batch normalisation, added to the input (arXiv:1512.03385).
+
+    Example:
+        >>> tuple(ResidualBlock(2, 4, stride=2)(torch.zeros(3, 2, 4, 4, 4)).shape)
+        (3, 4, 2, 2, 2)
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()

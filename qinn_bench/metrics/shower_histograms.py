@@ -156,8 +156,8 @@ def chi2_of_shares(truth: Array, generated: Array) -> float:
     """Sum of (p - q)^2 / (n1 / N1^2 + n2 / N2^2) over bins with entries, over their number.
 
     Example:
-        >>> chi2_of_shares(np.array([2.0, 2.0]), np.array([4.0, 0.0]))
-        1.0
+        >>> round(chi2_of_shares(np.array([2.0, 2.0]), np.array([4.0, 0.0])), 3)
+        1.333
     """
     n1, n2 = truth.sum(), generated.sum()
     variance = truth / n1**2 + generated / n2**2

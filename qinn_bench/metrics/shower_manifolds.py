@@ -26,8 +26,8 @@ class Manifolds(NamedTuple):
     generated rows, ``(n,)`` of recall and coverage.
 
     Example:
-        >>> Manifolds(np.ones(3), np.zeros(2), np.ones(3), np.ones(2)).coverage.mean()
-        1.0
+        >>> Manifolds(np.ones(3), np.zeros(2), np.ones(3), np.ones(2)).coverage.tolist()
+        [1.0, 1.0]
     """
 
     precision: Array

@@ -32,7 +32,13 @@ ROOM = 0.1
 
 
 class DrawnShowers(NamedTuple):
-    """Showers: incident energies in MeV ``(n,)``, energies in MeV ``(n, k)``, and the calorimeter that they lie in."""
+    """Showers: incident energies in MeV ``(n,)``, energies in MeV ``(n, k)``, and the calorimeter that they lie in.
+
+    Example:
+        >>> from qinn_bench.calorimeter import PHOTON
+        >>> DrawnShowers(np.array([1000.0]), np.zeros((1, 368)), PHOTON).energies.shape
+        (1, 368)
+    """
 
     incident: Array
     energies: Array
@@ -40,7 +46,12 @@ class DrawnShowers(NamedTuple):
 
 
 class RowForm(NamedTuple):
-    """What rows are asked for: a form, pixels of an image, coordinates of models, and the noise in MeV."""
+    """What rows are asked for: a form, pixels of an image, coordinates of models, and the noise in MeV.
+
+    Example:
+        >>> row_form("mine", "layers", 12, "", 0.1)
+        RowForm(form='layers', pixels=12, coordinates='cascade', noise=0.1)
+    """
 
     form: str
     pixels: int
