@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from qinn_bench.calorimeter import ShowerRows
 from qinn_bench.values import Array, Direction, Estimate, Refused, RowKind
 
 AXES: dict[RowKind, int] = {"flat": 1, "image": 3, "voxels": 4}
 """How many axes a row of each kind has."""
-
 
 Needs = Literal["density", "samples", "scores", "reconstructions"]
 OF_LIKELIHOODS = ("nats", "bits")
@@ -27,10 +27,7 @@ class Transform(Protocol):
     """An invertible map from physical rows to the features a model sees."""
 
     def forward(self, rows: Array) -> tuple[Array, Array]:
-        """``(n, dim) -> (n, dim), (n,)``: features and ``log |d features / d rows|`` in nats.
-
-        Where no densities are compared the logarithm may be NaN.
-        """
+        """``(n, dim) -> (n, dim), (n,)``: features and ``log |d features / d rows|``, or NaN where it is not needed."""
 
     def inverse(self, features: Array) -> Array:
         """``(n, dim) -> (n, dim)``: the physical rows."""
@@ -119,7 +116,7 @@ class Dataset:
     voxels. `observables` maps rows to ``{name: (n,)}`` for every name in `plots`; `support` tells which rows lie inside
     the selection. `labels` say what a row is, 0 background and 1 signal: test rows hold both, training rows of a search
     for anomalies are background. `conditions`, such as an incident energy, are what rows are generated for, in
-    units of order one. `extent` is how high and wide images are. `fingerprint`: the content's SHA-256.
+    units of order one. `extent`: how high and wide images are; `showers`: how rows are; `fingerprint`: their SHA-256.
 
     Raises:
         Refused: rows of no known kind, rows, labels or conditions that are not finite numbers, or other than one a row.
@@ -150,6 +147,7 @@ class Dataset:
     labels: Parts | None = None
     conditions: Parts | None = None
     extent: tuple[float, float] | None = None
+    showers: ShowerRows | None = None
 
     def __post_init__(self) -> None:
         if len(self.shape) not in AXES.values():
@@ -287,7 +285,7 @@ class Metric:
     * `row_loss`: its value is a mean over the test rows, so that these can be paired too: of minus their log-densities,
       up to a constant that all models share, in ``nats`` or in ``bits`` for each coordinate, or of the ``placements``
       of their scores, as the area under a ROC curve is (`statistics.roc_curves.row_values`);
-    * `rows`: the kinds of rows that it can be taken of, all where it names none.
+    * `rows`: the kinds of rows that it can be taken of, all if none; `of_showers`: showers alone; `slow`: taken once.
 
     Example:
         >>> from qinn_bench import registry
@@ -312,6 +310,8 @@ class Metric:
     unbiased_square: bool = False
     row_loss: Literal["", "nats", "bits", "placements"] = ""
     rows: tuple[RowKind, ...] = ()
+    of_showers: bool = False
+    slow: bool = False
 
     @property
     def stated(self) -> tuple[MetricColumn, ...]:

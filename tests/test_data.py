@@ -34,6 +34,13 @@ VARIANTS = [
     "qg_jets[max_events=400,form=features]",
     "top_jets[max_events=400,form=features,background=top]",
     "digits[background=38,signal=5,mixed=true]",
+    "photon_showers[events=400,energies=256;4096;65536]",
+    "photon_showers[events=400,energies=1000..1000000,form=pixels,pixels=8]",
+    "photon_showers[events=400,form=pixels,pixels=25,coordinates=log]",
+    "photon_showers[events=400,form=image,pixels=12]",
+    "photon_showers[events=400,form=voxels]",
+    "pion_showers[events=400,form=pixels,pixels=12]",
+    "pion_showers[events=400,form=voxels,coordinates=shares]",
 ]
 EVERY = [*(str(small(name)) for name in AT_HAND), *VARIANTS]
 BUNDLED = [source.bundled for source in sample_sources.SOURCES.values() if source.ships]

@@ -10,8 +10,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"kernel", "labels", "locks", "nouns", "repository", "seeds"},
-    {"values"},
-    {"about", "bounds", "dataset", "files", "knob_types", "limits", "refusals", "sources", "torch_seeds", "use_text"}
+    {"calorimeter", "values"},
+    {
+        "about",
+        "bounds",
+        "dataset",
+        "files",
+        "knob_types",
+        "like_conditions",
+        "limits",
+        "refusals",
+        "sources",
+        "torch_seeds",
+        "use_text",
+    }
     | {"writing"},
     {"contracts", "outside", "row_fit", "statistics", "train_rows"},
     {"reading", "registry", "quantum", "training"},
@@ -33,7 +45,7 @@ BORDERS = {
     "normflows": {"reference_models"},
     "matplotlib": {
         *(f"qinn_bench/report/{name}.py" for name in ("study_figures", "study_figure_set", "figure_style")),
-        "qinn_bench/report/score_figures.py",
+        *(f"qinn_bench/report/{name}.py" for name in ("score_figures", "shower_figures")),
         *(f"qinn_bench/report/{name}.py" for name in ("capacity_figure", "critical_figure")),
         "qinn_bench/performance/scaling/figure.py",
         "qinn_bench/api.py",

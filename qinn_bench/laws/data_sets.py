@@ -208,10 +208,11 @@ def has_the_density_that_it_states(case: DataCase) -> str:
 
 
 def numeric_log_jacobian(transform: Transform, rows: Array, step: float = 1e-5) -> Array:
-    """``log |d features / d rows|`` by central differences; steps are relative to the size of a number."""
+    """``log |d features / d rows|`` by central differences; steps are relative to the size of a number, and small
+    beside numbers near 0, whose logarithm may be taken."""
     out = []
     for row in rows:
-        steps = step * np.maximum(1.0, np.abs(row) / 100)
+        steps = np.clip(30 * step * np.abs(row), 1e-11, step * np.maximum(1.0, np.abs(row) / 100))
         sides = np.repeat(row[None], 2 * len(row), axis=0)
         sides += np.concatenate([np.diag(steps), -np.diag(steps)])
         plus, minus = np.split(transform.forward(sides)[0], 2)

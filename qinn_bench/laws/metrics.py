@@ -14,7 +14,7 @@ from qinn_bench.laws.cases import toy
 from qinn_bench.laws.law import Spared, collected, expect
 from qinn_bench.metrics._take import attempt, take
 from qinn_bench.seeds import numpy_rng
-from qinn_bench.values import Array, Estimate, Use
+from qinn_bench.values import Array, Estimate, Knobs, Use
 
 ROWS = 200
 IMAGES = 60
@@ -41,11 +41,37 @@ class MetricCase:
 
     def evidence(self, flaw: float = 0.0) -> Evidence:
         """Evidence of the kind of rows that the metric is taken of; a `flaw` spoils what the model says."""
+        if self.metric.of_showers:
+            return of_showers(flaw)
         return of_images(flaw) if self.metric.rows and "flat" not in self.metric.rows else evidence(flaw)
 
     def take(self, evidence: Evidence) -> dict[str, Estimate]:
-        """Its columns on this evidence, always with the same random numbers; an error in it is let through."""
+        """Its columns on this evidence, always with the same random numbers; an error in it is let through.
+
+        Raises:
+            Spared: the metric takes minutes.
+        """
+        if self.metric.slow:
+            raise Spared("it takes minutes")
         return attempt(self.metric, replace(evidence, rng=np.random.default_rng(16146)))
+
+
+def of_showers(flaw: float = 0.0) -> Evidence:
+    """Showers beside others of the same law, in voxels; a `flaw` spoils their profiles, and joins the front of one with
+    the back of another."""
+    data = _shower_data()
+    truth, generated = data.test[:ROWS], data.train[:ROWS]
+    spoiled = generated * (1 + flaw * np.linspace(-0.5, 1, data.dim)) * (1 + 0.1 * flaw)
+    if flaw:
+        spoiled[:, data.dim // 2 :] = np.roll(spoiled[:, data.dim // 2 :], 1, axis=0)
+    return Evidence(data, truth, spoiled, log_prob=None, mass=None, rng=np.random.default_rng(0))
+
+
+@cache
+def _shower_data() -> Dataset:
+    knobs: Knobs = {"events": 1000, "form": "voxels", "coordinates": "shares"}
+    data: Dataset = registry.make("data", registry.spell_out("data", Use(name="photon_showers", knobs=knobs)))
+    return data
 
 
 def of_images(flaw: float = 0.0) -> Evidence:

@@ -47,7 +47,7 @@ def over_truth(metric: Metric, evidence: Evidence, stream: Stream, values: dict[
     Raises:
         Exception: whatever the metric raises.
     """
-    if metric.row_loss in OF_LIKELIHOODS or metric.name in TOO_SLOW:
+    if metric.row_loss in OF_LIKELIHOODS or metric.slow or metric.name in TOO_SLOW:
         return {}
     of_test = metric.needs in ("scores", "density")
     rows = picks(evidence.data.content, len(evidence.data.test if of_test else evidence.truth))
@@ -104,7 +104,8 @@ def _drawn(metric: Metric, evidence: Evidence, one: Picks) -> Evidence:
     reconstructions = None if evidence.reconstructions is None else evidence.reconstructions[one]
     paired = evidence.data.conditions is not None and len(evidence.generated) == len(evidence.truth)
     generated = evidence.generated[one] if paired else evidence.generated
-    return replace(evidence, truth=evidence.truth[one], generated=generated, reconstructions=reconstructions)
+    drawn = replace(evidence, truth=evidence.truth[one], generated=generated, reconstructions=reconstructions)
+    return replace(drawn, data=_tested_on(evidence.data, one)) if paired else drawn
 
 
 def _tested_on(data: Dataset, one: Picks) -> Dataset:

@@ -9,20 +9,24 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from qinn_bench.calorimeter import high_level
 from qinn_bench.dataset import Dataset
+from qinn_bench.metrics._showers import ShowerPair, ShowerSample
 from qinn_bench.records import store
-from qinn_bench.report import score_figures, study_figures
+from qinn_bench.report import score_figures, shower_figures, study_figures
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Record, Refused
 
 CURVES = ("curve_step", "curve_train", "curve_valid")
 OBSERVABLES, LOSSES = "observables", "losses"
 ROC, SCORES, GALLERY, AVERAGES = "roc", "scores", "reconstructions", "averages"
+SHOWERS, PROFILES, HISTOGRAMS, CORRELATIONS = "average_showers", "profiles", "histograms", "correlations"
 
 
 def figures_of(selection: Selection, results: Path, single: Sequence[str] = ()) -> dict[tuple[str, str], Figure]:
     """Figures by data set and kind: ``observables`` on one page, each of the `single` ones alone, and ``losses``; where
-    test rows are labelled ``roc`` and ``scores``, and of images ``reconstructions`` and ``averages``.
+    test rows are labelled ``roc`` and ``scores``, of images ``reconstructions`` and ``averages``, and of showers
+    ``average_showers``, ``profiles``, ``histograms`` and ``correlations``.
 
     A data set goes by its name, with its knobs where several share it; kinds that it has nothing for are absent.
     Controls are left out unless the filters keep nothing else. The cells' arrays are read from the folder of results.
@@ -69,7 +73,8 @@ def _drawn(
     made |= {name: study_figures.observable_figure(data, pooled, name, places) for name in single}
     if curves:
         made[LOSSES] = study_figures.loss_figure(curves, places)
-    return made | _of_scores(data, given, places) | _of_images(data, given)
+    drawn = {row: parts for row, parts in samples.items() if row in pooled}
+    return made | _of_scores(data, given, places) | _of_images(data, given) | _of_showers(data, drawn, places)
 
 
 def _of_scores(
@@ -106,6 +111,42 @@ def _of_images(data: Dataset, given: Mapping[str, Sequence[store.Arrays]]) -> di
         GALLERY: score_figures.gallery_figure(rows, made, labels),
         AVERAGES: score_figures.average_figure(rows, made, labels),
     }
+
+
+def _of_showers(
+    data: Dataset, samples: Mapping[str, Sequence[np.ndarray]], places: Mapping[str, int]
+) -> dict[str, Figure]:
+    """Showers of all seeds of each row, against as many test rows as a seed has drawn."""
+    facts = data.showers
+    known = None if data.conditions is None else data.conditions.test
+
+    def sample(parts: Sequence[np.ndarray]) -> ShowerSample:
+        assert facts is not None
+        rows = np.concatenate([part.reshape(len(part), -1) for part in parts])
+        incident = np.concatenate([facts.incident(len(part), known) for part in parts])
+        finite = np.isfinite(rows).all(axis=1)
+        voxels = facts.voxels(rows[finite], incident[finite])
+        return ShowerSample(voxels, high_level(facts.calorimeter, voxels, incident[finite]))
+
+    if facts is None or not samples:
+        return {}
+    rows = {row: sample(parts) for row, parts in samples.items()}
+    rows = {row: one for row, one in rows.items() if len(one.voxels)}
+    truth, shape = (
+        sample([data.test[: max(len(part) for parts in samples.values() for part in parts)]]),
+        facts.calorimeter,
+    )
+    if not rows:
+        return {}
+    pairs = {row: ShowerPair(truth, one, shape, facts.cut) for row, one in rows.items()}
+    made = {
+        PROFILES: shower_figures.profiles_figure(truth, rows, shape, places),
+        HISTOGRAMS: shower_figures.histograms_figure(pairs, places),
+        CORRELATIONS: shower_figures.correlations_figure(truth, rows, shape),
+    }
+    if shape.voxels > len(shape.layers):
+        made[SHOWERS] = shower_figures.average_showers_figure(truth, rows, shape)
+    return made
 
 
 def _drawable(arrays: store.Arrays, record: Record, data: Dataset) -> store.Arrays:

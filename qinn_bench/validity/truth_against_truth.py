@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 from qinn_bench.dataset import Dataset, Evidence, Metric, owner_of
+from qinn_bench.like_conditions import rows_like
 from qinn_bench.metrics._take import take
 from qinn_bench.records import store
 from qinn_bench.seeds import numpy_rng
@@ -77,7 +78,12 @@ class Nulls:
     def _draw(self, metric: Metric, which: int) -> dict[str, float]:
         rng = numpy_rng("truth against truth", self.data.fingerprint, metric.name, self.n, which)
         others = self._others()
-        rows = others[rng.choice(len(others), self.n, replace=False)]
+        if self.data.conditions is None:
+            rows = others[rng.choice(len(others), self.n, replace=False)]
+        else:
+            test, order = self.data.conditions.test, rng.permutation(len(others))
+            known = np.concatenate([test[self.n :], self.data.conditions.valid, self.data.conditions.train])
+            rows = others[order[rows_like(test[: self.n], known[order])]]
         columns = take(metric, Evidence(self.data, self.data.test[: self.n], rows, None, None, rng, False))
         return {name: estimate.value for name, estimate in columns.items() if estimate.value is not None}
 
@@ -126,7 +132,7 @@ def _columns(found: Mapping[str, Estimate], metric: Metric, metrics: Mapping[str
     values: dict[str, float] = {}
     for column, estimate in found.items():
         sided = estimate.better == "lower" or metric.unbiased_square
-        mine = metric.needs == "samples" and _is_of(column, metric, metrics)
+        mine = metric.needs == "samples" and not metric.slow and _is_of(column, metric, metrics)
         if mine and sided and estimate.value is not None:
             values[column] = estimate.value
     return values

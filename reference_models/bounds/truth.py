@@ -8,6 +8,7 @@ from torch import Tensor
 from qinn_bench.about import About
 from qinn_bench.contracts import Sampler
 from qinn_bench.dataset import Dataset
+from qinn_bench.like_conditions import rows_like
 from qinn_bench.values import Refused
 
 ABOUT = About(citation="the test rows of the data set", role="floor")
@@ -16,6 +17,8 @@ ABOUT = About(citation="the test rows of the data set", role="floor")
 class Truth(Sampler):
     """Hands out test rows from the end of the data set, where metrics take theirs from its beginning; no density.
 
+    Where there are conditions, each row has the one that is asked for, or the nearest that there is.
+
     Example:
         >>> from qinn_bench import registry
         >>> data = registry.make("data", registry.parse_use("moons[events=400]"))
@@ -23,9 +26,10 @@ class Truth(Sampler):
         (5, 2)
     """
 
-    def __init__(self, dim: int, data: Dataset) -> None:
+    def __init__(self, dim: int, data: Dataset, condition: int = 0) -> None:
         super().__init__(dim)
         self.data = data
+        self.conditions = data.conditions.test if data.conditions is not None and condition else None
 
     def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """The last ``n`` test rows as features, ``(n, dim)``, in float64; the same at every call.
@@ -38,9 +42,11 @@ class Truth(Sampler):
             raise Refused(
                 f"truth was asked for {n} rows beside {n} others, but '{self.data.name}' has {len(rows)} test rows"
             )
+        if condition is not None and self.conditions is not None:
+            rows = rows[n:][rows_like(condition.numpy(), self.conditions[n:])]
         return torch.from_numpy(self.data.transform.forward(rows[len(rows) - n :])[0])
 
 
-def build(dim: int, *, data: Dataset) -> Sampler:
-    """Test rows of `data` in the place of a model's samples."""
-    return Truth(dim, data)
+def build(dim: int, *, data: Dataset, condition: int = 0) -> Sampler:
+    """Test rows of `data` in the place of a model's samples, at their conditions where they have some."""
+    return Truth(dim, data, condition)

@@ -1,0 +1,57 @@
+"""Photon showers as GFlash parametrises them, in a calorimeter with five layers: layer energies, pixels or voxels."""
+
+from __future__ import annotations
+
+from qinn_bench.about import About
+from qinn_bench.calorimeter import CUTS, PHOTON
+from qinn_bench.data.showers.draw import draw, incident
+from qinn_bench.data.showers.rows import DrawnShowers, row_form, shower_set
+from qinn_bench.dataset import Dataset
+
+ABOUT = About(
+    citation="arXiv:hep-ex/0001020 (GFlash), arXiv:2410.21611 (geometry of dataset 1 of the CaloChallenge)",
+    deviations=("a parametrisation: no particle is transported", "layer depths like those of ATLAS, not fitted to it"),
+)
+
+
+def load(
+    *,
+    events: int = 20_000,
+    energy: float = 65536.0,
+    energies: str = "",
+    form: str = "layers",
+    pixels: int = 12,
+    coordinates: str = "",
+    noise: float = 0.1,
+) -> Dataset:
+    """Draw showers of photons; rows are energies over the incident energy, which is a condition where it varies.
+
+    Args:
+        events: the number of showers.
+        energy: the incident energy in MeV.
+        energies: several in its place, which rows take in turn, ``256;4096;65536``, or a range in which the logarithm
+            is uniform, ``1000..1000000``.
+        form: ``layers``, 5 numbers; ``pixels``, an image in depth and radius as so many numbers; ``image``, the same
+            as rows ``(1, depth, radius)``; or ``voxels``, 368 numbers.
+        pixels: of an image: 8, 12 or 25.
+        coordinates: in which models see a row: ``cascade``, the logarithm of the total and the logits of what each
+            number takes of what is left; ``log``; or ``shares``, the rows as they are, with zeros. If empty, cascade
+            of layers and pixels, log of voxels, shares of images.
+        noise: the median in MeV of what is added to each number where features are logarithms.
+
+    Raises:
+        Refused: a knob has an impossible value.
+    """
+    wanted = row_form("photon_showers", form, pixels, coordinates, noise)
+    asked = incident("photon", energies or energy)
+    drawn = DrawnShowers(*draw("photon", asked, events, whole=wanted.whole), PHOTON)
+    about = {"description": "GFlash-parametrised photon showers", "energies_mev": energies or energy, "events": events}
+    return shower_set(
+        "photon_showers",
+        {"energies": energies or energy},
+        drawn,
+        wanted,
+        cut=CUTS["dataset_1_photons"],
+        energy=asked.single,
+        provenance=about,
+    )
