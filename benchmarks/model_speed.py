@@ -40,7 +40,8 @@ AGREE = 1e-4
 class Case(NamedTuple):
     """A model, a batch, what was published, the shape of a row and how many conditions it has.
 
-    Of the batch default.qubit gets `at_once` rows at a time. It keeps all states of its rows after every gate: 16 jets on 16 wires at once would take it 10 GB.
+    Of the batch default.qubit gets `at_once` rows at a time. It keeps all states of its rows after every gate: 16 jets
+    on 16 wires at once would take it 10 GB.
     """
 
     name: str
