@@ -40,6 +40,7 @@ def make_model(use: Use, data: Dataset, **given: Any) -> Model:
     """
     shape = data.dim if data.kind == "flat" else data.shape
     model: Model = registry.make("model", use, shape, data=data, condition=data.condition_dim, **given)
+    model.conditions = data.condition_dim
     return model
 
 

@@ -90,14 +90,16 @@ class Player:
 class Model(nn.Module, ABC):
     """What every model is: something that is trained on rows of features.
 
-    What a model can do beside is said by what it inherits, as many as fit: `Sampler` draws rows, `Density` states a
-    log-density, `DensityModel` does both by an invertible map, `Scorer` says how anomalous a row is, `Reconstructor`
-    gives back rows that went through its latent space. Metrics are taken of what a model can do. Methods may leave out
-    their last argument, `condition`, in a model whose ``build`` takes no ``condition``: it is never given one.
+    What a model can do beside is said by what it inherits, as many as fit: `Sampler` draws rows, `Generator` does so
+    from noise, `Density` states a log-density, `DensityModel` both states one and draws rows by an invertible map,
+    `Scorer` says how anomalous a row is, `Reconstructor` gives back rows that went through its latent space. Metrics
+    are taken of what a model can do. Methods may leave out their last argument, `condition`, in a model whose ``build``
+    takes no ``condition``: it is never given one.
 
     Attributes:
         shape: the shape of one row: ``(dim,)`` of flat features, ``(channels, height, width)`` of an image.
         dim: how many numbers a row has.
+        conditions: how many numbers a row is conditioned on; set when the model is made for a data set.
 
     Example:
         >>> class Centre(Model):
@@ -110,6 +112,8 @@ class Model(nn.Module, ABC):
         >>> model.loss(Batch(torch.ones(4, 2)), 0.0, torch.Generator()).item(), model.dim, len(model.players())
         (1.0, 2, 1)
     """
+
+    conditions = 0
 
     def __init__(self, shape: int | tuple[int, ...]) -> None:
         super().__init__()
@@ -155,6 +159,35 @@ class Sampler(Model):
 
         All randomness comes from `rng`. A row that cannot be drawn is left out.
         """
+
+
+class Generator(Sampler):
+    """A sampler that maps noise to rows, such as the generator of a GAN: what it can draw is the image of its noise.
+
+    Example:
+        >>> class Line(Generator):
+        ...     def noise(self, n, rng):
+        ...         return torch.randn(n, 1, generator=rng, dtype=torch.float64)
+        ...     def generate(self, noise, condition=None):
+        ...         return torch.cat((noise, 2 * noise), 1)
+        >>> rows = Line(2).sample(3, torch.Generator().manual_seed(0))
+        >>> bool((rows[:, 1] == 2 * rows[:, 0]).all())
+        True
+    """
+
+    @abstractmethod
+    def noise(self, n: int, rng: torch.Generator) -> Tensor:
+        """Draw the noise of ``n`` rows, ``(n, k)``, in double precision; all randomness of a row comes from it."""
+
+    @abstractmethod
+    def generate(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The rows that noise is mapped to, ``(n, k) -> (n, *shape)``, at conditions ``(n, c)`` if any."""
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw rows."""
+        like = next(self.parameters(), torch.zeros(()))
+        return self.generate(self.noise(n, rng).to(like), *given(condition))
 
 
 class Density(Model):
@@ -273,16 +306,33 @@ def density_of(model: Density, batch: Batch) -> Tensor:
     return model.log_prob(batch.rows, *given(batch.condition))
 
 
+def own_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The trained numbers that a model consists of, by name.
+
+    Those of sub-modules with ``is_critic = True``, such as the critic of a GAN, only help to train it and are left out.
+    """
+    critics = {id(p) for module in model.modules() if getattr(module, "is_critic", False) for p in module.parameters()}
+    return {name: p for name, p in model.named_parameters() if p.requires_grad and id(p) not in critics}
+
+
 def count_parameters(model: nn.Module) -> Parameters:
     """Count the trained numbers of a model; those of sub-modules with ``is_quantum = True`` are its quantum part.
 
-    Of these, a sub-module may say with ``blind`` how many have no effect on what it gives.
+    Of these, a sub-module may say with ``blind`` how many have no effect on what it gives. Critics are counted apart.
     """
     quantum = {id(p) for module in model.modules() if getattr(module, "is_quantum", False) for p in module.parameters()}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    total = sum(p.numel() for p in trained)
-    in_circuits = sum(p.numel() for p in trained if id(p) in quantum)
+    own = own_parameters(model).values()
+    total = sum(p.numel() for p in own)
+    in_circuits = sum(p.numel() for p in own if id(p) in quantum)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
     circuits = (m for m in model.modules() if any(p.requires_grad for p in m.parameters(recurse=False)))
     blind = sum(int(getattr(module, "blind", 0)) for module in circuits)
-    return Parameters(total=total, quantum=in_circuits, classical=total - in_circuits, frozen=frozen, blind=blind)
+    return Parameters(
+        total=total,
+        quantum=in_circuits,
+        classical=total - in_circuits,
+        frozen=frozen,
+        blind=blind,
+        critic=trained - total or None,
+    )

@@ -2,18 +2,21 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import cKDTree
 from test_audit import Affine, Claimed, Halved, affine_case, audit
 
-from qinn_bench.validity.bridge import bridge_mass
+from qinn_bench.torch_seeds import torch_rng
+from qinn_bench.validity.bridge import Bridge, bridge_mass
 from qinn_bench.validity.density_mass import Mass, Proposal, estimate_mass
-from qinn_bench.validity.mass_verdict import contradicts, is_known, judge_visited
+from qinn_bench.validity.mass_verdict import contradicts, is_known, judge_visited, stands
 from qinn_bench.validity.visited_rows import Visited
 
 DRAWS = 30_000
+POWER = 0.85
 
 
 def iterated(own, drawn, rounds=2000):
@@ -144,6 +147,64 @@ def test_only_a_measured_mass_enters_the_likelihood(one_to_one, offset, divided_
         assert certificate.by_construction is (divided_by == 1) and certificate.verdict == (
             "fail" if offset else "pass"
         )
+
+
+class Stretched(Affine):
+    """A one-to-one map with tails so heavy that draws of a proposal measure its mass badly."""
+
+    def forward(self, x):
+        z, logdet = super().forward(x)
+        far = 1 + z.abs()
+        return z / far**POWER, logdet + ((1 + (1 - POWER) * z.abs()) / far ** (1 + POWER)).log().sum(1)
+
+    def inverse(self, z):
+        low, high = torch.zeros_like(z), torch.full_like(z, 1e30)
+        for _ in range(400):
+            middle = torch.where(high > 4 * low, (low.clamp_min(1e-30) * high).sqrt(), (low + high) / 2)
+            above = middle / (1 + middle) ** POWER > z.abs()
+            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+        return super().inverse(z.sign() * (low + high) / 2)
+
+
+@pytest.mark.parametrize("one_to_one", [True, False])
+def test_what_cannot_be_measured_does_not_stand_against_a_one_to_one_map(one_to_one):
+    """Its round trips and its Jacobian vouch for it; one that is not by construction has only the measurement."""
+    rows, matrix = affine_case()
+    model = Stretched(matrix)
+    model.one_to_one = one_to_one
+    latents = torch.randn(6000, rows.shape[1], dtype=torch.float64, generator=torch_rng("stretched"))
+    certificate = audit(model, rows, draws=DRAWS, generated=model.inverse(latents).numpy())
+    assert len(certificate.reasons) == 1 and "is not within 0.03 of 1" in certificate.reasons[0]
+    assert certificate.verdict == ("pass" if one_to_one else "undecided")
+    assert certificate.by_construction is one_to_one
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "bridge", "own_above", "right"),
+    [
+        (1.0, 0.2, Bridge(1.0, 0.005, 5000), 0.0, True),
+        (0.96, 0.005, Bridge(1.0, 0.005, 5000), 0.03, True),
+        (0.96, 0.005, Bridge(1.0, 0.005, 5000), 0.0, False),
+        (1.04, 0.005, Bridge(1.0, 0.005, 5000), 0.03, False),
+        (1.0, 0.005, Bridge(1.49, 0.01, 5000), 0.33, False),
+        (1.0, 0.2, Bridge(1.0, 0.1, 20), 0.0, False),
+        (1.0, 0.2, None, None, False),
+    ],
+)
+def test_a_construction_stands_where_the_bridge_sees_its_mass_and_draws_do_not_contradict(
+    value, error, bridge, own_above, right
+):
+    mass = Mass(value, error, 0.4, 8e4, 200_000, 0.2, 0.98, 0.0, np.zeros((0, 2)))
+    assert stands(mass, Visited(bridge=bridge, own_above=own_above), tolerance=0.03) is right
+
+
+def test_a_map_that_only_says_that_it_is_one_to_one_is_convicted_by_its_own_rows():
+    rng, bulk = np.random.default_rng(4), stats.multivariate_normal(np.zeros(3), np.eye(3))
+    log_density, draw = spikes(3, bulk, rng)
+    claimed = Claimed(log_density)
+    claimed.one_to_one = True
+    certificate = audit(claimed, bulk.rvs(4000, rng), draws=DRAWS, generated=draw(5000))
+    assert certificate.verdict == "undecided"
 
 
 def test_a_spike_that_nobody_visits_leaves_the_likelihood_what_it_is():

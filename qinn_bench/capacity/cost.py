@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
 
@@ -13,8 +14,9 @@ from torch.func import functional_call, grad, vmap
 from torch.utils.flop_counter import flop_registry
 
 from qinn_bench.capacity.torch_calls import TorchCalls, tensors_of
-from qinn_bench.contracts import Batch, DensityModel, Model, Reconstructor, Scorer, given
+from qinn_bench.contracts import Batch, DensityModel, Generator, Model, Reconstructor, Scorer, given, own_parameters
 from qinn_bench.quantum.tally import tallied
+from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Resources
 
 TOLERANCE = 1e-8
@@ -149,13 +151,14 @@ SUMS = frozenset({"sum", "mean", "cumsum", "cumprod", "prod", "logsumexp", "_sof
 def jacobian_rank(model: Model, rows: Batch, step: StepCost, batch: int) -> Rank:
     """The numerical rank of d(outputs) / d(parameters) at some rows, and the parameters without effect.
 
-    The outputs are latents and log-det of a map, else the score, else the reconstruction. The rows are as many as
+    The outputs are latents and log-det of a map, else the score, else the reconstruction, and of a generator the rows
+    that it makes of as many draws of its noise, the same for all. The rows are as many as
     `OUTPUTS`, `SPARE`, `NUMBERS` and, from the cost of a training step on `batch` rows, `RANK_FLOPS` allow. The rank is
     a lower bound of that at more rows: it cannot exceed ``rows * n_outputs(model)``. None where the model has no such
     outputs or trains nothing, where the operations of its simulator are not known, and where a derivative is not finite
     or cannot be taken row by row.
     """
-    parameters = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    parameters = {name: p.detach() for name, p in own_parameters(model).items()}
     outputs = n_outputs(model)
     if not parameters or step.flops is None or not outputs:
         return Rank(None, 0, None)
@@ -163,8 +166,11 @@ def jacobian_rank(model: Model, rows: Batch, step: StepCost, batch: int) -> Rank
     affordable = RANK_FLOPS * batch / max(step.flops, 1)
     lines = min(OUTPUTS, SPARE * n_parameters + outputs - 1, NUMBERS / n_parameters, affordable)
     n = min(len(rows), max(FEWEST_ROWS, int(lines / outputs)))
+    given_rows = rows[:n]
+    if isinstance(model, Generator):
+        given_rows = replace(given_rows, rows=model.noise(n, torch_rng("rank", n)).to(rows.rows))
     try:
-        jacobian = row_gradients(model, parameters, rows[:n])
+        jacobian = row_gradients(model, parameters, given_rows)
     except RuntimeError:
         return Rank(None, 0, None)
     if not torch.isfinite(jacobian).all():
@@ -175,7 +181,8 @@ def jacobian_rank(model: Model, rows: Batch, step: StepCost, batch: int) -> Rank
 
 
 def n_outputs(model: Model) -> int:
-    """How many numbers of a row the rank is taken of: latents and log-det, a score, or a reconstruction; 0 if none.
+    """How many numbers of a row the rank is taken of: latents and log-det, a score, or a row that comes back or is
+    made; 0 if none.
 
     Example:
         >>> from qinn_bench.contracts import Sampler
@@ -187,11 +194,11 @@ def n_outputs(model: Model) -> int:
     """
     if isinstance(model, DensityModel):
         return model.dim + 1
-    return 1 if isinstance(model, Scorer) else model.dim if isinstance(model, Reconstructor) else 0
+    return 1 if isinstance(model, Scorer) else model.dim if isinstance(model, Reconstructor | Generator) else 0
 
 
 class _Outputs(nn.Module):
-    """A model as the map from rows to the numbers that the rank is taken of, ``(n, *shape) -> (n, n_outputs)``."""
+    """A model as the map from rows, or from noise, to the numbers that the rank is taken of, ``-> (n, n_outputs)``."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -205,6 +212,8 @@ class _Outputs(nn.Module):
         if isinstance(model, Scorer):
             scores: Tensor = model.score(rows, *condition)
             return scores[:, None]
+        if isinstance(model, Generator):
+            return model.generate(rows, *condition).flatten(1)
         assert isinstance(model, Reconstructor)
         rebuilt: Tensor = model.reconstruct(rows, *condition)
         return rebuilt.flatten(1)

@@ -82,10 +82,11 @@ def is_a_model(case: ModelCase) -> str:
 
 
 def counts_its_parameters(case: ModelCase) -> str:
-    """Its parameters are counted, and those in circuits among them."""
+    """Its parameters are counted, those in circuits among them and those of critics apart."""
     counted, model = count_parameters(case.make()), case.make()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    expect(counted.total == trained, f"{counted.total} are counted of {trained} that are trained")
+    found = counted.total + (counted.critic or 0)
+    expect(found == trained, f"{found} are counted of {trained} that are trained")
     circuits = registry.takes("model", case.use.name, "backend") and not case.control
     trains = counted.quantum > 0 or any(not layer.circuit.n_weights for layer in circuit_layers(model).values())
     expect(not circuits or trains, "it takes a backend, but has no parameter in a circuit (is_quantum)")

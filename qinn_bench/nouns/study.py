@@ -260,6 +260,7 @@ class Parameters(Value):
     were not counted.
     `buffers` are fitted numbers outside of its parameters that its density depends on, such as the rows of a kernel
     density estimate; None where they were not counted.
+    `critic` are trained numbers that are no part of the model, but judge it in training; None where it has none.
 
     Example:
         >>> Parameters(total=372, quantum=320, classical=52, frozen=0, blind=16).live
@@ -272,6 +273,7 @@ class Parameters(Value):
     frozen: int
     blind: int | None = None
     buffers: int | None = None
+    critic: int | None = None
 
     @property
     def live(self) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from qinn_bench.contracts import Model, Reconstructor, Scorer
+from qinn_bench.contracts import Generator, Model, Reconstructor, Scorer
 from qinn_bench.quantum import stand_ins
 from qinn_bench.quantum.circuit import Circuit, Observable, WeightedSum
 from qinn_bench.quantum.layer import CircuitLayer, circuit_layers
@@ -120,18 +120,17 @@ def _check_replaceable(model: Model, layers: dict[str, CircuitLayer]) -> None:
 
 @torch.no_grad()
 def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) -> dict[str, Tensor]:
-    """The inputs that each circuit meets when the model is given rows of a wide normal, and conditions where it says
-    with `conditions` how many it takes.
-    """
+    """The inputs that each circuit meets when the model is given rows of a wide normal, or its own noise."""
     witnesses = {name: _Witness(layer) for name, layer in layers.items()}
     for name, witness in witnesses.items():
         model.set_submodule(name, witness)
     weight = next(model.parameters())
     rows = SPREAD * torch.randn(ROWS, model.dim, generator=rng).to(weight)
-    known: tuple[Tensor, ...] = ()
-    if conditions := int(getattr(model, "conditions", 0)):
-        known = (SPREAD * torch.randn(ROWS, conditions, generator=rng).to(weight),)
-    _ask(model, rows.reshape(-1, *model.shape), *known)
+    known = (torch.randn(ROWS, model.conditions, generator=rng).to(weight),) if model.conditions else ()
+    if isinstance(model, Generator):
+        model.generate(model.noise(ROWS, rng).to(weight), *known)
+    else:
+        _ask(model, rows.reshape(-1, *model.shape), *known)
     for name, witness in witnesses.items():
         model.set_submodule(name, witness.layer)
         if not witness.inputs:
@@ -143,7 +142,7 @@ def _met(model: Model, layers: dict[str, CircuitLayer], rng: torch.Generator) ->
 
 
 def _ask(model: Model, rows: Tensor, *known: Tensor) -> None:
-    """Let a model do with rows, at conditions if it has some, what its circuits are for."""
+    """Let a model do with rows, and their conditions if any, what its circuits are for."""
     if isinstance(model, Scorer):
         model.score(rows, *known)
     elif isinstance(model, Reconstructor):

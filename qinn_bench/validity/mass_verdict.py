@@ -21,6 +21,8 @@ APART, SIGMAS = 0.03, 3.0
 """Two estimates of the mass contradict each other where they differ by more than this and by so many errors."""
 ABOVE = 0.01
 """Share of the model's own rows, and of training rows, that may lie where far more is claimed than the proposal has."""
+NEAR = 0.01
+"""A mass that is this near to 1 does not contradict it, however well it is known."""
 EXCESS = 0.01
 """Nats that the likelihood of the test rows may owe to places where the mass cannot be measured."""
 KNOWN = 0.0125
@@ -29,7 +31,7 @@ KNOWN = 0.0125
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that speaks against a pass.
+    """One thing that speaks against a pass; `unmeasured` if it says no more than that a measurement cannot tell.
 
     Example:
         >>> Finding("fail", "the density integrates to 12.3").verdict
@@ -38,6 +40,7 @@ class Finding:
 
     verdict: Verdict
     reason: str
+    unmeasured: bool = False
 
 
 def judge_mass(mass: Mass, tolerance: float) -> list[Finding]:
@@ -54,7 +57,7 @@ def judge_mass(mass: Mass, tolerance: float) -> list[Finding]:
     if high < 1 - tolerance or low > 1 + tolerance:
         return [Finding("fail", f"the density integrates to {span} instead of 1")]
     if low < 1 - tolerance or high > 1 + tolerance:
-        return [Finding("undecided", f"the mass interval {span} is not within {tolerance:g} of 1")]
+        return [Finding("undecided", f"the mass interval {span} is not within {tolerance:g} of 1", unmeasured=True)]
     return []
 
 
@@ -68,7 +71,7 @@ def doubts(mass: Mass) -> list[Finding]:
         ),
         (mass.effective < LEAST_EFFECTIVE, f"the mass rests on {mass.effective:.0f} effective draws"),
     ]
-    return [Finding("undecided", text) for doubt, text in judged if doubt]
+    return [Finding("undecided", text, unmeasured=True) for doubt, text in judged if doubt]
 
 
 def _figure(value: float) -> str:
@@ -89,11 +92,12 @@ def judge_visited(visited: Visited, mass: Mass) -> list[Finding]:
     is wrong cannot be told, so that the verdict is open.
     """
     findings = []
-    for whose, above in (("the model's own", visited.own_above), ("the training", visited.train_above)):
+    both = (("the model's own", visited.own_above, True), ("the training", visited.train_above, False))
+    for whose, above, unmeasured in both:
         if above is not None and above > ABOVE:
             said = f"{above:.1%} of {whose} rows lie where draws cannot measure the mass"
             why = f"too far out, or where more than {EXCEEDED:g} times the proposal is claimed"
-            findings.append(Finding("undecided", f"{said}: {why}"))
+            findings.append(Finding("undecided", f"{said}: {why}", unmeasured=unmeasured))
     if visited.bridge is not None and contradicts(visited.bridge, mass):
         own, drawn = _figure(visited.bridge.value), _figure(mass.value)
         said = f"the model's own rows say that the density integrates to {own}, draws of the proposal {drawn}"
@@ -110,6 +114,24 @@ def contradicts(bridge: Bridge, mass: Mass) -> bool:
     """Whether the two estimates differ by more than chance and by more than the tolerance."""
     apart = abs(bridge.value - mass.value)
     return not apart <= max(APART, SIGMAS * (bridge.error**2 + mass.error**2) ** 0.5)
+
+
+def is_near(mass: Mass) -> bool:
+    """Whether a mass does not contradict 1 by more than chance."""
+    return abs(mass.value - 1) <= SIGMAS * mass.error
+
+
+def stands(mass: Mass, visited: Visited, tolerance: float) -> bool:
+    """Whether a density that integrates to 1 by construction stands uncontradicted by its measured masses.
+
+    Draws may find less by the share of own rows that lie where they cannot measure. The bridge, which sees these rows,
+    has to find 1 within the tolerance, its error included.
+    """
+    out_of_reach = visited.own_above or 0.0
+    allowed = max(NEAR, SIGMAS * mass.error)
+    drawn = -out_of_reach - allowed <= mass.value - 1 <= allowed
+    bridge = visited.bridge
+    return drawn and bridge is not None and abs(bridge.value - 1) + 2 * bridge.error <= tolerance
 
 
 def is_known(mass: Mass, visited: Visited) -> bool:

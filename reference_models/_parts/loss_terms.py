@@ -38,3 +38,11 @@ def mmd2(x: Tensor, y: Tensor) -> Tensor:
     kernel = torch.stack([torch.exp(-distances / (2 * dim * width)) for width in (0.25, 1.0, 4.0)]).mean(0)
     kernel = kernel - torch.diag_embed(kernel.diagonal())
     return kernel[:n, :n].sum() / (n * (n - 1)) + kernel[n:, n:].sum() / (m * (m - 1)) - 2 * kernel[:n, n:].mean()
+
+
+def energy_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Unbiased energy distance of rows, ``2 E|x - y| - E|x - x'| - E|y - y'|`` (Szekely and Rizzo, 2004)."""
+    n, m = len(x), len(y)
+    distances = torch.cdist(torch.cat((x, y)), torch.cat((x, y)), compute_mode="donot_use_mm_for_euclid_dist")
+    within = distances[:n, :n].sum() / (n * (n - 1)) + distances[n:, n:].sum() / (m * (m - 1))
+    return 2 * distances[:n, n:].mean() - within
