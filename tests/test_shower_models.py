@@ -88,6 +88,7 @@ def test_scale_and_shift_have_circuits_of_their_own() -> None:
 def test_controls_of_conditioned_models_are_fitted_where_their_circuits_are_met(control: str) -> None:
     torch.manual_seed(0)
     model = quantum_calo_inn.build(3, layers=1, blocks=1, uploads=1, condition=2, backend="torch")
+    model.conditions = 2
     controls.apply(model, control, torch_rng("control"))  # type: ignore[arg-type]
     z, logdet = model(torch.zeros(5, 3), torch.ones(5, 2))
     assert bool(z.isfinite().all()) and bool(logdet.isfinite().all())
@@ -350,7 +351,7 @@ def test_the_likelihood_of_a_discrete_autoencoder_is_the_mixture_and_the_bound_i
                 total += float(model.prior.log_prob(z[None]).exp()) * near
             assert float(found[k]) == pytest.approx(math.log(total), abs=1e-10)
         many = Batch(x, known)
-        bounds = [float(model.loss(many, 0.0, torch_rng("loss", k))) for k in range(200)]
+        bounds = [float(model.loss(many, 1.0, torch_rng("loss", k))) for k in range(200)]
     assert np.mean(bounds) > -float(found.mean()) - 3 * np.std(bounds) / math.sqrt(200)
 
 

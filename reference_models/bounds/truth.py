@@ -29,7 +29,7 @@ class Truth(Sampler):
     def __init__(self, dim: int, data: Dataset, condition: int = 0) -> None:
         super().__init__(dim)
         self.data = data
-        self.conditions = data.conditions.test if data.conditions is not None and condition else None
+        self.test_conditions = data.conditions.test if data.conditions is not None and condition else None
 
     def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """The last ``n`` test rows as features, ``(n, dim)``, in float64; the same at every call.
@@ -42,8 +42,8 @@ class Truth(Sampler):
             raise Refused(
                 f"truth was asked for {n} rows beside {n} others, but '{self.data.name}' has {len(rows)} test rows"
             )
-        if condition is not None and self.conditions is not None:
-            rows = rows[n:][rows_like(condition.numpy(), self.conditions[n:])]
+        if condition is not None and self.test_conditions is not None:
+            rows = rows[n:][rows_like(condition.numpy(), self.test_conditions[n:])]
         return torch.from_numpy(self.data.transform.forward(rows[len(rows) - n :])[0])
 
 

@@ -21,7 +21,6 @@ from reference_models._parts.binary_priors import (
     all_states,
     bernoulli,
 )
-from reference_models._parts.flow import dense
 from reference_models._parts.sizes import HIDDEN
 
 ABOUT = About(
@@ -44,6 +43,8 @@ PRIORS = ("rbm", "factorised", "made")
 LARGEST = 12
 JUDGED = 2000
 """Validation rows that choose the weights, at most."""
+WARM_UP = 0.5
+"""The part of the training in which the divergence from the prior comes to count in full."""
 NUMBERS = 2**22
 """How many numbers the likelihood of a group of rows may take at once."""
 
@@ -53,8 +54,8 @@ class DiscreteVAE(Sampler, Density):
 
     Example:
         >>> model = build(2, latent=3)
-        >>> round(float(model.log_prob(torch.zeros(1, 2))), 3)  # It starts as a standard normal.
-        -1.838
+        >>> model.log_prob(torch.zeros(1, 2)).shape, model.sample(5, torch.Generator().manual_seed(0)).shape
+        (torch.Size([1]), torch.Size([5, 2]))
     """
 
     normalised = True
@@ -63,8 +64,9 @@ class DiscreteVAE(Sampler, Density):
     def __init__(self, dim: int, prior: BinaryPrior, *, latent: int, hidden: int, temperature: float, condition: int):
         super().__init__(dim)
         self.prior, self.temperature = prior, temperature
-        self.encoder = dense(hidden, 1)(dim + condition, latent)
-        self.decoder = dense(hidden, 1)(latent + condition, dim)
+        # No layer starts at zero: latents that say nothing at first are soon as good as their prior, and stay so.
+        self.encoder = nn.Sequential(nn.Linear(dim + condition, hidden), nn.SiLU(), nn.Linear(hidden, latent))
+        self.decoder = nn.Sequential(nn.Linear(latent + condition, hidden), nn.SiLU(), nn.Linear(hidden, dim))
         self.log_spread = nn.Parameter(torch.zeros(dim))
         self.register_buffer("states", all_states(latent))
 
@@ -88,13 +90,17 @@ class DiscreteVAE(Sampler, Density):
         return mean + self.log_spread.exp() * noise
 
     def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
-        """Minus the evidence lower bound with one draw of the latents, hard bits with the gradient of relaxed ones."""
+        """Minus the evidence lower bound with one draw of the latents, hard bits with the gradient of relaxed ones.
+
+        The divergence from the prior counts more and more over the first part of the training, and then in full.
+        """
         logits = self.encoder(torch.cat((batch.rows, *given(batch.condition)), 1))
         uniform = torch.rand(logits.shape, generator=rng, dtype=torch.float64).clamp(1e-12, 1 - 1e-12).to(logits.device)
         relaxed = torch.sigmoid((logits + torch.logit(uniform).to(logits)) / self.temperature)
         z = (relaxed > 0.5).to(relaxed) + relaxed - relaxed.detach()
         rebuilt = self._log_normal(batch.rows, self._decoded(z, *given(batch.condition)))
-        return (bernoulli(z, logits) - self.prior.log_prob(z) - rebuilt).mean()
+        apart = bernoulli(z, logits) - self.prior.log_prob(z)
+        return (min(1.0, progress / WARM_UP) * apart - rebuilt).mean()
 
     def validation_loss(self, valid: Batch, rng: torch.Generator) -> Tensor:
         """The mean negative log-likelihood of the first validation rows."""

@@ -16,7 +16,7 @@ from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._parts.chain import chain
 from reference_models._parts.circuit_conditioner import CircuitConditioner, SideBySide, circuit_of
 from reference_models._parts.circuit_form import CircuitForm
-from reference_models._parts.flow import Composition, Univariate
+from reference_models._parts.flow import Univariate
 from reference_models._parts.rational_quadratic import RationalQuadratic
 from reference_models.flows.affine_inn import STEEPEST, Affine
 
@@ -60,19 +60,6 @@ def _known(steers: str) -> str:
     return steers
 
 
-class QuantumCaloINN(Composition):
-    """The flow, and how many conditions it takes, so that controls can be fitted where its circuits are met.
-
-    Example:
-        >>> build(3, layers=1, condition=2, backend="torch").conditions
-        2
-    """
-
-    def __init__(self, flow: DensityModel, conditions: int) -> None:
-        super().__init__(flow.dim, [flow])
-        self.conditions = conditions
-
-
 def build(
     dim: int,
     *,
@@ -88,7 +75,7 @@ def build(
     readout: str = "z",
     condition: int = 0,
     backend: str = "auto",
-) -> QuantumCaloINN:
+) -> DensityModel:
     """Two flows of so many `blocks`, of the first `layers` features and of the others, as in `calo_inn`.
 
     A circuit has a wire for each number that it reads (kept features, layers, conditions), or so many `wires`, before
@@ -115,11 +102,11 @@ def build(
 
     if _known(steers) == "spline":
         univariate: Univariate = RationalQuadratic(bins, bound)
-        return QuantumCaloINN(chain(dim, layers, univariate, steering, blocks=blocks, condition=condition), condition)
+        return chain(dim, layers, univariate, steering, blocks=blocks, condition=condition)
 
     def apart(n_in: int, n_out: int) -> nn.Module:
         return SideBySide([steering(n_in, n_out // Affine.width) for _ in range(Affine.width)])
 
     # Every second block maps the same half of the features.
     univariate = Affine(STEEPEST / ceil(blocks / 2))
-    return QuantumCaloINN(chain(dim, layers, univariate, apart, blocks=blocks, condition=condition), condition)
+    return chain(dim, layers, univariate, apart, blocks=blocks, condition=condition)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from qinn_bench.about import About, KnobSpan
-from qinn_bench.contracts import Batch, Sampler, given
+from qinn_bench.contracts import Batch, Generator, given
 from qinn_bench.quantum.ansatz import ring
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, WeightBlock, z_on
 from qinn_bench.quantum.layer import CircuitLayer
@@ -98,7 +98,7 @@ def _levels(wires: int) -> Iterator[tuple[tuple[tuple[int, int], ...], tuple[tup
         yield pairs, tuple((i + near, i + far) for i in starts if i + far < wires)
 
 
-class AngleGenerator(Sampler):
+class AngleGenerator(Generator):
     """Maps normal noise, one number a feature, to features by the angles of a circuit's wires.
 
     Example:
@@ -109,7 +109,7 @@ class AngleGenerator(Sampler):
 
     def __init__(self, circuit: Circuit, backend: str, correlation: float) -> None:
         super().__init__(circuit.n_wires)
-        self.correlation, self.conditions = correlation, circuit.n_inputs - circuit.n_wires
+        self.correlation = correlation
         self.circuit = CircuitLayer(circuit, backend)
         nn.init.normal_(self.circuit.weights, 0, 0.5)
         with torch.no_grad():
@@ -127,15 +127,6 @@ class AngleGenerator(Sampler):
         values = self.circuit(noise if condition is None else torch.cat((noise, condition), 1))
         angles = torch.acos(SHRINK * values)
         return self.shift + self.log_scale.exp() * (angles - math.pi / 2)
-
-    def forward(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
-        """What `generate` gives."""
-        return self.generate(noise, condition)
-
-    @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
-        """Draw ``n`` rows."""
-        return self.generate(self.noise(n, rng).to(self.shift), condition)
 
     def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
         """The MMD^2 of drawn and true rows, conditions beside them, and the squared distance of their correlations.

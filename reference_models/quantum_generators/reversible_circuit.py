@@ -38,7 +38,7 @@ ABOUT = About(
 EVEN = 1e-6
 """The share of the probability that is spread evenly."""
 LARGEST = 20
-START = 0.1
+START = 0.5
 ENTANGLERS = ("zz", "cnot")
 
 
