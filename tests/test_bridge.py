@@ -186,6 +186,7 @@ def test_what_cannot_be_measured_does_not_stand_against_a_one_to_one_map(one_to_
         (0.96, 0.005, Bridge(1.0, 0.005, 5000), 0.03, True),
         (0.96, 0.005, Bridge(1.0, 0.005, 5000), 0.0, False),
         (1.04, 0.005, Bridge(1.0, 0.005, 5000), 0.03, False),
+        (1.0, 0.005, Bridge(1.0, 0.005, 5000), 0.05, False),
         (1.0, 0.005, Bridge(1.49, 0.01, 5000), 0.33, False),
         (1.0, 0.2, Bridge(1.0, 0.1, 20), 0.0, False),
         (1.0, 0.2, None, None, False),

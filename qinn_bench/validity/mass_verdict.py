@@ -124,10 +124,12 @@ def is_near(mass: Mass) -> bool:
 def stands(mass: Mass, visited: Visited, tolerance: float) -> bool:
     """Whether a density that integrates to 1 by construction stands uncontradicted by its measured masses.
 
-    Draws may find less by the share of own rows that lie where they cannot measure. The bridge, which sees these rows,
-    has to find 1 within the tolerance, its error included.
+    Draws may find less by the share of own rows that lie where they cannot measure, which may be the tolerance at most.
+    The bridge, which sees these rows, has to find 1 within it, its error included.
     """
     out_of_reach = visited.own_above or 0.0
+    if out_of_reach > tolerance:
+        return False
     allowed = max(NEAR, SIGMAS * mass.error)
     drawn = -out_of_reach - allowed <= mass.value - 1 <= allowed
     bridge = visited.bridge
