@@ -36,7 +36,8 @@ def shower_separation(evidence: Evidence) -> dict[str, Estimate]:
     """Separation power sum (p - q)^2 / (p + q) / 2 of every histogram of the challenge, and the mean over them.
 
     p and q are normalised to the entries inside of the range, so that showers with an empty layer, and empty voxels,
-    are not seen: `shower_zeros` sees them. A histogram without any generated entry counts as disjoint, 1. Files of the challenge call this number chi2.
+    are not seen: `shower_zeros` sees them. A histogram without any generated entry counts as disjoint, 1. Responses at
+    one of several energies are not in the mean. Files of the challenge call this number chi2.
     """
     pair = showers_of(evidence)
     if isinstance(pair, str):
