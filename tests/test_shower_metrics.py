@@ -266,7 +266,7 @@ def test_chi2_are_those_of_their_definitions(files):
     found = columns("shower_chi2", given)
     response = [np.array(s.total) / np.array(s.incident) for s in (truth, generated)]
     edges = np.linspace(*np.quantile(response[0], [0.001, 0.999]), 31)
-    y1, y2 = (np.histogram(side, bins=edges)[0] for side in response)
+    y1, y2 = (np.histogram(np.clip(side, edges[0], edges[-1]), bins=edges)[0] for side in response)
     weighted, shares, filled = 0.0, 0.0, 0
     for a, b in zip(y1.tolist(), y2.tolist(), strict=True):
         if a + b:
@@ -281,6 +281,16 @@ def test_chi2_are_those_of_their_definitions(files):
     counts = [np.histogram(s.total, bins=wide)[0] for s in (truth, generated)]
     expected = np.mean((counts[1] - counts[0]) ** 2 / (counts[0] + 1e-6))
     assert found["shower_chi2_counts"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_model_that_is_far_off_has_a_chi2_and_separation_powers(evidence):
+    far = columns("shower_chi2", replace(evidence, generated=0.3 * evidence.truth))
+    assert all(value > 10 for value in far.values())
+    empty = columns("shower_separation", replace(evidence, generated=0 * evidence.truth))
+    assert empty["shower_separation_voxel"] == empty["shower_separation_layer_2"] == 1
+    assert empty["shower_separation_mean"] > 0.5
+    zeros = columns("shower_zeros", replace(evidence, generated=0 * evidence.truth))
+    assert zeros["shower_zeros_mean"] > 0.5
 
 
 def test_chi2_of_equal_laws_is_about_one(data):

@@ -36,7 +36,8 @@ def shower_separation(evidence: Evidence) -> dict[str, Estimate]:
     """Separation power sum (p - q)^2 / (p + q) / 2 of every histogram of the challenge, and the mean over them.
 
     p and q are normalised to the entries inside of the range, so that showers with an empty layer, and empty voxels,
-    are not seen: `shower_zeros` sees them. Files of the challenge call this number chi2.
+    are not seen: `shower_zeros` sees them. A histogram without any generated entry counts as disjoint, 1. Responses at
+    one of several energies are not in the mean. Files of the challenge call this number chi2.
     """
     pair = showers_of(evidence)
     if isinstance(pair, str):
@@ -53,10 +54,13 @@ def shower_separation(evidence: Evidence) -> dict[str, Estimate]:
 
 
 def separation(of: ShowerHistogram) -> Separation | None:
-    """The separation power of a histogram; None where either side has no entry in its range."""
+    """The separation power of a histogram; None where the truth has no entry in its range, 1 where the other side has
+    none."""
     filled = of.counts
-    if min(filled[0].sum(), filled[1].sum()) == 0:
+    if filled[0].sum() == 0:
         return None
+    if filled[1].sum() == 0:
+        return Separation(1.0, (np.zeros(len(of.truth)), np.zeros(len(of.generated))), 0.0)
     value, first, second, null = separation_power(*filled)
     sides = zip((of.truth, of.generated), filled, (first, second), strict=True)
     truth, generated = (_influence(values, counts, slope, of.edges) for values, counts, slope in sides)
@@ -114,7 +118,8 @@ def shower_chi2(evidence: Evidence) -> dict[str, Estimate]:
     """chi2 of the energy in all voxels, in the three ways that FastCaloQ and the challenge's participants take it.
 
     `weighted`: the two-sample chi2 per degree of freedom of arXiv:physics/0605123, of 30 bins of the response between
-    the 0.1 and 99.9 % quantiles of the truth, averaged over incident energies; `shares`: the sum of (p - q)^2 / (n1 /
+    the 0.1 and 99.9 % quantiles of the truth, averaged over incident energies; what lies beyond counts to the end bins,
+    so that a model that is far off has a number too; `shares`: the sum of (p - q)^2 / (n1 /
     N1^2 + n2 / N2^2) over filled bins, per bin, of the same histogram; `counts`: the mean over 50 bins of (generated -
     true)^2 / (true + 1e-6), of both samples' range, with generated counts scaled to as many showers.
     """
@@ -122,10 +127,9 @@ def shower_chi2(evidence: Evidence) -> dict[str, Estimate]:
     pair = showers_of(evidence)
     if isinstance(pair, str):
         return undefined(names, "", "lower", pair)
-    histograms = [_of_response(*sides) for sides in _by_energy(pair)]
-    usable = [(a, b) for a, b in histograms if min(a.sum(), b.sum()) > 0]
+    usable = [_of_response(*sides) for sides in _by_energy(pair)]
     if not usable:
-        return undefined(names, "", "lower", "no generated shower lies within the range of the truth")
+        return undefined(names, "", "lower", "no generated shower has an incident energy of the truth")
     values = (
         float(np.mean([chi2_per_ndf(a, b)[0] for a, b in usable])),
         float(np.mean([chi2_of_shares(a, b) for a, b in usable])),
@@ -148,7 +152,10 @@ def _by_energy(pair: ShowerPair) -> list[tuple[Array, Array]]:
 def _of_response(truth: Array, generated: Array) -> tuple[Array, Array]:
     low, high = np.quantile(truth, [0.001, 0.999])
     edges = np.linspace(low, high if high > low else low + 1, RESPONSE_BINS + 1)
-    first, second = (np.histogram(side, bins=edges)[0].astype(np.float64) for side in (truth, generated))
+    first, second = (
+        np.histogram(np.clip(side, edges[0], edges[-1]), bins=edges)[0].astype(np.float64)
+        for side in (truth, generated)
+    )
     return first, second
 
 
