@@ -117,13 +117,13 @@ def test_the_verb(tmp_path, capsys):
     assert main(verb) == 2 and "no records yet" in capsys.readouterr().err
     for seed, nll in enumerate(base()):
         one = record(seed, float(nll))
-        metrics = one.metrics | {"swd": one.metrics["nll"], "mmd": one.metrics["nll"]}
+        metrics = one.metrics | {"clipped_swd": one.metrics["nll"], "mmd": one.metrics["nll"]}
         store.save(tmp_path, one.model_copy(update={"metrics": metrics}), {})
     assert main(verb) == 2 and "--accept" in capsys.readouterr().err
     assert main([*verb, "--accept"]) == 0 and main(verb) == 0
     assert "same" in capsys.readouterr().out
     worse = record(0, 5.0)
-    store.save(tmp_path, worse.model_copy(update={"metrics": worse.metrics | {"swd": worse.metrics["nll"]}}), {})
+    store.save(tmp_path, worse.model_copy(update={"metrics": worse.metrics | {"clipped_swd": worse.metrics["nll"]}}), {})
     assert main([*verb, "--json"]) == 5
     assert {one["outcome"] for one in json.loads(capsys.readouterr().out)} == {"inconclusive"}
     assert main(["quality", "--watch", str(tmp_path / "none.toml")]) == 2
