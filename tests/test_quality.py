@@ -123,7 +123,8 @@ def test_the_verb(tmp_path, capsys):
     assert main([*verb, "--accept"]) == 0 and main(verb) == 0
     assert "same" in capsys.readouterr().out
     worse = record(0, 5.0)
-    store.save(tmp_path, worse.model_copy(update={"metrics": worse.metrics | {"clipped_swd": worse.metrics["nll"]}}), {})
+    more = worse.metrics | {"clipped_swd": worse.metrics["nll"]}
+    store.save(tmp_path, worse.model_copy(update={"metrics": more}), {})
     assert main([*verb, "--json"]) == 5
     assert {one["outcome"] for one in json.loads(capsys.readouterr().out)} == {"inconclusive"}
     assert main(["quality", "--watch", str(tmp_path / "none.toml")]) == 2
