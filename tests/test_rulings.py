@@ -330,6 +330,14 @@ def test_a_side_that_still_learns_decides_nothing_where_the_file_asks(written, g
     assert ruled(own, records)["better"].decision == decision
 
 
+def test_a_margin_of_something_else_than_nats_says_nothing_of_a_loss(written):
+    block = better(more='margin = 0.05\nunit = "sd"\n')
+    records = trained(duel(0.1, 0.3), Estimate(value=0.08, error=0.001))
+    for nats, decision in ((0.1, "supported"), (0.06, "undecided")):
+        path = written(block, head=f"{HEAD}converged = true\nlargest_gain = {nats}\n")
+        assert ruled(path, records)["better"].decision == decision
+
+
 def budgeted(apart, steps, label):
     """Two rows that were trained for so many steps and differ by so much."""
     records = level({f"a · {label}": 0.5, f"b · {label}": 0.5 + apart})

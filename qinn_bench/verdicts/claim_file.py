@@ -139,8 +139,8 @@ class Claims(Value):
 
     `source` says who claims it, `quoted` what, `note` why the margins are what they are. `deviations` are the points in
     which what is tested differs from what the source describes. With `converged`, a side whose validation loss would
-    still fall by more than the margin of a claim, or by more than `largest_gain` nats where it states none, decides
-    nothing.
+    still fall by more than the margin of a claim in nats, or by more than `largest_gain` nats where its margin is of
+    something else or it states none, decides nothing.
 
     Example:
         >>> from qinn_bench.files import at_hand

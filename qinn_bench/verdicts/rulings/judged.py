@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from qinn_bench import catalogue
 from qinn_bench.records.known import on_data
 from qinn_bench.values import Record, Value
 from qinn_bench.verdicts.claim_file import Claim, Claims, Quantifier
@@ -124,11 +125,18 @@ def _chances(claim: Claim) -> int:
     return chances
 
 
+def _allowed_gain(claims: Claims, claim: Claim) -> float:
+    """How many nats a loss may still fall: the margin of a claim in nats; for others the file says so, if it does."""
+    in_nats = catalogue.row_loss_of(claim.metric) == "nats"
+    stated = (claim.margin, claims.largest_gain) if in_nats else (claims.largest_gain, claim.margin)
+    return next(filter(None, stated), 0.0)
+
+
 def _not_converged(claims: Claims, claim: Claim, here: Sequence[Record]) -> str:
     """Which row of a claim would still learn, where the file asks for that."""
     if not claims.converged:
         return ""
-    margin = claim.margin or claims.largest_gain or 0.0
+    margin = _allowed_gain(claims, claim)
     of_family = claim.relation == "ratio-at-least"
     names = dict.fromkeys([*claim.firsts, *claim.seconds])
     told = []
