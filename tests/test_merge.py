@@ -69,6 +69,12 @@ def test_published_records_and_trials_come_back_and_later_their_arrays(tmp_path,
     assert all(store.has_arrays(lost, r) for r in store.load_all(lost, "toy"))
 
 
+def test_published_trials_alone_come_back(tmp_path, study, capsys):
+    published.write(tmp_path / "toy-trials.jsonl.gz", "toy-trials", [one(1000, study="toy-trials")])
+    assert merged(study, tmp_path / "here", tmp_path / "toy-trials.jsonl.gz", capsys=capsys)["taken"] == 1
+    assert len(store.load_all(tmp_path / "here", "toy-trials")) == 1 and not store.load_all(tmp_path / "here", "toy")
+
+
 def test_other_numbers_are_named_and_those_that_are_here_stay(tmp_path, study, capsys):
     here, there = tmp_path / "here", tmp_path / "there"
     put(here, one(0, 0.5), one(1, 0.5))

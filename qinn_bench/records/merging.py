@@ -41,7 +41,7 @@ def merge(results: Path, study: str, source: Path) -> Merged:
     """Put the records of a study and of its trials that a source has beside those of a folder of results.
 
     A cell that is there keeps its record, unless that is of a failure or lacks the arrays that the source has. The
-    source is a folder of results, or a file of published records, which has no arrays.
+    source is a folder of results, or a file of published records, of the study or of its trials, which has no arrays.
 
     Raises:
         Refused: there is no such source, it has no records of the study, or it cannot be read.
@@ -71,8 +71,11 @@ def _records_of(source: Path, name: str, study: str) -> tuple[Iterator[tuple[Rec
             (one, store.load_arrays(source, one) if store.has_arrays(source, one) else None) for one in records
         )
         return with_arrays, tuple(map(str, unreadable))
-    path = source if name == study else published.beside(source, name)
-    made = published.read(path, name) if name == study or path.exists() else []
+    whose = published.study_of(source)
+    path = (
+        source if name == whose or (name == study and whose != trials_study(study)) else published.beside(source, name)
+    )
+    made = published.read(path, name) if path == source or (whose == study and path.exists()) else []
     return ((one, None) for one in made), ()
 
 

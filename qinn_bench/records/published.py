@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
@@ -15,6 +15,7 @@ from qinn_bench.records import older, store
 from qinn_bench.values import Record, Refused, Value
 from qinn_bench.writing import write_whole
 
+ABSENT = "there is no file of published records '{path}'; to write one: qinn-bench publish STUDY"
 NAMED = 3
 """Commits that are named one by one."""
 MOST_BYTES = 1024 * MIB
@@ -65,15 +66,23 @@ def write(path: Path, study: str, records: Sequence[Record]) -> None:
     write_whole(path, compress)
 
 
+def study_of(path: Path) -> str:
+    """The study whose records a file holds.
+
+    Raises:
+        Refused: no such file, or one of something else.
+    """
+    return _header(path, read_lines(path, ABSENT.format(path=path), MOST_BYTES, packed=True)).study
+
+
 def read(path: Path, study: str) -> list[Record]:
     """The published records of a study, ordered by key like those of `store.load_all`.
 
     Raises:
         Refused: no such file, a damaged one, one of another study, or one that holds a cell twice.
     """
-    absent = f"there is no file of published records '{path}'; to write one: qinn-bench publish STUDY"
-    lines = read_lines(path, absent, MOST_BYTES, packed=True)
-    header = value_of(Header, next(lines, ""), f"{path} does not start with the header of published records")
+    lines = read_lines(path, ABSENT.format(path=path), MOST_BYTES, packed=True)
+    header = _header(path, lines)
     if header.study != study:
         raise Refused(f"{path} has the records of '{short(header.study)}', those of '{study}' were expected")
     records: dict[store.Place, Record] = {}
@@ -88,6 +97,10 @@ def read(path: Path, study: str) -> list[Record]:
     if number != header.records:
         raise Refused(f"{path} holds {number} records, but its header announces {header.records}")
     return sorted(records.values(), key=lambda record: record.key)
+
+
+def _header(path: Path, lines: Iterator[str]) -> Header:
+    return value_of(Header, next(lines, ""), f"{path} does not start with the header of published records")
 
 
 def _record(line: str, study: str, where: str) -> Record:
