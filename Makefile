@@ -51,6 +51,7 @@ sample: .venv/installed-test
 	$(BIN)/qinn-bench data make zjets --events 80000 --seed 1 --quality fast --cuts lhc -j $(JOBS)
 	$(BIN)/qinn-bench data make qg_jets --events 20000 --seed 1 --preset cms --quality full -j $(JOBS)
 	$(BIN)/qinn-bench data make top_jets --events 20000 --seed 1 --quality full --particles 20 -j $(JOBS)
+	$(BIN)/qinn-bench data make dijet_latents --events 20000 --seed 1 -j $(JOBS)
 
 # The speed table of the engine against PennyLane, JAX and qulacs (about 20 minutes; leave the machine alone meanwhile).
 engine-table: .venv/installed-peers

@@ -122,7 +122,8 @@ def read(name: str) -> tuple[Arrays, dict[str, Any]]:
         raise Refused(f"the rows {path} of sample '{name}' are not those that were made; {_remedy(name)}")
     for one, array in arrays.items():
         bad = (~np.isfinite(array)).reshape(len(array), -1).sum(0).tolist()
-        if said := [f"'{c}' in {n}" for c, n in zip(layout[one].columns or (one,), bad, strict=True) if n]:
+        columns = layout[one].columns or (range(len(bad)) if len(bad) > 1 else (one,))
+        if said := [f"'{c}' in {n}" for c, n in zip(columns, bad, strict=True) if n]:
             raise Refused(
                 f"of the {len(array)} {one} {path} of sample '{name}', values are not finite in the columns: "
                 f"{', '.join(said)}; {_remedy(name)}"

@@ -248,9 +248,7 @@ SOURCES: dict[str, SampleSource] = {
             "qg_jets", QgJetsRequest, _OF_JETS | {"preset": str}, {"preset": PRESETS}, _qg_layout, stream=21_090_316
         ),
         SampleSource("top_jets", TopJetsRequest, _OF_JETS, {}, _top_layout, stream=22_020_377),
-        SampleSource(
-            "dijet_latents", DijetLatentsRequest, _OF_ALL, {}, _latents_layout, stream=23_011_078, ships=False
-        ),
+        SampleSource("dijet_latents", DijetLatentsRequest, _OF_ALL, {}, _latents_layout, stream=23_011_078),
     )
 }
 """Every kind of sample by the name of its data set."""

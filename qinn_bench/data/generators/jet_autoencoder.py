@@ -18,14 +18,17 @@ from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Array
 
 PARTICLES = 100
-EPOCHS, BATCH, LEARNING_RATE = 40, 256, 2e-3
+EPOCHS, BATCH, LEARNING_RATE, CLIP = 40, 64, 1e-3, 1.0
+SPREAD = 0.5
+"""The spread of the latents before their tanh as the training begins, so that none starts where it is flat."""
 HELD_OUT = 5
 """One of so many jets is not trained on and tells the loss."""
 LENGTH, WIDE = 47, 24
 """Places and channels of the innermost map."""
 SAID = (
     "layers as in arXiv:2301.10780 (convolutions of 16, 20 and 24 channels, dense layers, tanh), Chamfer distance of "
-    f"standardised constituents, Adam at {LEARNING_RATE:g} falling to 0 in {EPOCHS} epochs of batches of {BATCH}"
+    f"standardised constituents, Adam at {LEARNING_RATE:g} falling to 0 in {EPOCHS} epochs of batches of {BATCH}, "
+    f"gradients of length {CLIP:g} at most; latents of mean 0 and spread {SPREAD:g} before their tanh at the start"
 )
 
 
@@ -107,6 +110,7 @@ def train(jets: NDArray[np.floating], latents: int, names: tuple[str | int, ...]
         model = JetAutoencoder(latents)
     rows = _standard(jets, mean, scale)
     held, rows = rows[::HELD_OUT], rows[[i for i in range(len(rows)) if i % HELD_OUT]]
+    _spread(model, rows)
     optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     found = {"held_out_before": _loss(model, held)}
@@ -115,9 +119,19 @@ def train(jets: NDArray[np.floating], latents: int, names: tuple[str | int, ...]
             optimiser.zero_grad()
             batch = rows[chosen]
             chamfer(model(batch), batch).mean().backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimiser.step()
         schedule.step()
     return Trained(model, mean, scale, {**found, "trained": _loss(model, rows), "held_out": _loss(model, held)})
+
+
+@torch.no_grad()
+def _spread(model: JetAutoencoder, rows: Tensor) -> None:
+    last, before = model.encoder[-2], model.encoder[:-2]
+    assert isinstance(last, nn.Linear)
+    made = last(before(rows))
+    last.weight.mul_(SPREAD / made.std(0).clamp_min(1e-6)[:, None])
+    last.bias.sub_(last(before(rows)).mean(0))
 
 
 def _loss(model: JetAutoencoder, rows: Tensor) -> float:

@@ -18,7 +18,6 @@ from qinn_bench.values import Array, Knobs, Refused
 ABOUT = About(
     citation="after K. A. Wozniak et al., arXiv:2301.10780 (Zenodo 7673769); events of our own from Pythia 8.3, "
     "arXiv:2203.11601, and FastJet, arXiv:1111.6097",
-    needs_path=True,
 )
 SIGNALS = ("narrow", "broad")
 TRAINING, TESTING = "latentrep_QCD_sig.h5", "latentrep_QCD_sig_test.h5"
@@ -43,7 +42,7 @@ def load(
         signal: ``narrow``, gravitons of 3.5 TeV, or ``broad``, of 1.5 TeV.
         latents: of each jet, 4 or 8; in published files also 6 or 16.
         mixed: training and validation rows hold both classes, with their labels, for models that may see them.
-        sample: one that `qinn-bench data make dijet_latents` has made; none comes with the package.
+        sample: ``bundled``, or one that `qinn-bench data make dijet_latents` has made.
         path: the folder of the published files, in the place of a sample.
         max_events: only the first so many rows of each class; 0 takes all.
 
