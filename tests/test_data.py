@@ -43,7 +43,7 @@ VARIANTS = [
     "pion_showers[events=400,form=voxels,coordinates=shares]",
 ]
 EVERY = [*(str(small(name)) for name in AT_HAND), *VARIANTS]
-BUNDLED = [source.bundled for source in sample_sources.SOURCES.values() if source.ships]
+BUNDLED = [source.bundled for source in sample_sources.SOURCES.values()]
 TOYS = ["bwexp", "gmm8", "moons", "rings3", "toy_zj"]
 
 

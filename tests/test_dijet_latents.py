@@ -13,16 +13,11 @@ from qinn_bench.data.generators import jet_autoencoder
 from qinn_bench.data.sets.collider import dijet_latents
 from qinn_bench.values import Refused
 
-needs_sample = pytest.mark.skipif(
-    not sample_sources.SOURCES["dijet_latents"].ships, reason="no sample of latents comes with the package"
-)
-
 
 def loaded(text: str):
     return registry.make("data", registry.spell_out("data", registry.parse_use(text)))
 
 
-@needs_sample
 def test_the_sample_that_ships_says_what_made_it():
     arrays, about = sample_files.read(sample_sources.SOURCES["dijet_latents"].bundled)
     counts = np.bincount(arrays["labels"])
@@ -40,7 +35,6 @@ def test_the_sample_that_ships_says_what_made_it():
         assert about["losses"][str(n)]["held_out"] < about["losses"][str(n)]["held_out_before"] / 2
 
 
-@needs_sample
 @pytest.mark.parametrize("signal", dijet_latents.SIGNALS)
 @pytest.mark.parametrize("latents", sample_sources.LATENTS)
 def test_background_alone_is_trained_on_and_models_see_latents_as_they_are(signal, latents):
@@ -50,7 +44,6 @@ def test_background_alone_is_trained_on_and_models_see_latents_as_they_are(signa
     assert np.array_equal(data.transform.forward(data.test)[0], data.test)
 
 
-@needs_sample
 def test_both_signals_share_their_background():
     narrow, broad = (loaded(f"dijet_latents[signal={signal}]") for signal in dijet_latents.SIGNALS)
     assert np.array_equal(narrow.train, broad.train)

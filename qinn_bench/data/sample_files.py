@@ -82,7 +82,7 @@ def make(request: Request, workers: int, progress: Callable[[int], None]) -> str
 
 def names() -> list[str]:
     """The bundled samples and those in the cache."""
-    bundled = [source.bundled for source in SOURCES.values() if source.ships]
+    bundled = [source.bundled for source in SOURCES.values()]
     cached = (path.stem for source in SOURCES for path in folder().glob(f"{source}-*.json"))
     return [*bundled, *sorted(set(cached) - set(bundled))]
 
@@ -190,10 +190,8 @@ def sample_of(source: str, sample: str) -> str:
     """The sample that a data set asks for by the knob `sample`; ``bundled`` is its own that ships.
 
     Raises:
-        Refused: it is a sample of something else, or none ships.
+        Refused: it is a sample of something else.
     """
-    if sample == BUNDLED and not SOURCES[source].ships:
-        raise Refused(f"no sample of {source} comes with the package; to make one: qinn-bench data make {source}")
     name = SOURCES[source].bundled if sample == BUNDLED else sample
     if name in names() and source_of(name).name != source:
         raise Refused(f"data '{source}': sample '{sample}' is one of {source_of(name).name}")

@@ -156,8 +156,6 @@ class SampleSource:
     """Which random stream it draws from."""
     packed: bool = True
     """Whether its arrays are compressed, column by column."""
-    ships: bool = True
-    """Whether a sample of it comes with the package."""
 
     @property
     def generator(self) -> str:

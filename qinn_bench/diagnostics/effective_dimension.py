@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from qinn_bench.contracts import DensityModel
+from qinn_bench.contracts import DensityModel, own_parameters
 from qinn_bench.quantum.layer import circuit_layers
 from qinn_bench.statistics.estimates import spread
 from qinn_bench.values import Array, Refused
@@ -93,7 +93,7 @@ def trained_parameters(model: DensityModel) -> dict[str, Tensor]:
     Raises:
         Refused: there are none.
     """
-    trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    trained = {name: p.detach() for name, p in own_parameters(model).items()}
     if not trained:
         raise Refused(f"{type(model).__name__} trains no parameter, so it has no effective dimension")
     return trained

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qinn_bench.records import published, store
+from qinn_bench.records import published, store, trials
 from qinn_bench.records.store import Arrays
 from qinn_bench.records.trials import trials_study
 from qinn_bench.values import Record, Refused
@@ -71,11 +71,10 @@ def _records_of(source: Path, name: str, study: str) -> tuple[Iterator[tuple[Rec
             (one, store.load_arrays(source, one) if store.has_arrays(source, one) else None) for one in records
         )
         return with_arrays, tuple(map(str, unreadable))
-    whose = published.study_of(source)
-    path = (
-        source if name == whose or (name == study and whose != trials_study(study)) else published.beside(source, name)
-    )
-    made = published.read(path, name) if path == source or (whose == study and path.exists()) else []
+    if published.study_of(source) == trials_study(study):
+        made = published.read(source, name) if name != study else []
+    else:
+        made = published.read(source, study) if name == study else trials.known(study, source.parent, source)
     return ((one, None) for one in made), ()
 
 

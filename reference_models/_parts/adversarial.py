@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -148,6 +149,26 @@ class Adversary(Generator):
     def _made(self, noise: Tensor, condition: Tensor | None) -> Tensor:
         made: Tensor = self.network(noise if condition is None else torch.cat((noise, condition), 1))
         return made.reshape(len(made), *self.shape)
+
+
+def against_critic(
+    shape: tuple[int, ...],
+    network: nn.Module,
+    latent: int,
+    *,
+    critic: str,
+    unit: str,
+    penalty: float,
+    turns: int,
+    condition: int = 0,
+) -> Adversary:
+    """A network as the published generators are trained: noise of mean and spread 0.5, a critic of the widths `critic`.
+
+    Raises:
+        Refused: no such critic or unit, or a duel that makes no sense.
+    """
+    judge = Critic(prod(shape) + condition, widths_of(critic), unit)
+    return Adversary(shape, network, judge, latent=latent, mean=0.5, spread=0.5, duel=Duel(penalty, turns))
 
 
 class BeforeNormalisation(nn.Linear):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from qinn_bench.contracts import Batch, Generator, Reconstructor
+from reference_models._parts.adversarial import normalised, output_of
 
 LATENT = 10
 """Numbers of the noise against a critic."""
@@ -56,6 +57,13 @@ class FCQNetwork(nn.Module):
             angles = block.back(angles).tanh()
         rows: Tensor = self.post(angles)
         return rows
+
+
+def bridge(core: nn.Module, between: int, tail: int, dim: int, output: str, *, trim: bool) -> nn.Sequential:
+    """A core that gives `between` numbers, and the dense layers after it that make rows of them."""
+    return nn.Sequential(
+        core, nn.Softplus(), *normalised(between, (tail,), trim=trim), nn.Linear(tail, dim), output_of(output)
+    )
 
 
 def median_mmd2(x: Tensor, y: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import nn
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.values import Refused
-from reference_models._parts.adversarial import Adversary, Critic, Duel, normalised, output_of, widening, widths_of
+from reference_models._parts.adversarial import Adversary, against_critic, normalised, output_of, widening
 
 ABOUT = About(
     citation="ATLAS Collaboration, Deep generative models for fast photon shower simulation in ATLAS (FastCaloGAN), "
@@ -65,12 +65,13 @@ def build(
     if min(hidden, stages, latent) < 1:
         raise Refused(
             f"fastcalogan was given hidden={hidden}, stages={stages}, latent={latent}; at least one "
-            f"unit, stage and latent number are expected"
+            "unit, stage and latent number are expected"
         )
     rows = (shape,) if isinstance(shape, int) else shape
     dim, widths = prod(rows), widening(hidden, stages)
     network = nn.Sequential(
         *normalised(latent + condition, widths, trim=trim), nn.Linear(widths[-1], dim), output_of(output)
     )
-    judge = Critic(dim + condition, widths_of(critic), unit)
-    return Adversary(rows, network, judge, latent=latent, mean=0.5, spread=0.5, duel=Duel(penalty, turns))
+    return against_critic(
+        rows, network, latent, critic=critic, unit=unit, penalty=penalty, turns=turns, condition=condition
+    )

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from math import prod
 
-from torch import nn
-
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import Generator
 from qinn_bench.values import Refused
-from reference_models._parts.adversarial import Adversary, BeforeNormalisation, Critic, Duel, output_of, widths_of
-from reference_models._parts.fcq import LATENT, FCQAutoencoder, FCQNetwork, PlainNetwork
+from reference_models._parts.adversarial import against_critic, output_of
+from reference_models._parts.fcq import LATENT, FCQAutoencoder, FCQNetwork, PlainNetwork, bridge
 
 ABOUT = About(
     citation="M. Corchia, L. Rinaldi, A. Sidoti, FastCaloQ: public code (the classical switch of qinn_module)",
@@ -64,9 +62,8 @@ def build(
     """
     if version not in VERSIONS or core not in CORES or min(width, between, tail) < 1:
         raise Refused(
-            f"fcq_twin was given version={version}, core={core}, width={width}, between={between}, tail={tail}, "
-            f"; one of {', '.join(VERSIONS)}, one of {', '.join(CORES)} and 1 or "
-            "more of the others are expected"
+            f"fcq_twin was given version={version}, core={core}, width={width}, between={between}, tail={tail}; "
+            f"one of {', '.join(VERSIONS)}, one of {', '.join(CORES)} and 1 or more of the others are expected"
         )
     rows = (shape,) if isinstance(shape, int) else shape
     dim = prod(rows)
@@ -78,7 +75,5 @@ def build(
 
     if version == "wae":
         return FCQAutoencoder(rows, middle(dim, dim), output_of(output), mmd)
-    dense = (BeforeNormalisation(between, tail, bias=not trim), nn.BatchNorm1d(tail), nn.ReLU())
-    network = nn.Sequential(middle(LATENT, between), nn.Softplus(), *dense, nn.Linear(tail, dim), output_of(output))
-    judge = Critic(dim, widths_of(critic), unit)
-    return Adversary(rows, network, judge, latent=LATENT, mean=0.5, spread=0.5, duel=Duel(penalty, turns))
+    network = bridge(middle(LATENT, between), between, tail, dim, output, trim=trim)
+    return against_critic(rows, network, LATENT, critic=critic, unit=unit, penalty=penalty, turns=turns)

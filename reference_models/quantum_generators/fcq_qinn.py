@@ -22,8 +22,8 @@ from qinn_bench.contracts import Generator
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, WeightBlock, z_on
 from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.values import Refused
-from reference_models._parts.adversarial import Adversary, BeforeNormalisation, Critic, Duel, output_of, widths_of
-from reference_models._parts.fcq import LATENT, FCQAutoencoder, FCQNetwork
+from reference_models._parts.adversarial import against_critic, output_of
+from reference_models._parts.fcq import LATENT, FCQAutoencoder, FCQNetwork, bridge
 from reference_models._parts.fcq_block import START, turned_blocks
 from reference_models._parts.trash import seen
 
@@ -90,8 +90,8 @@ def build(
     """One of the versions for rows of this shape.
 
     `between` are the numbers that the blocks of ``bridge`` give, `tail` the units of the layer after them (and of that
-    in ``v1``); `critic`, `unit`, `penalty`, `turns` and `output` are as in `quantum_gan`;
-    `mmd` weighs the latents of ``wae``. `trim` leaves out the weights that nothing read depends on.
+    in ``v1``); `critic`, `unit`, `penalty`, `turns` and `output` are as in `quantum_gan`; `mmd` weighs the latents of
+    ``wae``. `trim` leaves out the weights that nothing read depends on.
 
     Raises:
         Refused: no such version, `frozen` weights of another than ``bridge``, no wire, layer or unit.
@@ -108,8 +108,8 @@ def build(
     if version not in VERSIONS or (frozen and version != "bridge") or min(wires, depth, between, tail) < 1:
         raise Refused(
             f"fcq_qinn was given version={version}, frozen={frozen}, wires={wires}, depth={depth}, between={between}, "
-            f"tail={tail}, ; one of {', '.join(VERSIONS)}, of which bridge may be "
-            "frozen, and 1 or more of the others are expected"
+            f"tail={tail}; one of {', '.join(VERSIONS)}, of which bridge may be frozen, and 1 or more of the "
+            "others are expected"
         )
     rows = (shape,) if isinstance(shape, int) else shape
     dim = prod(rows)
@@ -126,7 +126,5 @@ def build(
         back = turned_blocks(BLOCKS, wires, depth, encodes=False, trim=trim, backend=backend)
         blocks = FCQNetwork(LATENT, between, wires, back)
         blocks.requires_grad_(not frozen)
-        dense = (BeforeNormalisation(between, tail, bias=not trim), nn.BatchNorm1d(tail), nn.ReLU())
-        network = nn.Sequential(blocks, nn.Softplus(), *dense, nn.Linear(tail, dim), output_of(output))
-    judge = Critic(dim, widths_of(critic), unit)
-    return Adversary(rows, network, judge, latent=LATENT, mean=0.5, spread=0.5, duel=Duel(penalty, turns))
+        network = bridge(blocks, between, tail, dim, output, trim=trim)
+    return against_critic(rows, network, LATENT, critic=critic, unit=unit, penalty=penalty, turns=turns)

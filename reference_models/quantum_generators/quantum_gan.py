@@ -16,7 +16,7 @@ from qinn_bench.about import About, KnobSpan
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, WeightBlock, z_on
 from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.values import Refused
-from reference_models._parts.adversarial import Adversary, Critic, Duel, normalised, output_of, widening, widths_of
+from reference_models._parts.adversarial import Adversary, against_critic, normalised, output_of, widening
 from reference_models._parts.trash import seen
 
 ABOUT = About(
@@ -108,7 +108,7 @@ def build(
     if wires < 1 or not 1 <= chains <= MOST_CHAINS or min(hidden, stages - 1) < 0:
         raise Refused(
             f"quantum_gan was given wires={wires}, chains={chains}, hidden={hidden}, stages={stages}; "
-            f"a wire, 1 to {MOST_CHAINS} chains, 0 or more units, a stage are expected"
+            f"a wire, 1 to {MOST_CHAINS} chains, 0 or more units and a stage are expected"
         )
     rows = (shape,) if isinstance(shape, int) else shape
     dim, widths = prod(rows), widening(hidden, stages) if hidden else ()
@@ -116,7 +116,7 @@ def build(
     layer = CircuitLayer(seen(circuit_of(every, chains, rz=rz), trim), backend)
     nn.init.uniform_(layer.weights, 0, 2 * torch.pi)
     dense = (*normalised(every, widths, trim=trim), nn.Linear((every, *widths)[-1], dim), output_of(output))
-    judge = Critic(dim + condition, widths_of(critic), unit)
-    return Adversary(
-        rows, nn.Sequential(layer, *dense), judge, latent=wires, mean=0.5, spread=0.5, duel=Duel(penalty, turns)
+    network = nn.Sequential(layer, *dense)
+    return against_critic(
+        rows, network, wires, critic=critic, unit=unit, penalty=penalty, turns=turns, condition=condition
     )

@@ -10,9 +10,11 @@ import numpy as np
 from qinn_bench.bounds import EVENTS
 from qinn_bench.calorimeter import PHOTON, PION, Calorimeter
 from qinn_bench.data.showers import gflash, hadrons
+from qinn_bench.data.showers.rows import DrawnShowers, RowForm, shower_set
 from qinn_bench.data.showers.spots import voxels_of
+from qinn_bench.dataset import Dataset
 from qinn_bench.seeds import numpy_rng
-from qinn_bench.values import Array, Refused
+from qinn_bench.values import Array, Knobs, Refused
 
 BLOCK = 2000
 MEV = 1000.0
@@ -106,3 +108,26 @@ def draw(particle: str, energies: Incident, events: int, *, whole: bool) -> tupl
         known.append(of_block)
         parts.append(make(of_block, rng, whole=whole))
     return np.concatenate(known)[:events], np.concatenate(parts)[:events]
+
+
+def drawn_set(
+    name: str,
+    particle: str,
+    calorimeter: Calorimeter,
+    cut: float,
+    description: str,
+    *,
+    events: int,
+    energies: str | float,
+    wanted: RowForm,
+) -> Dataset:
+    """The data set of that `name`: showers of a particle in the calorimeter that it is drawn for, as wanted rows.
+
+    Raises:
+        Refused: impossible energies.
+    """
+    asked = incident(particle, energies)
+    drawn = DrawnShowers(*draw(particle, asked, events, whole=wanted.whole), calorimeter)
+    about = {"description": description, "energies_mev": energies, "events": events}
+    knobs: Knobs = {"energies": energies}
+    return shower_set(name, knobs, drawn, wanted, cut=cut, energy=asked.single, provenance=about)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qinn_bench.about import About
 from qinn_bench.calorimeter import CUTS, PHOTON
-from qinn_bench.data.showers.draw import draw, incident
-from qinn_bench.data.showers.rows import DrawnShowers, row_form, shower_set
+from qinn_bench.data.showers.draw import drawn_set
+from qinn_bench.data.showers.rows import row_form
 from qinn_bench.dataset import Dataset
 
 ABOUT = About(
@@ -43,15 +43,13 @@ def load(
         Refused: a knob has an impossible value.
     """
     wanted = row_form("photon_showers", form, pixels, coordinates, noise)
-    asked = incident("photon", energies or energy)
-    drawn = DrawnShowers(*draw("photon", asked, events, whole=wanted.whole), PHOTON)
-    about = {"description": "GFlash-parametrised photon showers", "energies_mev": energies or energy, "events": events}
-    return shower_set(
+    return drawn_set(
         "photon_showers",
-        {"energies": energies or energy},
-        drawn,
-        wanted,
-        cut=CUTS["dataset_1_photons"],
-        energy=asked.single,
-        provenance=about,
+        "photon",
+        PHOTON,
+        CUTS["dataset_1_photons"],
+        "GFlash-parametrised photon showers",
+        events=events,
+        energies=energies or energy,
+        wanted=wanted,
     )

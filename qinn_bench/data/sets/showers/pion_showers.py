@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qinn_bench.about import About
 from qinn_bench.calorimeter import CUTS, PION
-from qinn_bench.data.showers.draw import draw, incident
-from qinn_bench.data.showers.rows import DrawnShowers, row_form, shower_set
+from qinn_bench.data.showers.draw import drawn_set
+from qinn_bench.data.showers.rows import row_form
 from qinn_bench.dataset import Dataset
 
 ABOUT = About(
@@ -43,15 +43,13 @@ def load(
         Refused: a knob has an impossible value.
     """
     wanted = row_form("pion_showers", form, pixels, coordinates, noise)
-    asked = incident("pion", energies or energy)
-    drawn = DrawnShowers(*draw("pion", asked, events, whole=wanted.whole), PION)
-    about = {"description": "surrogate of pion showers", "energies_mev": energies or energy, "events": events}
-    return shower_set(
+    return drawn_set(
         "pion_showers",
-        {"energies": energies or energy},
-        drawn,
-        wanted,
-        cut=CUTS["dataset_1_pions"],
-        energy=asked.single,
-        provenance=about,
+        "pion",
+        PION,
+        CUTS["dataset_1_pions"],
+        "surrogate of pion showers",
+        events=events,
+        energies=energies or energy,
+        wanted=wanted,
     )
