@@ -30,6 +30,9 @@ COMPUTED = {
         MetricColumn(
             "buffers", "buffers", "fitted numbers that the model keeps outside of its parameters", shown=False
         ),
+        MetricColumn(
+            "critic", "critic", "trained numbers that judge the model in training and are no part of it", shown=False
+        ),
         MetricColumn("mass", "mass", "integral of the density that the model states"),
         MetricColumn(
             "circuits",

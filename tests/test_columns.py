@@ -71,6 +71,14 @@ def test_a_row_whose_numbers_are_in_buffers_never_wins():
     assert "buffers" not in names(table([record("c", metrics=quality(6.5))]))
 
 
+def test_critics_are_counted_apart_where_there_are_some():
+    trained = Parameters(total=300, quantum=0, classical=300, frozen=0, critic=900)
+    made = table([record("gan", metrics=quality(6.5), parameters=trained), record("a", metrics=quality(6.9))])
+    at = names(made).index("critic")
+    assert [str(line.entries[at]) for line in made.rows if line.model == "gan"] == ["900"]
+    assert "critic" not in names(table([record("a", metrics=quality(6.9))]))
+
+
 class Held(Model):
     """Rows, with a mask that nothing fits and starting points that no density depends on."""
 

@@ -5,9 +5,11 @@ import pytest
 
 from qinn_bench import registry
 from qinn_bench.data.resplit import split_of
+from qinn_bench.limits import Limits
 from qinn_bench.records import store
 from qinn_bench.records.known import on_data
-from qinn_bench.study import grid
+from qinn_bench.study import grid, planning, tuning
+from qinn_bench.study.selection import Filters
 from qinn_bench.study.study_files import study_of
 from qinn_bench.values import Refused, Use
 from tests.data_at_hand import AT_HAND, small
@@ -109,3 +111,21 @@ def test_a_data_set_is_called_by_what_tells_it_from_the_others():
     assert [on_data(one, "zjets[coordinates=momenta]") for one in records] == [True, True, False, False]
     assert [on_data(one, "zjets[train_events=0]") for one in records] == [True, False, True, False]
     assert [on_data(one, "zjets[train_events=100]") for one in records] == [False, True, False, False]
+
+
+def test_a_row_is_planned_run_and_tuned_on_the_data_sets_that_it_names_only(tmp_path):
+    some = {"model": "spline_inn", "data": ["toy_zj[coordinates=mass]"], "knobs": {"blocks": 2, "hidden": 1, "bins": 2}}
+    asked = PLAIN | {"coordinates": ["momenta", "mass"], "models": [*PLAIN["models"], some], "seeds": 1}
+    study = study_of(asked | {"tuning": {"trials": 2}})
+    on = {"affine_inn": {"momenta", "mass"}, "spline_inn": {"mass"}}
+    slots = list(grid.slots(study, grid.draw(study)))
+    tuned = [one.trials[0] for one in tuning.tuned_rows(study, tmp_path, Filters(), Limits())]
+    planned = planning.plan(study_of(asked), tmp_path)
+    for cells in (slots, tuned, planned):
+        found = {(one.family, one.cell.data.knobs["coordinates"]) for one in cells}
+        assert found == {(model, where) for model, several in on.items() for where in several}
+
+
+def test_a_row_on_a_data_set_that_its_study_has_not_is_refused():
+    with pytest.raises(Refused, match=r"row 'affine_inn' is on data 'moons', which 'axes' has not; it has: toy_zj"):
+        study_of(PLAIN | {"models": [{"model": "affine_inn", "data": ["moons"]}]})

@@ -128,7 +128,8 @@ class Row(Value):
     """One line of a study's tables: a model with some knobs set, under a budget of the study.
 
     With `shape`, the matcher sets the knobs that are left open so that the study's `match` is met; with a `ladder`,
-    each of the study's sizes takes the rung (more knobs) that comes nearest to it.
+    each of the study's sizes takes the rung (more knobs) that comes nearest to it. With `data`, the row is taken on
+    those data sets only that have the name and the knobs of one of these.
 
     Example:
         >>> Row(model="qinn", label="trimmed", knobs={"uploads": 4}, shape="deep").label
@@ -140,6 +141,7 @@ class Row(Value):
     knobs: Knobs = Field(default_factory=dict)
     shape: Literal["shallow", "balanced", "deep", ""] = ""
     ladder: tuple[Knobs, ...] = ()
+    data: tuple[str, ...] = ()
 
 
 class Match(Value):

@@ -26,7 +26,9 @@ COLUMNS: dict[str, str] = {
     **dict.fromkeys(("control", "control_of", "role", "backend", "device", "status", "reason"), TEXT),
     **{"metric": TEXT, "value": NUMBER, "error": NUMBER, "n": WHOLE, "unit": TEXT, "better": TEXT, "note": TEXT},
     **{"certificate": TEXT, "mass": NUMBER, "mass_error": NUMBER, "flags": TEXT},
-    **dict.fromkeys(("parameters", "quantum", "classical", "frozen", "blind", "buffers", "circuits", "flops"), WHOLE),
+    **dict.fromkeys(
+        ("parameters", "quantum", "classical", "frozen", "blind", "buffers", "critic", "circuits", "flops"), WHOLE
+    ),
     **{"rank": WHOLE, "rank_is_bound": "boolean"},
     **dict.fromkeys(("cpu_best_s", "memory_mb", "train_s", "train_wall_s"), NUMBER),
     **{"key": TEXT, "current": TRUTH, "stale": TEXT},
@@ -94,7 +96,7 @@ def _certificate(record: Record) -> dict[str, Any]:
 
 def _spent(record: Record) -> dict[str, Any]:
     count, spent = record.parameters, record.resources
-    held = ("quantum", "classical", "frozen", "blind", "buffers")
+    held = ("quantum", "classical", "frozen", "blind", "buffers", "critic")
     return {
         "parameters": count.total if count else None,
         **{name: getattr(count, name) if count else None for name in held},

@@ -8,7 +8,7 @@ from qinn_bench import catalogue
 from qinn_bench.statistics import direction
 from qinn_bench.values import Estimate, Record
 
-COUNTS = frozenset({"parameters", "quantum", "frozen", "blind", "buffers", "seeds"})
+COUNTS = frozenset({"parameters", "quantum", "frozen", "blind", "buffers", "critic", "seeds"})
 SPENT = {"circuits": "circuit_evaluations", "flops": "step_flops", "cpu_best_s": "cpu_to_best_s", "rank": "rank"} | {
     "memory_mb": "peak_memory_mb"
 }
@@ -32,11 +32,19 @@ def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
     first = [name for one in density for name in shown if catalogue.measure_of(name) == one]
     buffered = any(record.parameters and record.parameters.buffers for record in records)
     blind = any(record.parameters and record.parameters.blind for record in records)
+    judged = any(record.parameters and record.parameters.critic for record in records)
     certified = any(record.certificate for record in records)
     scored = any(one.needs in RANKED for one in map(catalogue.measure_of, shown) if one)
     ranked = scored and any(record.resources and record.resources.rank is not None for record in records)
     return (
-        *("parameters", *["rank"] * ranked, "quantum", *["blind"] * blind, *["buffers"] * buffered),
+        *(
+            "parameters",
+            *["rank"] * ranked,
+            "quantum",
+            *["blind"] * blind,
+            *["buffers"] * buffered,
+            *["critic"] * judged,
+        ),
         *(*first, *["mass"] * certified),
         *(name for name in shown if name not in first),
         *("train_s", "seeds"),

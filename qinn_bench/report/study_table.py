@@ -144,6 +144,7 @@ def _count(name: str, group: Group) -> Entry | None:
         "quantum": parameters.quantum,
         "frozen": parameters.frozen,
         "blind": parameters.blind,
+        "critic": parameters.critic,
     }
     return None if (amount := known[name]) is None else count(amount)
 

@@ -107,11 +107,17 @@ def draw(study: Study, limits: Limits | None = None) -> list[Drawn]:
     return drawn
 
 
-def rows_of(study: Study, data: Dataset) -> list[Row]:
-    """The rows of a study, with the floors and ceilings that it does not name and that fit the data set."""
+def rows_of(study: Study, drawn: Drawn) -> list[Row]:
+    """The rows that a study takes on a data set, with the floors and ceilings that it does not name and that fit."""
     named = {row.model for row in study.models} | {label_of(row) for row in study.models}
     bounds = [name for name, role in catalogue.roles().items() if role in ("floor", "ceiling") and name not in named]
-    return [*study.models, *(Row(model=name) for name in bounds if study.floors and _fits(name, data))]
+    added = [Row(model=name) for name in bounds if study.floors and _fits(name, drawn.data)]
+    return [*(row for row in study.models if is_taken_on(row, drawn.use)), *added]
+
+
+def is_taken_on(row: Row, use: Use) -> bool:
+    """Whether a row is taken on a data set of its study: on any, or on what has the knobs of one that it names."""
+    return not row.data or any(registry.covers(registry.parse_use(text), use) for text in row.data)
 
 
 def _fits(name: str, data: Dataset) -> bool:
@@ -133,7 +139,7 @@ def sizes_of(study: Study, row: Row) -> tuple[int, ...]:
 def slots(study: Study, drawn: list[Drawn], answers: Answers | None = None) -> Iterator[Slot]:
     """All cells of a study, in the order of its tables, with what is known of the matcher's `answers`."""
     for one in drawn:
-        for row in rows_of(study, one.data):
+        for row in rows_of(study, one):
             for size in sizes_of(study, row):
                 for budget in study.budgets:
                     answer = answer_of(study, row, size, one, budget, answers or {})

@@ -31,7 +31,7 @@ def plan(study: Study, results: Path, limits: Limits | None = None) -> list[Orde
     metrics = study.metrics or tuple(sorted(catalogue.metrics()))
     orders: list[Order] = []
     for drawn in grid.draw(study, limits):
-        for row in grid.rows_of(study, drawn.data):
+        for row in grid.rows_of(study, drawn):
             tuned = matched.is_tuned(study, row)
             places = _tuned(study, row, drawn, answers) if tuned else _placed(study, row, drawn)
             equal = [(slot, _of_control(slot, model, drawn.data)) for slot, model in places]

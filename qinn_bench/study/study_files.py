@@ -108,9 +108,22 @@ def _check_names(study: Study) -> None:
         raise Refused(
             f"study '{study.name}' asks for the variance of {study.seeds} seeds; {FEWEST_VARIED} or more were expected"
         )
+    _check_rows(study, [catalogue.spell_out("data", use) for use in uses])
+
+
+def _check_rows(study: Study, uses: list[Use]) -> None:
+    """That rows have labels of their own, and are on data sets that there are."""
     labels = [label_of(row) for row in study.models]
     if doubled := {label for label in labels if labels.count(label) > 1}:
         raise Refused(f"two rows of study '{study.name}' are called '{doubled.pop()}'; give each its own label")
+
+    for row in study.models:
+        for text in row.data:
+            if not any(registry.covers(registry.parse_use(text), use) for use in uses):
+                there = ", ".join(study.data)
+                raise Refused(
+                    f"row '{label_of(row)}' is on data '{text}', which '{study.name}' has not; it has: {there}"
+                )
 
 
 def _check_apart(study: Study) -> None:

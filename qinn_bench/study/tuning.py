@@ -48,7 +48,7 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
     rows = []
     for drawn in grid.draw(study, limits):
         for row in study.models:
-            if not matched.is_tuned(study, row):
+            if not matched.is_tuned(study, row) or not grid.is_taken_on(row, drawn.use):
                 continue
             for size in grid.sizes_of(study, row):
                 for name, budget in study.budgets.items():
