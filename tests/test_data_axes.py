@@ -11,7 +11,7 @@ from qinn_bench.records.known import on_data
 from qinn_bench.study import grid, planning, tuning
 from qinn_bench.study.selection import Filters
 from qinn_bench.study.study_files import study_of
-from qinn_bench.values import Refused, Use
+from qinn_bench.values import Refused, Tuning, Use
 from tests.data_at_hand import AT_HAND, small
 from tests.rows import record
 
@@ -126,6 +126,24 @@ def test_a_row_is_planned_run_and_tuned_on_the_data_sets_that_it_names_only(tmp_
         assert found == {(model, where) for model, several in on.items() for where in several}
 
 
-def test_a_row_on_a_data_set_that_its_study_has_not_is_refused():
-    with pytest.raises(Refused, match=r"row 'affine_inn' is on data 'moons', which 'axes' has not; it has: toy_zj"):
-        study_of(PLAIN | {"models": [{"model": "affine_inn", "data": ["moons"]}]})
+def test_a_row_is_planned_run_and_tuned_under_the_budgets_that_it_names_only(tmp_path):
+    rows = [{"model": "affine_inn"}, {"model": "spline_inn", "budgets": ["long"]}]
+    study = study_of(PLAIN | {"models": rows, "budgets": {"short": {"steps": 10}, "long": {"steps": 20}}, "seeds": 1})
+    tuned = study.model_copy(update={"tuning": Tuning(trials=2)})
+    slots = list(grid.slots(study, grid.draw(study)))
+    trials = [one.trials[0] for one in tuning.tuned_rows(tuned, tmp_path, Filters(), Limits())]
+    for cells in (slots, trials, planning.plan(study, tmp_path)):
+        found = {(one.family, one.cell.budget.steps) for one in cells}
+        assert found == {("affine_inn", 10), ("affine_inn", 20), ("spline_inn", 20)}
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ({"data": ["moons"]}, r"row 'affine_inn' is on data 'moons', which 'axes' has not; it has: toy_zj"),
+        ({"budgets": ["long"]}, r"row 'affine_inn' has the budget 'long', which 'axes' has not; it has: short"),
+    ],
+)
+def test_a_row_on_a_data_set_or_under_a_budget_that_its_study_has_not_is_refused(limit, said):
+    with pytest.raises(Refused, match=said):
+        study_of(PLAIN | {"models": [{"model": "affine_inn"} | limit]})

@@ -27,7 +27,18 @@ from qinn_bench.data.readers import calo_challenge
 from qinn_bench.dataset import Evidence
 from qinn_bench.metrics import _truth_rows, physics_distances, shower_classifiers, shower_histograms, shower_manifolds
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.metrics._shower_networks import CHALLENGE, FAST, ClassifierProtocol, _area, judged, network
+from qinn_bench.metrics._shower_networks import (
+    CHALLENGE,
+    FAST,
+    ClassifierProtocol,
+    SaidShowers,
+    TrainedJudge,
+    _area,
+    judged,
+    judged_with_weights,
+    network,
+    trained_judge,
+)
 from qinn_bench.metrics._shower_resnet import ShowerResNet
 from qinn_bench.metrics._showers import shower_histograms as histograms_of
 from qinn_bench.metrics._showers import showers_of
@@ -483,6 +494,35 @@ def test_a_small_classifier_finds_the_area_of_the_likelihood_ratio():
     assert -1 < found.jsd.value < exact + 0.03
     again = judged((x + np.array([1.0, 0.0]), y), FAST, rng())
     assert again == found
+
+
+def test_weights_of_judged_rows_are_how_often_they_are_there():
+    x, y = np.random.default_rng(1).normal(size=(2, 600, 2))
+    judge = trained_judge((x + np.array([0.7, 0.0]), y), FAST, rng())
+    ones = np.ones(600)
+    plain = judged((x + np.array([0.7, 0.0]), y), FAST, rng())
+    assert judged_with_weights(judge, ones, ones) == pytest.approx({k: v.value for k, v in plain._asdict().items()})
+    often = [np.random.default_rng(k).integers(0, 4, size=600) for k in (2, 3)]
+
+    def repeated(said):
+        times = np.where(said.labels == 1, often[0][said.places], often[1][said.places])
+        return SaidShowers(*(np.repeat(of, times) for of in said))
+
+    several = TrainedJudge(*map(repeated, judge))
+    assert judged_with_weights(judge, *often) == pytest.approx(judged_with_weights(several, ones, ones))
+
+
+@pytest.mark.parametrize("name", ["photon_showers[events=1500]", "photon_showers[events=1500,energies=1024;65536]"])
+def test_a_classifier_is_trained_once_for_all_draws_of_true_showers(name, monkeypatch):
+    data = data_of(name)
+    given = Evidence(data, data.test[:300], data.test[:300] * 1.05, None, None, rng())
+    trainings = []
+    monkeypatch.setattr(shower_classifiers, "trained_judge", lambda *of: trainings.append(of) or trained_judge(*of))
+    metric = all_metrics()["shower_classifier"]
+    values = {column: one.value for column, one in metric.compute(given).items()}
+    found = _truth_rows.over_truth(metric, given, rng, values)
+    assert len(trainings) == 2 and found.keys() == values.keys()
+    assert all(of.shape == (_truth_rows.DRAWS,) and of.std() > 0 for of in found.values())
 
 
 def test_equal_laws_are_not_told_apart_and_others_are(data, evidence):

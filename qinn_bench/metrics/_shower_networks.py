@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from torch import Tensor, nn
 
@@ -75,6 +76,31 @@ def network(inputs: int, protocol: ClassifierProtocol) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 1)).to(protocol.dtype)
 
 
+class SaidShowers(NamedTuple):
+    """What a trained network said of rows, ``(n,)``: that each is a true one, its label, and its place on its side.
+
+    Example:
+        >>> SaidShowers(np.array([0.9, 0.2]), np.array([1.0, 0.0]), np.array([7, 4])).labels
+        array([1., 0.])
+    """
+
+    probability: Array
+    labels: Array
+    places: NDArray[np.intp]
+
+
+class TrainedJudge(NamedTuple):
+    """What a network said of the rows that choose and calibrate, and of those that judge.
+
+    Example:
+        >>> TrainedJudge._fields
+        ('choosing', 'judging')
+    """
+
+    choosing: SaidShowers
+    judging: SaidShowers
+
+
 def judged(
     pair: Pair,
     protocol: ClassifierProtocol,
@@ -86,10 +112,41 @@ def judged(
     The epoch of the best accuracy on the choosing rows is kept, and a calibration fitted on them; only the judging
     rows are clean.
     """
+    choosing, judging = trained_judge(pair, protocol, rng, make)
+    calibrated = _calibration().fit(choosing.probability, choosing.labels).predict(judging.probability)
+    return JudgedShowers(
+        _area(calibrated, judging.labels),
+        _area(judging.probability, judging.labels),
+        _divergence(calibrated, judging.labels),
+        _divergence(judging.probability, judging.labels),
+    )
+
+
+def judged_with_weights(judge: TrainedJudge, true: Array, generated: Array) -> dict[str, float]:
+    """The numbers of `JudgedShowers` where row i of the true side counts ``true[i]`` times, one of the other side
+    ``generated[i]`` times; the network is not trained anew."""
+    weights = [np.where(said.labels == 1, true[said.places], generated[said.places]) for said in judge]
+    fitted = _calibration().fit(judge.choosing.probability, judge.choosing.labels, sample_weight=weights[0])
+    raw, labels = judge.judging.probability, judge.judging.labels
+    both = {"": fitted.predict(raw), "_raw": raw}
+    areas = {f"auc{end}": _weighted_area(said, labels, weights[1]) for end, said in both.items()}
+    return areas | {
+        f"jsd{end}": float(np.average(_bits(said, labels), weights=weights[1])) for end, said in both.items()
+    }
+
+
+def trained_judge(
+    pair: Pair,
+    protocol: ClassifierProtocol,
+    rng: np.random.Generator,
+    make: Callable[[int, ClassifierProtocol], nn.Module] = network,
+) -> TrainedJudge:
+    """Train on a part of the rows of both sides, and say of the two other parts what is true."""
     n = min(map(len, pair))
     sizes = SHARES.get(n, (int(TRAIN * n), int(CHOOSE * n), n))[:2]
     cuts = np.cumsum(sizes)
-    parts = [np.split(side[rng.permutation(len(side))[:n]], cuts) for side in pair]
+    places = [np.split(rng.permutation(len(side))[:n], cuts) for side in pair]
+    parts = [[side[part] for part in of_side] for side, of_side in zip(pair, places, strict=True)]
     rows = [np.concatenate([truth, generated]) for truth, generated in zip(*parts, strict=True)]
     labels = [np.repeat([1.0, 0.0], [len(truth), len(generated)]) for truth, generated in zip(*parts, strict=True)]
     if protocol.standardised:
@@ -100,15 +157,17 @@ def judged(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _trained(make(inputs[0].shape[1], protocol), inputs[:2], labels[:2], protocol)
-    choosing, judging = (_probabilities(model, part, protocol.batch) for part in inputs[1:])
-    calibration = IsotonicRegression(out_of_bounds="clip", y_min=CLIP, y_max=1 - CLIP).fit(choosing, labels[1])
-    calibrated = calibration.predict(judging)
-    return JudgedShowers(
-        _area(calibrated, labels[2]),
-        _area(judging, labels[2]),
-        _divergence(calibrated, labels[2]),
-        _divergence(judging, labels[2]),
+    choosing, judging = (
+        SaidShowers(
+            _probabilities(model, inputs[k], protocol.batch), labels[k], np.concatenate([of[k] for of in places])
+        )
+        for k in (1, 2)
     )
+    return TrainedJudge(choosing, judging)
+
+
+def _calibration() -> IsotonicRegression:
+    return IsotonicRegression(out_of_bounds="clip", y_min=CLIP, y_max=1 - CLIP)
 
 
 def _trained(model: nn.Module, inputs: list[Tensor], labels: list[Array], protocol: ClassifierProtocol) -> nn.Module:
@@ -148,7 +207,20 @@ def _area(probability: Array, labels: Array) -> Estimate:
 
 def _divergence(probability: Array, labels: Array) -> Estimate:
     """1 - BCE / ln 2: a lower bound of the Jensen-Shannon divergence in bits, but for the noise of the rows."""
-    safe = np.clip(np.where(labels == 1, probability, 1 - probability), 1e-300, 1.0)
-    bits = 1 + np.log2(safe)
+    bits = _bits(probability, labels)
     error = float(bits.std(ddof=1) / np.sqrt(len(bits)))
     return Estimate(value=float(bits.mean()), error=error, n=len(bits), unit="bits", better="lower")
+
+
+def _bits(probability: Array, labels: Array) -> Array:
+    return np.asarray(1 + np.log2(np.clip(np.where(labels == 1, probability, 1 - probability), 1e-300, 1.0)))
+
+
+def _weighted_area(probability: Array, labels: Array, weights: Array) -> float:
+    """P(true > generated) + P(tie) / 2 of weighted rows."""
+    true, (values, of_value) = labels == 1, np.unique(probability, return_inverse=True)
+    on_true, on_generated = (
+        np.bincount(of_value[side], weights[side], minlength=len(values)) for side in (true, ~true)
+    )
+    below = np.cumsum(on_generated) - on_generated / 2
+    return float(on_true @ below / (on_true.sum() * on_generated.sum()))

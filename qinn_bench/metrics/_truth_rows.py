@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from qinn_bench.dataset import OF_LIKELIHOODS, Dataset, Evidence, Metric, Parts
+from qinn_bench.metrics import shower_classifiers
 from qinn_bench.metrics._columns import features, missing, observables
 from qinn_bench.metrics._scales import centred, shifted
 from qinn_bench.metrics._take import attempt
@@ -52,7 +53,7 @@ def over_truth(metric: Metric, evidence: Evidence, stream: Stream, values: dict[
     of_test = metric.needs in ("scores", "density")
     rows = picks(evidence.data.content, len(evidence.data.test if of_test else evidence.truth))
     by_weights = WEIGHTED.get(metric.name)
-    if by_weights is not None and evidence.data.conditions is None:
+    if by_weights is not None and (evidence.data.conditions is None or metric.name in PAIRED):
         drawn = by_weights(replace(evidence, rng=stream()), counts(rows))
     else:
         drawn = _one_by_one(metric, evidence, stream, rows)
@@ -191,5 +192,8 @@ WEIGHTED: dict[str, Callable[[Evidence, Array], dict[str, Array]]] = {
     "pixel_error": _means(absolute_errors),
     "ssim": _means(similarities),
     "emd": _means(distances_of),
+    "shower_classifier": shower_classifiers.of_draws,
 }
 """Metrics that take all draws at once, by the weights of their rows."""
+PAIRED = ("shower_classifier",)
+"""Those of them that move rows generated at the conditions of true rows together with these."""

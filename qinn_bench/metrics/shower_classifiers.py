@@ -10,7 +10,16 @@ from torch import nn
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import undefined
 from qinn_bench.metrics._scales import Pair
-from qinn_bench.metrics._shower_networks import CHALLENGE, FAST, ClassifierProtocol, JudgedShowers, judged, network
+from qinn_bench.metrics._shower_networks import (
+    CHALLENGE,
+    FAST,
+    ClassifierProtocol,
+    JudgedShowers,
+    judged,
+    judged_with_weights,
+    network,
+    trained_judge,
+)
 from qinn_bench.metrics._shower_resnet import ShowerResNet
 from qinn_bench.metrics._showers import ShowerPair, ShowerSample, showers_of
 from qinn_bench.values import Array, Estimate
@@ -66,6 +75,25 @@ def _columns(
 
 def _resnet(grid: tuple[int, int, int], _: int, protocol: ClassifierProtocol) -> nn.Module:
     return ShowerResNet(grid).to(protocol.dtype)
+
+
+def of_draws(evidence: Evidence, often: Array) -> dict[str, Array]:
+    """The columns of `shower_classifier` where true row i counts ``often[i, k]`` times in draw k, of one network.
+
+    A network that is trained anew for every draw differs by its training, which the models of a study do not share.
+    """
+    pair = showers_of(evidence, FEWEST)
+    if isinstance(pair, str):
+        return {}
+    paired = evidence.data.conditions is not None and len(evidence.generated) == len(evidence.truth)
+    alike = np.ones(len(evidence.generated))
+    columns: dict[str, list[float]] = {}
+    for level in LEVELS:
+        judge = trained_judge(inputs_of(pair, level), FAST, evidence.rng)
+        for draw in often.T:
+            for number, value in judged_with_weights(judge, draw, draw if paired else alike).items():
+                columns.setdefault(f"shower_classifier_{level}_{number}", []).append(value)
+    return {name: np.array(values) for name, values in columns.items()}
 
 
 def inputs_of(pair: ShowerPair, level: str) -> Pair:

@@ -129,7 +129,7 @@ class Row(Value):
 
     With `shape`, the matcher sets the knobs that are left open so that the study's `match` is met; with a `ladder`,
     each of the study's sizes takes the rung (more knobs) that comes nearest to it. With `data`, the row is taken on
-    those data sets only that have the name and the knobs of one of these.
+    those data sets only that have the name and the knobs of one of these; with `budgets`, under these only.
 
     Example:
         >>> Row(model="qinn", label="trimmed", knobs={"uploads": 4}, shape="deep").label
@@ -142,6 +142,7 @@ class Row(Value):
     shape: Literal["shallow", "balanced", "deep", ""] = ""
     ladder: tuple[Knobs, ...] = ()
     data: tuple[str, ...] = ()
+    budgets: tuple[str, ...] = ()
 
 
 class Match(Value):

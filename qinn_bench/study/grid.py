@@ -131,6 +131,11 @@ def _fits(name: str, data: Dataset) -> bool:
     return data.kind in made.rows and known and labelled and both
 
 
+def budgets_of(study: Study, row: Row) -> tuple[str, ...]:
+    """The names of the budgets of its study that a row is trained under: all, or those that it names."""
+    return tuple(name for name in study.budgets if not row.budgets or name in row.budgets)
+
+
 def sizes_of(study: Study, row: Row) -> tuple[int, ...]:
     """The sizes that a row is matched to; 0 for a row that is as large as it is."""
     return study.sizes if study.sizes and (row.shape or row.ladder) else (0,)
@@ -141,7 +146,7 @@ def slots(study: Study, drawn: list[Drawn], answers: Answers | None = None) -> I
     for one in drawn:
         for row in rows_of(study, one):
             for size in sizes_of(study, row):
-                for budget in study.budgets:
+                for budget in budgets_of(study, row):
                     answer = answer_of(study, row, size, one, budget, answers or {})
                     of_one = of_row(study, row, size, one.use, budget)
                     for slot in of_one[:1] if answer and answer.skip else of_one:

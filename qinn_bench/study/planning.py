@@ -43,7 +43,7 @@ def plan(study: Study, results: Path, limits: Limits | None = None) -> list[Orde
 def _placed(study: Study, row: Row, drawn: Drawn) -> Iterator[tuple[Slot, PlannedModel]]:
     """The cells of a row with the models that the matcher gives it."""
     for model in planned_models(study, row, drawn.data):
-        for budget in study.budgets:
+        for budget in grid.budgets_of(study, row):
             slots = grid.of_row(study, row, model.size, drawn.use, budget)
             yield from ((slot, model) for slot in (slots[:1] if model.skip else slots))
 
@@ -51,7 +51,7 @@ def _placed(study: Study, row: Row, drawn: Drawn) -> Iterator[tuple[Slot, Planne
 def _tuned(study: Study, row: Row, drawn: Drawn, answers: Answers) -> Iterator[tuple[Slot, PlannedModel]]:
     """The cells of a row with the model and the budget of its best trial at each size."""
     for size in grid.sizes_of(study, row):
-        for budget in study.budgets:
+        for budget in grid.budgets_of(study, row):
             slots = grid.of_row(study, row, size, drawn.use, budget)
             answer = grid.answer_of(study, row, size, drawn, budget, answers)
             if answer is None:

@@ -125,6 +125,12 @@ def _check_rows(study: Study, uses: list[Use]) -> None:
                     f"row '{label_of(row)}' is on data '{text}', which '{study.name}' has not; it has: {there}"
                 )
 
+        if odd := [name for name in row.budgets if name not in study.budgets]:
+            there = ", ".join(study.budgets)
+            raise Refused(
+                f"row '{label_of(row)}' has the budget '{odd[0]}', which '{study.name}' has not; it has: {there}"
+            )
+
 
 def _check_apart(study: Study) -> None:
     """That no cell is asked for twice, under one name or under two."""

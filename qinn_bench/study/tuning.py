@@ -51,7 +51,8 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
             if not matched.is_tuned(study, row) or not grid.is_taken_on(row, drawn.use):
                 continue
             for size in grid.sizes_of(study, row):
-                for name, budget in study.budgets.items():
+                for name in grid.budgets_of(study, row):
+                    budget = study.budgets[name]
                     first = grid.of_row(study, row, size, drawn.use, name)[0]
                     if selection.keeps(wanted, first):
                         question = matched.question(study, row, size, drawn.use, drawn.data.content, name)
