@@ -1,4 +1,5 @@
-# The commands: make run (the main study), make run-anomaly (a search for anomalies) and make test (all checks). PYTHON chooses the interpreter.
+# The commands: make run (the main study), make run-anomaly (a search for anomalies), make run-showers (calorimeter showers) and
+# make test (all checks). PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= $(if $(filter 1,$(shell getconf _NPROCESSORS_ONLN)),1,2)
@@ -8,8 +9,8 @@ ISA_TESTS := $(addprefix tests/test_,native.py wide.py quantum.py gates.py unita
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run run-anomaly test test-slow test-isa same-numbers device-test toys sample engine-table gpu-check scaling licence validate \
-  diagnose clean
+.PHONY: run run-anomaly run-showers test test-slow test-isa same-numbers device-test toys sample engine-table gpu-check scaling \
+  licence validate diagnose clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -19,6 +20,10 @@ run-anomaly: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/anomaly_quick.toml -j $(JOBS)
 	$(BIN)/qinn-bench roc benchmarks/studies/anomaly_quick.toml
 	$(BIN)/qinn-bench figure benchmarks/studies/anomaly_quick.toml
+
+run-showers: .venv/installed
+	$(BIN)/qinn-bench run benchmarks/studies/showers_quick.toml -j $(JOBS)
+	$(BIN)/qinn-bench figure benchmarks/studies/showers_quick.toml
 
 test: .venv/installed-test
 	$(BIN)/ruff check .

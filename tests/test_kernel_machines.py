@@ -134,11 +134,23 @@ def test_scores_are_those_of_the_machine_of_scikit_learn(name, knobs):
     x, test = rows(60, 3), rows(20, 3, seed=1)
     machine = made(name, 3, rows=50, nu=0.2, **knobs)
     machine.initialise(Batch(x), torch_rng("initialise"))
-    kernels = [machine.kernel(part, x[:50]).numpy() for part in (x[:50], test)]
+    fitted = machine.anchors
+    kernels = [machine.kernel(part, fitted).numpy() for part in (fitted, test)]
     theirs = OneClassSVM(kernel="precomputed", nu=0.2, tol=1e-9).fit(kernels[0])
     np.testing.assert_allclose(machine.score(test).numpy(), -theirs.decision_function(kernels[1]), atol=1e-9)
-    outside = float((machine.score(x[:50]) > 1e-6).double().mean())
+    outside = float((machine.score(fitted) > 1e-6).double().mean())
     assert outside <= 0.2 + 0.021
+
+
+def test_the_seed_chooses_the_rows_that_machines_are_fitted_to_the_same_ones_for_all():
+    x, anchors = rows(60, 3), []
+    for name, stream in (("quantum_kernel", "a"), ("kernel_svm", "a"), ("kernel_svm", "b")):
+        machine = made(name, 3, rows=50)
+        machine.initialise(Batch(x), torch_rng(stream))
+        anchors.append(machine.anchors)
+        assert len(machine.anchors.unique(dim=0)) == 50
+        assert all((row == x).all(1).any() for row in machine.anchors)
+    assert torch.equal(anchors[0], anchors[1]) and not torch.equal(anchors[0], anchors[2])
 
 
 def test_few_rows_are_enough_and_single_precision_agrees():

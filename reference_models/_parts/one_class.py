@@ -16,13 +16,13 @@ TOLERANCE = 1e-9
 
 
 class OneClass(Scorer):
-    """Scores a row by how far it lies outside of the first training rows: minus the decision function of the machine.
+    """Scores a row by how far it lies outside of some training rows: minus the decision function of the machine.
 
     A subclass states its `kernel`. The rows, their coefficients and the offset are buffers; rows that are no support
     vectors have the coefficient 0 (B. Schölkopf et al., Neural Computation 13, 1443 (2001)).
 
     Attributes:
-        anchors: the training rows that are fitted, ``(n, *shape)``.
+        anchors: the random training rows that are fitted, ``(n, *shape)``.
         coefficients: what each counts, ``(n,)``.
         offset: what is taken from the score.
 
@@ -64,8 +64,9 @@ class OneClass(Scorer):
 
     @torch.no_grad()
     def initialise(self, train: Batch, rng: torch.Generator) -> None:
-        """Fit the first training rows, in double precision."""
-        rows = train.rows[: len(self.anchors)]
+        """Fit as many random training rows as asked for, all where there are no more, in double precision."""
+        places = torch.randperm(len(train.rows), generator=rng)[: len(self.anchors)].sort().values
+        rows = train.rows[places.to(train.rows.device)]
         exact = deepcopy(self).double()
         exact.prepare(rows.double())
         gram = exact.kernel(rows.double(), rows.double()).cpu().numpy()

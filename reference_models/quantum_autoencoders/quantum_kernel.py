@@ -121,7 +121,7 @@ def build(
     rows: int = 600,
     backend: str = "auto",
 ) -> QuantumKernel:
-    """A machine that is fitted to the first training rows, `rows` of them; features are angles in radians.
+    """A machine that is fitted to random training rows, `rows` of them; features are angles in radians.
 
     `kernel` is the ``fidelity`` of states, ``projected`` on the states of single wires, or the closed-form ``product``;
     the map is repeated `repetitions` times with its `entangler` (``chain``, ``all`` pairs, ``ring``, ``none``). A share

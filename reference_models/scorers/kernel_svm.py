@@ -86,7 +86,7 @@ def build(
     nu: float = 0.01,
     rows: int = 600,
 ) -> KernelMachine:
-    """A machine that is fitted to the first training rows, `rows` of them.
+    """A machine that is fitted to random training rows, `rows` of them.
 
     `kernel` is ``rbf``, ``laplace``, or ``fourier`` with `features` random features; `width` a multiple of the median
     distance of the fitted rows, with 0 the likeliest. A share `nu` of the fitted rows may lie outside.
