@@ -1,6 +1,7 @@
 """Numbers that are too good to be believed are flagged, and honest ones are not, at the rates that are claimed."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -220,6 +221,19 @@ def test_a_circuit_that_answers_always_the_same_is_idle():
             with torch.no_grad():
                 module.head.weight.zero_()
     assert "the mean of its outputs" in flags.idle_circuit(model, initial, Batch(x), len(x)).said
+
+
+def test_a_circuit_that_reads_no_row_is_not_idle_for_that():
+    x = zoo.features(3)
+    born = partial(
+        registry.make, "model", registry.parse_use("reversible_circuit[bits=2,layers=3]"), 3, backend="native"
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        initial, model = born().double(), born().double()
+        model.load_state_dict(initial.state_dict())
+    assert not flags.idle_circuit(trained(model), initial, Batch(x), len(x))
+    assert "as it started" in flags.idle_circuit(initial, initial, Batch(x), len(x)).said
 
 
 def test_looking_for_idle_circuits_leaves_the_model_as_it_was():

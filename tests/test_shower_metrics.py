@@ -34,8 +34,8 @@ from qinn_bench.metrics._shower_networks import (
     SaidShowers,
     TrainedJudge,
     _area,
+    areas_with_weights,
     judged,
-    judged_with_weights,
     network,
     trained_judge,
 )
@@ -501,7 +501,8 @@ def test_weights_of_judged_rows_are_how_often_they_are_there():
     judge = trained_judge((x + np.array([0.7, 0.0]), y), FAST, rng())
     ones = np.ones(600)
     plain = judged((x + np.array([0.7, 0.0]), y), FAST, rng())
-    assert judged_with_weights(judge, ones, ones) == pytest.approx({k: v.value for k, v in plain._asdict().items()})
+    areas = {"auc": plain.auc.value, "auc_raw": plain.auc_raw.value}
+    assert areas_with_weights(judge, ones, ones) == pytest.approx(areas)
     often = [np.random.default_rng(k).integers(0, 4, size=600) for k in (2, 3)]
 
     def repeated(said):
@@ -509,7 +510,7 @@ def test_weights_of_judged_rows_are_how_often_they_are_there():
         return SaidShowers(*(np.repeat(of, times) for of in said))
 
     several = TrainedJudge(*map(repeated, judge))
-    assert judged_with_weights(judge, *often) == pytest.approx(judged_with_weights(several, ones, ones))
+    assert areas_with_weights(judge, *often) == pytest.approx(areas_with_weights(several, ones, ones))
 
 
 @pytest.mark.parametrize("name", ["photon_showers[events=1500]", "photon_showers[events=1500,energies=1024;65536]"])
@@ -521,8 +522,15 @@ def test_a_classifier_is_trained_once_for_all_draws_of_true_showers(name, monkey
     metric = all_metrics()["shower_classifier"]
     values = {column: one.value for column, one in metric.compute(given).items()}
     found = _truth_rows.over_truth(metric, given, rng, values)
-    assert len(trainings) == 2 and found.keys() == values.keys()
+    assert len(trainings) == 2 and found.keys() == {name for name in values if "auc" in name}
     assert all(of.shape == (_truth_rows.DRAWS,) and of.std() > 0 for of in found.values())
+
+
+def test_a_divergence_that_is_negative_is_no_better_than_the_truth(evidence):
+    found = all_metrics()["shower_classifier"].compute(replace(evidence, rng=rng()))
+    assert {name: one.better for name, one in found.items()} == {
+        name: "lower" if "auc" in name else "none" for name in found
+    }
 
 
 def test_equal_laws_are_not_told_apart_and_others_are(data, evidence):

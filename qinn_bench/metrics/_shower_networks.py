@@ -122,17 +122,14 @@ def judged(
     )
 
 
-def judged_with_weights(judge: TrainedJudge, true: Array, generated: Array) -> dict[str, float]:
-    """The numbers of `JudgedShowers` where row i of the true side counts ``true[i]`` times, one of the other side
+def areas_with_weights(judge: TrainedJudge, true: Array, generated: Array) -> dict[str, float]:
+    """The areas of `JudgedShowers` where row i of the true side counts ``true[i]`` times, one of the other side
     ``generated[i]`` times; the network is not trained anew."""
     weights = [np.where(said.labels == 1, true[said.places], generated[said.places]) for said in judge]
     fitted = _calibration().fit(judge.choosing.probability, judge.choosing.labels, sample_weight=weights[0])
     raw, labels = judge.judging.probability, judge.judging.labels
-    both = {"": fitted.predict(raw), "_raw": raw}
-    areas = {f"auc{end}": _weighted_area(said, labels, weights[1]) for end, said in both.items()}
-    return areas | {
-        f"jsd{end}": float(np.average(_bits(said, labels), weights=weights[1])) for end, said in both.items()
-    }
+    both = {"auc": fitted.predict(raw), "auc_raw": raw}
+    return {number: _weighted_area(said, labels, weights[1]) for number, said in both.items()}
 
 
 def trained_judge(
@@ -206,10 +203,13 @@ def _area(probability: Array, labels: Array) -> Estimate:
 
 
 def _divergence(probability: Array, labels: Array) -> Estimate:
-    """1 - BCE / ln 2: a lower bound of the Jensen-Shannon divergence in bits, but for the noise of the rows."""
+    """1 - BCE / ln 2: a lower bound of the Jensen-Shannon divergence in bits, but for the noise of the rows.
+
+    A classifier that is too sure of itself puts it below 0, so that it tells no model from a better one.
+    """
     bits = _bits(probability, labels)
     error = float(bits.std(ddof=1) / np.sqrt(len(bits)))
-    return Estimate(value=float(bits.mean()), error=error, n=len(bits), unit="bits", better="lower")
+    return Estimate(value=float(bits.mean()), error=error, n=len(bits), unit="bits", better="none")
 
 
 def _bits(probability: Array, labels: Array) -> Array:

@@ -15,14 +15,14 @@ from qinn_bench.metrics._shower_networks import (
     FAST,
     ClassifierProtocol,
     JudgedShowers,
+    areas_with_weights,
     judged,
-    judged_with_weights,
     network,
     trained_judge,
 )
 from qinn_bench.metrics._shower_resnet import ShowerResNet
 from qinn_bench.metrics._showers import ShowerPair, ShowerSample, showers_of
-from qinn_bench.values import Array, Estimate
+from qinn_bench.values import Array, Direction, Estimate
 
 SMALL, FLOOR = 1e-16, 1e-8
 FEWEST = 50
@@ -60,9 +60,12 @@ def _columns(
 ) -> dict[str, Estimate]:
     pair = showers_of(evidence, FEWEST)
     if isinstance(pair, str):
-        names = [f"{name}_{level}_{number}" for level in levels for number in JudgedShowers._fields]
-        return undefined(names, "", "lower", pair)
-    columns: dict[str, Estimate] = {}
+        columns: dict[str, Estimate] = {}
+        for number in JudgedShowers._fields:
+            better: Direction = "lower" if number.startswith("auc") else "none"
+            columns |= undefined([f"{name}_{level}_{number}" for level in levels], "", better, pair)
+        return columns
+    columns = {}
     grid = pair.calorimeter.grid
     for level in levels:
         if level == "resnet" and (grid is None or min(grid) < 2):
@@ -91,8 +94,8 @@ def of_draws(evidence: Evidence, often: Array) -> dict[str, Array]:
     for level in LEVELS:
         judge = trained_judge(inputs_of(pair, level), FAST, evidence.rng)
         for draw in often.T:
-            for number, value in judged_with_weights(judge, draw, draw if paired else alike).items():
-                columns.setdefault(f"shower_classifier_{level}_{number}", []).append(value)
+            for number, area in areas_with_weights(judge, draw, draw if paired else alike).items():
+                columns.setdefault(f"shower_classifier_{level}_{number}", []).append(area)
     return {name: np.array(values) for name, values in columns.items()}
 
 

@@ -143,21 +143,23 @@ def _finite(rows: Array) -> Array:
 def idle_circuit(model: Model, initial: Model, batch: Batch, n_test: int) -> Flag | None:
     """Whether the log-likelihood of some rows loses nothing without the trained circuits.
 
-    Two ways to do without: every circuit answers its mean over the rows, or has the weights that it started with
-    (those of `initial`), all else as trained. Nothing is lost if the mean log-likelihood falls by less than its error
-    on the `n_test` rows of the test set; None if something is. A model without circuits or without a density is never
-    flagged.
+    Two ways to do without: every circuit that reads the rows answers its mean over them, or all have the weights that
+    they started with (those of `initial`), all else as trained. Nothing is lost if the mean log-likelihood falls by
+    less than its error on the `n_test` rows of the test set; None if something is. A model without circuits or without
+    a density is never flagged.
     """
     if not quantum_modules(model) or not isinstance(model, Density):
         return None
     full = density_of(model, batch)
     error = float(full.std() / n_test**0.5)
-    with wrapped(model, _Mean):
+    means: list[_Mean] = []
+    with wrapped(model, lambda backend: _Mean(backend, means)):
         density_of(model, batch)
         constant = density_of(model, batch)
     with _as_it_started(model, initial):
         started = density_of(model, batch)
-    without = {"the mean of its outputs": constant, "the circuit as it started": started}
+    without = {"the mean of its outputs": constant} if any(one.kept for one in means) else {}
+    without |= {"the circuit as it started": started}
     for what, other in without.items():
         loss = float((full - other).mean())
         if np.isfinite(loss) and loss < error:
@@ -183,15 +185,18 @@ def _as_it_started(model: nn.Module, initial: nn.Module) -> Iterator[None]:
 class _Mean(Wrapper):
     """A backend that keeps the mean over the rows of its first answer and then repeats it; derivatives are zero.
 
-    States are as they are: no density is made of them.
+    Circuits that read no inputs answer as ever, and so do those whose states are asked for: no density is made of them.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, all_of_them: list[_Mean]) -> None:
         super().__init__(backend)
         self.kept = dict[int, Tensor]()
+        all_of_them.append(self)
 
     def run(self, circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
         """Values ``(B, n_outputs)``, all rows alike from the second call on."""
+        if circuit.n_inputs == 0:
+            return super().run(circuit, inputs, weights)
         if id(circuit) not in self.kept:
             values = super().run(circuit, inputs, weights)
             self.kept[id(circuit)] = values.mean(0)
