@@ -8,11 +8,13 @@ import pytest
 from rows import certificate, record
 
 from qinn_bench.cli.main import main
+from qinn_bench.limits import Limits
 from qinn_bench.records import store
 from qinn_bench.records.trials import STATED_SEED, best_of, is_final, ranked
 from qinn_bench.statistics.budget_curves import expected_chosen, permutation_p, weights
-from qinn_bench.study import matched
-from qinn_bench.study.study_files import load_study
+from qinn_bench.study import matched, tuning
+from qinn_bench.study.selection import Filters
+from qinn_bench.study.study_files import load_study, study_of
 from qinn_bench.study.tuning_space import space_of, trials_of
 from qinn_bench.values import Budget, Estimate, Row, Tuning
 from qinn_bench.verdicts import tuned_budgets
@@ -101,6 +103,22 @@ def test_what_is_tuned_is_not_tuned_again_and_other_terms_are(study, capsys):
     path = study("learning_rate = [0.01, 0.02]")
     assert run("tune", path, "-m", "affine_inn", "-j", "1") == 0
     assert "mini-trials: 4 cells, 1 finished, 3 to run" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_rows_that_are_not_tuned_run_by_themselves_and_tune_refuses_them(study, capsys):
+    path = study()
+    assert run("run", path, "-m", "gaussian", "-s", "0", "-j", "1") == 0
+    assert not store.load_all(path.parent / "r", "mini-trials")
+    assert run("tune", path, "-m", "gaussian") == 2
+    assert "the filters keep no row of 'mini' that is tuned" in capsys.readouterr().err
+
+
+def test_a_control_tunes_the_row_that_it_is_of(tmp_path):
+    rows = [{"model": "hybrid_qinn", "knobs": {"uploads": 1}}, {"model": "affine_inn"}]
+    asked = {"name": "mini", "data": ["moons[events=400]"], "models": rows, "budgets": {"short": {"steps": 10}}}
+    mini = study_of(asked | {"controls": True, "tuning": {"trials": 2}})
+    found = tuning.tuned_rows(mini, tmp_path, Filters(models=("hybrid_qinn · frozen",)), Limits())
+    assert [one.row.model for one in found] == ["hybrid_qinn"]
 
 
 def test_no_trial_is_begun_after_the_cpu_seconds_of_a_row(study):

@@ -16,6 +16,7 @@ from qinn_bench.study import campaign, matched, planning, progress, selection, t
 from qinn_bench.study.order import Order
 from qinn_bench.study.selection import EVERY, Filters
 from qinn_bench.study.time_left import TimeLeft
+from qinn_bench.study.tuning import TunedRow
 from qinn_bench.study.watch import Watch
 from qinn_bench.values import Record, Refused, Study
 
@@ -81,8 +82,8 @@ def run_study(
     log = log or console()
     use = limits.checked(use)
     problems: list[str] = []
-    if study.tuning:
-        problems += tune_study(study, results, filters, use, log, retry=retry).problems
+    if study.tuning and (rows := tuning.tuned_rows(study, results, filters, use)):
+        problems += _tuned(study, rows, results, use, log, retry=retry).problems
     planned = planning.plan(study, results, use)
     orders = selection.chosen(study, planned, filters)
     matched.keep_plan(results, study, planned)
@@ -109,7 +110,12 @@ def tune_study(
     use = limits.checked(use)
     if not study.tuning:
         raise Refused(f"study '{study.name}' has nothing to tune; a table [tuning] was expected in it")
-    rows = tuning.tuned_rows(study, results, filters, use)
+    if not (rows := tuning.tuned_rows(study, results, filters, use)):
+        raise Refused(f"the filters keep no row of '{study.name}' that is tuned; without them all are")
+    return _tuned(study, rows, results, use, log, retry=retry)
+
+
+def _tuned(study: Study, rows: list[TunedRow], results: Path, use: Limits, log: Console, *, retry: bool = False) -> Ran:
     problems: list[str] = []
 
     def run(orders: Sequence[Order]) -> None:

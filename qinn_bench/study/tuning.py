@@ -20,7 +20,7 @@ from qinn_bench.study.planning import PlannedModel
 from qinn_bench.study.selection import Filters
 from qinn_bench.study.study_files import label_of
 from qinn_bench.study.tuning_space import TrialSettings, as_stated, trials_of
-from qinn_bench.values import Budget, Match, Record, Refused, Row, Study, Tuning, Use
+from qinn_bench.values import Budget, Match, Record, Row, Study, Tuning, Use
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class TunedRow:
 
 
 def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) -> list[TunedRow]:
-    """What is to be tuned of a study, as far as the filters keep it; seeds are no filter here.
+    """What is to be tuned of a study, as far as the filters keep it or a control of it; seeds are no filter here.
 
     Raises:
-        Refused: the filters keep no row.
+        Refused: the filters name what the study has not.
     """
     selection.check_filters(study, filters)
     wanted, of_trials = filters._replace(seeds=()), study.model_copy(update={"name": trials_study(study.name)})
@@ -53,13 +53,10 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
             for size in grid.sizes_of(study, row):
                 for name in grid.budgets_of(study, row):
                     budget = study.budgets[name]
-                    first = grid.of_row(study, row, size, drawn.use, name)[0]
-                    if selection.keeps(wanted, first):
+                    if any(selection.keeps(wanted, slot) for slot in grid.of_row(study, row, size, drawn.use, name)):
                         question = matched.question(study, row, size, drawn.use, drawn.data.content, name)
                         trials, finals = _trials(of_trials, row, size, drawn, name, results, models)
                         rows.append(TunedRow(row, size, budget, question, trials, finals))
-    if not rows:
-        raise Refused(f"the filters keep no row of '{study.name}' that is tuned; without them all are")
     matched.keep(results, of_trials, models.answers)
     return rows
 
