@@ -27,6 +27,8 @@ MOST_UPLOADS = 9
 """Circuits with more turns by data are not looked at: their series are found on a grid of 3^uploads points."""
 ROUNDING = 1e-12
 """Squared singular values below this share of all are rounding."""
+REAL = 1e-9
+"""A vector with smaller imaginary parts is real."""
 SEARCHES = 20
 SAME_FREQUENCY = 1e-6
 EPSILON = 0.01
@@ -42,6 +44,7 @@ class MatrixProductFit:
     Attributes:
         bonds: the sizes of its inner bonds, ``n - 1`` of them.
         parameters: its real numbers but those that change nothing: a basis on each bond, the norm and the phase.
+            Entries are real where the vector is so but for a phase.
         lost: one minus its squared overlap with the vector.
         least: a bond that no matrix product with as small a loss stays below.
 
@@ -84,7 +87,7 @@ def matrix_product(vector: Array, epsilon: float) -> MatrixProductFit:
             f"a vector of {len(vector)} numbers and norm {norm:g} was to be equalled within {epsilon:g}; a length of "
             "2, 4, 8, ..., a norm above 0 and a share in [0, 1) are expected"
         )
-    unit = vector / norm
+    unit = _real_where_it_is(vector / norm)
     low, high = epsilon / max(n - 1, 1), epsilon
     best = _cut(unit, n, low)
     least = max((rank for rank in _ranks(unit, n, epsilon)), default=1)
@@ -94,7 +97,14 @@ def matrix_product(vector: Array, epsilon: float) -> MatrixProductFit:
         low, high = (middle, high) if found[1] <= epsilon else (low, middle)
         best = found if found[1] <= epsilon else best
     bonds, lost = best
-    return MatrixProductFit(bonds, free_numbers(bonds, 1 + int(np.iscomplexobj(vector))), lost, least)
+    return MatrixProductFit(bonds, free_numbers(bonds, 1 + int(np.iscomplexobj(unit))), lost, least)
+
+
+def _real_where_it_is(unit: Array) -> Array:
+    """The vector without its phase where it is real but for that."""
+    largest = unit[np.abs(unit).argmax()]
+    turned = unit * (np.conj(largest) / abs(largest))
+    return turned.real if np.abs(turned.imag).max() < REAL else unit
 
 
 def free_numbers(bonds: Sequence[int], parts: int) -> int:
