@@ -14,6 +14,7 @@ from torch import Tensor
 from qinn_bench.contracts import Batch, count_parameters
 from qinn_bench.quantum import backends
 from qinn_bench.quantum.circuit import Circuit, Gate, z_on
+from qinn_bench.quantum.visibility import blind_weights
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 from reference_models._parts.amplitude_circuit import amplitude_circuit, preparation, preparation_angles
@@ -52,6 +53,13 @@ def states_of(circuit: Circuit, weights: Tensor | None = None, x: Tensor = NONE)
 def test_published_counts_of_layers(name: str, count: int) -> None:
     """3 n L, and (3 L + 1) n where turns about Z at both ends are left out (arXiv:1804.04168)."""
     assert layered_circuit(4, 5, ansatz=name, graph="ring").n_weights == count
+
+
+@pytest.mark.parametrize("name", ANSAETZE)
+@pytest.mark.parametrize("condition", [0, 1])
+def test_layers_have_no_weight_that_outcomes_do_not_see(name: str, condition: int) -> None:
+    for graph in GRAPHS:
+        assert blind_weights(layered_circuit(3, 2, ansatz=name, graph=graph, condition=condition)) == 0
 
 
 @pytest.mark.parametrize("name", ANSAETZE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 from qinn_bench.quantum.ansatz import ring
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, GateName, Probabilities, WeightBlock
 from qinn_bench.quantum.layer import CircuitLayer
-from qinn_bench.quantum.visibility import trimmed
 from qinn_bench.values import Refused
 
 LARGEST = 20
@@ -40,7 +40,8 @@ ANSAETZE: dict[str, Ansatz] = {
 """``rz-rx-rz`` is that of arXiv:1804.04168; ``ry-rz`` and ``ry-cz`` are hardware-efficient, the last one real."""
 GRAPHS = ("ring", "chain", "all", "none")
 STARTS = ("even", "small", "uniform")
-SPREAD = 0.3
+SPREAD = 0.2
+"""How far from its start a weight is (standard deviation, radians)."""
 
 
 def pairs_of(graph: str, wires: int) -> tuple[tuple[int, int], ...]:
@@ -62,6 +63,7 @@ def pairs_of(graph: str, wires: int) -> tuple[tuple[int, int], ...]:
     return tuple((a, b) for a in range(wires) for b in range(a + 1, wires)) if graph == "all" else ()
 
 
+@lru_cache(maxsize=64)
 def layered_circuit(wires: int, layers: int, *, ansatz: str, graph: str, condition: int = 0) -> Circuit:
     """Layers of turns and entanglers on so many wires; the probabilities of all outcomes are read.
 
@@ -88,26 +90,34 @@ def layered_circuit(wires: int, layers: int, *, ansatz: str, graph: str, conditi
         for w in range(wires) if condition and layer < layers else ():
             gates.append(Gate("RY", (w,), (Angle(weight=used, scale=used + 1, input=w % condition),)))
             used += 2
+        # Turns about Z of |0>, and those before the outcomes, change nothing that is read.
+        blind_start = turns[0] == "RZ" and not layer and not condition
+        own = turns[blind_start : len(turns) - (turns[-1] == "RZ" and layer == layers)]
         for w in range(wires):
-            gates += [Gate(turn, (w,), (Angle(weight=used + k),)) for k, turn in enumerate(turns)]
-            used += len(turns)
+            gates += [Gate(turn, (w,), (Angle(weight=used + k),)) for k, turn in enumerate(own)]
+            used += len(own)
         gates += [Gate(pair, wired) for wired in pairs] if layer < layers else []
     read = (Probabilities(tuple(range(wires))),)
-    return trimmed(Circuit(wires, condition, (WeightBlock("angles", (used,)),), tuple(gates), read))[0]
+    return Circuit(wires, condition, (WeightBlock("angles", (used,)),), tuple(gates), read)
 
 
-def first_turns(circuit: Circuit) -> list[int]:
-    """The weight of the first turn of each wire that leaves the state |0>, by wire; those that take data do not count.
+def even_turns(circuit: Circuit) -> list[int]:
+    """The weights that, at pi / 2 while all others are zero, take each wire from |0> to an even mean of both states.
+
+    They are those of the first RY, or of the first RX and of the RZ right after it. The state is then one that turns
+    about X and CNOTs leave as it is.
 
     Example:
-        >>> first_turns(layered_circuit(2, 1, ansatz="rz-rx-rz", graph="ring"))
-        [0, 2]
+        >>> even_turns(layered_circuit(2, 1, ansatz="rz-rx-rz", graph="ring"))
+        [0, 1, 2, 3]
     """
-    first: dict[int, int] = {}
-    for gate in circuit.gates:
-        if gate.name in ("RX", "RY") and gate.angles[0].input is None and gate.angles[0].weight is not None:
-            first.setdefault(gate.wires[0], gate.angles[0].weight)
-    return [first[wire] for wire in sorted(first)]
+    on = {wire: [gate for gate in circuit.gates if wire in gate.wires] for wire in range(circuit.n_wires)}
+    found: list[int] = []
+    for gates in on.values():
+        own = [gate for gate in gates if not any(angle.input is not None for angle in gate.angles)]
+        first = own[:2] if [gate.name for gate in own[:2]] == ["RX", "RZ"] else own[:1]
+        found += [angle.weight for gate in first for angle in gate.angles if angle.weight is not None]
+    return found
 
 
 @torch.no_grad()
@@ -127,7 +137,7 @@ def start_at(layer: CircuitLayer, start: str) -> None:
         return
     layer.weights.normal_(0, SPREAD)
     if start == "even":
-        layer.weights[first_turns(layer.circuit)] += math.pi / 2
+        layer.weights[even_turns(layer.circuit)] += math.pi / 2
 
 
 def inverse_fourier(wires: int) -> Circuit:

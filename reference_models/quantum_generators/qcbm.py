@@ -6,6 +6,8 @@ other gates, which is only trained on its likelihood.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -49,6 +51,7 @@ WIDTHS = (0.125, 0.5, 2.0)
 """The squared widths of the kernels, in mean squared distances of two even draws."""
 
 
+@lru_cache(maxsize=16)
 def bit_factors(bits: int, width: float) -> list[list[Tensor]]:
     """Gaussian kernels of the Hamming distance of strings, each as the factors of its bits.
 
@@ -60,6 +63,7 @@ def bit_factors(bits: int, width: float) -> list[list[Tensor]]:
     return [[torch.exp(-distance / (width**2 * share * bits))] * bits for share in WIDTHS]
 
 
+@lru_cache(maxsize=16)
 def value_factors(cells: Cells, width: float) -> list[list[Tensor]]:
     """Gaussian kernels of the features in the middle of cells, each as the factors of its features.
 
@@ -83,23 +87,23 @@ class MmdBornMachine(BornMachine):
         (torch.Size([1]), torch.Size([5, 2]))
     """
 
-    def kernels(self, training: str, width: float) -> None:
-        """Set what the loss is: the kernels of ``values`` or of ``bits``, or none of them for the likelihood."""
-        made = {
-            "values": lambda: value_factors(self.cells, width),
-            "bits": lambda: bit_factors(self.cells.n_bits, width),
-        }
-        self.factors = made[training]() if training in made else []
+    by, width = "nll", 1.0
+
+    def kernels(self) -> list[list[Tensor]]:
+        """Those of the discrepancy of ``values`` or of ``bits``; none where the loss is the likelihood."""
+        if self.by == "values":
+            return value_factors(self.cells, self.width)
+        return bit_factors(self.cells.n_bits, self.width) if self.by == "bits" else []
 
     def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
         """The squared discrepancy, unbiased in the rows and exact in the circuit, or the mean negative log-likelihood.
 
         With conditions it is that of the joint distribution, with a Gaussian kernel of the conditions.
         """
-        if not self.factors:
+        if not (kernels := self.kernels()):
             return super().loss(batch, progress, rng)
         numbers, chances = self.cells.numbers(self.cells.places(batch.rows)), self.probabilities(batch.condition)
-        found = [self._squared(numbers, chances, batch.condition, kernel) for kernel in self.factors]
+        found = [self._squared(numbers, chances, batch.condition, kernel) for kernel in kernels]
         return torch.stack(found).mean()
 
     def _squared(self, numbers: Tensor, chances: Tensor, condition: Tensor | None, kernel: list[Tensor]) -> Tensor:
@@ -155,5 +159,5 @@ def build(
     circuit = layered_circuit(cells.n_bits, layers, ansatz=ansatz, graph=graph, condition=condition)
     model = MmdBornMachine(cells, circuit, backend)
     start_at(model.circuit, start)
-    model.kernels(training, width)
+    model.by, model.width = training, width
     return model
