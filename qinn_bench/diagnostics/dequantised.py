@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from qinn_bench.diagnostics.weight_ensembles import angles, states
@@ -64,7 +66,7 @@ class MatrixProductFit:
         return max(self.bonds, default=1)
 
 
-def matrix_product(vector: Array, epsilon: float) -> MatrixProductFit:
+def matrix_product(vector: NDArray[Any], epsilon: float) -> MatrixProductFit:
     """The smallest matrix product found whose squared overlap with a vector ``(2^n,)`` is at least 1 - epsilon.
 
     Bonds are cut where squared Schmidt coefficients add up to less than a share of the whole; the share is the largest
@@ -100,7 +102,7 @@ def matrix_product(vector: Array, epsilon: float) -> MatrixProductFit:
     return MatrixProductFit(bonds, free_numbers(bonds, 1 + int(np.iscomplexobj(unit))), lost, least)
 
 
-def _real_where_it_is(unit: Array) -> Array:
+def _real_where_it_is(unit: NDArray[Any]) -> NDArray[Any]:
     """The vector without its phase where it is real but for that."""
     largest = unit[np.abs(unit).argmax()]
     turned = unit * (np.conj(largest) / abs(largest))
@@ -120,19 +122,19 @@ def free_numbers(bonds: Sequence[int], parts: int) -> int:
     return parts * (sum(2 * a * b for a, b in pairwise(whole)) - sum(d * d for d in bonds) - 1)
 
 
-def _kept(values: Array, share: float) -> int:
+def _kept(values: NDArray[Any], share: float) -> int:
     """How many of the descending singular values are left if at most this share of their squares is lost."""
     squares = values**2
     beyond = np.append(squares[::-1].cumsum()[::-1], 0.0)
     return max(1, int(np.argmax(beyond <= (share + ROUNDING) * squares.sum())))
 
 
-def _ranks(unit: Array, n: int, share: float) -> list[int]:
+def _ranks(unit: NDArray[Any], n: int, share: float) -> list[int]:
     """The least bond of each cut by itself."""
     return [_kept(np.linalg.svd(unit.reshape(2**k, -1), compute_uv=False), share) for k in range(1, n)]
 
 
-def _cut(unit: Array, n: int, share: float) -> tuple[tuple[int, ...], float]:
+def _cut(unit: NDArray[Any], n: int, share: float) -> tuple[tuple[int, ...], float]:
     """The bonds after cutting site by site, and the loss: one minus the squared overlap."""
     left, rest, bonds = np.ones((1, 1), dtype=unit.dtype), unit.reshape(1, -1), []
     for _ in range(n - 1):
@@ -203,7 +205,7 @@ def fourier_series(circuit: Circuit, weights: Tensor, epsilon: float) -> Fourier
     return _smallest(coefficients.reshape(len(given), -1), rates, epsilon)
 
 
-def _smallest(coefficients: Array, rates: Array, epsilon: float) -> FourierFit:
+def _smallest(coefficients: NDArray[Any], rates: Array, epsilon: float) -> FourierFit:
     """The smallest series, from coefficients ``(3^uploads, outputs)`` and what each upload adds to each frequency."""
     signs = np.array(list(product((0, 1, -1), repeat=len(rates))), dtype=float)
     frequencies = np.rint(signs @ rates / SAME_FREQUENCY).astype(np.int64)

@@ -87,7 +87,8 @@ class MatrixProduct(BinaryPrior):
             largest = inner.detach().abs().amax()
             inner, size = inner / largest, size + largest.log()
         assert inner is not None
-        return inner[0, 0].real.log() + size
+        total: Tensor = inner[0, 0].real.log() + size
+        return total
 
     @torch.no_grad()
     def draw(self, n: int, rng: torch.Generator) -> Tensor:

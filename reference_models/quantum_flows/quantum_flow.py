@@ -8,12 +8,14 @@ stays as it is, which is why what is new is here.
 from __future__ import annotations
 
 from math import ceil
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import DensityModel
+from qinn_bench.quantum.ansatz import Entangler
 from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._parts.amplitude_circuit import AmplitudeConditioner
 from reference_models._parts.circuit_conditioner import CircuitConditioner, SideBySide, circuit_of
@@ -97,7 +99,9 @@ def _steering(form: CircuitForm | None, uploads: int, entangler: str, backend: s
 
     def conditioner(n_in: int, n_out: int) -> nn.Module:
         if form is None:
-            return AmplitudeConditioner(n_in, n_out, layers=uploads, entangler=entangler, backend=backend)
+            return AmplitudeConditioner(
+                n_in, n_out, layers=uploads, entangler=cast("Entangler", entangler), backend=backend
+            )
         return CircuitConditioner(n_out, circuit_of(form, n_in, uploads, trim=True), backend)
 
     return conditioner

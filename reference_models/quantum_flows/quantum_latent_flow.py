@@ -81,7 +81,8 @@ class LatentFlow(Sampler, Density):
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The log-density of features, ``(n, dim) -> (n,)``, in nats."""
         z, logdet = self.flow(x, *given(condition))
-        return self.base.log_prob(z) + logdet
+        total: Tensor = self.base.log_prob(z) + logdet
+        return total
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:

@@ -78,7 +78,8 @@ class WaveBornMachine(Sampler, Density):
         each = (self.cells.each,) * self.dim
         turned = torch.fft.fftn(psi.reshape(len(psi), *each), dim=tuple(range(1, self.dim + 1)), norm="ortho")
         turned = turned.flatten(1)
-        return turned.real.square() + turned.imag.square()
+        found: Tensor = turned.real.square() + turned.imag.square()
+        return found
 
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The log-density of features, ``(n, dim) -> (n,)``, in nats."""
