@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor
 
 from qinn_bench.contracts import Batch, count_parameters
-from qinn_bench.quantum import backends
+from qinn_bench.quantum import backends, controls
 from qinn_bench.quantum.circuit import Circuit, Gate, z_on
 from qinn_bench.quantum.visibility import blind_weights
 from qinn_bench.torch_seeds import torch_rng
@@ -325,6 +325,22 @@ def test_flows_of_circuits_have_the_derivatives_of_their_maps(couplings: str, en
     assert torch.allclose(model.inverse(z, c), x, atol=1e-9)
 
 
+@pytest.mark.parametrize("control", ["unentangled", "fourier", "tanh"])
+def test_circuits_of_amplitudes_have_controls(control: str) -> None:
+    torch.manual_seed(0)
+    model = quantum_flow.build(4, blocks=1, bins=2, uploads=2, encoding="amplitude", backend="torch").double()
+    controls.apply(model, control, torch_rng("control"))  # type: ignore[arg-type]
+    x = rows(5, 4, "x")
+    assert torch.allclose(model.inverse(model(x)[0]), x, atol=1e-9)
+    assert count_parameters(model).quantum == 0 or control == "unentangled"
+
+
+@pytest.mark.parametrize("build", [qcbm.build, qft_generator.build, quantum_latent_flow.build])
+def test_outcomes_and_states_have_no_stand_in(build) -> None:
+    with pytest.raises(Refused, match="gives the probabilities of its outcomes"):
+        controls.apply(build(2, bits=1, layers=1, backend="torch"), "tanh", torch_rng("control"))
+
+
 @pytest.mark.parametrize("base", quantum_latent_flow.BASES)
 @pytest.mark.parametrize("spread", ["hat", "even"])
 def test_bases_integrate_to_one_and_are_drawn_as_they_say(base: str, spread: str) -> None:
@@ -357,7 +373,7 @@ REFUSED = {
     "quantum_flow knows no couplings": lambda: quantum_flow.build(2, couplings="cubic"),
     "knows no entangler 'cz'": lambda: quantum_flow.build(2, entangler="cz"),
     "quantum_latent_flow knows no base": lambda: quantum_latent_flow.build(2, base="iqp"),
-    "at most 10 features and 16 bits": lambda: quantum_latent_flow.build(6, bits=3),
+    "at most 8 features and 16 bits": lambda: quantum_latent_flow.build(6, bits=3),
 }
 
 

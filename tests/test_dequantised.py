@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
+import zoo
 
-from qinn_bench.diagnostics import dequantised, expressibility
+from qinn_bench.diagnostics import dequantised, diagnose, expressibility
 from qinn_bench.quantum import backends
 from qinn_bench.quantum.ansatz import reuploading
 from qinn_bench.quantum.circuit import Angle, Circuit, Gate, z_on
@@ -134,3 +135,14 @@ def test_twins_of_a_circuit_that_prepares_ghz_and_of_one_that_is_too_wide():
     ]
     wide = list(dequantised.twins(Circuit(13, 0, (), (), z_on(range(13))), torch.zeros(0), torch_rng("twins")))
     assert wide[0][1].value is None and "13 wires" in wide[0][1].note
+
+
+def test_the_diagnostic_stands_beside_the_weights_of_each_circuit():
+    model = zoo.tiny("qinn", 2, knobs={"fidelity": 0.0, "mmd": 0.0})
+    subject = diagnose.Subject(model, lambda dim, seed: model, torch.zeros(4, 2).double(), 100)
+    found = {one.quantity: one for one in diagnose.diagnose(subject, "dequantised")}
+    assert list(found) == [f"parameters of the twin, {of}" for of in ("state", "outcomes", "Fourier series")]
+    own = model.circuit.circuit.n_weights
+    assert all(one.reference.value == own and one.found.value > 0 for one in found.values())
+    classical = diagnose.Subject(zoo.tiny("affine_inn", 2), lambda dim, seed: model, torch.zeros(4, 2).double(), 100)
+    assert diagnose.diagnose(classical, "dequantised")[0].found.note == "no circuit"

@@ -17,7 +17,7 @@ from reference_models._parts.energies import drawn_from_table
 
 LARGEST = 16
 """The most bits, as the probabilities of all strings are looked at."""
-WIDEST = 10
+WIDEST = 8
 """The most features whose neighbours are looked at: each row has 2^features of them."""
 EVEN = 1e-6
 """The share of the probability that is spread evenly."""

@@ -9,6 +9,8 @@ from torch import Tensor
 
 HALVINGS = 44
 """How often the interval that a drawn place lies in is halved."""
+NUMBERS = 2**22
+"""How many amplitudes, one set for each row, are looked at at once."""
 
 
 def waves_at(psi: Tensor, unit: Tensor, each: int) -> Tensor:
@@ -21,17 +23,23 @@ def waves_at(psi: Tensor, unit: Tensor, each: int) -> Tensor:
         >>> waves_at(psi, torch.tensor([[0.0], [0.5]]), 2).real.double().round(decimals=3).tolist()
         [1.4, -0.2]
     """
-    left = psi.expand(len(unit), -1)
-    for feature in range(unit.shape[1]):
-        left = _contracted(left, unit[:, feature], each)
-    return left[:, 0]
+    rows, found = max(1, NUMBERS // psi.shape[1]), [psi.new_zeros(0)]
+    for start in range(0, len(unit), rows):
+        part = slice(start, start + rows)
+        left = psi if len(psi) == 1 else psi[part]
+        for feature in range(unit.shape[1]):
+            left = _contracted(left, unit[part, feature], each)
+        found.append(left[:, 0])
+    return torch.cat(found)
 
 
 def _contracted(psi: Tensor, at: Tensor, each: int) -> Tensor:
-    """The first feature's waves summed up at places ``(n,)``: ``(n, each * rest) -> (n, rest)``."""
+    """The first feature's waves summed up at places ``(n,)``: ``(1 or n, each * rest) -> (n, rest)``."""
     k = torch.arange(each, device=at.device, dtype=at.dtype)
     wave = torch.polar(torch.ones_like(at)[:, None], -2 * math.pi * at[:, None] * k)
-    return (psi.reshape(len(psi), each, -1) * wave.to(psi)[:, :, None]).sum(1)
+    if len(psi) == 1:
+        return wave.to(psi) @ psi.reshape(each, -1)
+    return torch.einsum("nk,nkr->nr", wave.to(psi), psi.reshape(len(psi), each, -1))
 
 
 def drawn_point(psi: Tensor, uniform: Tensor, each: int) -> Tensor:
@@ -44,7 +52,7 @@ def drawn_point(psi: Tensor, uniform: Tensor, each: int) -> Tensor:
         >>> drawn_point(even, torch.tensor([[0.25]], dtype=torch.float64), 2).round(decimals=9).tolist()
         [[0.25]]
     """
-    left, found = psi.expand(len(uniform), -1), []
+    left, found = psi, []
     for feature in range(uniform.shape[1]):
         at = _inverted(_moments(left.reshape(len(left), each, -1)), uniform[:, feature])
         found.append(at)
