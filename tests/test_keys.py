@@ -20,7 +20,7 @@ from qinn_bench.values import Budget, Use
 from qinn_bench.verdicts import golden_numbers
 
 ROOT = Path(__file__).parents[1]
-FLOWS = {"affine_inn", "cubic_inn", "spline_inn", "hybrid_qinn", "calo_inn", "calo_cfm"}
+FLOWS = {"affine_inn", "cubic_inn", "spline_inn", "hybrid_qinn", "calo_inn", "calo_cfm", "quantum_latent_flow"}
 CIRCUITS = {"qinn", "hybrid_qinn"}
 WITH_LAYERS = {name for name in registry.names("model") if registry.takes("model", name, "backend")}
 

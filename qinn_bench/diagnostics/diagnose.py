@@ -11,6 +11,7 @@ from torch import Tensor
 
 from qinn_bench.contracts import DensityModel, Model
 from qinn_bench.diagnostics import (
+    dequantised,
     effective_dimension,
     expressibility,
     frequency_spectrum,
@@ -231,6 +232,14 @@ def _density(model: Model) -> DensityModel:
     return model
 
 
+def dequantisations(subject: Subject) -> Iterator[Diagnosis]:
+    """The parameters of the classical twins of each circuit at its own weights, beside how many weights it has."""
+    for part, layer in circuits(subject.model).items():
+        weights, own = layer.weights.detach(), Estimate(value=float(layer.circuit.n_weights))
+        for quantity, found, of in dequantised.twins(layer.circuit, weights, torch_rng("dequantised", part)):
+            yield Diagnosis(what="dequantised", part=part, quantity=quantity, found=found, reference=own, of=of)
+
+
 def directions(subject: Subject) -> Iterator[Diagnosis]:
     """The singular values of dz/dx over test rows: largest, median, smallest, and which feature each points along."""
     model = _density(subject.model)
@@ -268,9 +277,10 @@ DIAGNOSTICS: dict[str, Callable[[Subject], Iterator[Diagnosis]]] = {
     "entanglement": entanglements,
     "spectrum": spectra,
     "gradients": gradients,
+    "dequantised": dequantisations,
     "directions": directions,
 }
-OF_CIRCUITS = ("expressibility", "entanglement", "spectrum", "gradients")
+OF_CIRCUITS = ("expressibility", "entanglement", "spectrum", "gradients", "dequantised")
 
 
 def diagnose(subject: Subject, what: str) -> list[Diagnosis]:
