@@ -27,7 +27,7 @@ COLUMNS: dict[str, str] = {
     **{"metric": TEXT, "value": NUMBER, "error": NUMBER, "n": WHOLE, "unit": TEXT, "better": TEXT, "note": TEXT},
     **{"certificate": TEXT, "mass": NUMBER, "mass_error": NUMBER, "flags": TEXT},
     **dict.fromkeys(("parameters", "quantum", "classical", "frozen", "blind", "buffers", "circuits", "flops"), WHOLE),
-    **{"rank": WHOLE, "rank_is_bound": "boolean"},
+    **{"rank": WHOLE, "rank_is_bound": "boolean", "shots": WHOLE},
     **dict.fromkeys(("cpu_best_s", "memory_mb", "train_s", "train_wall_s"), NUMBER),
     **{"key": TEXT, "current": TRUTH, "stale": TEXT},
 }
