@@ -201,6 +201,17 @@ def test_a_row_is_rounded_to_its_nearest_level():
     torch.testing.assert_close(levels.back(levels.into(x))[:, 0], nearest)
 
 
+def test_rows_may_be_drawn_anywhere_within_half_a_step_of_their_level():
+    rng = torch_rng("within")
+    plain, within = (made("discrete_qgan", 1, bits=2, within=asked).double() for asked in (False, True))
+    for model in (plain, within):
+        model.initialise(Batch(torch.tensor([[0.0], [3.0]]).double()), rng)
+    drawn, scattered = plain.sample(500, torch_rng("d"))[:, 0], within.sample(500, torch_rng("d"))[:, 0]
+    torch.testing.assert_close(scattered.round(), drawn)
+    off = scattered - drawn
+    assert float(off.abs().max()) <= 0.5 and float(off.std()) == pytest.approx(12**-0.5, abs=0.03)
+
+
 FINITE = [
     ("discrete_qgan", {"bits": 2, "layers": 2}),
     ("dual_pqc_gan", {"bits": 2, "layers": 2}),

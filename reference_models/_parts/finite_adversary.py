@@ -84,7 +84,7 @@ class FiniteAdversary(Sampler):
         below = chances.double().cumsum(0)
         uniform = torch.rand(n, generator=rng, dtype=torch.float64).to(below) * below[-1]
         places = torch.searchsorted(below, uniform, right=True).clamp(max=len(below) - 1)
-        return self.span.back(table[places]).reshape(n, *self.shape)
+        return self.span.back(self.span.scattered(table[places], rng)).reshape(n, *self.shape)
 
 
 class LevelTable(nn.Module):

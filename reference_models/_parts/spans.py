@@ -40,6 +40,10 @@ class Span(nn.Module):
         """The rows that have these units, ``(n, dim) -> (n, dim)``."""
         return self.low + self.width * units
 
+    def scattered(self, units: Tensor, rng: torch.Generator) -> Tensor:
+        """Units as they are drawn; a span of levels may scatter them."""
+        return units
+
 
 class SignedSpan(Span):
     """The last layer of a generator whose numbers lie between -1 and 1, such as expectation values.
@@ -59,19 +63,28 @@ class SignedSpan(Span):
 class Levels(Span):
     """Each feature rounded to one of so many levels, evenly spaced from its least to its largest training value.
 
+    Drawn rows have the values of levels, or lie anywhere `within` half a step of them.
+
     Example:
         >>> levels = Levels(1, each=3)
         >>> levels.into(torch.tensor([[-2.0], [-0.6], [0.1], [0.9]])).flatten().tolist()
         [0.0, 0.0, 0.5, 1.0]
     """
 
-    def __init__(self, dim: int, each: int) -> None:
+    def __init__(self, dim: int, each: int, *, within: bool = False) -> None:
         super().__init__(dim)
-        self.steps = each - 1
+        self.steps, self.within = each - 1, within
 
     def into(self, rows: Tensor) -> Tensor:
         """The levels of rows, from 0 to 1, ``(n, dim) -> (n, dim)``."""
         return (super().into(rows).clamp(0, 1) * self.steps).round() / self.steps
+
+    def scattered(self, units: Tensor, rng: torch.Generator) -> Tensor:
+        """Units as they are drawn, evenly within half a step if so asked."""
+        if not self.within:
+            return units
+        off = torch.rand(units.shape, generator=rng, dtype=torch.float64).to(units) - 0.5
+        return units + off / self.steps
 
 
 class Shares(Span):

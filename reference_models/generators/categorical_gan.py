@@ -39,11 +39,12 @@ def build(
     hidden: int = 4,
     critic: str = "50-20",
     turns: int = 1,
+    within: bool = False,
 ) -> FiniteAdversary:
     """What is drawn are ``images``, 2^bits of them, or ``levels``, 2^bits of each feature.
 
     Networks have one layer of `hidden` units, or none: then bits are independent and pixels linear in them up to their
-    normalisation. The `critic` moves `turns` times in turn.
+    normalisation. The `critic` moves `turns` times in turn. Rows may be drawn anywhere `within` half a step of levels.
 
     Raises:
         Refused: more than 16 bits in all, a negative number of units, or an unknown choice.
@@ -66,5 +67,5 @@ def build(
         return FiniteAdversary(rows, BitEnergies(bits, hidden), table, span, judge, turns=turns)
     if dim * bits > LARGEST:
         raise Refused(f"{dim} features of {bits} bits were to be {dim * bits} bits; at most {LARGEST} are expected")
-    levels = LevelTable(dim, bits), Levels(dim, 2**bits)
+    levels = LevelTable(dim, bits), Levels(dim, 2**bits, within=within)
     return FiniteAdversary(rows, BitEnergies(dim * bits, hidden), *levels, judge, turns=turns)

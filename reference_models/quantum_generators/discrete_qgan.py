@@ -26,6 +26,7 @@ ABOUT = About(
         "both losses are sums over all outcomes with their exact probabilities, instead of over drawn ones",
         "the cross-entropy of a discriminator and the non-saturating loss, for those printed without their signs",
         "levels lie between the least and the largest training value of a feature",
+        "rows may be drawn anywhere within half a level of what was drawn",
         "weights are chosen by the energy distance of validation rows",
         "the layout turned starts from Hadamard gates and weights from 0 to 2 pi or 0.1",
     ),
@@ -45,14 +46,15 @@ def build(
     start: str = "uniform",
     critic: str = "50-20",
     turns: int = 1,
+    within: bool = False,
     trim: bool = False,
     backend: str = "auto",
 ) -> FiniteAdversary:
     """A circuit of ``dim * bits`` wires with so many `layers`, against a `critic` that moves `turns` times in turn.
 
     The `layout` is ``strong`` (StronglyEntanglingLayers) or ``turned`` (RY and CZ, of Zoufal et al.); `start` says
-    between 0 and what weights start: ``uniform``, a full turn, or ``small``. `trim` leaves out the weights that no
-    probability depends on.
+    between 0 and what weights start: ``uniform``, a full turn, or ``small``. Drawn rows have the values of levels, or
+    lie anywhere `within` half a step of them. `trim` leaves out the weights that no probability depends on.
 
     Raises:
         Refused: no bit, more than 16 wires, or an unknown choice.
@@ -73,7 +75,7 @@ def build(
         dim,
         Outcomes(circuit, backend, start),
         LevelTable(dim, bits),
-        Levels(dim, 2**bits),
+        Levels(dim, 2**bits, within=within),
         Discriminator(dim, critic),
         turns=turns,
     )
