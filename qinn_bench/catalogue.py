@@ -40,6 +40,9 @@ COMPUTED = {
             "circuit evaluations of a training step, a circuit and each of its tangents on one row being one",
             shown=False,
         ),
+        MetricColumn(
+            "shots", "shots/row", "shots of its circuits that a drawn row takes; 0 where none is", shown=False
+        ),
         MetricColumn("flops", "flop/step", "floating-point operations of a training step", shown=False),
         MetricColumn("cpu_best_s", "CPU to best", "CPU time of training until the kept weights", shown=False),
         MetricColumn("memory_mb", "memory", "most memory that the process held until training ended", shown=False),

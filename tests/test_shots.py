@@ -14,13 +14,26 @@ from test_backends import CIRCUITS, READOUT
 from test_quantum import close, gradients, random_circuit, tensors
 from torch import Tensor
 
+from qinn_bench import registry
+from qinn_bench.capacity import cost
+from qinn_bench.contracts import Batch
 from qinn_bench.quantum import backends
 from qinn_bench.quantum.ansatz import reuploading
-from qinn_bench.quantum.circuit import AllZero, Angle, Circuit, Gate, Pauli, Probabilities, WeightedSum, z_on
+from qinn_bench.quantum.circuit import (
+    AllZero,
+    Angle,
+    Circuit,
+    Gate,
+    Pauli,
+    Probabilities,
+    WeightBlock,
+    WeightedSum,
+    z_on,
+)
 from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.quantum.simulators.measurement import measurement
 from qinn_bench.torch_seeds import torch_rng
-from qinn_bench.values import Refused
+from qinn_bench.values import Refused, Use
 
 ROWS = 4000
 MANY = "shots:100000000000000"
@@ -167,3 +180,41 @@ def test_nothing_measured_and_nothing_to_run() -> None:
     assert backend.run(circuit, x[:0], w).shape == (0, 2)
     assert backend.run(replace(circuit, readout=()), x, w).shape == (3, 0)
     close(backend.run(replace(circuit, readout=(Pauli("", ()),)), x, w), torch.ones(3, 1).double())
+
+
+def test_simultaneous_perturbations_are_right_in_the_mean_from_two_evaluations() -> None:
+    """Their bias is of the order of the squared step: here below 0.03."""
+    gates = (
+        Gate("RY", (0,), (Angle(weight=0, input=0),)),
+        Gate("RX", (1,), (Angle(weight=1, scale=2, input=1),)),
+        Gate("CNOT", (0, 1)),
+        Gate("RY", (1,), (Angle(weight=3),)),
+    )
+    circuit = Circuit(2, 2, (WeightBlock("w", (4,)),), gates, z_on(range(2)))
+    x = torch.tensor([[0.4, -0.9]]).double().repeat(ROWS, 1).requires_grad_()
+    w = torch.tensor([0.3, -0.2, 0.8, 0.5]).double()
+    found = {}
+    for name in ("torch", MANY.replace("shots", "spsa")):
+        values = backends.get(name, seed=4).run(circuit, x, w)
+        (found[name],) = torch.autograd.grad(values @ torch.tensor([1.0, -2.0]).double(), x, torch.ones(ROWS).double())
+    exact, drawn = found.values()
+    assert not torch.allclose(drawn[0], drawn[1])
+    error = drawn.std(0) / ROWS**0.5
+    assert ((drawn.mean(0) - exact[0]).abs() <= 5.5 * error + 0.03).all()
+
+
+def test_the_backend_of_perturbations_is_spelled_like_that_of_shots() -> None:
+    backend = backends.get("spsa:64", seed=1)
+    assert backend.name == str(backends.parse("spsa:64")) == "spsa:64"
+    for wrong in ("spsa", "spsa:0", "spsa:x"):
+        with pytest.raises(Refused):
+            backends.get(wrong)
+
+
+def test_shots_of_a_drawn_row_are_those_of_all_settings_of_its_circuits() -> None:
+    """A style-based generator of latents reads X and Z of its wires: two settings; one of rows reads Z alone."""
+    none = Batch(torch.zeros(1, 3).double())
+    for name, knobs, settings in (("style_qgan", {"latent": 2}, 1), ("latent_style_qgan", {"wires": 2}, 2)):
+        for backend, wanted in (("shots:50", 50 * settings), ("spsa:7", 7 * settings), ("torch", 0)):
+            model = registry.make("model", Use(name=name, knobs=knobs), 3, backend=backend).double()
+            assert cost.row_shots(model, none, torch_rng("shots")) == wanted

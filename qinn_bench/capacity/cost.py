@@ -14,7 +14,20 @@ from torch.func import functional_call, grad, vmap
 from torch.utils.flop_counter import flop_registry
 
 from qinn_bench.capacity.torch_calls import TorchCalls, tensors_of
-from qinn_bench.contracts import Batch, DensityModel, Generator, Model, Reconstructor, Scorer, given, own_parameters
+from qinn_bench.contracts import (
+    Batch,
+    Density,
+    DensityModel,
+    Generator,
+    Model,
+    Reconstructor,
+    Sampler,
+    Scorer,
+    density_of,
+    given,
+    own_parameters,
+)
+from qinn_bench.quantum.layer import circuit_layers
 from qinn_bench.quantum.tally import tallied
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Resources
@@ -76,6 +89,7 @@ def measure(model: Model, rows: Batch, batch: Batch, rng: torch.Generator) -> Re
         rank_rows=found.rows,
         rank_is_bound=found.rank == found.rows * n_outputs(model),
         without_effect=found.without_effect,
+        row_shots=row_shots(model, rows[:1], rng),
     )
 
 
@@ -100,6 +114,26 @@ def step_cost(model: Model, batch: Batch, rng: torch.Generator) -> StepCost:
             for _ in range(player.updates):
                 torch.autograd.grad(player.loss(batch, 0.0, rng), list(player.parameters), allow_unused=True)
     return StepCost(tally.evaluations, None if tally.hidden else round(flops + tally.kernel_flops))
+
+
+@torch.no_grad()
+def row_shots(model: Model, row: Batch, rng: torch.Generator) -> int:
+    """The shots of its circuits that a model takes for one row: to draw it, else to say or rebuild what it can.
+
+    Nothing is asked, and 0 returned, where no circuit is sampled.
+    """
+    if not any(getattr(layer.backend, "shots", 0) for layer in circuit_layers(model).values()):
+        return 0
+    with tallied(model) as tally:
+        if isinstance(model, Sampler):
+            model.sample(1, rng, *given(row.condition))
+        elif isinstance(model, Density):
+            density_of(model, row)
+        elif isinstance(model, Scorer):
+            model.score(row.rows, *given(row.condition))
+        elif isinstance(model, Reconstructor):
+            model.reconstruct(row.rows, *given(row.condition))
+    return tally.shots
 
 
 def flops_of(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> float:

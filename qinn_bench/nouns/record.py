@@ -109,7 +109,8 @@ class Resources(Value):
     `peak_memory_mb` the most that the process held until training ended. `rank` is the numerical rank of the derivative
     of the model's outputs with respect to its trained parameters at `rank_rows` test rows; `rank_is_bound` says that
     all outputs at these rows were independent, so that more rows would show more. `without_effect` counts the trained
-    numbers on which neither latents nor log-determinants depend there.
+    numbers on which neither latents nor log-determinants depend there. `row_shots` are the shots that one row takes
+    that is drawn (or scored), 0 of exact circuits and None where nobody counted.
 
     Example:
         >>> Resources(circuit_evaluations=0, step_flops=404_354, cpu_to_best_s=4.9, peak_memory_mb=344.4, rank=352).rank
@@ -124,6 +125,7 @@ class Resources(Value):
     rank_rows: int = 0
     rank_is_bound: bool = False
     without_effect: int | None = None
+    row_shots: int | None = None
 
 
 class Comparison(Value):

@@ -22,7 +22,11 @@ NAMES: dict[str, str] = {
 FAMILIES: dict[str, str] = {
     "shots:N": "estimates from N shots per measurement basis, differentiated by parameter shifts",
     "noisy:depolarizing=P,damping=P,readout=P,shots=N": "the density matrix with these errors; with shots, sampled",
+    "spsa:N": "the same estimates, differentiated by simultaneous perturbations: two evaluations for all angles",
 }
+
+SAMPLED = ("shots", "spsa")
+"""Families that have a number of shots and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class BackendRequest:
     shots: int = 0
 
     def __str__(self) -> str:
-        if self.simulator == "shots":
-            return f"shots:{self.shots}"
+        if self.simulator in SAMPLED:
+            return f"{self.simulator}:{self.shots}"
         if self.simulator != "noisy":
             return self.simulator
         said = [f"{key}={value!r}" for key, value in asdict(self.noise).items() if value] or ["depolarizing=0.0"]
@@ -82,8 +86,8 @@ def parse(name: str) -> BackendRequest:
     if name in NAMES:
         return BackendRequest(name)
     family, colon, options = name.partition(":")
-    if family == "shots" and colon:
-        return BackendRequest("shots", shots=_count(options, name))
+    if family in SAMPLED and colon:
+        return BackendRequest(family, shots=_count(options, name))
     if family == "noisy" and colon:
         return _noisy(name, options)
     raise Refused(f"no backend is called '{name}'; there are: {', '.join([*NAMES, *FAMILIES])}")

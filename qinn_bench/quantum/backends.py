@@ -19,6 +19,7 @@ from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.simulators import native, statevector
 from qinn_bench.quantum.simulators.noise import Noisy, noisy_outcomes
 from qinn_bench.quantum.simulators.shots import Shots
+from qinn_bench.quantum.simulators.spsa import Perturbed
 from qinn_bench.values import Refused
 
 PLUGINS = {
@@ -136,6 +137,8 @@ def get(name: str, *, seed: int | None = None) -> Backend:
         raise Refused(reason)
     if asked.shots:
         seed = int(torch.randint(2**63 - 1, (), device="cpu")) if seed is None else seed
+        if asked.simulator == "spsa":
+            return Perturbed(str(asked), asked.shots, seed)
         sampled = partial(noisy_outcomes, asked.noise) if asked.simulator == "noisy" else None
         return Shots(str(asked), asked.shots, seed, sampled)
     if asked.simulator == "noisy":

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from qinn_bench.quantum.backends import Backend
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.compiler.lowering import simulator_of
+from qinn_bench.quantum.simulators.measurement import measurement
 from qinn_bench.quantum.wrapped_backends import Wrapper, wrapped
 
 VISIBLE = ("torch", "native")
@@ -22,7 +23,8 @@ class Tally:
     """What was asked so far.
 
     A circuit on one row is one evaluation, its Jacobian along n inputs is n more (n tangent states), and the reverse
-    sweep of a gradient is none. `kernel_flops` are the operations of the compiled kernel in both sweeps; `hidden` names
+    sweep of a gradient is none. `shots` are those of the evaluations, in all settings that a readout needs, and 0 where
+    nothing is sampled. `kernel_flops` are the operations of the compiled kernel in both sweeps; `hidden` names
     a simulator whose operations nobody counts.
 
     Example:
@@ -31,6 +33,7 @@ class Tally:
     """
 
     evaluations: int = 0
+    shots: int = 0
     kernel_flops: float = 0.0
     hidden: str = ""
 
@@ -82,6 +85,8 @@ class Counting(Wrapper):
         self, circuit: Circuit, result: Tensor, rows: int, *, tangents: bool = False, state: bool = False
     ) -> None:
         self.tally.evaluations += rows * (1 + circuit.n_inputs * tangents)
+        if shots := int(getattr(self.backend, "shots", 0)):
+            self.tally.shots += rows * shots * len(measurement(circuit.readout).settings)
         if self.name not in VISIBLE:
             self.tally.hidden = self.name
         if self.name == "native":

@@ -61,6 +61,7 @@ CONTROL = ("qinn_bench.quantum.controls:apply",)
 SHOTS = "qinn_bench.quantum.simulators.shots:Shots"
 SIMULATORS = {
     "shots": (SHOTS,),
+    "spsa": ("qinn_bench.quantum.simulators.spsa:Perturbed",),
     "noisy": (SHOTS, *(f"qinn_bench.quantum.simulators.noise:{name}" for name in ("Noisy", "Noise"))),
 }
 FROZEN: dict[type[Value], tuple[str, ...]] = {

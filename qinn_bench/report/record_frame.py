@@ -29,7 +29,7 @@ COLUMNS: dict[str, str] = {
     **dict.fromkeys(
         ("parameters", "quantum", "classical", "frozen", "blind", "buffers", "critic", "circuits", "flops"), WHOLE
     ),
-    **{"rank": WHOLE, "rank_is_bound": "boolean"},
+    **{"rank": WHOLE, "rank_is_bound": "boolean", "shots": WHOLE},
     **dict.fromkeys(("cpu_best_s", "memory_mb", "train_s", "train_wall_s"), NUMBER),
     **{"key": TEXT, "current": TRUTH, "stale": TEXT},
 }

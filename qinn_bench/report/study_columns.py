@@ -10,7 +10,8 @@ from qinn_bench.values import Estimate, Record
 
 COUNTS = frozenset({"parameters", "quantum", "frozen", "blind", "buffers", "critic", "seeds"})
 SPENT = {"circuits": "circuit_evaluations", "flops": "step_flops", "cpu_best_s": "cpu_to_best_s", "rank": "rank"} | {
-    "memory_mb": "peak_memory_mb"
+    "memory_mb": "peak_memory_mb",
+    "shots": "row_shots",
 }
 """Columns of what a model costs, each with the field of `Resources` that it shows."""
 SECONDS = {"train_s": "train_cpu_s", "train_wall_s": "train_wall_s"}
