@@ -101,6 +101,8 @@ def _can_be_taken(metric: Metric, data: Dataset, arrays: store.Arrays) -> bool:
     """Whether there is what a metric is taken of; where rows have labels, a density is a scorer too."""
     if (metric.rows and data.kind not in metric.rows) or (metric.of_showers and data.showers is None):
         return False
+    if metric.of_bits and not data.in_bits:
+        return False
     scored = metric.needs == "scores" and data.labels is not None and store.anomaly_scores(arrays) is not None
     return scored or NEEDED[metric.needs] in arrays
 

@@ -1,8 +1,6 @@
 """The squared maximum mean discrepancy of bits as a mean over words of Z, and angles to begin with that data suggest.
 
-With the kernel exp(-d / (2 sigma^2)) of the number d of bits that differ, MMD^2 is the mean over words a, whose letters
-are Z independently with the chance (1 - exp(-1 / (2 sigma^2))) / 2, of the squared difference of the means of Z_a
-(arXiv:2501.04776).
+The words and their chances: `qinn_bench.bit_rows.word_chance` (arXiv:2501.04776).
 """
 
 from __future__ import annotations
@@ -14,31 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qinn_bench.bit_rows import word_bandwidth, word_chance
 from qinn_bench.values import Refused
 from reference_models._parts.z_words import ZWordGates
-
-HALF = 0.375
-"""No letter of a word is Z with a larger chance, that of sigma = 0.6."""
-
-
-def chance(sigma: float) -> float:
-    """How probable a letter is a Z at a bandwidth.
-
-    Example:
-        >>> round(16 * chance(0.6), 4), round(16 * chance(1.3), 4)  # Mean weights of words of 16 letters.
-        (6.0052, 2.0489)
-    """
-    return -0.5 * math.expm1(-0.5 / sigma**2)
-
-
-def bandwidth(weight: float, wires: int) -> float:
-    """The sigma at which words of so many wires have this mean weight, as long as fewer than 3/8 of the letters are Z.
-
-    Example:
-        >>> round(bandwidth(2, 16), 5), round(bandwidth(2, 784), 5)
-        (1.31834, 9.88686)
-    """
-    return math.sqrt(-0.5 / math.log1p(-2 * min(weight / wires, HALF)))
 
 
 @dataclass(frozen=True)
@@ -63,18 +39,18 @@ class WordMMD:
         if self.bandwidths < 1 or self.words < self.bandwidths or self.samples < 2 or min(self.light, self.heavy) <= 0:
             raise Refused(
                 f"a loss over words was given {self.words} words, {self.samples} samples, {self.bandwidths} "
-                f"bandwidths, light={self.light:g}, heavy={self.heavy:g}; a bandwidth or more, a word or more for each, "
-                "2 samples or more and weights above 0 are expected"
+                f"bandwidths, light={self.light:g}, heavy={self.heavy:g}; a bandwidth or more, a word or more for "
+                "each, 2 samples or more and weights above 0 are expected"
             )
 
     def sigmas(self, wires: int) -> list[float]:
         """The bandwidths for rows of so many bits."""
-        ends = bandwidth(self.light, wires), bandwidth(self.heavy, wires)
+        ends = word_bandwidth(self.light, wires), word_bandwidth(self.heavy, wires)
         return [float(sigma) for sigma in np.linspace(*ends, self.bandwidths)]
 
     def drawn(self, wires: int, rng: torch.Generator) -> Tensor:
         """Words as zeros and ones, equally many for each bandwidth but for the last few, ``(words, wires)``."""
-        chances = torch.tensor([chance(sigma) for sigma in self.sigmas(wires)])
+        chances = torch.tensor([word_chance(sigma) for sigma in self.sigmas(wires)])
         of = torch.arange(self.words) % self.bandwidths
         return (torch.rand(self.words, wires, generator=rng) < chances[of][:, None]).to(torch.uint8)
 
