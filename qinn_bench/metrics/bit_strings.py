@@ -53,10 +53,10 @@ def _kernel(differing: Array, sigmas: list[float]) -> Array:
 
 
 def tv(evidence: Evidence) -> dict[str, Estimate]:
-    """The total variation distance from the known density, the mean over test rows of max(0, 1 - p_model / p_true).
+    """The total variation distance from the known density: the mean over test rows of max(0, 1 - p_model / p_true).
 
-    It is half the integral of |p_model - p_true|, or half the sum where rows are bits; the model's density is divided by
-    its mass.
+    It is half the integral of |p_model - p_true|, or half the sum where rows are bits; the model's density is divided
+    by its mass.
     """
     if evidence.data.density is None:
         return {}

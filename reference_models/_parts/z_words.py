@@ -70,7 +70,7 @@ def packed(bits: Tensor) -> Tensor:
         >>> packed(torch.tensor([[1, 0, 1]])).tolist()
         [[5]]
     """
-    array = bits.detach().cpu().numpy().astype(np.uint8)
+    array = np.ascontiguousarray(bits.detach().cpu().numpy(), dtype=np.uint8)
     array = np.pad(array, ((0, 0), (0, -array.shape[1] % 64)))
     return torch.from_numpy(np.packbits(array, axis=1, bitorder="little").view(np.int64).copy())
 

@@ -98,8 +98,8 @@ class IqpBorn(IqpMachine, TabledBits):
     def exact(self) -> Tensor:
         """|<x|psi>|^2 of every x."""
         phases = walsh_hadamard(self.spread(self.angles))
-        start = (1 - self.parity()) * 2**0.5 if self.flip else torch.ones_like(phases)
-        state = walsh_hadamard(torch.polar(start.to(phases), phases)) / len(phases)
+        start = (1 - self.parity().double()) * 2**0.5 if self.flip else torch.ones_like(phases)
+        state = walsh_hadamard(torch.polar(start, phases)) / len(phases)
         return state.real.square() + state.imag.square()
 
 
