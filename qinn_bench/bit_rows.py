@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from qinn_bench.values import Array
 
 BIT = "bit"
 """The unit of a column that is a bit."""
@@ -19,11 +18,22 @@ EDGE = 1e-9
 HALF = 0.375
 """No letter of a word is Z with a larger chance, that of sigma = 0.6."""
 
+_Floats = NDArray[np.float64]
 Bits = NDArray[np.uint8]
 """Zeros and ones, ``(n, k)``."""
 
 
-def bits_in(rows: Array) -> Bits:
+def are_bits(units: Iterable[str]) -> bool:
+    """Whether columns in these units are bits, each of them.
+
+    Example:
+        >>> are_bits(["bit", "bit"]), are_bits(["bit", "GeV"])
+        (True, False)
+    """
+    return set(units) == {BIT}
+
+
+def bits_in(rows: _Floats) -> Bits:
     """The bits of rows ``(n, k)``: 1 where a value is 1 or more.
 
     Example:
@@ -33,7 +43,7 @@ def bits_in(rows: Array) -> Bits:
     return np.asarray(rows >= 1, dtype=np.uint8)
 
 
-def spread_bits(bits: NDArray[Any], rng: np.random.Generator) -> Array:
+def spread_bits(bits: NDArray[Any], rng: np.random.Generator) -> _Floats:
     """Rows with these bits, each value even over its interval, ``(n, k)``.
 
     Example:
@@ -75,12 +85,12 @@ class BitLaw:
         (2, 1.0397, [-0.6931])
     """
 
-    def __init__(self, weights: Array) -> None:
+    def __init__(self, weights: _Floats) -> None:
         self.probabilities = np.asarray(weights / weights.sum(), dtype=np.float64)
         self.bits = len(weights).bit_length() - 1
 
     @cached_property
-    def log_probabilities(self) -> Array:
+    def log_probabilities(self) -> _Floats:
         """Of each state in nats, minus infinity where it is impossible."""
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.probabilities))
@@ -91,12 +101,12 @@ class BitLaw:
         there = self.probabilities > 0
         return float(-(self.probabilities[there] * self.log_probabilities[there]).sum())
 
-    def log_density(self, rows: Array) -> Array:
+    def log_density(self, rows: _Floats) -> _Floats:
         """``(n, bits) -> (n,)`` in nats."""
         inside = ((rows >= 0) & (rows <= 2)).all(1)
         return np.where(inside, self.log_probabilities[state_numbers(bits_in(rows))], -np.inf)
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: int, rng: np.random.Generator) -> _Floats:
         """``n`` independent rows, ``(n, bits)``."""
         below = np.cumsum(self.probabilities)
         numbers = np.searchsorted(below, rng.random(n) * below[-1], side="right").clip(max=len(below) - 1)
@@ -126,7 +136,7 @@ def word_bandwidth(weight: float, bits: int) -> float:
     return math.sqrt(-0.5 / math.log1p(-2 * min(weight / bits, HALF)))
 
 
-def exact_kl(p: Array, q: Array) -> float:
+def exact_kl(p: _Floats, q: _Floats) -> float:
     """The Kullback-Leibler divergence of a table q from the true one p, ``(states,)`` each, in nats.
 
     Example:
@@ -138,7 +148,7 @@ def exact_kl(p: Array, q: Array) -> float:
         return float((p[there] * (np.log(p[there]) - np.log(q[there]))).sum())
 
 
-def exact_total_variation(p: Array, q: Array) -> float:
+def exact_total_variation(p: _Floats, q: _Floats) -> float:
     """Half the sum of the absolute differences of two tables: 0 where they are equal, 1 where they share no state.
 
     Example:
@@ -148,7 +158,7 @@ def exact_total_variation(p: Array, q: Array) -> float:
     return float(0.5 * np.abs(p - q).sum())
 
 
-def exact_mmd(p: Array, q: Array, sigma: float) -> float:
+def exact_mmd(p: _Floats, q: _Floats, sigma: float) -> float:
     """The squared maximum mean discrepancy of two tables with the kernel exp(-d / (2 sigma^2)) of the bits that differ.
 
     Example:

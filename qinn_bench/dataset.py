@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from qinn_bench.bit_rows import BIT
 from qinn_bench.calorimeter import ShowerRows
 from qinn_bench.values import Array, Direction, Estimate, Refused, RowKind
 
@@ -210,11 +209,6 @@ class Dataset:
         return prod(self.shape)
 
     @property
-    def in_bits(self) -> bool:
-        """Whether each column of a row is a bit (`bit_rows`)."""
-        return self.kind == "flat" and all(column.unit == BIT for column in self.columns)
-
-    @property
     def condition_dim(self) -> int:
         """Number of conditions of a row; 0 where rows have none."""
         return 0 if self.conditions is None else int(self.conditions.train.shape[1])
@@ -291,8 +285,7 @@ class Metric:
     * `row_loss`: its value is a mean over the test rows, so that these can be paired too: of minus their log-densities,
       up to a constant that all models share, in ``nats`` or in ``bits`` for each coordinate, or of the ``placements``
       of their scores, as the area under a ROC curve is (`statistics.roc_curves.row_values`);
-    * `rows`: the kinds of rows that it can be taken of, all if none; `of_showers`: showers alone; `of_bits`: rows of
-      bits alone; `slow`: taken once.
+    * `rows`: the kinds of rows that it is taken of, all if none; `of_showers`, `of_bits`: these alone; `slow`: once.
 
     Example:
         >>> from qinn_bench import registry

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qinn_bench import registry
-from qinn_bench.bit_rows import BitLaw, exact_mmd, spread_bits, states_of
+from qinn_bench.bit_rows import BitLaw, are_bits, exact_mmd, spread_bits, states_of
 from qinn_bench.data.bits import SpreadBits
 from qinn_bench.data.sets.toys import blobs16, ising16
 from qinn_bench.dataset import Evidence
@@ -58,7 +58,7 @@ def test_discrepancies_from_even_bits_are_known(name, sigma, known):
 def test_rows_are_half_normals_about_zero():
     data = LAWS["blobs16"]
     features, logdet = SpreadBits().forward(data.test)
-    assert np.array_equal(features > 0, data.test > 1) and data.in_bits
+    assert np.array_equal(features > 0, data.test > 1) and are_bits(column.unit for column in data.columns)
     fair = np.random.default_rng(0).uniform(0, 2, (20_000, 1))
     assert abs(SpreadBits().forward(fair)[0].std() - 1) < 0.02
     # An even law of bits is the density 2^-16 of rows, and that of standard normals in features.
@@ -114,7 +114,8 @@ def test_validity_is_counted():
 
 
 def test_other_data_have_no_metrics_of_bits():
-    assert not registry.make("data", registry.parse_use("gmm8[events=400]")).in_bits
+    assert not are_bits(column.unit for column in registry.make("data", registry.parse_use("gmm8[events=400]")).columns)
+    assert not are_bits([])
     assert bit_strings.validity(evidence(replace(LAWS["blobs16"], density=None), LAWS["blobs16"].test)) == {}
 
 
