@@ -278,7 +278,6 @@ class Metric:
     table has them. A metric that says neither is shown whole, under the names of its columns.
 
     All that is asked of a metric is stated here, and nowhere read off its name:
-
     * `better` is the direction of its columns; an estimate without a direction of its own gets it;
     * `unbiased_square`: it estimates without bias what is never negative, a squared distance or a divergence, so that a
       value far below zero is too good to be true;
