@@ -138,8 +138,8 @@ def step_page(rows: Sequence[StepRow], facts: dict[str, Any]) -> str:
         lines.append(
             f"| {row.wires} | {row.order} | {row.gates} | {row.kind} | {row.seconds:.3g} | {row.error:.1g} | {memory} |"
         )
-    about = f"{facts.get('processor', '')}, {facts.get('instruction_set', '')}".strip(", ")
-    return "\n".join([*lines, "", f"Machine: {about or 'see the JSON file'}.", ""])
+    sets = str(facts.get("instruction_sets", "")).partition(",")[0]
+    return "\n".join([*lines, "", f"Machine: {facts.get('processor', 'see the JSON file')}, {sets or 'by torch'}.", ""])
 
 
 class Lesson(NamedTuple):
