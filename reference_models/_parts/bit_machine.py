@@ -67,6 +67,11 @@ class BitMachine(Model):
     """Bits whose distribution is given by an angle for each gate; a subclass says what a gate does.
 
     With `flip` all bits are flipped together half of the time, so that words of odd weight have no mean.
+
+    Example:
+        >>> from reference_models.generators.bitflip_twin import build
+        >>> build(3).masks().tolist()  # Gates on one wire, then on two.
+        [4, 2, 1, 6, 5, 3]
     """
 
     def __init__(self, cells: Cells, gates: Gates, of_loss: WordMMD, *, flip: bool, start: float, noise: float) -> None:
@@ -116,7 +121,14 @@ class BitMachine(Model):
 
 
 class TabledBits(BitMachine, Sampler, Density):
-    """A machine of few bits, whose probabilities are a table: even within a cell, with exact draws and likelihood."""
+    """A machine of few bits, whose probabilities are a table: even within a cell, with exact draws and likelihood.
+
+    Example:
+        >>> from reference_models.generators.bitflip_twin import build
+        >>> found = build(3).probabilities()  # All angles are zero, and so are all bits.
+        >>> found.shape, round(found[0].item(), 4)
+        (torch.Size([8]), 1.0)
+    """
 
     normalised = True
 

@@ -161,7 +161,7 @@ class _Phases(torch.autograd.Function):
         return phases
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         by_phases = gradients[0].detach().contiguous()
         by_angles = by_phases.new_empty(ctx.n_gates)
