@@ -234,7 +234,7 @@ def quality_page(found: Sequence[dict[str, Any]], steps: int) -> str:
         "# What IQP Born machines and their bit-flip twins learn",
         "",
         f"A first, short run: {steps} steps of Adam over 256 words and 256 samples on up to {JUDGED} training rows, "
-        f"the same for both, at a learning rate of {RATE:g} over the root of the number of gates; means over seeds, and "
+        f"the same for both, at a learning rate of {RATE:g} over the root of the number of gates; means over seeds and "
         "half of the range. Where the law is known, divergences of the whole table from it; else MMD² from test rows, "
         "unbiased. Nothing was tuned.",
         "",

@@ -19,10 +19,11 @@ ABOUT = About(
 )
 SIDES = (4, 8)
 DARKEST = 16.0
+IMAGES = 1792
 
 
 def load(*, pixels: int = 4) -> Dataset:
-    """1797 images of all ten digits, `pixels` on a side.
+    """1792 of the 1797 images of all ten digits, `pixels` on a side.
 
     Raises:
         Refused: other than 4 or 8 pixels.
@@ -32,7 +33,7 @@ def load(*, pixels: int = 4) -> Dataset:
     stored: Array = np.asarray(load_digits().images, dtype=np.float64) / DARKEST
     each = 8 // pixels
     means = stored.reshape(-1, pixels, each, pixels, each).mean((2, 4)).reshape(len(stored), -1)
-    bits = (means >= 0.5)[numpy_rng("data", "digit_bits").permutation(len(means))]
+    bits = (means >= 0.5)[numpy_rng("data", "digit_bits").permutation(len(means))[:IMAGES]]
     side = pixels * pixels
     columns = [f"p_{{{row}{column}}}" for row in range(pixels) for column in range(pixels)]
     plots = (Observable("ones", "black pixels", -0.5, side + 0.5, bins=side + 1),)
