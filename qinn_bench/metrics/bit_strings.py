@@ -21,6 +21,7 @@ LIGHT, HEAVY = 2, 6
 BEST = 0.05
 """The share of the unseen valid strings whose cost is the utility."""
 OF_BITS = ("mmd_bits", "mmd_bits_light", "mmd_bits_heavy")
+NO_ERROR = "no error is taken of it: it grows with the number of generated strings"
 OF_VALIDITY = ("exploration", "fidelity", "rate", "coverage", "utility")
 
 
@@ -69,7 +70,8 @@ def tv(evidence: Evidence) -> dict[str, Estimate]:
     with np.errstate(over="ignore"):
         lost = np.maximum(0.0, 1 - np.exp(claimed - true - np.log(mass.value)))
     error = deviation(lost) / len(lost) ** 0.5 if len(lost) > 1 else None
-    return {"tv": estimate(float(lost.mean()), error, len(lost), better="lower")}
+    note = "" if error else "the error is not known: one test row, or the same in all"
+    return {"tv": estimate(float(lost.mean()), error or None, len(lost), better="lower", note=note)}
 
 
 class Novelty(NamedTuple):
@@ -108,10 +110,9 @@ def validity(evidence: Evidence) -> dict[str, Estimate]:
     that is both; `coverage`: how many of the unseen valid strings were generated at all; `utility`: the mean of -log p
     of the most probable twentieth of these, each counted once, in nats.
     """
-    law = evidence.data.density
+    law, names = evidence.data.density, [f"validity_{name}" for name in OF_VALIDITY]
     if not isinstance(law, BitLaw):
-        return {}
-    names = [f"validity_{name}" for name in OF_VALIDITY]
+        return undefined(names, "", "none", "the rows are no bits whose law is known")
     if why := missing((evidence.truth, evidence.generated)):
         return undefined(names, "", "none", why)
     strings, trained = (state_numbers(bits_in(rows)) for rows in (evidence.generated, evidence.data.train))
@@ -122,7 +123,7 @@ def validity(evidence: Evidence) -> dict[str, Estimate]:
         "validity_fidelity": _share(found.solutions, found.new, "no generated string is unseen"),
         "validity_rate": _share(found.solutions, len(strings), "no string was generated"),
         "validity_coverage": _ratio(found.different, found.left),
-        "validity_utility": estimate(float(cost.mean()), None, len(cost), "nats")
+        "validity_utility": estimate(float(cost.mean()), None, len(cost), "nats", note=NO_ERROR)
         if len(cost)
         else Estimate(value=None, unit="nats", note="no generated string is unseen and valid"),
     }
@@ -133,11 +134,14 @@ def _share(some: int, of: int, why: str) -> Estimate:
     if not of:
         return Estimate(value=None, note=why)
     share = some / of
-    return estimate(share, (share * (1 - share) / of) ** 0.5, of)
+    note = "" if 0 < some < of else "the error is not known: all are alike"
+    return estimate(share, (share * (1 - share) / of) ** 0.5 or None, of, note=note)
 
 
 def _ratio(some: int, of: int) -> Estimate:
-    return estimate(some / of, None, of) if of else Estimate(value=None, note="every valid string was trained on")
+    if not of:
+        return Estimate(value=None, note="every valid string was trained on")
+    return estimate(some / of, None, of, note=NO_ERROR)
 
 
 METRICS: tuple[Metric, ...] = (
