@@ -14,7 +14,7 @@ from qinn_bench.metrics._columns import estimate, missing, undefined
 from qinn_bench.metrics._scales import deviation
 from qinn_bench.metrics.mmd import MOST, PERMUTATIONS, discrepancy
 from qinn_bench.statistics.estimates import permutation_p
-from qinn_bench.values import Array, Estimate
+from qinn_bench.values import Array, Direction, Estimate
 
 LIGHT, HEAVY = 2, 6
 """Mean weights of the words of Z to which the bandwidths belong."""
@@ -22,7 +22,14 @@ BEST = 0.05
 """The share of the unseen valid strings whose cost is the utility."""
 OF_BITS = ("mmd_bits", "mmd_bits_light", "mmd_bits_heavy")
 NO_ERROR = "no error is taken of it: it grows with the number of generated strings"
-OF_VALIDITY = ("exploration", "fidelity", "rate", "coverage", "utility")
+OF_VALIDITY: dict[str, Direction] = {
+    "exploration": "none",
+    "fidelity": "higher",
+    "rate": "higher",
+    "coverage": "higher",
+    "utility": "none",
+}
+"""The columns of the validity, and which way is better."""
 
 
 def mmd_bits(evidence: Evidence) -> dict[str, Estimate]:
@@ -110,22 +117,28 @@ def validity(evidence: Evidence) -> dict[str, Estimate]:
     that is both; `coverage`: how many of the unseen valid strings were generated at all; `utility`: the mean of -log p
     of the most probable twentieth of these, each counted once, in nats.
     """
-    law, names = evidence.data.density, [f"validity_{name}" for name in OF_VALIDITY]
+    law = evidence.data.density
     if not isinstance(law, BitLaw):
-        return undefined(names, "", "none", "the rows are no bits whose law is known")
-    if why := missing((evidence.truth, evidence.generated)):
-        return undefined(names, "", "none", why)
-    strings, trained = (state_numbers(bits_in(rows)) for rows in (evidence.generated, evidence.data.train))
+        found = undefined(OF_VALIDITY, "", "none", "the rows are no bits whose law is known")
+    elif why := missing((evidence.truth, evidence.generated)):
+        found = undefined(OF_VALIDITY, "", "none", why)
+    else:
+        found = _counted(law, state_numbers(bits_in(evidence.generated)), state_numbers(bits_in(evidence.data.train)))
+    return {f"validity_{name}": one.model_copy(update={"better": OF_VALIDITY[name]}) for name, one in found.items()}
+
+
+def _counted(law: BitLaw, strings: NDArray[np.int64], trained: NDArray[np.int64]) -> dict[str, Estimate]:
     found = novelty(strings, trained, law.probabilities > 2.0**-law.bits)
     cost = np.sort(-law.log_probabilities[found.which])[: max(1, round(BEST * found.different))]
+    utility = Estimate(value=None, unit="nats", note="no generated string is unseen and valid")
+    if len(cost):
+        utility = estimate(float(cost.mean()), None, len(cost), "nats", note=NO_ERROR)
     return {
-        "validity_exploration": _share(found.new, len(strings), "no string was generated"),
-        "validity_fidelity": _share(found.solutions, found.new, "no generated string is unseen"),
-        "validity_rate": _share(found.solutions, len(strings), "no string was generated"),
-        "validity_coverage": _ratio(found.different, found.left),
-        "validity_utility": estimate(float(cost.mean()), None, len(cost), "nats", note=NO_ERROR)
-        if len(cost)
-        else Estimate(value=None, unit="nats", note="no generated string is unseen and valid"),
+        "exploration": _share(found.new, len(strings), "no string was generated"),
+        "fidelity": _share(found.solutions, found.new, "no generated string is unseen"),
+        "rate": _share(found.solutions, len(strings), "no string was generated"),
+        "coverage": _ratio(found.different, found.left),
+        "utility": utility,
     }
 
 
