@@ -278,14 +278,13 @@ class Metric:
     table has them. A metric that says neither is shown whole, under the names of its columns.
 
     All that is asked of a metric is stated here, and nowhere read off its name:
-
     * `better` is the direction of its columns; an estimate without a direction of its own gets it;
     * `unbiased_square`: it estimates without bias what is never negative, a squared distance or a divergence, so that a
       value far below zero is too good to be true;
     * `row_loss`: its value is a mean over the test rows, so that these can be paired too: of minus their log-densities,
       up to a constant that all models share, in ``nats`` or in ``bits`` for each coordinate, or of the ``placements``
       of their scores, as the area under a ROC curve is (`statistics.roc_curves.row_values`);
-    * `rows`: the kinds of rows that it can be taken of, all if none; `of_showers`: showers alone; `slow`: taken once.
+    * `rows`: the kinds of rows that it is taken of, all if none; `of_showers`, `of_bits`: these alone; `slow`: once.
 
     Example:
         >>> from qinn_bench import registry
@@ -311,6 +310,7 @@ class Metric:
     row_loss: Literal["", "nats", "bits", "placements"] = ""
     rows: tuple[RowKind, ...] = ()
     of_showers: bool = False
+    of_bits: bool = False
     slow: bool = False
 
     @property

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from qinn_bench import registry
+from qinn_bench.data.bits import SpreadBits
 from qinn_bench.data.transforms import AsTheyAre, FixedRange
 from qinn_bench.dataset import Dataset, Transform
 from qinn_bench.laws.law import Spared, collected, expect
@@ -152,7 +153,7 @@ def has_features_of_order_one(case: DataCase) -> str:
     if case.data.kind != "flat":
         raise Spared("its rows are not flat, and pixels share one scale")
     features = case.data.transform.forward(case.data.train)[0]
-    if isinstance(case.data.transform, AsTheyAre | FixedRange):
+    if isinstance(case.data.transform, AsTheyAre | FixedRange | SpreadBits):
         largest = float(np.abs(features).max())
         return expect(largest <= LARGEST, f"its scale is fixed, and the largest feature {largest:.3g}")
     mean, spread = float(np.abs(features.mean(0)).max()), float(np.abs(features.std(0) - 1).max())

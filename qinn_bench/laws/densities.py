@@ -18,7 +18,8 @@ from qinn_bench.validity.certificate import certify
 JOLTS = (0.0, 0.1)
 ROUND_TRIP = 1e-8
 LOGDET = 1e-9
-GRID = torch.linspace(-9, 11, 501, dtype=torch.float64)
+GRID = torch.linspace(-9.02, 11.02, 502, dtype=torch.float64)
+"""Zero, where cells of features meet, lies half-way between two of them."""
 MASS = 0.01
 APART = 1e-10
 DRAWS = 20_000

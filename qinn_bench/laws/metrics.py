@@ -43,6 +43,8 @@ class MetricCase:
         """Evidence of the kind of rows that the metric is taken of; a `flaw` spoils what the model says."""
         if self.metric.of_showers:
             return of_showers(flaw)
+        if self.metric.of_bits:
+            return of_bits(flaw)
         return of_images(flaw) if self.metric.rows and "flat" not in self.metric.rows else evidence(flaw)
 
     def take(self, evidence: Evidence) -> dict[str, Estimate]:
@@ -65,6 +67,23 @@ def of_showers(flaw: float = 0.0) -> Evidence:
     if flaw:
         spoiled[:, data.dim // 2 :] = np.roll(spoiled[:, data.dim // 2 :], 1, axis=0)
     return Evidence(data, truth, spoiled, log_prob=None, mass=None, rng=np.random.default_rng(0))
+
+
+def of_bits(flaw: float = 0.0) -> Evidence:
+    """Rows of bits whose law is known beside others of the same law; a `flaw` flips some of their bits."""
+    data, rng = _bit_data(), numpy_rng("laws", "bit metrics")
+    density = data.density
+    assert density is not None
+    generated = density.sample(ROWS, rng)
+    flipped = rng.random(generated.shape) < 0.3 * flaw
+    spoiled = np.where(flipped, (generated + 1) % 2, generated)
+    return Evidence(data, data.test[:ROWS], spoiled, log_prob=None, mass=None, rng=np.random.default_rng(0))
+
+
+@cache
+def _bit_data() -> Dataset:
+    data: Dataset = registry.make("data", registry.spell_out("data", Use(name="blobs16", knobs={"events": 2000})))
+    return data
 
 
 @cache

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from qinn_bench import limits
+from qinn_bench.bit_rows import are_bits
 from qinn_bench.building import batch_of
 from qinn_bench.capacity import cost
 from qinn_bench.contracts import Density, Model
@@ -100,6 +101,8 @@ def labels_of(data: Dataset) -> store.Arrays:
 def _can_be_taken(metric: Metric, data: Dataset, arrays: store.Arrays) -> bool:
     """Whether there is what a metric is taken of; where rows have labels, a density is a scorer too."""
     if (metric.rows and data.kind not in metric.rows) or (metric.of_showers and data.showers is None):
+        return False
+    if metric.of_bits and not are_bits(column.unit for column in data.columns):
         return False
     scored = metric.needs == "scores" and data.labels is not None and store.anomaly_scores(arrays) is not None
     return scored or NEEDED[metric.needs] in arrays

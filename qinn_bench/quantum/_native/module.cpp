@@ -6,6 +6,7 @@
 #include "arrays.h"
 #include "circuit.h"
 #include "compiled_spline.h"
+#include "compiled_z_words.h"
 #include "threads.h"
 
 namespace qinn {
@@ -273,4 +274,5 @@ NB_MODULE(_kernel, m) {
     define_calls<float>(simulator);
     define_calls<double>(simulator);
     define_splines(m);
+    define_z_words(m);
 }

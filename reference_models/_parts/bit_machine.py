@@ -1,0 +1,155 @@
+"""Distributions of bits that gates by words of Z define, trained by the MMD over words; exact tables of few bits."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from qinn_bench.contracts import Batch, Density, Model, Sampler
+from reference_models._parts.cells import Cells
+from reference_models._parts.word_mmd import WordMMD, data_means, data_start, squared_discrepancy
+from reference_models._parts.z_words import Gates, ZWordGates
+
+EVEN = 1e-6
+"""The share of the probability that is spread evenly over all cells, so that no row is impossible."""
+LARGEST = 24
+"""The most bits whose table of probabilities is made."""
+
+
+def bits_of(cells: Cells, x: Tensor) -> Tensor:
+    """The bits of the cells of features, ``(n, dim) -> (n, dim * bits)``, the highest bit of a feature first.
+
+    Example:
+        >>> bits_of(Cells(2, bits=2), torch.tensor([[-9.0, 0.1]])).tolist()
+        [[0, 0, 1, 0]]
+    """
+    numbers = _of_one(cells).numbers(cells.places(x).reshape(-1, 1))
+    shifts = torch.arange(cells.bits - 1, -1, -1, device=x.device)
+    return ((numbers[:, None] >> shifts) & 1).to(torch.uint8).reshape(len(x), cells.n_bits)
+
+
+def places_of_bits(cells: Cells, bits: Tensor) -> Tensor:
+    """The places of cells that have these bits, ``(n, dim * bits) -> (n, dim)``.
+
+    Example:
+        >>> cells = Cells(2, bits=2, gray=True)
+        >>> places_of_bits(cells, bits_of(cells, torch.tensor([[-9.0, 0.1]]))).tolist()
+        [[0, 2]]
+    """
+    powers = 2 ** torch.arange(cells.bits - 1, -1, -1, device=bits.device)
+    numbers = (bits.reshape(-1, cells.bits).long() * powers).sum(1)
+    return _of_one(cells).places_of(numbers).reshape(len(bits), cells.dim)
+
+
+def _of_one(cells: Cells) -> Cells:
+    return Cells(1, cells.bits, cells.squash, cells.gray)
+
+
+def walsh_hadamard(values: Tensor) -> Tensor:
+    """The sums over z of (-1)^(ones that a and z share) values[z], for every a: ``(2^n,) -> (2^n,)``.
+
+    Example:
+        >>> walsh_hadamard(torch.tensor([1.0, 2.0, 3.0, 4.0])).tolist()
+        [10.0, -2.0, -4.0, 0.0]
+    """
+    half, size = 1, len(values)
+    while half < size:
+        pairs = values.reshape(-1, 2, half)
+        values = torch.stack((pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]), 1)
+        half *= 2
+    return values.reshape(size)
+
+
+class BitMachine(Model):
+    """Bits whose distribution is given by an angle for each gate; a subclass says what a gate does.
+
+    With `flip` all bits are flipped together half of the time, so that words of odd weight have no mean.
+
+    Example:
+        >>> from reference_models.generators.bitflip_twin import build
+        >>> build(3).masks().tolist()  # Gates on one wire, then on two.
+        [4, 2, 1, 6, 5, 3]
+    """
+
+    def __init__(self, cells: Cells, gates: Gates, of_loss: WordMMD, *, flip: bool, start: float, noise: float) -> None:
+        super().__init__(cells.dim)
+        self.cells, self.of_loss = cells, of_loss
+        self.flip, self.start, self.start_noise = flip, start, noise
+        self.gates = ZWordGates(cells.n_bits, gates)
+        self.angles = nn.Parameter(torch.zeros(len(gates)))
+
+    @abstractmethod
+    def word_means(self, words: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The means of words of Z ``(w, wires)``, and their squares, or unbiased estimates of both: ``(w,)`` each."""
+
+    def initialise(self, train: Batch, rng: torch.Generator) -> None:
+        """Angles that data suggest, and noise."""
+        found = data_start(self.gates, bits_of(self.cells, train.rows).cpu(), self.start, single=not self.flip)
+        noise = torch.randn(found.shape, generator=rng, dtype=torch.float64)
+        with torch.no_grad():
+            self.angles.copy_(found + self.start_noise * noise)
+
+    def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
+        """The unbiased estimate of MMD^2 between the rows of the batch and the model, over words that are drawn."""
+        bits = bits_of(self.cells, batch.rows)
+        words = self.of_loss.drawn(self.cells.n_bits, rng).to(bits.device)
+        mean, square = self.word_means(words, rng)
+        if self.flip:
+            even = (1 - words.sum(1) % 2).to(mean)
+            mean, square = mean * even, square * even
+        return squared_discrepancy(mean, square, data_means(bits, words, self.angles), len(bits)).mean()
+
+    def masks(self) -> Tensor:
+        """The number of each gate, ``(gates,)``; the first wire is the highest bit."""
+        top = self.cells.n_bits - 1
+        return torch.tensor([sum(1 << (top - w) for w in gate) for gate in self.gates.gates])
+
+    def spread(self, numbers: Tensor) -> Tensor:
+        """Numbers of gates in the places of their masks, ``(gates,) -> (2^wires,)``, in double precision."""
+        table = torch.zeros(2**self.cells.n_bits, dtype=torch.float64, device=numbers.device)
+        return table.index_add(0, self.masks().to(numbers.device), numbers.double())
+
+    def parity(self) -> Tensor:
+        """1 for each state with an odd number of ones, else 0, ``(2^wires,)``."""
+        states = torch.arange(2**self.cells.n_bits, device=self.angles.device)
+        for shift in (16, 8, 4, 2, 1):
+            states = states ^ (states >> shift)
+        return states & 1
+
+
+class TabledBits(BitMachine, Sampler, Density):
+    """A machine of few bits, whose probabilities are a table: even within a cell, with exact draws and likelihood.
+
+    Example:
+        >>> from reference_models.generators.bitflip_twin import build
+        >>> found = build(3).probabilities()  # All angles are zero, and so are all bits.
+        >>> found.shape, round(found[0].item(), 4)
+        (torch.Size([8]), 1.0)
+    """
+
+    normalised = True
+
+    @abstractmethod
+    def exact(self) -> Tensor:
+        """The probability of each state, ``(2^wires,)`` in double precision; the first wire is the highest bit."""
+
+    def probabilities(self) -> Tensor:
+        """Those of all cells by their number, none of them zero, ``(2^wires,)``."""
+        found = self.exact().clamp_min(0)
+        return (1 - EVEN) * found / found.sum() + EVEN / len(found)
+
+    def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The log-density of features, ``(n, dim) -> (n,)``, in nats."""
+        own = self.probabilities()[self.cells.numbers(self.cells.places(x))].log().to(x)
+        return own + self.cells.n_bits * math.log(2) + self.cells.log_even(x)
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        """Draw ``n`` rows: a cell by its probability, then a place in it."""
+        below = self.probabilities().cumsum(0)
+        uniform = torch.rand(n, generator=rng, dtype=torch.float64).to(below) * below[-1]
+        numbers = torch.searchsorted(below, uniform, right=True).clamp(max=len(below) - 1)
+        return self.cells.drawn_in(self.cells.places_of(numbers), rng).to(self.angles)
