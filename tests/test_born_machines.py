@@ -20,7 +20,7 @@ from qinn_bench.values import Refused
 from reference_models._parts.amplitude_circuit import amplitude_circuit, preparation, preparation_angles
 from reference_models._parts.binary_priors import BinaryPrior, all_states
 from reference_models._parts.bit_base import BitBase, CircuitBits
-from reference_models._parts.bit_cells import bit_rows, places_of_bits
+from reference_models._parts.bit_cells import bits_of, places_of_bits
 from reference_models._parts.born_circuits import ANSAETZE, GRAPHS, inverse_fourier, layered_circuit, start_at
 from reference_models._parts.cells import Cells
 from reference_models._parts.energies import DeepEnergy, RestrictedBoltzmann
@@ -103,7 +103,7 @@ def test_the_discrepancy_is_the_mean_over_all_pairs(training: str, condition: in
         by_number = model.probabilities(c).expand(n, -1).numpy()
     numbers = model.cells.numbers(places).numpy()
     own = model.cells.numbers(model.cells.places(x)).tolist()
-    points = (bit_rows(model.cells, places).double() if training == "bits" else model.cells.centres(places)).numpy()
+    points = (bits_of(model.cells, places).double() if training == "bits" else model.cells.centres(places)).numpy()
     squares = ((points[:, None] - points[None]) ** 2).sum(2)
     kernel = np.zeros((16, 16))
     for share in (0.125, 0.5, 2.0):
@@ -221,7 +221,7 @@ def test_bits_of_cells_are_their_numbers_and_go_back() -> None:
     for gray in (False, True):
         cells = Cells(2, bits=3, gray=gray)
         places = torch.cartesian_prod(torch.arange(8), torch.arange(8))
-        bits = bit_rows(cells, places)
+        bits = bits_of(cells, places)
         assert torch.equal((bits * 2 ** torch.arange(5, -1, -1)).sum(1), cells.numbers(places))
         assert torch.equal(places_of_bits(cells, bits), places)
 

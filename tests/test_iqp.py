@@ -15,7 +15,8 @@ from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused
 from reference_models._parts import z_words
-from reference_models._parts.bit_machine import bits_of, places_of_bits, walsh_hadamard
+from reference_models._parts.bit_cells import bits_of, places_of_bits
+from reference_models._parts.bit_machine import walsh_hadamard
 from reference_models._parts.cells import Cells
 from reference_models._parts.word_mmd import WordMMD, data_means, square_of_sampled, squared_discrepancy
 from reference_models._parts.z_words import ZWordGates, even_bits, local_gates, packed, unpacked
@@ -193,7 +194,7 @@ def test_gates_on_one_wire_start_at_the_marginals(build):
 def test_bits_of_features_are_the_numbers_of_cells():
     cells = Cells(3, 2, gray=True)
     x = torch.randn(50, 3, generator=torch_rng("cells"))
-    bits = bits_of(cells, x)
+    bits = bits_of(cells, cells.places(x))
     assert torch.equal(places_of_bits(cells, bits), cells.places(x))
     assert state_numbers(bits.numpy()).tolist() == cells.numbers(cells.places(x)).tolist()
 

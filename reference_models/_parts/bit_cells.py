@@ -12,13 +12,13 @@ from reference_models._parts.binary_priors import BinaryPrior
 from reference_models._parts.cells import Cells
 
 
-def bit_rows(cells: Cells, places: Tensor) -> Tensor:
+def bits_of(cells: Cells, places: Tensor) -> Tensor:
     """The bits of cells, ``(n, dim) -> (n, dim * bits)``, the highest bit of each feature first.
 
     Unlike one number for each cell, they are the same for any number of bits.
 
     Example:
-        >>> bit_rows(Cells(2, bits=2), torch.tensor([[1, 2]])).tolist()
+        >>> bits_of(Cells(2, bits=2), torch.tensor([[1, 2]])).tolist()
         [[0, 1, 1, 0]]
     """
     coded = places ^ (places >> 1) if cells.gray else places
@@ -31,7 +31,7 @@ def places_of_bits(cells: Cells, bits: Tensor) -> Tensor:
 
     Example:
         >>> cells = Cells(2, bits=3, gray=True)
-        >>> places_of_bits(cells, bit_rows(cells, torch.tensor([[5, 2]]))).tolist()
+        >>> places_of_bits(cells, bits_of(cells, torch.tensor([[5, 2]]))).tolist()
         [[5, 2]]
     """
     powers = 2 ** torch.arange(cells.bits - 1, -1, -1, device=bits.device)
@@ -59,7 +59,7 @@ class OnCells(Sampler, Density):
 
     def bits(self, x: Tensor) -> Tensor:
         """The bit string of each row, ``(n, dim) -> (n, dim * bits)``, zeros and ones in the precision of the law."""
-        return bit_rows(self.cells, self.cells.places(x)).to(next(self.law.parameters()))
+        return bits_of(self.cells, self.cells.places(x)).to(next(self.law.parameters()))
 
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The log-density of features, ``(n, dim) -> (n,)``, in nats: the string's over its volume."""

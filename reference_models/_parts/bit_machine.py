@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from qinn_bench.contracts import Batch, Density, Model, Sampler
+from reference_models._parts.bit_cells import bits_of
 from reference_models._parts.cells import Cells
 from reference_models._parts.word_mmd import WordMMD, data_means, data_start, squared_discrepancy
 from reference_models._parts.z_words import Gates, ZWordGates
@@ -17,35 +18,6 @@ EVEN = 1e-6
 """The share of the probability that is spread evenly over all cells, so that no row is impossible."""
 LARGEST = 24
 """The most bits whose table of probabilities is made."""
-
-
-def bits_of(cells: Cells, x: Tensor) -> Tensor:
-    """The bits of the cells of features, ``(n, dim) -> (n, dim * bits)``, the highest bit of a feature first.
-
-    Example:
-        >>> bits_of(Cells(2, bits=2), torch.tensor([[-9.0, 0.1]])).tolist()
-        [[0, 0, 1, 0]]
-    """
-    numbers = _of_one(cells).numbers(cells.places(x).reshape(-1, 1))
-    shifts = torch.arange(cells.bits - 1, -1, -1, device=x.device)
-    return ((numbers[:, None] >> shifts) & 1).to(torch.uint8).reshape(len(x), cells.n_bits)
-
-
-def places_of_bits(cells: Cells, bits: Tensor) -> Tensor:
-    """The places of cells that have these bits, ``(n, dim * bits) -> (n, dim)``.
-
-    Example:
-        >>> cells = Cells(2, bits=2, gray=True)
-        >>> places_of_bits(cells, bits_of(cells, torch.tensor([[-9.0, 0.1]]))).tolist()
-        [[0, 2]]
-    """
-    powers = 2 ** torch.arange(cells.bits - 1, -1, -1, device=bits.device)
-    numbers = (bits.reshape(-1, cells.bits).long() * powers).sum(1)
-    return _of_one(cells).places_of(numbers).reshape(len(bits), cells.dim)
-
-
-def _of_one(cells: Cells) -> Cells:
-    return Cells(1, cells.bits, cells.squash, cells.gray)
 
 
 def walsh_hadamard(values: Tensor) -> Tensor:
@@ -81,20 +53,24 @@ class BitMachine(Model):
         self.gates = ZWordGates(cells.n_bits, gates)
         self.angles = nn.Parameter(torch.zeros(len(gates)))
 
+    def bits(self, x: Tensor) -> Tensor:
+        """The bit string of each row, ``(n, dim) -> (n, dim * bits)``, zeros and ones."""
+        return bits_of(self.cells, self.cells.places(x)).to(torch.uint8)
+
     @abstractmethod
     def word_means(self, words: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """The means of words of Z ``(w, wires)``, and their squares, or unbiased estimates of both: ``(w,)`` each."""
 
     def initialise(self, train: Batch, rng: torch.Generator) -> None:
         """Angles that data suggest, and noise."""
-        found = data_start(self.gates, bits_of(self.cells, train.rows).cpu(), self.start, single=not self.flip)
+        found = data_start(self.gates, self.bits(train.rows).cpu(), self.start, single=not self.flip)
         noise = torch.randn(found.shape, generator=rng, dtype=torch.float64)
         with torch.no_grad():
             self.angles.copy_(found + self.start_noise * noise)
 
     def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:
         """The unbiased estimate of MMD^2 between the rows of the batch and the model, over words that are drawn."""
-        bits = bits_of(self.cells, batch.rows)
+        bits = self.bits(batch.rows)
         words = self.of_loss.drawn(self.cells.n_bits, rng).to(bits.device)
         mean, square = self.word_means(words, rng)
         if self.flip:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import Sampler
-from reference_models._parts.bit_machine import LARGEST, BitMachine, TabledBits, places_of_bits, walsh_hadamard
+from reference_models._parts.bit_cells import places_of_bits
+from reference_models._parts.bit_machine import LARGEST, BitMachine, TabledBits, walsh_hadamard
 from reference_models._parts.cells import Cells
 from reference_models._parts.word_mmd import WordMMD
 from reference_models._parts.z_words import local_gates
