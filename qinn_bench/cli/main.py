@@ -26,7 +26,7 @@ VERBS = {
     "merge": "records of a study from another folder or a published file, so that a run goes on from them",
     "export": "the records of a study as one table of numbers: CSV, Parquet or JSON",
     "figure": "the figures of a study, from its records",
-    "report": "a study as one page that opens without a network, and the page of all verdicts on claims",
+    "report": "a study as one page or as a bundle for a referee, and the page of all verdicts on claims",
     "showers": "the showers that the rows of a study have drawn, in files of the CaloChallenge's layout",
     "roc": "areas under ROC curves both ways, the complexity bias, and points on the curves",
     "agree": "do two runs of a study agree within their errors",
