@@ -12,7 +12,7 @@ from qinn_bench.records import published, store
 from qinn_bench.report.checked_claims import FOLDER, CheckedClaims, check_file
 from qinn_bench.report.claims_table import matrices
 from qinn_bench.report.pages.badge import badge
-from qinn_bench.report.pages.page_tables import PageTable, page_tables, plain_table
+from qinn_bench.report.pages.page_tables import PageCell, PageTable, page_tables, plain_table
 from qinn_bench.report.pages.shell import data_uri
 from qinn_bench.report.pages.what_would_change import what_would_change
 from qinn_bench.report.table_parts import MISSING, Entry
@@ -48,6 +48,8 @@ class PageVerdict:
 class ClaimsOnPage:
     """A file of claims with its verdicts, the tables of pairs, and its freezes; `text` is a ruling that was kept.
 
+    `frozen` is the day since when the file says what it says now, with the start of its hash; empty if it never was.
+
     Example:
         >>> ClaimsOnPage("c1", "a", "A", "nobody", "", "s", "a.toml", "not frozen", (), "", (), None).verdicts
         ()
@@ -65,6 +67,8 @@ class ClaimsOnPage:
     text: str
     tables: tuple[PageTable, ...]
     history: PageTable | None
+    deviations: tuple[str, ...] = ()
+    frozen: str = ""
 
 
 def claim_files(folder: Path = Path(FOLDER)) -> list[Path]:
@@ -129,9 +133,6 @@ def _page(
     tables: Sequence[PageTable] = (),
     checked: CheckedClaims | None = None,
 ) -> ClaimsOnPage:
-    source = f"Source: {file.source}."
-    for at, deviation in enumerate(file.deviations, 1):
-        source += f" Deviation {at}: {deviation}"
     if checked:
         whole = page_tables(checked.table, f"{id}-all")
         tables = (*whole, *tables)
@@ -139,7 +140,7 @@ def _page(
         id=id,
         name=file.name,
         title=file.title,
-        source=source,
+        source=f"Source: {file.source}.",
         quoted=file.quoted,
         study=file.study_name,
         path=path.as_posix(),
@@ -148,6 +149,8 @@ def _page(
         text=text,
         tables=tuple(tables),
         history=_history(path, id),
+        deviations=tuple(" ".join(one.split()) for one in file.deviations),
+        frozen=_frozen(path),
     )
 
 
@@ -166,6 +169,31 @@ def _history(path: Path, id: str) -> PageTable | None:
     ]
     header = ("frozen (UTC)", "SHA-256 of what it says", "commit", "study", "says the same now")
     return plain_table(f"{id}-freezes", f"Freezes of {path.name}", header, rows) if rows else None
+
+
+def _frozen(path: Path) -> str:
+    """Since when a file says what it says now, and its hash."""
+    now = claim_file.fingerprint(path)
+    freezes = [one for one in claim_locks.read_lock(path).freezes if one.sha256 == now]
+    return f"{freezes[0].frozen_utc[:10]}, {now[:SHORT]}" if freezes else ""
+
+
+def overview(files_of: Sequence[ClaimsOnPage]) -> PageTable:
+    """One line a claim: what it says, the verdict with its interval, and since when its file is frozen."""
+    rows = [
+        (
+            PageCell(f"{file.name} · {one.id}", f"{file.name} · {one.id}", link=f"{file.id}-{one.id}"),
+            one.statement,
+            PageCell(one.decision, one.decision, kinds=f"text {one.decision.replace(' ', '-')}"),
+            PageCell(dict(one.facts).get("interval", MISSING), "", kinds="text"),
+            PageCell(file.frozen or "never", file.frozen, kinds="text"),
+        )
+        for file in files_of
+        for one in file.verdicts
+    ]
+    return plain_table(
+        "claims", "All claims", ("claim", "what it says", "verdict", "interval", "frozen, SHA-256"), rows
+    )
 
 
 def _verdict(file: Claims, ruling: Ruling) -> PageVerdict:

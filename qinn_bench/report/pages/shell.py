@@ -28,7 +28,7 @@ def filled_in(template: str, **facts: Any) -> str:
 
     What the facts say is text, whatever it looks like: autoescape is on, and no script but that of this project runs.
 
-    >>> page = filled_in("verdicts.html", title="<b>", files=(), counts={}, notes=())
+    >>> page = filled_in("base.html", title="<b>")
     >>> "<title>&lt;b&gt;</title>" in page, "http://" in page
     (True, False)
     """

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from qinn_bench.report.pages.claim_pages import ClaimsOnPage, badges
+from qinn_bench.report.pages.claim_pages import ClaimsOnPage, badges, overview
 from qinn_bench.report.pages.shell import filled_in
 from qinn_bench.writing import write_together
 
@@ -20,7 +20,9 @@ NOTES = (
 def verdict_page(files: Sequence[ClaimsOnPage]) -> str:
     """The page, the files in their order."""
     counts = Counter(one.decision for file in files for one in file.verdicts)
-    return filled_in("verdicts.html", title=TITLE, files=files, counts=dict(counts), notes=NOTES)
+    return filled_in(
+        "verdicts.html", title=TITLE, files=files, counts=dict(counts), notes=NOTES, overview=overview(files)
+    )
 
 
 def write_badges(folder: Path, files: Sequence[ClaimsOnPage]) -> int:
