@@ -18,7 +18,7 @@ from qinn_bench.study import study_files
 from qinn_bench.values import Refused
 from qinn_bench.writing import write_text
 
-BROKEN = 4
+BROKEN = 1
 ALL = "verdicts"
 """The name of the page of all verdicts."""
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the page or the bundle, and say where it is; 4 if a bundle that is checked is not as it was made.
+    """Write the page or the bundle, and say where it is; 1 if a bundle that is checked is not as it was made.
 
     Raises:
         Refused: a study, ``--claims`` and ``--check``, or none of them; options of the one with the other.

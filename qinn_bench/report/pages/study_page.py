@@ -40,6 +40,15 @@ class StudyPage:
     """All that the page of a study tells, before it is rendered.
 
     `file` is the study file as commands name it, `text` what it says; `packed` are the records as a published file.
+
+    Example:
+        >>> from qinn_bench.study.selection import Filters, select
+        >>> from qinn_bench.study.study_files import load_study
+        >>> records = Path("results/published/quick.jsonl.gz")
+        >>> chosen = select(load_study(Path("quick")), Path("results"), Filters(("spline_inn",), seeds=(0,)), records)
+        >>> page = study_page(chosen, Path("quick.toml"), Path("results"), records)
+        >>> [row.row for row in page.rows], page.missing
+        (['spline_inn'], 0)
     """
 
     study: Study
