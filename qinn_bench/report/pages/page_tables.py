@@ -112,7 +112,7 @@ def plain_table(
     ''
     """
     made = tuple(PageRow(tuple(map(_plain, row))) for row in rows)
-    texts = [any(row.cells[at].kinds == "text" for row in made) for at in range(len(header))]
+    texts = [any("text" in row.cells[at].kinds.split() for row in made) for at in range(len(header))]
     heads = tuple(PageHeading(title, kinds="text" * text) for title, text in zip(header, texts, strict=True))
     return PageTable(id, caption, heads, made, tuple(notes))
 
