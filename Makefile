@@ -9,7 +9,7 @@ ISA_TESTS := $(addprefix tests/test_,native.py wide.py quantum.py gates.py unita
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run run-anomaly run-showers test test-slow test-isa same-numbers device-test toys sample engine-table gpu-check scaling \
+.PHONY: run run-anomaly run-showers docs test test-slow test-isa same-numbers device-test toys sample engine-table gpu-check scaling \
   licence validate diagnose clean
 
 run: .venv/installed
@@ -33,6 +33,10 @@ test: .venv/installed-test
 
 test-slow: .venv/installed-test
 	$(BIN)/pytest -n $(JOBS) -m slow
+
+# The documentation as a site, in site/; every warning is an error.
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # The tests of circuits and models under each instruction set of the kernel that this processor has.
 test-isa: .venv/installed-test
@@ -108,6 +112,10 @@ diagnose: .venv/installed
 
 .venv/installed-peers: .venv/installed-test
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,hep,formats,peers,bench]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 clean:

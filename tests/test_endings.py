@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qinn_bench.cli import _endings, _output, compare
-from qinn_bench.cli.main import VERBS, main
+from qinn_bench.cli.main import VERBS, main, module_of
 from qinn_bench.values import Refused
 
 ROOT = Path(__file__).parents[1]
@@ -168,7 +168,7 @@ def test_no_verb_uses_a_code_of_an_ending():
     """Codes of verdicts and states are below the reserved ones, which stand in one place."""
     reserved = {_endings.FAULT, _endings.SYSTEM, _endings.INTERRUPTED, _endings.NO_READER}
     for name in VERBS:
-        source = (ROOT / f"qinn_bench/cli/{name}.py").read_text(encoding="utf8")
+        source = (ROOT / f"{module_of(name).replace('.', '/')}.py").read_text(encoding="utf8")
         found = {int(code) for code in re.findall(r"\breturn (\d+)\b", source)}
         assert not found & (reserved - ({130} if name in ("run", "scale") else set())), name
 

@@ -46,10 +46,12 @@ BORDERS = {
     "matplotlib": {
         *(f"qinn_bench/report/{name}.py" for name in ("study_figures", "study_figure_set", "figure_style")),
         *(f"qinn_bench/report/{name}.py" for name in ("score_figures", "shower_figures")),
-        *(f"qinn_bench/report/{name}.py" for name in ("capacity_figure", "critical_figure")),
+        *(f"qinn_bench/report/{name}.py" for name in ("capacity_figure", "critical_figure", "row_figures")),
+        "qinn_bench/report/pages/page_figures.py",
         "qinn_bench/performance/scaling/figure.py",
         "qinn_bench/api.py",
     },
+    "jinja2": {"qinn_bench/report/pages/shell.py"},
     "mplhep": {"qinn_bench/report/figure_style.py"},
     "pythia8mc": {"qinn_bench/data/generators"},
     "fastjet": {"qinn_bench/data/generators"},

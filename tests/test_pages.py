@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 
 from qinn_bench.cli._folders import FOLDERS
-from qinn_bench.cli.main import VERBS, main
+from qinn_bench.cli.main import VERBS, main, module_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -131,7 +131,7 @@ def test_every_command_is_understood(page, tmp_path, monkeypatch):
             Path(folder).mkdir(exist_ok=True)
     shells = [block for block in BLOCKS[page] if block.language != "python"]
     for words in (words for block in shells for words in block.commands() if words[0] == "qinn-bench"):
-        monkeypatch.setattr(importlib.import_module(f"qinn_bench.cli.{words[1]}"), "run", lambda options: 0)
+        monkeypatch.setattr(importlib.import_module(module_of(words[1])), "run", lambda options: 0)
         assert main(words[1:]) == 0, shlex.join(words)
     verbs = {text.split()[0] for text in INLINE.findall((ROOT / page).read_text("utf8"))}
     assert verbs <= set(VERBS) | {"VERB", "--help", "--version"}, f"{page} names verbs that there are not"

@@ -9,9 +9,9 @@ from qinn_bench.study import selection, study_files
 from qinn_bench.study.selection import Filters, Selection
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     """The study, the folder of its results, and the filters by model, data set and seed."""
-    parser.add_argument("study", type=Path, help="a study file (TOML)")
+    parser.add_argument("study", type=Path, nargs="?" if optional else None, help="a study file (TOML)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("-m", "--model", action="append", default=[], help="only this row, family or model[knob=value]")
     parser.add_argument("-d", "--data", action="append", default=[], help="only this data set[knob=value]")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import Field, fields
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,11 +21,16 @@ from qinn_bench.data import sample_files
 from qinn_bench.data.sample_sources import SOURCES, Request
 from qinn_bench.dataset import Dataset
 from qinn_bench.limits import check_count
+from qinn_bench.report.exports.croissant import croissant, parquet, rows_frame
 from qinn_bench.values import Refused, Use
+from qinn_bench.writing import write_together
+
+PUBLISHER = ("license", "url", "datePublished", "citeAs")
+"""What who publishes a data set says of it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One of make, list, info and verify."""
+    """One of make, list, info, croissant and verify."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     make = actions.add_parser("make", help="generate a sample, unless it is there")
     make.add_argument("name", choices=list(SOURCES))
@@ -32,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="processes; the events are the same")
     listing = actions.add_parser("list", help="which data sets and samples there are")
     describe = actions.add_parser("info", help="what a data set[knob=value] or a sample is")
+    packing = actions.add_parser("croissant", help="the rows of a data set in Parquet, with Croissant metadata")
+    packing.add_argument("name", help="a data set[knob=value]")
+    packing.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a folder for the two files")
+    for told in PUBLISHER:
+        packing.add_argument(f"--{told.lower()}", dest=told, default="", help=f"{told} of the metadata")
     verify = actions.add_parser("verify", help="whether samples are as they were made")
     describe.add_argument("name")
     verify.add_argument("sample", nargs="?", help="default: all")
@@ -57,7 +68,7 @@ def _add_requests(make: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; 0, or 4 if a sample fails verification."""
-    actions = {"make": _make, "list": _list, "info": _info, "verify": _verify}
+    actions = {"make": _make, "list": _list, "info": _info, "croissant": _croissant, "verify": _verify}
     return actions[options.action](options)
 
 
@@ -154,6 +165,24 @@ def _describe(use: Use) -> dict[str, object]:
         "fingerprint": data.fingerprint,
     }
     return about | {key: value for key, value in data.provenance.items() if key not in about}
+
+
+def _croissant(options: argparse.Namespace) -> int:
+    """Write the rows and their metadata; who publishes them says under which licence."""
+    spelled = registry.spell_out("data", registry.parse_use(options.name))
+    data: Dataset = registry.make("data", spelled)
+    frame = rows_frame(data)
+    content, file = parquet(frame), f"{spelled.name}.parquet"
+    told = {name: str(getattr(options, name)) for name in PUBLISHER}
+    text = croissant(spelled, data, frame, file, content, told)
+    write_together(
+        [
+            (options.out / file, lambda out: out.write(content)),
+            (options.out / "croissant.json", lambda out: out.write(text.encode())),
+        ]
+    )
+    print(f"{options.out}: {len(frame)} rows of {len(frame.columns)} columns, {len(content) / 1e6:.2f} MB")
+    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -26,7 +26,9 @@ VERBS = {
     "merge": "records of a study from another folder or a published file, so that a run goes on from them",
     "export": "the records of a study as one table of numbers: CSV, Parquet or JSON",
     "figure": "the figures of a study, from its records",
+    "report": "a study as one page or as a bundle for a referee, and the page of all verdicts on claims",
     "showers": "the showers that the rows of a study have drawn, in files of the CaloChallenge's layout",
+    "lint-paper": "numbers of a draft (LaTeX) that no record has, or printed beyond their uncertainty",
     "roc": "areas under ROC curves both ways, the complexity bias, and points on the curves",
     "agree": "do two runs of a study agree within their errors",
     "licence": "the smallest deformations of the truth that each metric can see",
@@ -76,6 +78,15 @@ def _verb(arguments: Sequence[str]) -> str:
     return next((word for before, word in pairs if word in VERBS and before not in FOLDERS), "")
 
 
+def module_of(verb: str) -> str:
+    """The module that a verb is in.
+
+    >>> module_of("lint-paper")
+    'qinn_bench.cli.lint_paper'
+    """
+    return f"qinn_bench.cli.{verb.replace('-', '_')}"
+
+
 def _run(arguments: list[str], asked: str) -> int:
     """Parse the arguments and call the verb; only the one that is asked for is loaded."""
     parser = argparse.ArgumentParser(prog="qinn-bench", description="At equal capacity, is a quantum model better?")
@@ -91,12 +102,12 @@ def _run(arguments: list[str], asked: str) -> int:
     for name, help_text in VERBS.items():
         verb = verbs.add_parser(name, help=help_text, description=help_text)
         if name == asked:
-            importlib.import_module(f"qinn_bench.cli.{name}").add_arguments(verb)
+            importlib.import_module(module_of(name)).add_arguments(verb)
     options = parser.parse_args(arguments)
     _output.prepare(json=bool(getattr(options, "json", False)) or getattr(options, "format", "") == "json")
     # An end that others ask for cleans up as an interrupt does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    return int(importlib.import_module(f"qinn_bench.cli.{options.verb}").run(options))
+    return int(importlib.import_module(module_of(options.verb)).run(options))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from pydantic import NonNegativeInt
 
@@ -48,7 +49,15 @@ def beside(path: Path, study: str) -> Path:
 def write(path: Path, study: str, records: Sequence[Record]) -> None:
     """Write the records of a study, one JSON line each in the order of their keys, compressed, whole or not at all.
 
-    Equal records give equal bytes, whatever their order (with the same zlib).
+    Raises:
+        Refused: no records.
+    """
+    content = packed(study, records)
+    write_whole(path, lambda file: file.write(content))
+
+
+def packed(study: str, records: Sequence[Record]) -> bytes:
+    """The content of such a file; equal records give equal bytes, whatever their order (with the same zlib).
 
     Raises:
         Refused: no records.
@@ -58,12 +67,10 @@ def write(path: Path, study: str, records: Sequence[Record]) -> None:
     header = Header(study=study, records=len(records)).model_dump_json()
     lines = [record.model_dump_json() for record in sorted(records, key=lambda record: record.key)]
     text = "".join(f"{line}\n" for line in (header, *lines))
-
-    def compress(file: IO[bytes]) -> None:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
-            packed.write(text.encode())
-
-    write_whole(path, compress)
+    out = BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0) as file:
+        file.write(text.encode())
+    return out.getvalue()
 
 
 def study_of(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from itertools import cycle, islice
 from math import ceil
 from pathlib import Path
@@ -46,6 +47,8 @@ METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
+SALT = "qinn-bench"
+"""What the names of parts of a drawing are made from, so that equal figures are equal bytes."""
 
 
 def words(label: str, *, math: bool = False) -> str:
@@ -72,13 +75,21 @@ def save_as(figure: Figure, path: Path) -> None:
     """Write one file, whole, in the format that its name ends with, the same bytes for the same figure."""
     form = path.suffix.removeprefix(".")
 
-    def draw(file: IO[bytes]) -> None:
-        with rc_context(STYLE), warnings.catch_warnings():
-            # A script that no font here has is drawn as boxes.
-            warnings.filterwarnings("ignore", message=".*Glyph .* missing from")
-            figure.savefig(file, format=form, metadata=METADATA[form])
+    write_whole(path, lambda file: _draw(figure, file, form, METADATA[form]))
 
-    write_whole(path, draw)
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG, the same bytes for the same figure; letters are drawn, so that no font is needed."""
+    out = BytesIO()
+    _draw(figure, out, "svg", {"Date": None, "Creator": None})
+    return out.getvalue()
+
+
+def _draw(figure: Figure, file: IO[bytes], form: str, metadata: Mapping[str, Any]) -> None:
+    with rc_context({**STYLE, "svg.hashsalt": SALT}), warnings.catch_warnings():
+        # A script that no font here has is drawn as boxes.
+        warnings.filterwarnings("ignore", message=".*Glyph .* missing from")
+        figure.savefig(file, format=form, metadata=dict(metadata))
 
 
 def save(figure: Figure, path: Path) -> list[Path]:

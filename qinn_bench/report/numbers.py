@@ -17,7 +17,7 @@ def number(value: float, error: float | None) -> str:
     v = Decimal(repr(float(value)))
     known = error is not None and error > 1e-12 * abs(value)
     e = Decimal(repr(float(error))) if known and error is not None else Decimal(0)
-    place = _last_digit(e) if known else v.adjusted() - 3 if v else 0
+    place = last_digit(e) if known else v.adjusted() - 3 if v else 0
     top = max(v, -v, e).adjusted()
     power = top if (v or e) and not -3 <= top < 6 else 0
     shown, below = (_rounded(x.scaleb(-power), place - power) for x in (v, e))
@@ -41,8 +41,13 @@ def bounded(value: float, error: float | None, most: float = FAR) -> str:
     return f"> {limit}" if value > 0 else f"< -{limit}"
 
 
-def _last_digit(error: Decimal) -> int:
-    """The power of ten of the last digit of an error that is shown."""
+def last_digit(error: Decimal) -> int:
+    """The power of ten of the last digit of an error that is shown.
+
+    Example:
+        >>> last_digit(Decimal("0.022")), last_digit(Decimal("0.036"))
+        (-3, -2)
+    """
     leading = int(error.scaleb(2 - error.adjusted()).to_integral_value())
     return error.adjusted() - (1 if leading < 355 else 0)
 

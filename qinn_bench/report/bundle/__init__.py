@@ -1,0 +1,1 @@
+"""A study packed for a referee, with its page, records, files, versions and checksums."""

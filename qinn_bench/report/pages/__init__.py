@@ -1,0 +1,1 @@
+"""Pages of HTML that open without a network: of a study, and of all verdicts."""
