@@ -39,8 +39,10 @@ WORDS = f"""
 list
 data info bundled
 match -d moons[events=2000] --params 40 --tol 30% -m spline_inn
+plan mini.toml
 run mini.toml -j 2
-status mini.toml
+status mini.toml --watch
+clean mini.toml
 table mini.toml
 table quick --records {QUICK}
 export mini.toml --to parquet --out mini.parquet

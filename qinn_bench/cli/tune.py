@@ -14,7 +14,7 @@ from qinn_bench.records import published
 from qinn_bench.records.trials import trials_study
 from qinn_bench.report.forms import FORMS
 from qinn_bench.report.tuning_table import tuning_table, verdict_table
-from qinn_bench.study import study_files
+from qinn_bench.study import progress, study_files
 from qinn_bench.study.run_study import Stopped, console, tune_study
 from qinn_bench.values import Record, Refused
 from qinn_bench.verdicts import tuned_budgets
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-j", "--jobs", type=int, default=limits.cores(), help="trials at once")
     parser.add_argument("--timeout", type=float, help="wall seconds a trial may take, or its data to be drawn")
     parser.add_argument("--memory", type=float, help="GiB a trial may allocate, or its data when they are drawn")
-    parser.add_argument("--retry", action="store_true", help="run failed trials again")
+    _study.add_retry(parser, "trials")
     parser.add_argument("--metric", help="what k trials are worth; the first of the study's tuning if not given")
     parser.add_argument("--records", type=Path, help="published records of the trials; nothing is run")
     parser.add_argument("--format", choices=FORMS, default="text", help="json is a list of both tables")
@@ -46,8 +46,9 @@ def run(options: argparse.Namespace) -> int:
         records = published.read(options.records, trials_study(study.name))
     else:
         use = Limits(options.jobs, options.timeout, options.memory)
+        kept, retry = _study.filters(options), progress.statuses(options.retry)
         try:
-            ran = tune_study(study, options.results, _study.filters(options), use, console(), retry=options.retry)
+            ran = tune_study(study, options.results, kept, use, console(), retry=retry)
         except Stopped:
             return INTERRUPTED
         records, complete = ran.records, ran.complete

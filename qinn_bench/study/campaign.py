@@ -6,7 +6,7 @@ import os
 import selectors
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from qinn_bench.study import progress
 from qinn_bench.study.endings import CellEvent, outcome_of, stamp_of
 from qinn_bench.study.order import Order
 from qinn_bench.study.schedulers.local import START_SECONDS, Worker, WorkerServer
-from qinn_bench.values import Record, Refused
+from qinn_bench.values import Record, Refused, Status
 
 POLL_SECONDS = 0.5
 """How often is looked after what sends no news: time limits, cells of other campaigns."""
@@ -39,10 +39,10 @@ def unreadable(orders: Sequence[Order]) -> list[str]:
     return [str(one) for one in looked_up if isinstance(one, store.UnreadableRecord)]
 
 
-def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
+def pending(orders: Sequence[Order], retry: Collection[Status] = ()) -> list[Order]:
     """The cells that are still to be run: without a record, or with metrics older than their code.
 
-    With `retry`, cells that failed are run again too. A file that is no record of this version is left alone.
+    Cells that failed with a status of `retry` are run again too. A file that is none of this version is left alone.
     """
     todo = []
     for order in orders:
@@ -50,7 +50,7 @@ def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
         if isinstance(record, store.UnreadableRecord):
             continue
         stale = record is not None and progress.is_stale(record, measures.fingerprints(order.metrics))
-        if record is None or (retry and progress.failed(record)) or stale:
+        if record is None or record.status in retry or stale:
             todo.append(order)
     return todo
 

@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from qinn_bench import catalogue
 from qinn_bench.records import keys, measures, store
 from qinn_bench.study.grid import Drawn, Slot
 from qinn_bench.study.order import Order
-from qinn_bench.values import Match, Record, Study
+from qinn_bench.values import Match, Record, Refused, Status, Study
 
 SETTINGS = "cell"
 """The input that names what the study file says of a cell, which is compared part by part."""
 ROUNDED = 5e-4
 """How far a tolerance that was read from the text of an earlier version may be from what it was."""
 OTHER_SETTINGS = f"{keys.PARTS[SETTINGS]} differ"
+FAILURES: tuple[Status, ...] = tuple(one for one in get_args(Status) if one not in ("ok", "skipped"))
+"""How a cell ended that was to be run and gave no result."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,19 @@ def _keys(slot: Slot, drawn: Sequence[Drawn]) -> set[str]:
 
 def failed(record: Record) -> bool:
     """Whether a cell was to be run and gave no result."""
-    return record.status not in ("ok", "skipped")
+    return record.status in FAILURES
+
+
+def statuses(text: str) -> tuple[Status, ...]:
+    """The statuses of failed cells that a text names, separated by commas; none where it is empty.
+
+    Raises:
+        Refused: one of them is none.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in FAILURES]:
+        raise Refused(f"cells do not fail as '{unknown[0]}'; of these, some were expected: {', '.join(FAILURES)}")
+    return tuple(one for one in FAILURES if one in names)
 
 
 def of_other_inputs(cells: Sequence[CellStanding]) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from qinn_bench.study.order import Order
 from qinn_bench.study.selection import EVERY, Filters
 from qinn_bench.study.time_left import TimeLeft
 from qinn_bench.study.watch import Watch
-from qinn_bench.values import Record, Refused, Study
+from qinn_bench.values import Record, Refused, Status, Study
 
 ONE_AT_A_TIME = Limits()
 
@@ -67,12 +67,13 @@ def run_study(
     log: Console | None = None,
     *,
     fresh: bool = False,
-    retry: bool = False,
+    retry: Collection[Status] = (),
 ) -> Ran:
     """Run the cells of a study that the filters keep and that are not finished, each in a process of its own.
 
     A study that tunes is tuned before. With `fresh` finished cells are run again, each record kept until its successor
-    is written; with `retry` failed ones. What happens is told to `log`, the standard error output by default.
+    is written; failed cells too whose status is one of `retry`. What happens is told to `log`, the standard error
+    output by default.
 
     Raises:
         Refused: limits that make no sense here, no cells, or a folder of results that cannot be written.
@@ -97,7 +98,7 @@ def tune_study(
     use: Limits = ONE_AT_A_TIME,
     log: Console | None = None,
     *,
-    retry: bool = False,
+    retry: Collection[Status] = (),
 ) -> Ran:
     """Run the trials of a study that the filters keep and that are not finished; the best of each row is kept.
 
@@ -126,7 +127,7 @@ def _run(
     log: Console,
     *,
     fresh: bool = False,
-    retry: bool = False,
+    retry: Collection[Status] = (),
 ) -> list[str]:
     """Run those of some cells that are not finished; a sentence for each that could not be run or read."""
     todo = campaign.afresh(orders) if fresh else campaign.pending(orders, retry)
