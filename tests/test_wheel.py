@@ -65,6 +65,7 @@ counters engine[backend=native,batch=64,mode=nll,n_qubits=8]
 scale --backends torch --qubits 4:5 --batch 8 --budget 0.1
 """
 REFUSED = {
+    "reproduce 0a1b0a1b": "no record has a key that begins with '0a1b0a1b'",
     "quality": "no records",
     "roc mini.toml": "scores of labelled rows",
     "gate --base HEAD --head HEAD": "git repository",

@@ -17,6 +17,7 @@ from qinn_bench.study.costs import UNKNOWN, Costs, Expected
 from qinn_bench.study.grid import Slot
 from qinn_bench.study.progress import CellStanding
 from qinn_bench.study.selection import EVERY, Filters, Selection, select
+from qinn_bench.study.study_files import label_of
 from qinn_bench.values import Record, Status, Study
 
 
@@ -167,7 +168,7 @@ def _trials(study: Study, selection: Selection, results: Path) -> tuple[int, int
         (drawn, row, size, budget)
         for drawn in selection.drawn
         for row in study.models
-        if matched.is_tuned(study, row) and (str(drawn.use), grid.label_of(row)) in kept
+        if matched.is_tuned(study, row) and (str(drawn.use), label_of(row)) in kept
         for size in grid.sizes_of(study, row)
         for budget in study.budgets
     ]
