@@ -12,7 +12,7 @@ import torch
 
 from qinn_bench import locks
 from qinn_bench.cli.main import main
-from qinn_bench.records import store
+from qinn_bench.records import measures, store
 from qinn_bench.study import campaign, follow, planning, progress, run_cell, study_files
 from qinn_bench.study.plan_matrix import plan_matrix
 from qinn_bench.study.selection import EVERY
@@ -47,7 +47,7 @@ def folder(tmp_path):
     orders = planning.plan(study, results)
     for order, status in zip(orders, ("ok", "ok", "timeout"), strict=False):
         arrays = {"samples": torch.zeros(1).numpy()}
-        measured = campaign.measures.fingerprints(order.metrics)
+        measured = measures.fingerprints(order.metrics)
         run_cell.save(order, arrays, status=status, reason="", cost=COST, measured=measured)
     return path, study, results, orders
 
@@ -101,7 +101,7 @@ def test_a_study_is_followed_until_it_has_ended(folder):
     said, left = [], iter(orders[3:])
 
     def wait(_):
-        run_cell.save(next(left), {}, measured=campaign.measures.fingerprints(orders[0].metrics), cost=COST)
+        run_cell.save(next(left), {}, measured=measures.fingerprints(orders[0].metrics), cost=COST)
 
     path = store.lock_path(results, "toy", orders[3].key)
     lock = locks.take(path)
@@ -117,7 +117,7 @@ def test_a_study_is_followed_until_it_has_ended(folder):
 def test_status_with_watch_ends_as_status_does(folder, capsys):
     path, _, results, orders = folder
     for order in orders[3:]:
-        run_cell.save(order, {}, measured=campaign.measures.fingerprints(order.metrics))
+        run_cell.save(order, {}, measured=measures.fingerprints(order.metrics))
     assert main(["status", str(path), "--results", str(results), "--watch", "0.1"]) == 3
     told = capsys.readouterr().out.splitlines()
     assert "[6/6] 5 ok, 1 timeout" in told[0] and told[1].startswith("toy: 6 cells; 5 ok, 1 timeout, 0 to run")

@@ -22,8 +22,8 @@ def of_study(study: str, results: Path, records: Path | None = None) -> tuple[li
         Refused: the file `records` is not one of published records of this study.
     """
     if not records:
-        known = store.load_all(results, study)
-        return known, [*store.left_out(results, study), *_mixed(known)]
+        known, odd = store.newest_of(results, study)
+        return known, [*map(str, odd), *_mixed(known)]
     read = published.read(records, study)
     return read, [published.said(records, read), *_mixed(read)]
 

@@ -6,7 +6,7 @@ import os
 import selectors
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,50 +14,20 @@ from pathlib import Path
 from qinn_bench import kernel, locks, registry
 from qinn_bench import limits as limiting
 from qinn_bench.limits import Limits
-from qinn_bench.records import measures, store
-from qinn_bench.study import progress
+from qinn_bench.records import store
 from qinn_bench.study.endings import CellEvent, outcome_of, stamp_of
+from qinn_bench.study.lookup import afresh as afresh
+from qinn_bench.study.lookup import finished as finished
+from qinn_bench.study.lookup import pending as pending
+from qinn_bench.study.lookup import unreadable as unreadable
 from qinn_bench.study.order import Order
 from qinn_bench.study.schedulers.local import START_SECONDS, Worker, WorkerServer
-from qinn_bench.values import Record, Refused, Status
+from qinn_bench.values import Record, Refused
 
 POLL_SECONDS = 0.5
 """How often is looked after what sends no news: time limits, cells of other campaigns."""
 TRIES = 3
 """How often a server may be lost under one cell that ran alone, or before it was ready."""
-
-
-def finished(orders: Sequence[Order]) -> list[Record]:
-    """The records that exist, in the order of the plan and under its names; `unreadable` names what is left out."""
-    looked_up = ((order, store.look(order.results, order.study, order.key)) for order in orders)
-    return [progress.named(order, record) for order, record in looked_up if isinstance(record, Record)]
-
-
-def unreadable(orders: Sequence[Order]) -> list[str]:
-    """A sentence for each of these cells that has a file which is no record of this version."""
-    looked_up = (store.look(order.results, order.study, order.key) for order in orders)
-    return [str(one) for one in looked_up if isinstance(one, store.UnreadableRecord)]
-
-
-def pending(orders: Sequence[Order], retry: Collection[Status] = ()) -> list[Order]:
-    """The cells that are still to be run: without a record, or with metrics older than their code.
-
-    Cells that failed with a status of `retry` are run again too. A file that is none of this version is left alone.
-    """
-    todo = []
-    for order in orders:
-        record = store.look(order.results, order.study, order.key)
-        if isinstance(record, store.UnreadableRecord):
-            continue
-        stale = record is not None and progress.is_stale(record, measures.fingerprints(order.metrics))
-        if record is None or record.status in retry or stale:
-            todo.append(order)
-    return todo
-
-
-def afresh(orders: Sequence[Order]) -> list[Order]:
-    """These cells, to be trained although they have records; each record stays until its successor is written."""
-    return [replace(order, fresh=True) for order in orders]
 
 
 def execute(orders: Sequence[Order], limits: Limits, show: Callable[[CellEvent], None]) -> None:
@@ -72,7 +42,7 @@ def execute(orders: Sequence[Order], limits: Limits, show: Callable[[CellEvent],
         return
     folders = {(order.results, order.study) for order in orders}
     for results, study in folders:
-        _prepare(results, study)
+        prepare(results, study)
     campaign = _Campaign(limits, show, _modules(orders))
     try:
         campaign.run([_absolute(order) for order in orders])
@@ -82,7 +52,46 @@ def execute(orders: Sequence[Order], limits: Limits, show: Callable[[CellEvent],
             store.sweep(results, study)
 
 
-def _prepare(results: Path, study: str) -> None:
+def execute_one(order: Order, limits: Limits, show: Callable[[CellEvent], None], kept: KeptServer) -> None:
+    """The same for one cell, by a server of workers that is kept for the next; nothing is swept away.
+
+    Raises:
+        Refused: nothing can be written to the folder of results, or no worker can be started.
+    """
+    _check_folder(order.results, order.study)
+    campaign = _Campaign(limits, show, _modules([order]))
+    campaign.server, kept.server = kept.usable(), None
+    try:
+        campaign.run([_absolute(order)])
+        kept.server, campaign.server = campaign.server, None
+    finally:
+        campaign.end()
+
+
+@dataclass
+class KeptServer:
+    """The server of workers of somebody who runs one cell after another, once it has been started."""
+
+    server: WorkerServer | None = None
+
+    def usable(self) -> WorkerServer | None:
+        """The server, if it has not been lost; nobody has listened to it in the meantime."""
+        if self.server:
+            self.server.heard = self.server.pinged = time.monotonic()
+        return self.server if self.server and not self.server.lost else None
+
+
+def prepare(results: Path, study: str) -> None:
+    """See to it that records of a study can be written, and remove what killed campaigns have left there.
+
+    Raises:
+        Refused: they cannot be written.
+    """
+    _check_folder(results, study)
+    store.sweep(results, study)
+
+
+def _check_folder(results: Path, study: str) -> None:
     folder = results / "records" / study
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +99,6 @@ def _prepare(results: Path, study: str) -> None:
         raise Refused(f"no records can be written to {folder}: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Refused(f"no records can be written to {folder}: it is read-only")
-    store.sweep(results, study)
 
 
 def _modules(orders: Sequence[Order]) -> list[str]:
