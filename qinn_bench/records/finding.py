@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from qinn_bench.files import at_hand, read_text
+from qinn_bench.files import at_hand, read_arrays, read_text
 from qinn_bench.reading import value_of
 from qinn_bench.records import leftovers, older, published, store
 from qinn_bench.records.store import Arrays
@@ -49,7 +49,7 @@ def _of_file(path: Path) -> tuple[Record, Arrays | None]:
     text = read_text(path, f"there is no record '{path}'", store.LARGEST_RECORD)
     record = value_of(Record, text, f"{path} is not a record of this version", read=older.record_of)
     beside = path.with_suffix(".npz")
-    return record, store.read_arrays(beside, most=store.LARGEST_ARRAYS) if beside.exists() else None
+    return record, read_arrays(beside, most=store.LARGEST_ARRAYS) if beside.exists() else None
 
 
 def _published(results: Path) -> list[Path]:

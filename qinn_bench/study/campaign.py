@@ -15,13 +15,14 @@ from qinn_bench import kernel, locks, registry
 from qinn_bench import limits as limiting
 from qinn_bench.limits import Limits
 from qinn_bench.records import store
-from qinn_bench.study.endings import CellEvent, outcome_of, stamp_of
+from qinn_bench.study.endings import CellEvent, keep_log, outcome_of, stamp_of
 from qinn_bench.study.lookup import afresh as afresh
 from qinn_bench.study.lookup import finished as finished
 from qinn_bench.study.lookup import pending as pending
 from qinn_bench.study.lookup import unreadable as unreadable
 from qinn_bench.study.order import Order
-from qinn_bench.study.schedulers.local import START_SECONDS, Worker, WorkerServer
+from qinn_bench.study.schedulers.local import START_SECONDS, KeptServer, Worker, WorkerServer
+from qinn_bench.study.schedulers.memory_watch import MemoryWatch
 from qinn_bench.values import Record, Refused
 
 POLL_SECONDS = 0.5
@@ -66,19 +67,6 @@ def execute_one(order: Order, limits: Limits, show: Callable[[CellEvent], None],
         kept.server, campaign.server = campaign.server, None
     finally:
         campaign.end()
-
-
-@dataclass
-class KeptServer:
-    """The server of workers of somebody who runs one cell after another, once it has been started."""
-
-    server: WorkerServer | None = None
-
-    def usable(self) -> WorkerServer | None:
-        """The server, if it has not been lost; nobody has listened to it in the meantime."""
-        if self.server:
-            self.server.heard = self.server.pinged = time.monotonic()
-        return self.server if self.server and not self.server.lost else None
 
 
 def prepare(results: Path, study: str) -> None:
@@ -131,6 +119,7 @@ class _Campaign:
         self.lost: Counter[str] = Counter()
         self.unready = self.count = 0
         self.looked, self.unlocked = 0.0, False
+        self.memory = MemoryWatch(limits.memory)
 
     def run(self, orders: Sequence[Order]) -> None:
         """Run all of them."""
@@ -245,6 +234,9 @@ class _Campaign:
         return max(0.01, min(POLL_SECONDS, *left)) if left else POLL_SECONDS
 
     def _settle(self, server: WorkerServer) -> None:
+        leaders = {worker.pid: worker for worker in self.running.values() if worker.pid is not None}
+        for pid, held in self.memory.beyond(leaders.keys()).items():
+            leaders[pid].starved = held
         for number, worker in list(self.running.items()):
             if worker.code is not None:
                 del self.running[number]
@@ -257,6 +249,7 @@ class _Campaign:
         worker.drain()
         try:
             event = outcome_of(worker, self.limits)
+            keep_log(worker, event)
         finally:
             worker.close()
         self.show(event)
