@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from qinn_bench import limits
-from qinn_bench.cli import _study
+from qinn_bench.cli import _clusters, _study
 from qinn_bench.cli._endings import INTERRUPTED
 from qinn_bench.limits import Limits
 from qinn_bench.report import forms
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", type=float, help="GiB a cell may allocate, or its data when they are drawn")
     parser.add_argument("--fresh", action="store_true", help="run finished cells again; each is kept until then")
     _study.add_retry(parser, "cells")
+    _clusters.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
 
 
@@ -35,9 +36,12 @@ def run(options: argparse.Namespace) -> int:
     log = console()
     use = Limits(options.jobs, options.timeout, options.memory, options.threads)
     study, kept = study_files.load_study(options.study), _study.filters(options)
-    retry = progress.statuses(options.retry)
+    how = {"fresh": options.fresh, "retry": progress.statuses(options.retry)}
+    if _clusters.dry_run(options):
+        return 0
     try:
-        ran = run_study(study, options.results, kept, use, log, fresh=options.fresh, retry=retry)
+        with _clusters.scheduler_of(options, log) as scheduler:
+            ran = run_study(study, options.results, kept, use, log, **how, scheduler=scheduler)
     except Stopped:
         return INTERRUPTED
     if ran.over_seeds:  # Not even one on a disk that is full.

@@ -50,7 +50,7 @@ def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[R
     """The record of each cell, in the order of the tables; cells of a size that no shape meets share the one that says
     so."""
     inputs = {str(one.use): one for one in drawn}
-    made = [(slot, _inputs_now(slot, inputs)) for slot in slots]
+    made = _with_inputs(slots, inputs)
     of_places: dict[object, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda one: str(one.provenance.get("finished_utc", "")), reverse=True):
         for place in (_settings(record), _place(record)):
@@ -144,6 +144,19 @@ def named(cell: Slot | Order, record: Record) -> Record:
     """A record under the names that the study gives its cell: labels may have been changed since it was written."""
     names = {"row": cell.row, "family": cell.family, "size": cell.size, "control_of": cell.control_of}
     return record.model_copy(update=names)
+
+
+def _with_inputs(slots: Iterable[Slot], drawn: Mapping[str, Drawn]) -> list[tuple[Slot, dict[str, str]]]:
+    """Each cell with what makes its numbers now; cells that differ in their settings alone share it."""
+    known: dict[tuple[object, ...], dict[str, str]] = {}
+    made = []
+    for slot in slots:
+        cell = slot.cell
+        shared = str(cell.data), cell.model.name, cell.control, cell.backend
+        if shared not in known:
+            known[shared] = _inputs_now(slot, drawn)
+        made.append((slot, known[shared]))
+    return made
 
 
 def _inputs_now(slot: Slot, drawn: Mapping[str, Drawn]) -> dict[str, str]:

@@ -55,7 +55,7 @@ class DaskScheduler:
 
     @property
     def note(self) -> str:
-        """What has to be said of the way to the scheduler; empty where it is encrypted or does not leave the machine."""
+        """What has to be said of the way to the scheduler; empty where it is encrypted or stays on this machine."""
         parts = urlsplit(self.address)
         local = parts.hostname in ("localhost", None)
         with suppress(ValueError):
@@ -67,7 +67,7 @@ class DaskScheduler:
     def cells_at_once(self, limits: Limits) -> int:  # noqa: ARG002
         """As many as its workers have threads."""
         with suppress(Exception):  # A scheduler that is gone says so elsewhere.
-            return max(1, sum(self.client.nthreads().values()))
+            return max(1, sum(map(int, self.client.nthreads().values())))
         return 1
 
     def execute(self, orders: Sequence[Order], limits: Limits, show: Callable[[CellEvent], None]) -> None:
@@ -102,12 +102,14 @@ def _token(results: Path, study: str, stack: ExitStack) -> str:
 
 @dataclass
 class _Handed:
-    """A cell that was handed over, the state of its record before, its lock here, and how often that was done."""
+    """A cell that was handed over, the state of its record before, its lock here, and how often that was done; a
+    `private` one runs where the folder of results is not seen, and is sent back."""
 
     order: Order
     before: store.Stamp
     lock: locks.Lock | None = None
     times: int = 0
+    private: bool = False
 
     def release(self) -> None:
         if self.lock:
@@ -185,7 +187,8 @@ class _OnCluster:
     def _give_up(self) -> None:
         """End with a problem what the cluster had or would have had; what it has finished is found by the next run."""
         left = [one for one, _ in self.handed.values()] + [*self.waiting, *self.apart]
-        self.handed.clear(), self.waiting.clear(), self.apart.clear()
+        for of in (self.handed, self.waiting, self.apart):
+            of.clear()
         for one in left:
             one.release()
             if stamp_of(one.order) != one.before:
@@ -193,12 +196,12 @@ class _OnCluster:
             else:
                 self.show(CellEvent(one.order, problem=f"the Dask scheduler at {self.scheduler.address} is lost"))
 
-    def _hand_over(self, one: _Handed, *, shared: bool = True) -> None:
+    def _hand_over(self, one: _Handed) -> None:
         order, before = one.order, None
         if stamp_of(order) != one.before:
             self._show_record(order, "", note="run by another campaign meanwhile")
             return
-        if not shared:
+        if one.private:
             path = store.lock_path(order.results, order.study, order.key)
             with suppress(locks.NoLocks):
                 one.lock = locks.take(path)
@@ -207,7 +210,7 @@ class _OnCluster:
                     return
             before = remote_cell.files_of(order.results, order.study, order.key)
         one.times += 1
-        token = self.tokens[order.results, order.study] if shared else "-"
+        token = "" if one.private else self.tokens[order.results, order.study]
         told = order.to_json(), remote_cell.limits_text(self.limits), token, before
         future = self.client.submit(
             on_worker, *told, self.topic, key=f"{order.study}-{order.key}-{token_hex(4)}", pure=False
@@ -230,24 +233,24 @@ class _OnCluster:
             else:
                 self.show(CellEvent(order, problem=f"the cluster has lost the cell {one.times} times"))
         finally:
-            if key not in self.handed:
-                one.release()
+            one.release()
 
     def _answered(self, one: _Handed, answer: remote_cell.Answer) -> None:
-        order = one.order
+        order, files = one.order, answer["files"]
         if answer["shared"]:
             self._show_record(order, answer["problem"])
-        elif one.lock is None and self._locks_here(order):
-            self._hand_over(one, shared=False)
-        elif answer["files"]:
+        elif not one.private:
+            one.private, one.times = True, one.times - 1
+            self.waiting.appendleft(one)
+        elif files is None:
+            self.show(CellEvent(order, problem=answer["problem"] or "its worker has sent no record"))
+        else:
             try:
-                remote_cell.put_files(order.results, order.study, order.key, answer["files"])
+                remote_cell.put_files(order.results, order.study, order.key, files)
             except (ValueError, OSError) as error:
                 self.show(CellEvent(order, problem=f"its record could not be written: {limiting.sentence(error)}"))
-                return
-            self._show_record(order, answer["problem"])
-        else:
-            self.show(CellEvent(order, problem=answer["problem"] or "its worker has sent no record"))
+            else:
+                self._show_record(order, answer["problem"])
 
     def _show_record(self, order: Order, problem: str, note: str = "") -> None:
         there = store.look(order.results, order.study, order.key)

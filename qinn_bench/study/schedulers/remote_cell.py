@@ -8,31 +8,39 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
+from qinn_bench.files import read_arrays
 from qinn_bench.limits import Limits
 from qinn_bench.records import older, store
 from qinn_bench.study import campaign
-from qinn_bench.study.campaign import KeptServer
+from qinn_bench.study.cell_log import log_path
 from qinn_bench.study.endings import CellEvent
 from qinn_bench.study.order import Order
+from qinn_bench.study.schedulers.local import KeptServer
 from qinn_bench.values import Record
+from qinn_bench.writing import write_whole
 
 _OF_THREAD = threading.local()
 """Holds the server of workers of each thread of this worker: importing what cells need takes seconds."""
 
 
 class Files(TypedDict):
-    """A record as text, and the bytes of its arrays, if there are some."""
+    """A record as text, the bytes of its arrays, if there are some, and what its cell printed."""
 
     record: str
     arrays: bytes | None
+    log: bytes
 
 
 class Answer(TypedDict):
-    """What became of a cell: whether its record lies in the shared folder, else its files; and what went wrong."""
+    """What became of a cell: whether its record lies in the shared folder, else its files; and what went wrong.
+
+    Neither: the worker does not see the folder, and has not run the cell.
+    """
 
     shared: bool
     files: Files | None
@@ -42,12 +50,14 @@ class Answer(TypedDict):
 def run_remotely(told: str, limits: str, token: str, before: Files | None, tell: Callable[[int], None]) -> Answer:
     """Run the cell of an order (its JSON) under `limits` (theirs); `tell` hears of its steps.
 
-    The record goes to the folder of results where this machine sees the file `token` of the campaign in it; else the
-    cell runs in a folder of its own, beginning with the files that there are `before`, and its files are sent back.
+    The record goes to the folder of results if this machine sees the file `token` of the campaign in it; if not,
+    nothing is run. Without a token the cell runs in a folder of its own, beginning with the files that there are
+    `before`, and its files are sent back.
     """
     order, use = Order.from_json(told), Limits(**json.loads(limits))
-    if (order.results / "records" / order.study / token).exists():
-        return Answer(shared=True, files=None, problem=_run(order, use, tell))
+    if token:
+        shared = (order.results / "records" / order.study / token).exists()
+        return Answer(shared=shared, files=None, problem=_run(order, use, tell) if shared else "")
     folder = Path(tempfile.mkdtemp(prefix="qinn-bench-"))
     try:
         here = replace(order, results=folder)
@@ -88,7 +98,9 @@ def files_of(results: Path, study: str, key: str) -> Files | None:
         return None
     beside = path.with_suffix(".npz")
     arrays = beside.read_bytes() if beside.exists() else None
-    return Files(record=path.read_text(encoding="utf8"), arrays=arrays)
+    log = log_path(results, study, key)
+    printed = log.read_bytes() if log.exists() else b""
+    return Files(record=path.read_text(encoding="utf8"), arrays=arrays, log=printed)
 
 
 def put_files(results: Path, study: str, key: str, files: Files) -> None:
@@ -107,5 +119,8 @@ def put_files(results: Path, study: str, key: str, files: Files) -> None:
         with tempfile.TemporaryDirectory(prefix="qinn-bench-") as folder:
             packed = Path(folder) / "arrays.npz"
             packed.write_bytes(files["arrays"])
-            arrays = store.read_arrays(packed, most=store.LARGEST_ARRAYS)
+            arrays = read_arrays(packed, most=store.LARGEST_ARRAYS)
     store.save(results, record, arrays)
+    if files["log"]:
+        with suppress(OSError):
+            write_whole(log_path(results, study, key), lambda file: file.write(files["log"]))
