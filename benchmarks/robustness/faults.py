@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import _campaigns
@@ -119,13 +120,9 @@ def full_disk(faults: Faults, disk: Path) -> None:
     filler = disk / "filler"
 
     def fill() -> None:
-        with filler.open("wb") as file:
-            try:
-                while True:
-                    file.write(bytes(2**12))
-                    file.flush()
-            except OSError:
-                pass
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(2**12))
 
     faults.disturbed(disk / "results", fill, filler.unlink, {0, 2, 3, 74})
 
@@ -198,11 +195,9 @@ def plug_ins(faults: Faults, folder: Path) -> None:
     faults.counts["logs that grew too long"] += sum(size > LOGGED for size in sizes)
 
 
-def main(rounds: int = 10, folder: str = "/tmp/qinn-faults") -> int:
+def main(rounds: int = 10, folder: str = "/tmp") -> int:
     """Run the rounds and print a table of counts; 1 if anything went wrong."""
-    root = Path(folder)
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
+    root = Path(tempfile.mkdtemp(dir=folder))  # What an earlier run has mounted may still be in use.
     _campaigns.import_all()
     faults, parts = Faults(root), (full_disk, read_only, clock, plug_ins)
     told = Counter[str]()

@@ -235,7 +235,7 @@ class _OnCluster:
         finally:
             one.release()
 
-    def _answered(self, one: _Handed, answer: remote_cell.Answer) -> None:
+    def _answered(self, one: _Handed, answer: remote_cell.RemoteAnswer) -> None:
         order, files = one.order, answer["files"]
         if answer["shared"]:
             self._show_record(order, answer["problem"])
@@ -273,7 +273,9 @@ class _OnCluster:
         self._show_record(order, "")
 
 
-def on_worker(told: str, limits: str, token: str, before: remote_cell.Files | None, topic: str) -> remote_cell.Answer:
+def on_worker(
+    told: str, limits: str, token: str, before: remote_cell.Files | None, topic: str
+) -> remote_cell.RemoteAnswer:
     """What Dask calls on a worker: run one cell there, and tell the campaign of its steps."""
     key, worker = Order.from_json(told).key, distributed.get_worker()
 

@@ -19,9 +19,9 @@ PATIENCE_S = 600
 """Seconds after which a job ends that cannot reach the campaign."""
 ONLY = {"slurm": ("queue", "account", "walltime", "prologue"), "htcondor": ("disk",)}
 """Settings that only one of them has."""
-Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1000)]
+ScriptLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1000)]
 """One line of a job script: a line break would begin another."""
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./:@+-]*$", max_length=200)]
+JobWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./:@+-]*$", max_length=200)]
 
 
 class JobSettings(Value):
@@ -36,18 +36,18 @@ class JobSettings(Value):
 
     jobs: Positive
     cores: Positive
-    memory: Word | Annotated[str, Field(pattern=r"^[0-9.]+ ?[KMGT]i?B$")]
+    memory: JobWord | Annotated[str, Field(pattern=r"^[0-9.]+ ?[KMGT]i?B$")]
     processes: Positive = 1
     disk: Annotated[str, Field(pattern=r"^([0-9.]+ ?[KMGT]i?B)?$")] = ""
-    queue: Word = ""
-    account: Word = ""
+    queue: JobWord = ""
+    account: JobWord = ""
     walltime: Annotated[str, Field(pattern=r"^[0-9:-]*$")] = ""
-    interface: Word = ""
-    python: Word = ""
-    log_folder: Word = ""
-    shared_folder: Word = ""
-    directives: tuple[Line, ...] = ()
-    prologue: tuple[Line, ...] = ()
+    interface: JobWord = ""
+    python: JobWord = ""
+    log_folder: JobWord = ""
+    shared_folder: JobWord = ""
+    directives: tuple[ScriptLine, ...] = ()
+    prologue: tuple[ScriptLine, ...] = ()
     tls: bool = True
 
 

@@ -36,7 +36,7 @@ class Files(TypedDict):
     log: bytes
 
 
-class Answer(TypedDict):
+class RemoteAnswer(TypedDict):
     """What became of a cell: whether its record lies in the shared folder, else its files; and what went wrong.
 
     Neither: the worker does not see the folder, and has not run the cell.
@@ -47,7 +47,7 @@ class Answer(TypedDict):
     problem: str
 
 
-def run_remotely(told: str, limits: str, token: str, before: Files | None, tell: Callable[[int], None]) -> Answer:
+def run_remotely(told: str, limits: str, token: str, before: Files | None, tell: Callable[[int], None]) -> RemoteAnswer:
     """Run the cell of an order (its JSON) under `limits` (theirs); `tell` hears of its steps.
 
     The record goes to the folder of results if this machine sees the file `token` of the campaign in it; if not,
@@ -57,14 +57,14 @@ def run_remotely(told: str, limits: str, token: str, before: Files | None, tell:
     order, use = Order.from_json(told), Limits(**json.loads(limits))
     if token:
         shared = (order.results / "records" / order.study / token).exists()
-        return Answer(shared=shared, files=None, problem=_run(order, use, tell) if shared else "")
+        return RemoteAnswer(shared=shared, files=None, problem=_run(order, use, tell) if shared else "")
     folder = Path(tempfile.mkdtemp(prefix="qinn-bench-"))
     try:
         here = replace(order, results=folder)
         if before:
             put_files(folder, order.study, order.key, before)
         problem = _run(here, use, tell)
-        return Answer(shared=False, files=files_of(folder, order.study, order.key), problem=problem)
+        return RemoteAnswer(shared=False, files=files_of(folder, order.study, order.key), problem=problem)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
