@@ -289,3 +289,17 @@ def test_a_cluster_started_by_hand_gives_the_same_bits_and_loses_nothing_with_a_
     by_hand(worker)
     assert running.wait(timeout=900) == 0
     assert content(tmp_path / "results") == content(tmp_path / "here")
+
+
+@pytest.mark.slow
+def test_a_worker_keeps_the_server_of_its_cells_and_starts_another_when_it_is_lost(tmp_path):
+    _, (first, second) = planned(tmp_path)
+    kept, events = campaign.KeptServer(), []
+    campaign.execute_one(first, Limits(timeout=300.0), events.append, kept)
+    server = kept.server
+    assert server is kept.usable()
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    campaign.execute_one(second, Limits(timeout=300.0), events.append, kept)
+    assert [event.record.status for event in events if event.record] == ["ok", "ok"] and kept.server is not server
+    kept.server.end()

@@ -146,6 +146,10 @@ class KeptServer:
         """The server, if it is not lost; nobody has listened to it in the meantime."""
         if self.server:
             self.server.heard = self.server.pinged = time.monotonic()
+            self.server.news()
+            if self.server.lost:
+                self.server.end()
+                self.server = None
         return self.server
 
 
