@@ -15,7 +15,7 @@ import pytest
 from qinn_bench.limits import Limits
 from qinn_bench.study import campaign, cell_log, planning, study_files
 from qinn_bench.study.cell_log import HEAD, TAIL, CellLog, log_path
-from qinn_bench.study.schedulers import memory_watch
+from qinn_bench.study.schedulers import control_groups, memory_watch
 from qinn_bench.study.schedulers.memory_watch import MemoryWatch, own_bytes, sessions
 
 MODEL = """
@@ -116,3 +116,66 @@ def test_cells_leave_logs_and_answer_for_their_children(tmp_path, plug_in, monke
     assert told.startswith("so far so good\nTraceback") and told.endswith("[crashed: RuntimeError: no]\n")
     assert "bytes are left out" in logs["prints"].read_text() and not logs["truth"].exists()
     assert logs["forks"].read_text().endswith("1.7 are allowed]\n")
+
+
+@pytest.fixture
+def groups(tmp_path):
+    """Files that stand in for a control group of this process, and what tells of it."""
+
+    def stand_in(procs=None, controllers="cpu memory pids"):
+        base = tmp_path / "user.slice" / "run.scope"
+        leaf = base / f"qinn-bench-{os.getpid()}"
+        base.mkdir(parents=True, exist_ok=True)
+        (base / "cgroup.procs").write_text(f"{os.getpid()}\n" if procs is None else procs)
+        (base / "cgroup.controllers").write_text(controllers)
+        (base / "cgroup.subtree_control").write_text("")
+        (tmp_path / "told").write_text("0::/user.slice/run.scope\n")
+        return base, leaf, tmp_path / "told"
+
+    return stand_in
+
+
+def as_kernel(monkeypatch, files):
+    """A new group has its files at once; removed with it."""
+    mkdir, rmdir = Path.mkdir, Path.rmdir
+
+    def made(self, *args, **more):
+        mkdir(self, *args, **more)
+        for name in files:
+            (self / name).write_text("")
+
+    def removed(self):
+        for name in files:
+            (self / name).unlink()
+        rmdir(self)
+
+    monkeypatch.setattr(Path, "mkdir", made)
+    monkeypatch.setattr(Path, "rmdir", removed)
+
+
+def test_a_cell_gets_a_control_group_where_one_is_delegated(groups, monkeypatch, tmp_path):
+    base, leaf, told = groups()
+    as_kernel(monkeypatch, ["cgroup.procs", "memory.max", "memory.oom.group", "memory.events"])
+    made = control_groups.delegated(1.5, tmp_path, told)
+    assert (leaf / "cgroup.procs").read_text() == str(os.getpid())
+    assert (base / "cgroup.subtree_control").read_text() == "+memory"
+    made.add(123)
+    cell = made.cells[123]
+    assert (cell / "memory.max").read_text() == str(3 * 2**29) and (cell / "cgroup.procs").read_text() == "123"
+    made.add(124)
+    (made.cells[124] / "memory.events").write_text("low 0\noom 3\noom_kill 2\n")
+    assert made.ended(124) is True and made.ended(123) is False and made.ended(None) is False
+    made.end()
+    assert (base / "cgroup.subtree_control").read_text() == "-memory" and not leaf.exists() and not cell.exists()
+
+
+@pytest.mark.parametrize("why", ["no limit", "others", "no memory", "version 1", "nothing is told", "not writable"])
+def test_elsewhere_there_are_no_control_groups(groups, tmp_path, why):
+    others, controllers = {"others": "1 2\n"}.get(why), {"no memory": "cpu"}.get(why, "memory")
+    base, leaf, told = groups(others, controllers)
+    if why == "version 1":
+        told.write_text("4:memory:/a\n0::/\n")
+    if why == "nothing is told":
+        told.unlink()
+    assert control_groups.delegated(None if why == "no limit" else 1.0, tmp_path, told) is None
+    assert not leaf.exists() and (base / "cgroup.subtree_control").read_text() in ("", "-memory")

@@ -21,6 +21,7 @@ from qinn_bench.study.lookup import finished as finished
 from qinn_bench.study.lookup import pending as pending
 from qinn_bench.study.lookup import unreadable as unreadable
 from qinn_bench.study.order import Order
+from qinn_bench.study.schedulers import control_groups
 from qinn_bench.study.schedulers.local import START_SECONDS, KeptServer, Worker, WorkerServer
 from qinn_bench.study.schedulers.memory_watch import MemoryWatch
 from qinn_bench.values import Record, Refused
@@ -119,7 +120,7 @@ class _Campaign:
         self.lost: Counter[str] = Counter()
         self.unready = self.count = 0
         self.looked, self.unlocked = 0.0, False
-        self.memory = MemoryWatch(limits.memory)
+        self.memory, self.groups = MemoryWatch(limits.memory), control_groups.delegated(limits.memory)
 
     def run(self, orders: Sequence[Order]) -> None:
         """Run all of them."""
@@ -140,6 +141,8 @@ class _Campaign:
         for worker in self.running.values():
             worker.kill()
             worker.close()
+        if self.groups:
+            self.groups.end()
 
     def _start_some(self, server: WorkerServer) -> None:
         while server.ready and self.waiting and self._has_room(self.waiting[0].order.key):
@@ -224,6 +227,8 @@ class _Campaign:
                 limiting.check_memory(self.limits.memory, server.held)
             if worker := self.running.get(news.get("started", news.get("ended", -1))):
                 worker.pid, worker.code = news.get("pid", worker.pid), news.get("code")
+                if self.groups and "started" in news:
+                    self.groups.add(news["pid"])
         for worker in self.running.values():
             for step in worker.read():
                 self.show(CellEvent(worker.order, step=step))
@@ -240,6 +245,7 @@ class _Campaign:
         for number, worker in list(self.running.items()):
             if worker.code is not None:
                 del self.running[number]
+                worker.out_of_group = bool(self.groups and self.groups.ended(worker.pid))
                 self._finish(worker)
             elif worker.over(self.limits):
                 worker.end(server)

@@ -84,6 +84,8 @@ def _end_of(worker: Worker, limits: Limits) -> tuple[Status, str]:
     if worker.starved:
         held = f"its processes held {worker.starved / 2**30:.2f} GiB together"
         return "out-of-memory", f"stopped, as {held}; {limits.memory:g} are allowed"
+    if worker.out_of_group:
+        return "out-of-memory", f"killed by the kernel, as its control group held {limits.memory:g} GiB"
     said = worker.last_words()
     last = limiting.printable((said.strip().splitlines() or [""])[-1])[:300]
     status: Status = "out-of-memory" if limiting.says_memory(said) else "crashed"

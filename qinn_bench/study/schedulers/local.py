@@ -179,7 +179,7 @@ class Worker:
 
     `before` is the state of the record's file when the cell started: a record that a worker has written for its own
     order is the outcome, however the process ends. `starved` are the bytes that its processes held together, if that
-    was too much.
+    was too much; `out_of_group` says that the kernel killed it for the memory of its control group.
     """
 
     order: Order
@@ -199,6 +199,7 @@ class Worker:
     lines: bytes = b""
     log: CellLog = field(default_factory=CellLog)
     starved: int = 0
+    out_of_group: bool = False
     kills: int = field(default_factory=kernel.out_of_memory_kills)
     ending: float | None = None
 
