@@ -22,8 +22,9 @@ from qinn_bench.report.finished_table import finished_table, run_table
 from qinn_bench.report.notebook import ShownClaims, ShownComparison, ShownTable
 from qinn_bench.report.record_frame import record_frame
 from qinn_bench.study import study_files
+from qinn_bench.study.progress import FAILURES, statuses
 from qinn_bench.study.selection import Filters, select
-from qinn_bench.values import Refused, Study
+from qinn_bench.values import Refused, Status, Study
 from qinn_bench.verdicts.all_against_all import compared, terms_of, with_control
 from qinn_bench.verdicts.outside_frame import read_frame
 from qinn_bench.verdicts.outside_results import Columns, read
@@ -48,7 +49,7 @@ def run(
     timeout: float | None = None,
     memory: float | None = None,
     fresh: bool = False,
-    retry: bool = False,
+    retry: bool | Some = False,
     model: Some = (),
     data: Some = (),
     seed: int | Sequence[int] = (),
@@ -58,8 +59,9 @@ def run(
 
     `jobs` cells run at once (by default as many as there are cores), each in a process of its own with so many
     `threads`; `timeout` is the wall time in seconds and `memory` the GiB that a cell may take. With `fresh` finished
-    cells run again, with `retry` failed ones. `model`, `data` and `seed` choose cells. Records go to the folder
-    `results`. With `progress` what happens is told on the standard error output.
+    cells run again, with `retry` failed ones, or those of these statuses, such as ``"timeout"``. `model`, `data` and
+    `seed` choose cells. Records go to the folder `results`. With `progress` what happens is told on the standard error
+    output.
 
     Raises:
         Refused: a study, a filter or a limit that is wrong, or results that cannot be written.
@@ -76,9 +78,8 @@ def run(
     asked, folder = study_files.study_of(study), Path(results)
     running = importlib.import_module("qinn_bench.study.run_study")  # Needs torch.
     use = Limits(limits.cores() if jobs is None else jobs, timeout, memory, threads)
-    ran = running.run_study(
-        asked, folder, _filters(model, data, seed), use, running.console(quiet=not progress), fresh=fresh, retry=retry
-    )
+    wanted, log = _statuses(retry), running.console(quiet=not progress)
+    ran = running.run_study(asked, folder, _filters(model, data, seed), use, log, fresh=fresh, retry=wanted)
     return ShownTable(run_table(asked, ran.over_seeds, folder), ran.problems, complete=ran.complete)
 
 
@@ -256,6 +257,12 @@ def _capacity_figure(
 def _filters(model: Some, data: Some, seed: int | Sequence[int]) -> Filters:
     seeds = (seed,) if isinstance(seed, int) else tuple(seed)
     return Filters(tuple(_listed("model", model)), tuple(_listed("data", data)), seeds)
+
+
+def _statuses(retry: bool | Some) -> tuple[Status, ...]:
+    if isinstance(retry, bool):
+        return FAILURES if retry else ()
+    return statuses(",".join(_listed("retry", retry)))
 
 
 def _listed(name: str, given: Some) -> list[str]:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import platform
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 UNKNOWN = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 """What file systems without locks, some network ones among them, answer."""
 TRIES = 100
+SIGNED = re.compile(r"process (\d+) on (.+)")
+"""How the holder of a lock signs it."""
 
 
 class NoLocks(OSError):
@@ -63,6 +66,31 @@ def holder(path: Path) -> str:
         return path.read_text(encoding="utf8", errors="replace")[:100] or "another process"
     except OSError:
         return "another process"
+
+
+def is_held(path: Path) -> bool:
+    """Whether whoever signed a lock still lives, as far as can be told without touching it: here its process runs; of
+    other machines nothing is known but that they have signed it."""
+    try:
+        process, host = SIGNED.fullmatch(path.read_text(encoding="utf8", errors="replace")).groups()  # type: ignore[union-attr]
+    except (OSError, AttributeError):
+        return False
+    return host != platform.node() or Path("/proc", process).exists() or not Path("/proc/self").exists()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process has locked a file; it is looked at with a shared lock, for a moment. True where that cannot be
+    told."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return path.exists()
+    try:
+        return not _lock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
 
 
 def create(name: Callable[[], Path]) -> tuple[Path, int]:

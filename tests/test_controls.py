@@ -16,7 +16,7 @@ from qinn_bench.quantum.layer import CircuitLayer
 from qinn_bench.quantum.simulators import statevector
 from qinn_bench.report.latex import latex
 from qinn_bench.report.study_table import table
-from qinn_bench.study import campaign, planning, run_cell, study_files
+from qinn_bench.study import campaign, planning, progress, run_cell, study_files
 from qinn_bench.study.order import Order
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.training.loop import fit
@@ -244,7 +244,7 @@ def test_controls_and_skipped_sizes_end_in_the_table(study, tmp_path, capsys):
     assert any(note.startswith("Controls of a quantum model") and "untrained:" in note for note in shown.footnotes)
     assert main(["status", *verb]) == 0
     assert "3 ok, 1 skipped, 3 to run" in capsys.readouterr().out
-    assert not campaign.pending(orders, retry=True)
+    assert not campaign.pending(orders, retry=progress.FAILURES)
     assert main(["figure", *verb]) == 0
 
 

@@ -77,7 +77,9 @@ def ran(orders, **limit):
 
 
 def files(tmp_path):
-    return {path.name: path.read_bytes() for path in (tmp_path / "results").rglob("*.*") if path.suffix != ".toml"}
+    """All but what cells have printed."""
+    every = (tmp_path / "results").rglob("*.*")
+    return {path.name: path.read_bytes() for path in every if path.suffix not in (".toml", ".txt")}
 
 
 def stale(order):

@@ -55,6 +55,8 @@ BORDERS = {
     "mplhep": {"qinn_bench/report/figure_style.py"},
     "pythia8mc": {"qinn_bench/data/generators"},
     "fastjet": {"qinn_bench/data/generators"},
+    "distributed": {"qinn_bench/study/schedulers"},
+    "dask_jobqueue": {"qinn_bench/study/schedulers"},
 }
 SOURCES = sorted([*(ROOT / "qinn_bench").rglob("*.py"), *(ROOT / "reference_models").rglob("*.py")])
 

@@ -39,8 +39,10 @@ WORDS = f"""
 list
 data info bundled
 match -d moons[events=2000] --params 40 --tol 30% -m spline_inn
+plan mini.toml
 run mini.toml -j 2
-status mini.toml
+status mini.toml --watch
+clean mini.toml
 table mini.toml
 table quick --records {QUICK}
 export mini.toml --to parquet --out mini.parquet
@@ -64,6 +66,7 @@ counters engine[backend=native,batch=64,mode=nll,n_qubits=8]
 scale --backends torch --qubits 4:5 --batch 8 --budget 0.1
 """
 REFUSED = {
+    "reproduce 0a1b0a1b": "no record has a key that begins with '0a1b0a1b'",
     "quality": "no records",
     "lint-paper absent.tex mini.toml": "there is no draft",
     "roc mini.toml": "scores of labelled rows",

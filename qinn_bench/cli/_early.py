@@ -10,7 +10,9 @@ from qinn_bench.study import study_files
 from qinn_bench.study.data_axes import uses_of
 from qinn_bench.study.selection import Filters, check_filters
 
-OF_STUDIES = frozenset({"run", "tune", "status", "table", "figure", "publish", "agree", "export", "roc", "report"})
+OF_STUDIES = frozenset(
+    {"plan", "run", "tune", "status", "table", "figure", "publish", "agree", "export", "roc", "report"}
+)
 """Verbs that take a study and look up all that it names."""
 OF_MODELS = frozenset({"match"})
 """Verbs whose ``-m`` and ``-d`` are models and data sets and no filters."""

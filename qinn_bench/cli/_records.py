@@ -17,6 +17,7 @@ def add_argument(parser: argparse.ArgumentParser) -> None:
 
 def of_folder(results: Path, study: str) -> list[Record]:
     """The records of a study in a folder of results; files that are none are named on the standard error output."""
-    for sentence in store.left_out(results, study):
-        print(sentence, file=sys.stderr)
-    return store.load_all(results, study)
+    records, odd = store.newest_of(results, study)
+    for one in odd:
+        print(one, file=sys.stderr)
+    return records

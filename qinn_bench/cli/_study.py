@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qinn_bench.study import selection, study_files
+from qinn_bench.study import progress, selection, study_files
 from qinn_bench.study.selection import Filters, Selection
 
 
@@ -16,6 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) ->
     parser.add_argument("-m", "--model", action="append", default=[], help="only this row, family or model[knob=value]")
     parser.add_argument("-d", "--data", action="append", default=[], help="only this data set[knob=value]")
     parser.add_argument("-s", "--seed", action="append", default=[], type=int, help="only this seed")
+
+
+def add_retry(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--retry``, of all failures or of named statuses."""
+    words = f"run failed {what} again, or those of these statuses only, such as timeout,out-of-memory,lost"
+    every = ",".join(progress.FAILURES)
+    parser.add_argument("--retry", nargs="?", const=every, default="", metavar="STATUSES", help=words)
 
 
 def filters(options: argparse.Namespace) -> Filters:

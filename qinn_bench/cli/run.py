@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 from qinn_bench import limits
-from qinn_bench.cli import _study
+from qinn_bench.cli import _clusters, _study
 from qinn_bench.cli._endings import INTERRUPTED
 from qinn_bench.limits import Limits
 from qinn_bench.report import forms
 from qinn_bench.report.finished_table import run_table
-from qinn_bench.study import study_files
+from qinn_bench.study import progress, study_files
 from qinn_bench.study.run_study import Stopped, console, run_study
 
 SOME_FAILED = 3
@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, help="wall seconds a cell may take, or its data to be drawn")
     parser.add_argument("--memory", type=float, help="GiB a cell may allocate, or its data when they are drawn")
     parser.add_argument("--fresh", action="store_true", help="run finished cells again; each is kept until then")
-    parser.add_argument("--retry", action="store_true", help="run failed cells again")
+    _study.add_retry(parser, "cells")
+    _clusters.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
 
 
@@ -35,8 +36,12 @@ def run(options: argparse.Namespace) -> int:
     log = console()
     use = Limits(options.jobs, options.timeout, options.memory, options.threads)
     study, kept = study_files.load_study(options.study), _study.filters(options)
+    how = {"fresh": options.fresh, "retry": progress.statuses(options.retry)}
+    if _clusters.dry_run(options):
+        return 0
     try:
-        ran = run_study(study, options.results, kept, use, log, fresh=options.fresh, retry=options.retry)
+        with _clusters.scheduler_of(options, log) as scheduler:
+            ran = run_study(study, options.results, kept, use, log, **how, scheduler=scheduler)
     except Stopped:
         return INTERRUPTED
     if ran.over_seeds:  # Not even one on a disk that is full.

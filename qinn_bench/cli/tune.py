@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from qinn_bench import limits
-from qinn_bench.cli import _study
+from qinn_bench.cli import _clusters, _study
 from qinn_bench.cli._endings import INTERRUPTED
 from qinn_bench.cli.run import SOME_FAILED
 from qinn_bench.limits import Limits
@@ -14,7 +14,7 @@ from qinn_bench.records import published
 from qinn_bench.records.trials import trials_study
 from qinn_bench.report.forms import FORMS
 from qinn_bench.report.tuning_table import tuning_table, verdict_table
-from qinn_bench.study import study_files
+from qinn_bench.study import progress, study_files
 from qinn_bench.study.run_study import Stopped, console, tune_study
 from qinn_bench.values import Record, Refused
 from qinn_bench.verdicts import tuned_budgets
@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-j", "--jobs", type=int, default=limits.cores(), help="trials at once")
     parser.add_argument("--timeout", type=float, help="wall seconds a trial may take, or its data to be drawn")
     parser.add_argument("--memory", type=float, help="GiB a trial may allocate, or its data when they are drawn")
-    parser.add_argument("--retry", action="store_true", help="run failed trials again")
+    _study.add_retry(parser, "trials")
+    _clusters.add_arguments(parser)
     parser.add_argument("--metric", help="what k trials are worth; the first of the study's tuning if not given")
     parser.add_argument("--records", type=Path, help="published records of the trials; nothing is run")
     parser.add_argument("--format", choices=FORMS, default="text", help="json is a list of both tables")
@@ -40,14 +41,18 @@ def run(options: argparse.Namespace) -> int:
     study = study_files.load_study(options.study)
     if not study.tuning:
         raise Refused(f"study '{study.name}' has nothing to tune; a table [tuning] was expected in it")
+    if _clusters.dry_run(options):
+        return 0
     metric = options.metric or study.tuning.metrics[0]
     complete = True
     if options.records:
         records = published.read(options.records, trials_study(study.name))
     else:
         use = Limits(options.jobs, options.timeout, options.memory)
+        kept, retry, log = _study.filters(options), progress.statuses(options.retry), console()
         try:
-            ran = tune_study(study, options.results, _study.filters(options), use, console(), retry=options.retry)
+            with _clusters.scheduler_of(options, log) as scheduler:
+                ran = tune_study(study, options.results, kept, use, log, retry=retry, scheduler=scheduler)
         except Stopped:
             return INTERRUPTED
         records, complete = ran.records, ran.complete

@@ -12,7 +12,18 @@ Array = NDArray[np.float64]
 Knob = bool | int | float | str
 Knobs = dict[str, Knob]
 Direction = Literal["lower", "higher", "zero", "one", "none"]
-Status = Literal["ok", "diverged", "not-converged", "timeout", "out-of-memory", "crashed", "unsupported", "skipped"]
+Status = Literal[
+    "ok",
+    "diverged",
+    "not-converged",
+    "timeout",
+    "out-of-memory",
+    "crashed",
+    "unsupported",
+    "skipped",
+    "lost",
+]
+"""How a cell has ended; it is lost where the machines that ran it were lost, again and again."""
 Role = Literal["model", "control", "floor", "ceiling"]
 RowKind = Literal["flat", "image", "voxels"]
 """A row is a vector of features, channels of pixels, or channels of cells in layers, angles and radii."""

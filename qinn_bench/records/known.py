@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from qinn_bench import registry
 from qinn_bench.records import keys, published, store
-from qinn_bench.values import Record, Refused
+from qinn_bench.values import Record, Refused, Use
 
 
 def on_data(record: Record, data: str) -> bool:
     """Whether a record is of this data set, given as ``name`` or ``name[knob=value]``; any, where it is empty."""
-    return not data or registry.covers(registry.parse_use(data), record.cell.data)
+    return not data or registry.covers(_use(data), record.cell.data)
+
+
+@lru_cache
+def _use(data: str) -> Use:
+    return registry.parse_use(data)
 
 
 def of_study(study: str, results: Path, records: Path | None = None) -> tuple[list[Record], list[str]]:
@@ -22,8 +28,8 @@ def of_study(study: str, results: Path, records: Path | None = None) -> tuple[li
         Refused: the file `records` is not one of published records of this study.
     """
     if not records:
-        known = store.load_all(results, study)
-        return known, [*store.left_out(results, study), *_mixed(known)]
+        known, odd = store.newest_of(results, study)
+        return known, [*map(str, odd), *_mixed(known)]
     read = published.read(records, study)
     return read, [published.said(records, read), *_mixed(read)]
 

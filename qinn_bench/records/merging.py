@@ -66,7 +66,7 @@ def _records_of(source: Path, name: str, study: str) -> tuple[Iterator[tuple[Rec
     if source.is_dir():
         if source.joinpath("records").resolve() != source.resolve() / "records":
             raise Refused(f"'{source}' has its records elsewhere; a folder of results that holds them was expected")
-        records, unreadable = store.look_at_all(source, name)
+        records, unreadable = store.look_at_all(source, name, keep=False)
         with_arrays = (
             (one, store.load_arrays(source, one) if store.has_arrays(source, one) else None) for one in records
         )

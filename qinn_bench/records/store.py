@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from qinn_bench import locks
 from qinn_bench.files import at_most, read_arrays, read_bytes
-from qinn_bench.records import keys, older
+from qinn_bench.records import keys, older, record_index
 from qinn_bench.values import Cell, Key, Record, Refused, StudyName, Use
 from qinn_bench.writing import Write, write_text, write_together
 
@@ -208,11 +208,16 @@ def load_all(results: Path, study: str) -> list[Record]:
     Unlike those of a plan, they need not belong to the code and the study file as these are now. Files that are no
     records are left out; `left_out` names them.
     """
-    records, _ = look_at_all(results, study)
+    return newest_of(results, study)[0]
+
+
+def newest_of(results: Path, study: str) -> tuple[list[Record], list[UnreadableRecord]]:
+    """The same, and the files that are left out."""
+    records, odd = look_at_all(results, study)
     newest: dict[Place, Record] = {}
     for record in sorted(records, key=lambda record: str(record.provenance.get("finished_utc", ""))):
         newest[place(record.row, record.cell)] = record
-    return sorted(newest.values(), key=lambda record: record.key)
+    return sorted(newest.values(), key=lambda record: record.key), odd
 
 
 def left_out(results: Path, study: str) -> list[str]:
@@ -220,21 +225,42 @@ def left_out(results: Path, study: str) -> list[str]:
     return list(map(str, look_at_all(results, study)[1]))
 
 
-def look_at_all(results: Path, study: str) -> tuple[list[Record], list[UnreadableRecord]]:
+def look_at_all(results: Path, study: str, *, keep: bool = True) -> tuple[list[Record], list[UnreadableRecord]]:
     """All records among the files of a study, those that newer ones replace included, and the files that are none of
-    this version."""
+    this version.
+
+    Of many records an index is kept, unless the folder is not to be touched.
+    """
+    marks = record_index.marks_of(results / "records" / study)
+    known = record_index.read_index(results, study, marks) if len(marks) >= record_index.FEWEST else {}
     records: list[Record] = []
     odd: list[UnreadableRecord] = []
-    for path in sorted((results / "records" / study).glob("[!.]*.json")):
-        try:
-            one = look(results, study, path.stem)
-        except Refused:
-            one = UnreadableRecord(path, "its name is no key")
+    for key in marks:
+        one = known.get(key) or _looked(results, study, key)
         if isinstance(one, Record):
             records.append(one)
         elif one:
             odd.append(one)
+    if keep and record_index.is_worth_keeping(len(marks), len(records) - len(known)):
+        record_index.keep_index(results, study, marks, records)
     return records, odd
+
+
+def look_at_some(results: Path, study: str, names: Sequence[str]) -> dict[str, Record | UnreadableRecord | None]:
+    """What `look` says of each of these keys; of many all at once."""
+    if len(names) < record_index.FEWEST:
+        return {key: look(results, study, key) for key in names}
+    records, odd = look_at_all(results, study)
+    found: dict[str, Record | UnreadableRecord] = {one.key: one for one in records}
+    found |= {one.path.stem: one for one in odd}
+    return {key: found.get(key) for key in names}
+
+
+def _looked(results: Path, study: str, key: str) -> Record | UnreadableRecord | None:
+    try:
+        return look(results, study, key)
+    except Refused:
+        return UnreadableRecord(results / "records" / study / f"{key}.json", "its name is no key")
 
 
 def has_arrays(results: Path, record: Record) -> bool:

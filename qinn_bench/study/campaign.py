@@ -14,50 +14,22 @@ from pathlib import Path
 from qinn_bench import kernel, locks, registry
 from qinn_bench import limits as limiting
 from qinn_bench.limits import Limits
-from qinn_bench.records import measures, store
-from qinn_bench.study import progress
-from qinn_bench.study.endings import CellEvent, outcome_of, stamp_of
+from qinn_bench.records import store
+from qinn_bench.study.endings import CellEvent, keep_log, outcome_of, stamp_of
+from qinn_bench.study.lookup import afresh as afresh
+from qinn_bench.study.lookup import finished as finished
+from qinn_bench.study.lookup import pending as pending
+from qinn_bench.study.lookup import unreadable as unreadable
 from qinn_bench.study.order import Order
-from qinn_bench.study.schedulers.local import START_SECONDS, Worker, WorkerServer
+from qinn_bench.study.schedulers import control_groups
+from qinn_bench.study.schedulers.local import START_SECONDS, KeptServer, Worker, WorkerServer
+from qinn_bench.study.schedulers.memory_watch import MemoryWatch
 from qinn_bench.values import Record, Refused
 
 POLL_SECONDS = 0.5
 """How often is looked after what sends no news: time limits, cells of other campaigns."""
 TRIES = 3
 """How often a server may be lost under one cell that ran alone, or before it was ready."""
-
-
-def finished(orders: Sequence[Order]) -> list[Record]:
-    """The records that exist, in the order of the plan and under its names; `unreadable` names what is left out."""
-    looked_up = ((order, store.look(order.results, order.study, order.key)) for order in orders)
-    return [progress.named(order, record) for order, record in looked_up if isinstance(record, Record)]
-
-
-def unreadable(orders: Sequence[Order]) -> list[str]:
-    """A sentence for each of these cells that has a file which is no record of this version."""
-    looked_up = (store.look(order.results, order.study, order.key) for order in orders)
-    return [str(one) for one in looked_up if isinstance(one, store.UnreadableRecord)]
-
-
-def pending(orders: Sequence[Order], retry: bool = False) -> list[Order]:
-    """The cells that are still to be run: without a record, or with metrics older than their code.
-
-    With `retry`, cells that failed are run again too. A file that is no record of this version is left alone.
-    """
-    todo = []
-    for order in orders:
-        record = store.look(order.results, order.study, order.key)
-        if isinstance(record, store.UnreadableRecord):
-            continue
-        stale = record is not None and progress.is_stale(record, measures.fingerprints(order.metrics))
-        if record is None or (retry and progress.failed(record)) or stale:
-            todo.append(order)
-    return todo
-
-
-def afresh(orders: Sequence[Order]) -> list[Order]:
-    """These cells, to be trained although they have records; each record stays until its successor is written."""
-    return [replace(order, fresh=True) for order in orders]
 
 
 def execute(orders: Sequence[Order], limits: Limits, show: Callable[[CellEvent], None]) -> None:
@@ -72,7 +44,7 @@ def execute(orders: Sequence[Order], limits: Limits, show: Callable[[CellEvent],
         return
     folders = {(order.results, order.study) for order in orders}
     for results, study in folders:
-        _prepare(results, study)
+        prepare(results, study)
     campaign = _Campaign(limits, show, _modules(orders))
     try:
         campaign.run([_absolute(order) for order in orders])
@@ -82,7 +54,33 @@ def execute(orders: Sequence[Order], limits: Limits, show: Callable[[CellEvent],
             store.sweep(results, study)
 
 
-def _prepare(results: Path, study: str) -> None:
+def execute_one(order: Order, limits: Limits, show: Callable[[CellEvent], None], kept: KeptServer) -> None:
+    """The same for one cell, by a server of workers that is kept for the next; nothing is swept away.
+
+    Raises:
+        Refused: nothing can be written to the folder of results, or no worker can be started.
+    """
+    _check_folder(order.results, order.study)
+    campaign = _Campaign(limits, show, _modules([order]))
+    campaign.server, kept.server = kept.usable(), None
+    try:
+        campaign.run([_absolute(order)])
+        kept.server, campaign.server = campaign.server, None
+    finally:
+        campaign.end()
+
+
+def prepare(results: Path, study: str) -> None:
+    """See to it that records of a study can be written, and remove what killed campaigns have left there.
+
+    Raises:
+        Refused: they cannot be written.
+    """
+    _check_folder(results, study)
+    store.sweep(results, study)
+
+
+def _check_folder(results: Path, study: str) -> None:
     folder = results / "records" / study
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +88,6 @@ def _prepare(results: Path, study: str) -> None:
         raise Refused(f"no records can be written to {folder}: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Refused(f"no records can be written to {folder}: it is read-only")
-    store.sweep(results, study)
 
 
 def _modules(orders: Sequence[Order]) -> list[str]:
@@ -123,6 +120,7 @@ class _Campaign:
         self.lost: Counter[str] = Counter()
         self.unready = self.count = 0
         self.looked, self.unlocked = 0.0, False
+        self.memory, self.groups = MemoryWatch(limits.memory), control_groups.delegated(limits.memory)
 
     def run(self, orders: Sequence[Order]) -> None:
         """Run all of them."""
@@ -143,6 +141,8 @@ class _Campaign:
         for worker in self.running.values():
             worker.kill()
             worker.close()
+        if self.groups:
+            self.groups.end()
 
     def _start_some(self, server: WorkerServer) -> None:
         while server.ready and self.waiting and self._has_room(self.waiting[0].order.key):
@@ -227,6 +227,8 @@ class _Campaign:
                 limiting.check_memory(self.limits.memory, server.held)
             if worker := self.running.get(news.get("started", news.get("ended", -1))):
                 worker.pid, worker.code = news.get("pid", worker.pid), news.get("code")
+                if self.groups and "started" in news:
+                    self.groups.add(news["pid"])
         for worker in self.running.values():
             for step in worker.read():
                 self.show(CellEvent(worker.order, step=step))
@@ -237,9 +239,13 @@ class _Campaign:
         return max(0.01, min(POLL_SECONDS, *left)) if left else POLL_SECONDS
 
     def _settle(self, server: WorkerServer) -> None:
+        leaders = {worker.pid: worker for worker in self.running.values() if worker.pid is not None}
+        for pid, held in self.memory.beyond(leaders.keys()).items():
+            leaders[pid].starved = held
         for number, worker in list(self.running.items()):
             if worker.code is not None:
                 del self.running[number]
+                worker.out_of_group = bool(self.groups and self.groups.ended(worker.pid))
                 self._finish(worker)
             elif worker.over(self.limits):
                 worker.end(server)
@@ -249,6 +255,7 @@ class _Campaign:
         worker.drain()
         try:
             event = outcome_of(worker, self.limits)
+            keep_log(worker, event)
         finally:
             worker.close()
         self.show(event)

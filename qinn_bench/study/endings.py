@@ -10,6 +10,7 @@ from qinn_bench import limits as limiting
 from qinn_bench.limits import Limits
 from qinn_bench.records import store
 from qinn_bench.study import run_cell
+from qinn_bench.study.cell_log import log_path
 from qinn_bench.study.order import Order
 from qinn_bench.study.schedulers.local import Worker
 from qinn_bench.values import Record, Refused, Status
@@ -49,6 +50,13 @@ def outcome_of(worker: Worker, limits: Limits) -> CellEvent:
     return _failure(worker, *(worker.told or _end_of(worker, limits)))
 
 
+def keep_log(worker: Worker, event: CellEvent) -> None:
+    """Keep what a cell printed, and how it ended if it did not end well."""
+    order, record = worker.order, event.record
+    failed = f"{record.status}: {record.reason}" if record and record.status not in ("ok", "skipped") else ""
+    worker.log.keep(log_path(order.results, order.study, order.key), event.problem or failed)
+
+
 def _failure(worker: Worker, status: Status, reason: str) -> CellEvent:
     """Record that a cell gave no result, unless finished work is there, which is kept."""
     order = worker.order
@@ -73,6 +81,11 @@ def _end_of(worker: Worker, limits: Limits) -> tuple[Status, str]:
         return "timeout", f"stopped after its limit of {limits.timeout:g} s"
     if worker.killed:
         return "crashed", worker.killed
+    if worker.starved:
+        held = f"its processes held {worker.starved / 2**30:.2f} GiB together"
+        return "out-of-memory", f"stopped, as {held}; {limits.memory:g} are allowed"
+    if worker.out_of_group:
+        return "out-of-memory", f"killed by the kernel, as its control group held {limits.memory:g} GiB"
     said = worker.last_words()
     last = limiting.printable((said.strip().splitlines() or [""])[-1])[:300]
     status: Status = "out-of-memory" if limiting.says_memory(said) else "crashed"

@@ -68,12 +68,15 @@ class Slot:
         """The cell with the model that was found for it."""
         return self.cell.model_copy(update={"model": model})
 
-    def as_in(self, cell: Cell) -> Cell:
-        """The cell with the model of another, which it may have, and where tuning is not known with its settings."""
-        if not self.tuned or self.answer:
-            return self.with_model(cell.model)
-        budget = self.cell.budget.model_copy(update={name: getattr(cell.budget, name) for name in TRIED})
-        return self.with_model(cell.model).model_copy(update={"budget": budget})
+    def is_as(self, cell: Cell) -> bool:
+        """Whether another cell has the same settings, the model apart, and where tuning is not known what it tries."""
+        own, other = vars(self.cell), vars(cell)
+        if any(own[name] != other[name] for name in own if name not in ("model", "budget")):
+            return False
+        budget = self.cell.budget
+        if self.tuned and not self.answer:
+            budget = budget.model_copy(update={name: getattr(cell.budget, name) for name in TRIED})
+        return budget == cell.budget
 
 
 def _but_one_knob(model: Use, stated: Use) -> bool:

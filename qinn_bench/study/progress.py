@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, get_args
 
 from qinn_bench import catalogue
 from qinn_bench.records import keys, measures, store
 from qinn_bench.study.grid import Drawn, Slot
 from qinn_bench.study.order import Order
-from qinn_bench.values import Match, Record, Study
+from qinn_bench.values import Match, Record, Refused, Status, Study
 
 SETTINGS = "cell"
 """The input that names what the study file says of a cell, which is compared part by part."""
 ROUNDED = 5e-4
 """How far a tolerance that was read from the text of an earlier version may be from what it was."""
 OTHER_SETTINGS = f"{keys.PARTS[SETTINGS]} differ"
+FAILURES: tuple[Status, ...] = tuple(one for one in get_args(Status) if one not in ("ok", "skipped"))
+"""How a cell ended that was to be run and gave no result."""
 
 
 @dataclass(frozen=True)
@@ -46,34 +49,33 @@ class CellStanding:
 def standings(slots: Iterable[Slot], drawn: Sequence[Drawn], records: Sequence[Record]) -> list[CellStanding]:
     """The record of each cell, in the order of the tables; cells of a size that no shape meets share the one that says
     so."""
-    inputs = {str(one.use): one for one in drawn}
-    made = [(slot, _inputs_now(slot, inputs)) for slot in slots]
+    made = _made(slots, drawn)
     of_places: dict[object, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda one: str(one.provenance.get("finished_utc", "")), reverse=True):
-        for place in (_settings(record), _place(record)):
+        for place in _places(record):
             of_places[place].append(record)
     taken: set[int] = set()
-    records_at: dict[int, Record] = {}
-    for rank in RANKS:
-        for at, (slot, now) in enumerate(made):
-            if at in records_at:
+    found: dict[int, tuple[Record, tuple[str, ...]]] = {}
+    for rank, of_row in RANKS:
+        for at, (slot, now, settings, place) in enumerate(made):
+            if at in found:
                 continue
-            known = [*of_places[_settings(slot)], *of_places[_place(slot)]]
+            known = of_places[place] if of_row else [*of_places[settings], *of_places[place]]
             fitting = next((one for one in known if id(one) not in taken and rank(slot, now, one)), None)
             if fitting is not None:
                 taken.add(id(fitting))
-                records_at[at] = fitting
+                found[at] = fitting, () if rank in CURRENT else tuple(_differences(slot, now, fitting))
     skipped = {
-        slot.group
-        for at, (slot, _) in enumerate(made)
-        if at in records_at and records_at[at].status == "skipped" and _fits(slot, records_at[at])
+        made[at].slot.group
+        for at, (record, _) in found.items()
+        if record.status == "skipped" and _fits(made[at].slot, record)
     }
     return [
-        CellStanding(slot, named(slot, records_at[at]), tuple(_differences(slot, now, records_at[at])))
-        if at in records_at
-        else CellStanding(slot, None)
-        for at, (slot, now) in enumerate(made)
-        if at in records_at or slot.group not in skipped
+        CellStanding(one.slot, named(one.slot, found[at][0]), found[at][1])
+        if at in found
+        else CellStanding(one.slot, None)
+        for at, one in enumerate(made)
+        if at in found or one.slot.group not in skipped
     ]
 
 
@@ -98,7 +100,19 @@ def _keys(slot: Slot, drawn: Sequence[Drawn]) -> set[str]:
 
 def failed(record: Record) -> bool:
     """Whether a cell was to be run and gave no result."""
-    return record.status not in ("ok", "skipped")
+    return record.status in FAILURES
+
+
+def statuses(text: str) -> tuple[Status, ...]:
+    """The statuses of failed cells that a text names, separated by commas; none where it is empty.
+
+    Raises:
+        Refused: one of them is none.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in FAILURES]:
+        raise Refused(f"cells do not fail as '{unknown[0]}'; of these, some were expected: {', '.join(FAILURES)}")
+    return tuple(one for one in FAILURES if one in names)
 
 
 def of_other_inputs(cells: Sequence[CellStanding]) -> tuple[int, str]:
@@ -131,25 +145,46 @@ def named(cell: Slot | Order, record: Record) -> Record:
     return record.model_copy(update=names)
 
 
+class _Made(NamedTuple):
+    """A cell, what makes its numbers now, and what it shares with its record."""
+
+    slot: Slot
+    now: dict[str, str]
+    settings: tuple[object, ...]
+    place: tuple[object, ...]
+
+
+def _made(slots: Iterable[Slot], drawn: Sequence[Drawn]) -> list[_Made]:
+    """Each cell with what makes its numbers now, which those share that differ in their settings alone."""
+    inputs = {str(one.use): one for one in drawn}
+    known: dict[tuple[object, ...], dict[str, str]] = {}
+    made = []
+    for slot in slots:
+        settings, place = _places(slot)
+        shared = place[1], slot.cell.model.name, slot.cell.control, slot.cell.backend
+        if shared not in known:
+            known[shared] = _inputs_now(slot, inputs)
+        made.append(_Made(slot, known[shared], settings, place))
+    return made
+
+
 def _inputs_now(slot: Slot, drawn: Mapping[str, Drawn]) -> dict[str, str]:
     inputs = keys.inputs_of(slot.cell, drawn[str(slot.cell.data)].data)
     del inputs[SETTINGS]
     return inputs
 
 
-def _settings(one: Slot | Record) -> tuple[object, ...]:
-    """What a cell and its record share that is easy to look up: everything but the knobs of the model and the names."""
-    cell = one.cell
-    return cell.model.name, str(cell.data), cell.seed, cell.varies, cell.control, cell.backend, cell.device
-
-
-def _place(one: Slot | Record) -> tuple[object, ...]:
-    return *store.place(one.row, one.cell), one.cell.model.name, one.cell.control
+def _places(one: Slot | Record) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """What a cell and its record share that is easy to look up: everything but the knobs of the model and the names;
+    and the row, the data set and the seed."""
+    cell, place = one.cell, store.place(one.row, one.cell)
+    settings = (cell.model.name, place[1], cell.seed, cell.varies, cell.control, cell.backend, cell.device)
+    return settings, (*place, cell.model.name, cell.control)
 
 
 def _fits(slot: Slot, record: Record) -> bool:
     """Whether a record states the settings of a cell."""
-    if not slot.may_have(record.cell.model) or slot.as_in(record.cell) != record.cell:
+    if not slot.may_have(record.cell.model) or not slot.is_as(record.cell):
         return False
     if slot.answer:
         return (record.status == "skipped") == bool(slot.answer.skip)
@@ -169,7 +204,7 @@ def _meets(slot: Slot, record: Record) -> bool:
 def _differences(slot: Slot, now: Mapping[str, str], record: Record) -> list[str]:
     then = {part: content for part, content in record.inputs.items() if part not in (SETTINGS, "size")}
     differs = [] if _fits(slot, record) else [OTHER_SETTINGS]
-    return differs + keys.differences(then, now)
+    return differs if then == now else differs + keys.differences(then, now)
 
 
 def _current_here(slot: Slot, now: Mapping[str, str], record: Record) -> bool:
@@ -189,14 +224,15 @@ def _fits_anywhere(slot: Slot, _: Mapping[str, str], record: Record) -> bool:
 
 
 def _same_place(slot: Slot, _: Mapping[str, str], record: Record) -> bool:
-    return _place(slot) == _place(record)
+    return _places(slot)[1] == _places(record)[1]
 
 
-RANKS: tuple[Callable[[Slot, Mapping[str, str], Record], bool], ...] = (
-    _current_here,
-    _current,
-    _fits_here,
-    _fits_anywhere,
-    _same_place,
+CURRENT = (_current_here, _current)
+RANKS: tuple[tuple[Callable[[Slot, Mapping[str, str], Record], bool], bool], ...] = (
+    (_current_here, True),
+    (_current, False),
+    (_fits_here, True),
+    (_fits_anywhere, False),
+    (_same_place, False),
 )
-"""What makes a record that of a cell, the best first."""
+"""What makes a record that of a cell, the best first; whether only one of the same row can be."""

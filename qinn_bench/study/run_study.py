@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,15 @@ from qinn_bench.records import store
 from qinn_bench.records.trials import trials_study
 from qinn_bench.study import campaign, matched, planning, progress, selection, tuning
 from qinn_bench.study.order import Order
+from qinn_bench.study.schedulers.seam import OnThisMachine, Scheduler
 from qinn_bench.study.selection import EVERY, Filters
 from qinn_bench.study.time_left import TimeLeft
 from qinn_bench.study.tuning import TunedRow
 from qinn_bench.study.watch import Watch
-from qinn_bench.values import Record, Refused, Study
+from qinn_bench.values import Record, Refused, Status, Study
 
 ONE_AT_A_TIME = Limits()
+HERE: Scheduler = OnThisMachine()
 
 
 class Stopped(KeyboardInterrupt):
@@ -68,12 +70,14 @@ def run_study(
     log: Console | None = None,
     *,
     fresh: bool = False,
-    retry: bool = False,
+    retry: Collection[Status] = (),
+    scheduler: Scheduler = HERE,
 ) -> Ran:
     """Run the cells of a study that the filters keep and that are not finished, each in a process of its own.
 
     A study that tunes is tuned before. With `fresh` finished cells are run again, each record kept until its successor
-    is written; with `retry` failed ones. What happens is told to `log`, the standard error output by default.
+    is written; failed cells too whose status is one of `retry`. What happens is told to `log`, the standard error
+    output by default. Cells run where the `scheduler` has them run, trials too.
 
     Raises:
         Refused: limits that make no sense here, no cells, or a folder of results that cannot be written.
@@ -83,11 +87,11 @@ def run_study(
     use = limits.checked(use)
     problems: list[str] = []
     if study.tuning and (rows := tuning.tuned_rows(study, results, filters, use)):
-        problems += _tuned(study, rows, results, use, log, retry=retry).problems
+        problems += _tuned(study, rows, results, use, log, retry=retry, scheduler=scheduler).problems
     planned = planning.plan(study, results, use)
     orders = selection.chosen(study, planned, filters)
     matched.keep_plan(results, study, planned)
-    problems += _run(study.name, results, orders, use, log, fresh=fresh, retry=retry)
+    problems += _run(study.name, results, orders, use, log, fresh=fresh, retry=retry, scheduler=scheduler)
     return Ran(campaign.finished(orders), tuple(problems))
 
 
@@ -98,7 +102,8 @@ def tune_study(
     use: Limits = ONE_AT_A_TIME,
     log: Console | None = None,
     *,
-    retry: bool = False,
+    retry: Collection[Status] = (),
+    scheduler: Scheduler = HERE,
 ) -> Ran:
     """Run the trials of a study that the filters keep and that are not finished; the best of each row is kept.
 
@@ -112,14 +117,23 @@ def tune_study(
         raise Refused(f"study '{study.name}' has nothing to tune; a table [tuning] was expected in it")
     if not (rows := tuning.tuned_rows(study, results, filters, use)):
         raise Refused(f"the filters keep no row of '{study.name}' that is tuned; without them all are")
-    return _tuned(study, rows, results, use, log, retry=retry)
+    return _tuned(study, rows, results, use, log, retry=retry, scheduler=scheduler)
 
 
-def _tuned(study: Study, rows: list[TunedRow], results: Path, use: Limits, log: Console, *, retry: bool = False) -> Ran:
+def _tuned(
+    study: Study,
+    rows: list[TunedRow],
+    results: Path,
+    use: Limits,
+    log: Console,
+    *,
+    retry: Collection[Status] = (),
+    scheduler: Scheduler = HERE,
+) -> Ran:
     problems: list[str] = []
 
     def run(orders: Sequence[Order]) -> None:
-        problems.extend(_run(trials_study(study.name), results, orders, use, log, retry=retry))
+        problems.extend(_run(trials_study(study.name), results, orders, use, log, retry=retry, scheduler=scheduler))
 
     return Ran(tuning.tune(study, rows, results, run), tuple(problems))
 
@@ -132,7 +146,8 @@ def _run(
     log: Console,
     *,
     fresh: bool = False,
-    retry: bool = False,
+    retry: Collection[Status] = (),
+    scheduler: Scheduler = HERE,
 ) -> list[str]:
     """Run those of some cells that are not finished; a sentence for each that could not be run or read."""
     todo = campaign.afresh(orders) if fresh else campaign.pending(orders, retry)
@@ -141,9 +156,9 @@ def _run(
     log.print(f"{name}: {len(orders)} cells, {done} finished, {len(todo)} to run")
     if not todo:  # Killed campaigns may have left something beside records that they had finished.
         store.sweep(results, name)
-    with Watch(todo, log, TimeLeft(todo, use.workers, campaign.finished(orders))) as watch:
+    with Watch(todo, log, TimeLeft(todo, scheduler.cells_at_once(use), campaign.finished(orders))) as watch:
         try:
-            campaign.execute(todo, use, watch)
+            scheduler.execute(todo, use, watch)
         except KeyboardInterrupt:
             watch.log.print(_stopped(watch, fresh))
             raise Stopped from None

@@ -98,14 +98,22 @@ def _check_use(what: str, text: str, names: Sequence[str], shown: Sequence[str],
         raise Refused(f"'{study.name}' has no {what} '{text}'; there are: {', '.join(dict.fromkeys(shown))}")
 
 
-def select(study: Study, results: Path, filters: Filters = EVERY, records: Path | None = None) -> Selection:
+def select(
+    study: Study,
+    results: Path,
+    filters: Filters = EVERY,
+    records: Path | None = None,
+    drawn: list[Drawn] | None = None,
+) -> Selection:
     """The cells of a study with their records, published ones (`records`) or those of the folder of results.
+
+    Its data sets are loaded, unless they are `drawn` already.
 
     Raises:
         Refused: the filters keep nothing or name what the study has not; the published records are of another study.
     """
     check_filters(study, filters)
-    drawn = grid.draw(study)
+    drawn = drawn or grid.draw(study)
     if records:
         known, odd = published.read(records, study.name), list[store.UnreadableRecord]()
     else:

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from statistics import fmean
 
+from qinn_bench.study.costs import Costs
 from qinn_bench.study.order import Order
-from qinn_bench.training.cycles import most_steps
 from qinn_bench.values import Record
 
 Now = Callable[[], float]
 
 
-def cost_of(record: Record) -> float:
-    """The wall seconds that a cell took, all phases."""
-    return sum(value for name, value in record.cost.items() if name.endswith("_wall_s"))
-
-
 class TimeLeft:
     """The time that the cells of a campaign still take.
 
-    A cell is expected to take as long as finished ones of its row, or else of its model, or else as long a step as all
-    finished ones; how much faster or slower this campaign is than that, with so many cells at once, is measured.
-    `known` are records of earlier runs.
+    A cell is expected to take as long as finished ones like it (`Costs.of`); how much faster or slower this campaign is
+    than that, with so many cells at once, is measured. `known` are records of earlier runs.
     """
 
     def __init__(
@@ -33,11 +25,8 @@ class TimeLeft:
         self.waiting = {order.key: order for order in todo}
         self.workers, self.clock, self.begun = max(1, workers), clock, clock()
         self.started: dict[str, float] = {}
-        self.rows, self.models = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
-        self.steps: list[float] = []
+        self.costs = Costs(known)
         self.expected = self.spent = 0.0
-        for record in known:
-            self._learn(record)
 
     def start(self, order: Order) -> None:
         """A cell has begun."""
@@ -50,7 +39,7 @@ class TimeLeft:
         took = self.clock() - self.started.pop(order.key, self.clock())
         if expected is not None:
             self.expected, self.spent = self.expected + expected, self.spent + took
-        self._learn(record)
+        self.costs.learn(record)
 
     def seconds(self) -> float | None:
         """How long all that are left take, at least as long as the longest of them; None where nothing is known yet."""
@@ -64,21 +53,8 @@ class TimeLeft:
         ]
         return max(sum(left) / min(self.workers, max(1, len(left))), *left, 0.0)
 
-    def _learn(self, record: Record) -> None:
-        cost = cost_of(record)
-        if record.status == "ok" and cost:
-            self.rows[record.row].append(cost)
-            self.models[record.cell.model.name].append(cost)
-            taken = record.training.steps if record.training else 0  # What has no parameters takes none.
-            self.steps.append(cost / (taken or most_steps(record.cell.budget)))
-
     def _expected(self, order: Order) -> float | None:
-        if order.skip:
-            return 0.0
-        seconds = self.rows.get(order.row) or self.models.get(order.cell.model.name)
-        if seconds:
-            return fmean(seconds)
-        return fmean(self.steps) * most_steps(order.cell.budget) if self.steps else None
+        return 0.0 if order.skip else self.costs.of(order.row, order.cell).seconds
 
 
 class Pace:
@@ -101,8 +77,18 @@ def said(seconds: float | None) -> str:
         >>> said(754.0), said(12.3), said(8000.0)
         ('about 13 min left', 'about 12 s left', 'about 2.2 h left')
     """
-    if seconds is None or seconds <= 0:
-        return ""
+    return "" if seconds is None or seconds <= 0 else f"{lasting(seconds)} left"
+
+
+def lasting(seconds: float) -> str:
+    """A time in words that does not pretend to be exact.
+
+    Example:
+        >>> lasting(754.0), lasting(200_000.0)
+        ('about 13 min', 'about 56 h')
+    """
     if seconds < 90:
-        return f"about {seconds:.0f} s left"
-    return f"about {seconds / 60:.0f} min left" if seconds < 5400 else f"about {seconds / 3600:.1f} h left"
+        return f"about {seconds:.0f} s"
+    if seconds < 5400:
+        return f"about {seconds / 60:.0f} min"
+    return f"about {seconds / 3600:.1f} h" if seconds < 36_000 else f"about {seconds / 3600:.0f} h"

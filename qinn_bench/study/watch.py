@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from qinn_bench.study.costs import cost_of
 from qinn_bench.study.endings import CellEvent
 from qinn_bench.study.order import Order
-from qinn_bench.study.time_left import TimeLeft, cost_of, said
+from qinn_bench.study.time_left import TimeLeft, said
 from qinn_bench.training.cycles import most_steps
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import traceback
 from contextlib import suppress
 from typing import Any
 
@@ -46,6 +47,8 @@ def work(told: str, steps: int, memory: float | None, threads: int) -> None:
         tell(end=[record.status, record.reason[:LONGEST]])
     except Exception as error:
         status, reason = _outcome(error)
+        with suppress(Exception):  # Some do not even print.
+            traceback.print_exception(error)
         with suppress(Exception):  # The campaign writes what could not be written here.
             save(order, {}, status=status, reason=reason)
         tell(end=[status, reason[:LONGEST]])

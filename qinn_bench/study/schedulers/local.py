@@ -18,7 +18,9 @@ from typing import Any
 from qinn_bench import kernel, locks
 from qinn_bench.limits import Limits
 from qinn_bench.records.store import Stamp
+from qinn_bench.study.cell_log import CellLog
 from qinn_bench.study.order import Order
+from qinn_bench.study.schedulers.pipes import CHUNK, Pipe
 from qinn_bench.values import Status
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -35,7 +37,6 @@ KILL_SECONDS = 30.0
 """In which a server has to end a worker that it was told to kill."""
 KEPT = 4096
 """Bytes of what a process printed last that are kept."""
-CHUNK = 2**16
 HOME = Path(__file__).parents[2]
 LONGEST_LINE = 2**16
 _BOOT = """
@@ -49,37 +50,6 @@ from qinn_bench.study.schedulers.fork_server import serve
 serve(**told)
 """
 """What a server starts with: it looks for modules where the campaign does, so that both run the same code."""
-
-
-class Pipe:
-    """The end of a pipe that the campaign reads, without ever waiting for it."""
-
-    def __init__(self) -> None:
-        self.handle, self.theirs = os.pipe()
-        os.set_blocking(self.handle, False)
-        self.open = True
-
-    def read(self) -> bytes:
-        """What is there now, a chunk at most; `open` says whether more can come."""
-        if not self.open:
-            return b""
-        try:
-            data = os.read(self.handle, CHUNK)
-        except BlockingIOError:
-            return b""
-        if not data:
-            self.close()
-        return data
-
-    def close(self) -> None:
-        """Stop reading."""
-        if self.open:
-            self.open = False
-            os.close(self.handle)
-
-    def hand_over(self) -> None:
-        """Close the other end here, after a child has it."""
-        os.close(self.theirs)
 
 
 class WorkerServer:
@@ -166,6 +136,23 @@ class WorkerServer:
         self.output.close()
 
 
+@dataclass
+class KeptServer:
+    """The server of workers of somebody who runs one cell after another, once it has been started."""
+
+    server: WorkerServer | None = None
+
+    def usable(self) -> WorkerServer | None:
+        """The server, if it is not lost; nobody has listened to it in the meantime."""
+        if self.server:
+            self.server.heard = self.server.pinged = time.monotonic()
+            self.server.news()
+            if self.server.lost:
+                self.server.end()
+                self.server = None
+        return self.server
+
+
 def safe_path(path: Sequence[str]) -> list[str]:
     """Where workers look for modules: where this process does, but never first in the working folder.
 
@@ -191,7 +178,8 @@ class Worker:
     """One running cell, as far as the campaign knows of it.
 
     `before` is the state of the record's file when the cell started: a record that a worker has written for its own
-    order is the outcome, however the process ends.
+    order is the outcome, however the process ends. `starved` are the bytes that its processes held together, if that
+    was too much; `out_of_group` says that the kernel killed it for the memory of its control group.
     """
 
     order: Order
@@ -209,7 +197,9 @@ class Worker:
     killed: str = ""
     timed_out: bool = False
     lines: bytes = b""
-    printed: bytes = b""
+    log: CellLog = field(default_factory=CellLog)
+    starved: int = 0
+    out_of_group: bool = False
     kills: int = field(default_factory=kernel.out_of_memory_kills)
     ending: float | None = None
 
@@ -226,7 +216,8 @@ class Worker:
 
     def _pump(self) -> tuple[int, list[int]]:
         printed, told = self.output.read(), self.steps.read()
-        self.printed, self.lines = (self.printed + printed)[-KEPT:], self.lines + told
+        self.log.add(printed)
+        self.lines += told
         *whole, self.lines = self.lines.split(b"\n")
         steps = [step for line in whole if (step := self._understand(line)) is not None]
         if len(self.lines) > LONGEST_LINE:
@@ -261,7 +252,7 @@ class Worker:
             self.killed = self.killed or f"no sign of life within {START_SECONDS:g} s"
         if limits.timeout is not None and self.alive is not None and now - self.alive > limits.timeout:
             self.timed_out = True
-        return bool(self.killed) or self.timed_out
+        return bool(self.killed) or self.timed_out or self.starved > 0
 
     def end(self, server: WorkerServer) -> None:
         """Have the server kill it; one that does not is lost."""
@@ -295,4 +286,4 @@ class Worker:
 
     def last_words(self) -> str:
         """The end of what it printed."""
-        return self.printed.decode("utf8", errors="replace")
+        return self.log.last(KEPT)
