@@ -14,7 +14,7 @@ from qinn_bench.quantum.layer import circuit_layers
 from qinn_bench.quantum.simulators.forecast import RATES, ForecastMode, forecast
 from qinn_bench.study import grid, planning
 from qinn_bench.study.costs import Expected
-from qinn_bench.study.grid import Slot
+from qinn_bench.study.grid import Drawn, Slot
 from qinn_bench.study.study_files import label_of
 from qinn_bench.training.cycles import most_steps
 from qinn_bench.values import Refused, Row, Study, Use
@@ -23,14 +23,15 @@ HELD_MB = 320.0
 """What a worker holds before its cell: the libraries."""
 
 
-def engine_cost(study: Study, slot: Slot, data: Dataset) -> Expected | None:
+def engine_cost(study: Study, slot: Slot, drawn: Drawn) -> Expected | None:
     """Seconds and memory of the circuits of a cell, each layer called once in every step, with derivatives along its
     inputs where the model has a density; an order of magnitude.
 
     None where the engine has no forecast: for the model of another row, simulators without a rate, or no circuits.
     """
     simulator = str(backend_names.parse(backend_names.resolve(slot.cell.backend)))
-    row = next((one for one in grid.rows_of(study, data) if label_of(one) == slot.family), None)
+    data = drawn.data
+    row = next((one for one in grid.rows_of(study, drawn) if label_of(one) == slot.family), None)
     if simulator not in RATES or row is None:
         return None
     try:

@@ -153,8 +153,8 @@ def _expected(study: Study, selection: Selection, slot: Slot, costs: Costs) -> E
     if told.basis in ("row", "model") or slot.cell.backend == "none":
         return told
     engine = importlib.import_module("qinn_bench.study.engine_costs")  # Needs torch.
-    data = next(one.data for one in selection.drawn if one.use == slot.cell.data)
-    forecast: Expected | None = engine.engine_cost(study, slot, data)
+    drawn = next(one for one in selection.drawn if one.use == slot.cell.data)
+    forecast: Expected | None = engine.engine_cost(study, slot, drawn)
     return forecast or told
 
 
@@ -170,6 +170,6 @@ def _trials(study: Study, selection: Selection, results: Path) -> tuple[int, int
         for row in study.models
         if matched.is_tuned(study, row) and (str(drawn.use), label_of(row)) in kept
         for size in grid.sizes_of(study, row)
-        for budget in study.budgets
+        for budget in grid.budgets_of(study, row)
     ]
     return len(trials.known(study.name, results)), each * len(places)
