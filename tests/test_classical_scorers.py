@@ -18,6 +18,7 @@ from qinn_bench.dataset import Parts
 from qinn_bench.laws.cases import toy
 from qinn_bench.laws.metrics import of_images
 from qinn_bench.study import grid, measure_cell, study_files
+from qinn_bench.study.grid import Drawn
 from qinn_bench.torch_seeds import torch_rng
 from qinn_bench.values import Refused, Use
 from reference_models._parts.langevin import adjusted, noisy_descent
@@ -196,12 +197,12 @@ def test_classifiers_are_trained_on_both_classes_only():
 
 def test_floors_and_ceilings_join_a_study_where_they_fit():
     study = study_files.load_study(Path(__file__).parents[1] / "benchmarks/studies/quick.toml")
-    images = toy((1, 8, 8))
+    with_floors, images = study.model_copy(update={"floors": True}), toy((1, 8, 8))
     labels = Parts._make(np.arange(len(of)) % 2.0 for of in (images.train, images.valid, images.test))
     background = labels._replace(train=0 * labels.train)
 
     def added(data):
-        return {row.model for row in grid.rows_of(study.model_copy(update={"floors": True}), data)}
+        return {row.model for row in grid.rows_of(with_floors, Drawn(Use(name="toy"), data))}
 
     supervised = {"small_cnn", "resnet15", "gradient_boosting"}
     assert not added(toy(2)) & {"one_number", *supervised} and "memoriser" in added(toy(2))

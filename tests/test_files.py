@@ -134,10 +134,11 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_files_from_outside_are_opened_in_one_place(path):
-    """What reads by itself reads files of the kernel (/proc), pipes, or sources of this program."""
+    """What reads by itself reads files of the kernel (/proc, control groups), pipes, or sources of this program."""
     own = {
         *("files", "reading", "sources", "keys", "catalogue", "lowering", "checkouts"),
         *("provenance", "forecast", "preflight", "memory_probe", "scan", "kernel", "limits", "locks"),
+        *("control_groups", "memory_watch", "record_index", "shell"),
     }
     calls = r"\.read_text\(|\.read_bytes\(|tomllib\.load|json\.load\(|np\.load\(|gzip\.decompress"
     found = re.findall(calls, path.read_text(encoding="utf8"))

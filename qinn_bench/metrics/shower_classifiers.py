@@ -137,6 +137,12 @@ METRICS: tuple[Metric, ...] = (
                 "the same of high-level features",
             ),
             MetricColumn("shower_classifier_*", "small *", "area or divergence of that classifier", shown=False),
+            MetricColumn(
+                "shower_classifier_low_jsd*", "small low JSD *", "divergence by it", shown=False, better="none"
+            ),
+            MetricColumn(
+                "shower_classifier_high_jsd*", "small high JSD *", "divergence by it", shown=False, better="none"
+            ),
         ),
     ),
     Metric(
@@ -155,6 +161,26 @@ METRICS: tuple[Metric, ...] = (
             ),
             MetricColumn("challenge_classifier_high_auc", "AUC high (2048)", "the same of high-level features"),
             MetricColumn("challenge_classifier_*", "challenge *", "area or divergence of that classifier", shown=False),
+            MetricColumn(
+                "challenge_classifier_low_jsd*", "challenge low JSD *", "divergence by it", shown=False, better="none"
+            ),
+            MetricColumn(
+                "challenge_classifier_low_normed_jsd*",
+                "challenge low_normed JSD *",
+                "divergence by it",
+                shown=False,
+                better="none",
+            ),
+            MetricColumn(
+                "challenge_classifier_high_jsd*", "challenge high JSD *", "divergence by it", shown=False, better="none"
+            ),
+            MetricColumn(
+                "challenge_classifier_resnet_jsd*",
+                "challenge resnet JSD *",
+                "divergence by it",
+                shown=False,
+                better="none",
+            ),
         ),
     ),
 )

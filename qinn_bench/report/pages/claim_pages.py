@@ -74,8 +74,8 @@ class ClaimsOnPage:
 def claim_files(folder: Path = Path(FOLDER)) -> list[Path]:
     """The files of claims of a folder, of the project's own one those of an installation too.
 
-    >>> [path.stem for path in claim_files()][:2]
-    ['bal2025', 'entanglers']
+    >>> claim_files()[0].stem
+    'bal2025'
     """
     names = {path.name for place in files.places(folder) for path in place.glob("*.toml")}
     return [folder / name for name in sorted(names)]

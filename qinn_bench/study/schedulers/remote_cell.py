@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from qinn_bench.files import read_arrays
+from qinn_bench.files import read_arrays, read_bytes
 from qinn_bench.limits import Limits
 from qinn_bench.records import older, store
 from qinn_bench.study import campaign
@@ -97,10 +97,10 @@ def files_of(results: Path, study: str, key: str) -> Files | None:
     if not isinstance(store.look(results, study, key), Record):
         return None
     beside = path.with_suffix(".npz")
-    arrays = beside.read_bytes() if beside.exists() else None
+    arrays = read_bytes(beside, most=store.LARGEST_ARRAYS) if beside.exists() else None
     log = log_path(results, study, key)
-    printed = log.read_bytes() if log.exists() else b""
-    return Files(record=path.read_text(encoding="utf8"), arrays=arrays, log=printed)
+    printed = read_bytes(log) if log.exists() else b""
+    return Files(record=read_bytes(path).decode("utf8"), arrays=arrays, log=printed)
 
 
 def put_files(results: Path, study: str, key: str, files: Files) -> None:
