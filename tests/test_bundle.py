@@ -100,6 +100,9 @@ def _edited(graph, id, **facts):
     [
         (lambda graph: _edited(graph, CRATE, about=None), "no descriptor"),
         (lambda graph: _edited(graph, CRATE, conformsTo=None), "which RO-Crate"),
+        (lambda graph: _edited(graph, CRATE, conformsTo="1.1"), "which RO-Crate"),
+        (lambda graph: _edited(graph, "./", author={"@id": ["#a"]}), "which is not described"),
+        (lambda graph: _edited(graph, "README.md", sha256=None), "or that has none"),
         (lambda graph: _edited(graph, "./", **{"@type": "File"}), "no Dataset"),
         (lambda graph: _edited(graph, "./", license=None), "no license"),
         (lambda graph: _edited(graph, "./", datePublished="yesterday"), "no datePublished"),
@@ -118,6 +121,24 @@ def test_every_rule_of_the_description_is_asked(bundle, edit, sentence):
     files = read_bundle(bundle)
     whole = json.loads(files[CRATE])
     assert sentence in " ".join(problems(json.dumps(whole | {"@graph": edit(whole["@graph"])}), files))
+
+
+def test_lists_of_profiles_and_of_types_are_no_fault(bundle):
+    files = read_bundle(bundle)
+    whole = json.loads(files[CRATE])
+    profiles = [{"@id": "https://w3id.org/ro/crate/1.1"}, {"@id": "https://example.org/profile"}]
+    graph = _edited(_edited(whole["@graph"], CRATE, conformsTo=profiles), "README.md", **{"@type": ["File"]})
+    assert not problems(json.dumps(whole | {"@graph": graph}), files)
+    assert problems("[" * 100_000, files)
+
+
+def test_an_archive_with_damaged_bytes_is_refused(tmp_path):
+    packed = bytearray(zipped({"a.txt": b"some text " * 200}))
+    for at in range(40, 60):
+        packed[at] ^= 0xFF
+    (tmp_path / "bad.zip").write_bytes(packed)
+    with pytest.raises(Refused, match="is no bundle"):
+        read_bundle(tmp_path / "bad.zip")
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil", "a\\b"])

@@ -12,7 +12,7 @@ import torch
 
 from qinn_bench import locks
 from qinn_bench.cli.main import main
-from qinn_bench.records import measures, store
+from qinn_bench.records import leftovers, measures, store
 from qinn_bench.study import campaign, follow, planning, progress, run_cell, study_files
 from qinn_bench.study.plan_matrix import plan_matrix
 from qinn_bench.study.selection import EVERY
@@ -148,6 +148,17 @@ def test_clean_takes_what_nobody_needs_and_no_record(folder, capsys):
     assert {one.name: one.read_bytes() for one in records.iterdir()} == kept
     assert main(["clean", "--results", str(results)]) == 0
     assert capsys.readouterr().out.endswith("nothing removed\n")
+
+
+def test_a_failure_that_was_replaced_meanwhile_or_is_in_use_stays(folder):
+    _, _, results, orders = folder
+    listed = leftovers.failures(results, "toy", ("timeout",))
+    lock = locks.take(store.lock_path(results, "toy", orders[2].key))
+    assert listed and not any(one.remove() for one in listed)
+    lock.release()
+    run_cell.save(orders[2], {"samples": torch.zeros(1).numpy()}, status="ok", reason="", cost=COST)
+    assert not any(one.remove() for one in listed)
+    assert [one.status for one in store.load_all(results, "toy")] == ["ok"] * 3
 
 
 def test_clean_takes_records_only_where_they_are_asked_for(folder, capsys):

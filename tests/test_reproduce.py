@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -73,7 +75,7 @@ def changed(record, by, error=None):
 
 
 def again(record, tmp_path, arrays=None, **more):
-    return reproduction.reproduce(record, arrays, tmp_path / "again", Limits(), **more)
+    return reproduction.reproduce(record, arrays, Path(tempfile.mkdtemp(dir=tmp_path)), Limits(), **more)
 
 
 def test_a_cell_comes_back_bit_for_bit(made, at_once, tmp_path):
@@ -158,3 +160,16 @@ def test_the_verb_says_whether_it_came_back(made, known, tmp_path, capsys):
 def test_published_records_come_back(tmp_path, capsys):
     """With whatever code and machine are here, within errors at least."""
     assert main(["reproduce", "e205cf857b0a", "--results", str(tmp_path)]) == 0
+
+
+def test_a_folder_that_has_the_record_is_no_place_for_another(made):
+    results, record, arrays = made
+    with pytest.raises(Refused, match="is there already"):
+        reproduction.reproduce(record, arrays, results, Limits(1, None, None, 1), nulls=results / "nulls")
+
+
+@pytest.mark.parametrize("errors", ["nan", "-1", "0", "inf"])
+def test_a_tolerance_that_is_none_is_refused(made, errors, capsys):
+    results, record, _ = made
+    assert main(["reproduce", record.key, "--results", str(results), f"--errors={errors}"]) == 2
+    assert "a number above 0 was expected" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from math import isfinite
 from pathlib import Path
 
 from qinn_bench import limits
@@ -12,6 +13,7 @@ from qinn_bench.records.finding import find_record
 from qinn_bench.report.forms import FORMS
 from qinn_bench.report.reproduction_table import reproduction_table
 from qinn_bench.study.reproduction import reproduce
+from qinn_bench.values import Refused
 
 OTHER_NUMBERS = 1
 
@@ -33,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the cell again and print what differs; 1 where its numbers do not come back."""
+    if not (isfinite(options.errors) and options.errors > 0):
+        raise Refused(f"--errors is {options.errors:g}, but a number above 0 was expected")
     record, arrays = find_record(options.cell, options.results, options.records)
     threads = record.provenance.get("threads", 1)
     most = min(int(threads), limits.cores()) if isinstance(threads, int) else 1

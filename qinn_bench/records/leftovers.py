@@ -20,10 +20,12 @@ _STUDY: TypeAdapter[str] = TypeAdapter(StudyName)
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file that could go, and what it is."""
+    """A file that could go, and what it is; if it is of a record, the lock of its cell and what its record was like."""
 
     path: Path
     kind: Rubbish
+    lock: Path | None = None
+    seen: tuple[Path, store.Stamp] | None = None
 
     def remove(self) -> bool:
         """Remove it, unless a living process has it in use; whether it is gone."""
@@ -33,10 +35,25 @@ class Leftover:
                 if lock is None:
                     return False
                 lock.release()
+            elif self.lock and self.seen:
+                return self._removed_unless_changed(self.lock, *self.seen)
             else:
                 self.path.unlink(missing_ok=True)
             return True
         return False
+
+    def _removed_unless_changed(self, lock: Path, record: Path, seen: store.Stamp) -> bool:
+        """Remove a file of a record that no campaign has in use and that is as it was seen, or gone."""
+        taken = locks.take(lock)
+        if taken is None:
+            return False
+        try:
+            if store.stamp_of(record) not in (None, seen):
+                return False
+            self.path.unlink(missing_ok=True)
+            return True
+        finally:
+            taken.release()
 
 
 def studies_of(results: Path) -> list[str]:
@@ -87,7 +104,9 @@ def of_records(results: Path, records: Collection[Record], kind: Rubbish = "reco
     for record in records:
         path = store.record_path(results, record.study, record.key)
         beside = (path, path.with_suffix(".npz"), results / "logs" / record.study / f"{record.key}.txt")
-        found += [Leftover(one, kind) for one in beside if one.exists()]
+        lock = store.lock_path(results, record.study, record.key)
+        seen = path, store.stamp_of(path)
+        found += [Leftover(one, kind, lock, seen) for one in beside if one.exists()]
     return found
 
 

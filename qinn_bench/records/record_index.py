@@ -132,13 +132,11 @@ def _header() -> bytes:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Do what makes millions of objects, none of them in a circle, without looking for circles among them, then or
-    later."""
+    """Do what makes millions of objects, none of them in a circle, without looking for circles among them."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         if enabled:
             gc.enable()

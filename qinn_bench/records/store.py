@@ -183,8 +183,13 @@ def _why_not(error: ValidationError) -> str:
 
 def stamp(results: Path, study: str, key: str) -> Stamp:
     """The state of a record's file; every write makes another."""
+    return stamp_of(record_path(results, study, key))
+
+
+def stamp_of(path: Path) -> Stamp:
+    """The state of a file; every write makes another. None where there is none."""
     try:
-        status = record_path(results, study, key).stat()
+        status = path.stat()
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns

@@ -103,11 +103,13 @@ def reproduce(
     they are not compared. Truth against truth is taken from the folder `nulls`, where it is known there.
 
     Raises:
-        Refused: as `order_of_record`, or a worker cannot be started.
+        Refused: as `order_of_record`, the folder has this record already, or a worker cannot be started.
     """
     order = order_of_record(record, folder)
-    if nulls and nulls.is_dir():
-        shutil.copytree(nulls, folder / "nulls", dirs_exist_ok=True)
+    if (there := store.record_path(folder, order.study, order.key)).exists():
+        raise Refused(f"{there} is there already; a folder without a record of this cell was expected")
+    if nulls and nulls.is_dir() and nulls.resolve() != (folder / "nulls").resolve():
+        shutil.copytree(nulls, folder / "nulls", dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     events: list[CellEvent] = []
     campaign.execute([order], limits, events.append)
     problems = tuple(one.problem for one in events if one.problem)

@@ -66,7 +66,9 @@ def read_bundle(path: Path) -> Contents:
             _check_size(path, len(members), sum(one.file_size for one in members))
             check_names([one.filename for one in members])
             return {one.filename: _member(archive, one) for one in members}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except Refused:
+        raise
+    except Exception as error:  # Damaged bytes make zipfile and zlib raise errors of a dozen kinds.
         raise Refused(f"'{path}' is no bundle: {error}; a folder or a ZIP file was expected") from None
 
 

@@ -89,7 +89,7 @@ def problems(text: str, files: Mapping[str, bytes]) -> list[str]:
     """
     try:
         whole = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ["the metadata are no JSON"]
     if not isinstance(whole, dict) or not isinstance(whole.get("@graph"), list) or "@context" not in whole:
         return ["the metadata are no JSON object with an @context and an @graph"]
@@ -117,15 +117,20 @@ def _of_references(entities: Mapping[str, dict[str, Any]]) -> Iterator[str]:
             for one in _references(value):
                 if one.keys() != {"@id"}:
                     yield f"'{id}' holds an entity in '{name}', which the graph should hold"
-                elif one["@id"] not in entities and "://" not in str(one["@id"]):
+                elif str(one["@id"]) not in entities and "://" not in str(one["@id"]):
                     yield f"'{id}' names '{one['@id']}' in '{name}', which is not described"
+
+
+def _types(entity: Mapping[str, Any]) -> list[Any]:
+    return entity["@type"] if isinstance(entity["@type"], list) else [entity["@type"]]
 
 
 def _of_root(entities: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     descriptor = entities.get(CRATE, {})
     if descriptor.get("@type") != "CreativeWork" or descriptor.get("about") != {"@id": "./"}:
         yield f"there is no descriptor '{CRATE}' of type CreativeWork about './'"
-    if not str(dict(descriptor.get("conformsTo") or {}).get("@id", "")).startswith("https://w3id.org/ro/crate/"):
+    named = [str(one.get("@id", "")) for one in _references(descriptor.get("conformsTo"))]
+    if not any(one.startswith("https://w3id.org/ro/crate/") for one in named):
         yield "the descriptor does not say which RO-Crate it conforms to"
     root = entities.get("./", {})
     if root.get("@type") != "Dataset":
@@ -138,15 +143,15 @@ def _of_root(entities: Mapping[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _of_files(entities: Mapping[str, dict[str, Any]], files: Mapping[str, bytes]) -> Iterator[str]:
-    reached = {one.get("@id") for one in _references(entities.get("./", {}).get("hasPart", []))}
-    described = {unquote(id): (id, entity) for id, entity in entities.items() if entity["@type"] == "File"}
+    reached = {str(one.get("@id")) for one in _references(entities.get("./", {}).get("hasPart", []))}
+    described = {unquote(id): (id, entity) for id, entity in entities.items() if "File" in _types(entity)}
     for name, (id, entity) in described.items():
         if id not in reached:
             yield f"'{name}' is not reached from the root by hasPart"
         if name not in files:
             yield f"'{name}' is described and not there"
-        elif entity.get("sha256") not in (None, hashlib.sha256(files[name]).hexdigest()):
-            yield f"'{name}' has another SHA-256 than its description"
+        elif entity.get("sha256") != hashlib.sha256(files[name]).hexdigest():
+            yield f"'{name}' has another SHA-256 than its description, or that has none"
     yield from (
         f"'{name}' is there and not described" for name in files if name not in {*described, CRATE, "SHA256SUMS"}
     )

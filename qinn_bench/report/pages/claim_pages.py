@@ -81,15 +81,17 @@ def claim_files(folder: Path = Path(FOLDER)) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-def shown_claims(path: Path, id: str, results: Path, records: Path | None = None) -> ClaimsOnPage:
-    """A file of claims, judged by published `records`, by those that are published or by those of the folder of
-    results; without any of these the ruling that was kept in ``results/claims``, if there is one.
+def shown_claims(
+    path: Path, id: str, results: Path, records: Path | None = None, *, published_first: bool = True
+) -> ClaimsOnPage:
+    """A file of claims, judged by published `records`, by those that are published (`published_first`) or by those of
+    the folder of results; without any of these the ruling that was kept in ``results/claims``, if there is one.
 
     Raises:
         Refused: a file of claims, a lock or records that are wrong.
     """
     file = claim_file.load(path)
-    known = records or _published(results, file)
+    known = records or (_published(results, file) if published_first else None)
     if known is None and not store.load_all(results, file.study_name):
         return _without_records(path, file, id, results)
     checked = check_file(path, results, known)

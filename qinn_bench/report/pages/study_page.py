@@ -151,7 +151,7 @@ def _text(file: Path, study: Study) -> str:
 
 def _claims(study: Study, folder: Path, results: Path, records: Path | None) -> list[ClaimsOnPage]:
     own = [path for path in claim_files(folder) if _is_about(path, study.name)]
-    return [shown_claims(path, f"c{at}", results, records) for at, path in enumerate(own, 1)]
+    return [shown_claims(path, f"c{at}", results, records, published_first=False) for at, path in enumerate(own, 1)]
 
 
 def _is_about(path: Path, study: str) -> bool:

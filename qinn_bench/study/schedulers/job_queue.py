@@ -36,9 +36,9 @@ class JobSettings(Value):
 
     jobs: Positive
     cores: Positive
-    memory: JobWord | Annotated[str, Field(pattern=r"^[0-9.]+ ?[KMGT]i?B$")]
+    memory: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?[KMGT]i?B$")]
     processes: Positive = 1
-    disk: Annotated[str, Field(pattern=r"^([0-9.]+ ?[KMGT]i?B)?$")] = ""
+    disk: Annotated[str, Field(pattern=r"^([0-9]+(\.[0-9]+)? ?[KMGT]i?B)?$")] = ""
     queue: JobWord = ""
     account: JobWord = ""
     walltime: Annotated[str, Field(pattern=r"^[0-9:-]*$")] = ""

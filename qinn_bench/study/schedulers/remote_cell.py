@@ -15,7 +15,7 @@ from typing import Any, TypedDict
 
 from qinn_bench.files import read_arrays, read_bytes
 from qinn_bench.limits import Limits
-from qinn_bench.records import older, store
+from qinn_bench.records import keys, older, store
 from qinn_bench.study import campaign
 from qinn_bench.study.cell_log import log_path
 from qinn_bench.study.endings import CellEvent
@@ -114,6 +114,8 @@ def put_files(results: Path, study: str, key: str, files: Files) -> None:
     record = older.record_of(files["record"])
     if (record.study, record.key) != (study, key):
         raise ValueError(f"a worker sent the record '{record.study}/{record.key}', '{study}/{key}' was expected")
+    if not keys.belongs(record):
+        raise ValueError(f"a worker sent a record '{study}/{key}' whose inputs have another key")
     arrays = None
     if files["arrays"] is not None:
         with tempfile.TemporaryDirectory(prefix="qinn-bench-") as folder:
