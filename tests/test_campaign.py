@@ -133,7 +133,7 @@ def test_a_new_metric_is_measured_without_training(study, tmp_path):
 def test_killed_at_any_moment_no_finished_cell_is_lost(study, tmp_path):
     study.write_text(STUDY.format(steps=400))
     results, done = tmp_path / "results", []
-    for _ in range(3):
+    for _ in range(2):
         process = start(command(study, results))
         deadline = time.monotonic() + 60
         while (
@@ -161,7 +161,9 @@ def within(seconds, wanted):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sign", [*(pytest.param(sign, marks=pytest.mark.slow) for sign in (signal.SIGTERM, signal.SIGINT)), signal.SIGKILL]
+)
 def test_a_cell_ends_with_its_campaign(study, tmp_path, sign):
     study.write_text(STUDY.format(steps=1_000_000_000))
     process = start(command(study, tmp_path / "results", "-m", "spline_inn"))

@@ -101,7 +101,9 @@ def test_output_into_head_is_silent():
     assert (process.wait(timeout=120), said) == (141, b"")
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("<&-", ">&-", "2>&-")), "<&- >&- 2>&-"]
+)
 def test_closed_standard_streams_change_no_exit_code_and_no_file(tmp_path, closed):
     """Without them the next files that are opened would take their places, and what is printed would go there."""
     study = tmp_path / "toy.toml"

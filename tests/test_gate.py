@@ -366,6 +366,7 @@ def test_a_search_passes_over_what_cannot_run():
     assert "with 2 commits that cannot run it" in bisection.sentence(found)
 
 
+@pytest.mark.slow
 def test_a_planted_commit_is_found_by_real_launches(repository):
     source = repository / "qinn_bench" / "performance" / "workloads.py"
     for k in range(6):

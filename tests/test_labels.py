@@ -46,7 +46,7 @@ def drawn(figure):
         figure.savefig(io.BytesIO(), format=form)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(labels=st.lists(LABELS, min_size=1, max_size=4, unique=True))
 @pytest.mark.filterwarnings("ignore:.*Glyph .* missing from.*")
 def test_every_label_can_be_drawn(moons, labels):

@@ -118,6 +118,7 @@ def test_large_samples_are_held_to_the_null_of_1000_values():
     assert ks_2samp(small, large).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_modes_that_are_there_are_shown():
     rng = np.random.default_rng(7)
     n = 900

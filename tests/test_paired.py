@@ -208,6 +208,7 @@ def test_intervals_cover(n):
     assert 0.93 <= inside <= 0.97
 
 
+@pytest.mark.slow
 def test_intervals_over_seeds_and_rows_cover():
     rng = rng_of("cover both")
     hits = 0

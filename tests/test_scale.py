@@ -98,6 +98,7 @@ def test_the_peak_of_a_step_is_seen_after_it_is_gone(hungry):
     assert 63 < found.peak_bytes / 2**20 < 80
 
 
+@pytest.mark.slow
 def test_scouts_tell_times_memory_and_reasons():
     with Scouts() as scouts:
         found = scouts.run(engine_use("torch", 10, 64, "gradient"), warm=engine_use("torch", 2, 2, "gradient"))

@@ -66,6 +66,7 @@ def drawn(rng, families, n_data=20, n_trials=24):
     return Trials(tuple(families), columns, scores, 0)
 
 
+@pytest.mark.slow
 def test_equal_families_are_told_apart_at_no_more_than_the_level_at_any_budget():
     """Two names of one family, 300 tables: each budget alone decides in at most 5 % of them, up to chance."""
     rng, same = np.random.default_rng(0), lambda rng, n: rng.normal(size=n)

@@ -127,6 +127,7 @@ def test_no_trial_is_begun_after_the_cpu_seconds_of_a_row(study):
     assert len(store.load_all(path.parent / "r", "mini-trials")) == 2
 
 
+@pytest.mark.slow
 def test_tune_prints_the_curve_and_the_verdict_at_each_budget(study, capsys):
     path = study()
     assert run("tune", path, "-j", "1", "--json") == 0
@@ -214,6 +215,7 @@ def test_the_curve_is_that_of_what_validation_rows_choose():
     assert found.best_of(2).value == pytest.approx(np.mean([max(i, j) for i in range(4) for j in range(i)]))
 
 
+@pytest.mark.slow
 def test_the_best_trials_are_trained_on_before_one_is_chosen(study):
     path = study("finalists = 2")
     converged = path.read_text().replace("check_every = 5", 'check_every = 5\nuntil = "converged"\ncycles = 2')
@@ -259,6 +261,7 @@ def verdicts_of(rng, shift, cost=(1.0, 1.0)):
     return tuned_budgets.verdicts(tuned_budgets.families(kept, "nll"), "nll")[0]
 
 
+@pytest.mark.slow
 def test_identical_families_are_a_coin_flip_at_every_budget():
     """The sign is even and no budget decides above its level, whatever a trial costs."""
     rng, n = np.random.default_rng(1), 160

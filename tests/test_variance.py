@@ -225,6 +225,7 @@ def test_records_without_sources_are_refused():
         budgets([record("a", seed, "swd", 1.0) for seed in range(5)], ["swd"])
 
 
+@pytest.mark.slow
 def test_the_table_of_the_study_shows_seeds_only(study, tmp_path, capsys):
     results = ["--results", str(tmp_path), "-m", "affine_inn"]
     assert main(["run", str(study), *results]) == 0
