@@ -13,6 +13,22 @@ from pathlib import Path
 
 import numpy as np
 
+STUDY = """
+name = "{name}"
+data = ["moons[events=400]"]
+seeds = {seeds}
+samples = 100
+mass_draws = 500
+metrics = ["nll", "swd"]
+[budgets.tiny]
+steps = 10
+batch = 32
+[[models]]
+model = "gaussian"
+[[models]]
+model = "product_of_marginals"
+"""
+"""A study of quick cells, with its name and its number of seeds left open."""
 SILENT = ("peak_memory_mb",)
 
 

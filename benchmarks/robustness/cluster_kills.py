@@ -21,21 +21,6 @@ from pathlib import Path
 
 import _campaigns
 
-STUDY = """
-name = "killed"
-data = ["moons[events=400]"]
-seeds = {seeds}
-samples = 100
-mass_draws = 500
-metrics = ["nll", "swd"]
-[budgets.tiny]
-steps = 10
-batch = 32
-[[models]]
-model = "gaussian"
-[[models]]
-model = "product_of_marginals"
-"""
 PORT, SEEDS, PAUSE = "18790", 12, 30.0
 DASK = [sys.executable, "-m", "dask"]
 SCHEDULER = [*DASK, "scheduler", "--host", "127.0.0.1", "--port", PORT, "--no-dashboard"]
@@ -96,7 +81,7 @@ def main(workers: int = 50, schedulers: int = 5, campaigns: int = 5, folder: str
     root.mkdir(parents=True)
     _campaigns.import_all()
     cluster, rng, counts = Cluster(root), random.Random(1), Counter[str]()
-    cluster.study.write_text(STUDY.format(seeds=SEEDS), encoding="utf8")
+    cluster.study.write_text(_campaigns.STUDY.format(name="killed", seeds=SEEDS), encoding="utf8")
     quiet = _campaigns.call(["run", str(cluster.study), "--results", str(root / "quiet")], root / "log.txt", 3000)
     if quiet.code:
         sys.exit(f"the undisturbed campaign failed: {quiet.said}")

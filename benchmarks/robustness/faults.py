@@ -22,21 +22,6 @@ from pathlib import Path
 import _campaigns
 import _misbehaviour as odd
 
-STUDY = """
-name = "faulty"
-data = ["moons[events=400]"]
-seeds = {seeds}
-samples = 100
-mass_draws = 500
-metrics = ["nll", "swd"]
-[budgets.tiny]
-steps = 10
-batch = 32
-[[models]]
-model = "gaussian"
-[[models]]
-model = "product_of_marginals"
-"""
 SEEDS = 3
 SIZE, MEMORY = "size=8m", "1.7"
 CLOCK = """
@@ -72,7 +57,7 @@ class Faults:
     def __init__(self, root: Path) -> None:
         self.root, self.log = root, root / "log.txt"
         self.study = root / "faulty.toml"
-        self.study.write_text(STUDY.format(seeds=SEEDS), encoding="utf8")
+        self.study.write_text(_campaigns.STUDY.format(name="faulty", seeds=SEEDS), encoding="utf8")
         self.counts, self.rng = Counter[str](), random.Random(1)
         quiet = self.run(root / "quiet")
         if quiet.code:
@@ -179,7 +164,7 @@ def plug_ins(faults: Faults, folder: Path) -> None:
     if str(site) not in sys.path:
         sys.path.insert(0, str(site))
     rows = "".join(f'[[models]]\nmodel = "{name}"\n' for name in ("gaussian", *cases, "product_of_marginals"))
-    head = STUDY.format(seeds=1).replace("faulty", "plugged").partition("[[models]]")[0]
+    head = _campaigns.STUDY.format(name="plugged", seeds=1).partition("[[models]]")[0]
     study = folder / "plugged.toml"
     study.write_text(head + rows, encoding="utf8")
     words = ["run", str(study), "--results", str(folder / "results"), "-j1", "--timeout", "300", "--memory", MEMORY]

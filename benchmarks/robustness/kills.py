@@ -20,21 +20,6 @@ from pathlib import Path
 
 import _campaigns
 
-STUDY = """
-name = "killed"
-data = ["moons[events=400]"]
-seeds = 12
-samples = 100
-mass_draws = 500
-metrics = ["nll", "swd"]
-[budgets.tiny]
-steps = 10
-batch = 32
-[[models]]
-model = "gaussian"
-[[models]]
-model = "product_of_marginals"
-"""
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PAUSE = 1.0
 """The most seconds between two signals."""
@@ -46,7 +31,7 @@ def main(kills: int = 200, folder: str = "/tmp/qinn-kills") -> int:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     study, log = root / "killed.toml", root / "log.txt"
-    study.write_text(STUDY, encoding="utf8")
+    study.write_text(_campaigns.STUDY.format(name="killed", seeds=12), encoding="utf8")
     _campaigns.import_all()
     rng, counts = random.Random(1), Counter[str]()
     quiet = _campaigns.call(["run", str(study), "--results", str(root / "quiet")], log, 600)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from qinn_bench.contracts import Batch, Density, Model, Sampler
 from reference_models._parts.bit_cells import bits_of
 from reference_models._parts.cells import Cells
+from reference_models._parts.energies import drawn_by_chance
 from reference_models._parts.word_mmd import WordMMD, data_means, data_start, squared_discrepancy
 from reference_models._parts.z_words import Gates, ZWordGates
 
@@ -125,7 +126,5 @@ class TabledBits(BitMachine, Sampler, Density):
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Draw ``n`` rows: a cell by its probability, then a place in it."""
-        below = self.probabilities().cumsum(0)
-        uniform = torch.rand(n, generator=rng, dtype=torch.float64).to(below) * below[-1]
-        numbers = torch.searchsorted(below, uniform, right=True).clamp(max=len(below) - 1)
+        numbers = drawn_by_chance(self.probabilities(), n, rng)
         return self.cells.drawn_in(self.cells.places_of(numbers), rng).to(self.angles)

@@ -28,7 +28,17 @@ def drawn_from_table(log_weights: Tensor, n: int, rng: torch.Generator) -> Tenso
         >>> drawn_from_table(torch.tensor([-90.0, 0.0, -90.0]), 3, torch.Generator().manual_seed(0)).tolist()
         [1, 1, 1]
     """
-    below = log_weights.reshape(-1, log_weights.shape[-1]).double().softmax(1).cumsum(1)
+    return drawn_by_chance(log_weights.double().softmax(-1), n, rng)
+
+
+def drawn_by_chance(chances: Tensor, n: int, rng: torch.Generator) -> Tensor:
+    """The same of tables of chances, or of multiples of them.
+
+    Example:
+        >>> drawn_by_chance(torch.tensor([0.0, 2.0, 0.0]), 3, torch.Generator().manual_seed(0)).tolist()
+        [1, 1, 1]
+    """
+    below = chances.reshape(-1, chances.shape[-1]).double().cumsum(1)
     uniform = torch.rand(len(below), n // len(below), generator=rng, dtype=torch.float64).to(below) * below[:, -1:]
     return torch.searchsorted(below, uniform, right=True).clamp(max=below.shape[1] - 1).flatten()
 

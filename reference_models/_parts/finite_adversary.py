@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from qinn_bench.contracts import Batch, Player, Sampler
 from reference_models._parts.adversarial import JUDGED
 from reference_models._parts.cells import Cells
+from reference_models._parts.energies import drawn_by_chance
 from reference_models._parts.loss_terms import energy_distance
 from reference_models._parts.opposed import Discriminator
 from reference_models._parts.spans import Span
@@ -80,10 +81,8 @@ class FiniteAdversary(Sampler):
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Draw ``n`` rows."""
-        chances, table = self.chances(), self.table()
-        below = chances.double().cumsum(0)
-        uniform = torch.rand(n, generator=rng, dtype=torch.float64).to(below) * below[-1]
-        places = torch.searchsorted(below, uniform, right=True).clamp(max=len(below) - 1)
+        table = self.table()
+        places = drawn_by_chance(self.chances(), n, rng)
         return self.span.back(self.span.scattered(table[places], rng)).reshape(n, *self.shape)
 
 
