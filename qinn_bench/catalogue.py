@@ -52,6 +52,13 @@ COMPUTED = {
             "numerical rank of the derivative of what a model gives by its parameters at some test rows",
             shown=False,
         ),
+        MetricColumn("steps", "steps", "training steps that were taken", shown=False),
+        MetricColumn(
+            "gain",
+            "still falls",
+            "by how much the validation loss would fall in another cycle of training, three times as long as the last",
+            shown=False,
+        ),
         MetricColumn("train_s", "train CPU", "CPU time of training, on all its threads"),
         MetricColumn(
             "train_wall_s",

@@ -9,11 +9,12 @@ from test_report import quality, record
 from qinn_bench.capacity import buffers
 from qinn_bench.contracts import Batch, Density, Model
 from qinn_bench.records import store
+from qinn_bench.report.family_curves import Families
 from qinn_bench.report.notes import CHAOS
 from qinn_bench.report.study_columns import default_columns
 from qinn_bench.report.study_table import table
 from qinn_bench.study import campaign, grid, planning, progress, run_cell, study_files
-from qinn_bench.values import Estimate, Parameters
+from qinn_bench.values import Estimate, Parameters, Training
 
 OWN = Estimate(value=0.3, error=0.1, better="lower")
 
@@ -150,3 +151,42 @@ def test_labels_exchanged_after_a_run_are_those_of_the_plan(tmp_path):
     assert {one.row: one.cell.model.name for one in found} == {one.family: one.cell.model.name for one in found}
     assert {one.row: one.cell.model.name for one in found} == model_of
     assert [line.model for line in table(found).rows] == ["b", "a"]
+
+
+def trained(row, seed, gain, until="converged", steps=4000):
+    one = record(row, seed, metrics=quality(6.5))
+    budget = one.cell.budget.model_copy(update={"until": until, "margin": 0.05})
+    told = None if gain is None else Estimate(value=gain, error=0.001, better="zero")
+    training = Training(steps=steps, best_step=steps, best_loss=6.5, stopped="budget used up", gain=told)
+    return one.model_copy(update={"cell": one.cell.model_copy(update={"budget": budget}), "training": training})
+
+
+def test_a_row_of_which_a_seed_would_still_fall_by_the_margin_is_marked_and_says_so():
+    rows = [trained("a", 0, 0.01), trained("a", 1, 0.13), trained("b", 0, 0.047), trained("b", 1, 0.002)]
+    made = table([*rows, trained("c", 0, 0.049)])  # below the margin, but not with its error
+    assert [str(line.entries[0]) for line in made.rows] == ["a ↓", "b", "c ↓"]
+    assert str(made.rows[0].entries[names(made).index("gain")]).startswith("0.07")
+    assert "a on zjet: 1 of 2 seeds, by 0.13 at most; the study's margin is 0.05." in made.footnotes
+    assert not any(note.startswith("b on zjet") for note in made.footnotes)
+
+
+def test_only_where_a_study_asks_for_convergence_a_row_can_miss_it():
+    assert "gain" not in names(table([trained("a", 0, 9.0, until="steps")]))
+    told = table([trained("a", 0, 9.0, until="steps")], ("gain", "steps"))
+    assert [str(entry) for entry in told.rows[0].entries] == ["a", "9.0000(10)", "4000"]
+    unknown = table([trained("a", 0, None)])
+    assert str(unknown.rows[0].entries[0]) == "a ↓" and any(
+        "a on zjet: 1 of 1 seeds, nothing tells by how much" in note for note in unknown.footnotes
+    )
+    assert "↓" not in str(table([trained("a", 0, None, steps=0)]).rows[0].entries[0])
+
+
+def test_curves_say_how_long_the_rows_were_really_trained():
+    grown = [
+        one.model_copy(update={"size": 300})
+        for one in (trained("a", 0, 0.01, steps=1000), trained("b", 0, 0.1, steps=13000))
+    ]
+    assert Families([], [], "nll", "parameters", "", grown, []).budget == "converged, 13000 steps at most"
+    fixed = [trained("a", 0, None, until="steps").model_copy(update={"size": 300})]
+    assert Families([], [], "nll", "parameters", "", fixed, []).budget == f"{fixed[0].cell.budget.steps} steps"
+    assert not Families([], [], "nll", "parameters", "", [*grown, *fixed], []).budget

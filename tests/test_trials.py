@@ -66,16 +66,17 @@ def drawn(rng, families, n_data=20, n_trials=24):
     return Trials(tuple(families), columns, scores, 0)
 
 
-@pytest.mark.slow
-def test_equal_families_are_told_apart_at_no_more_than_the_level_at_any_budget():
-    """Two names of one family, 300 tables: each budget alone decides in at most 5 % of them, up to chance."""
+@pytest.mark.parametrize("tables", [30, pytest.param(300, marks=pytest.mark.slow)])
+def test_equal_families_are_told_apart_at_no_more_than_the_level_at_any_budget(tables):
+    """Two names of one family: each budget alone decides in at most 5 % of the tables, up to chance."""
     rng, same = np.random.default_rng(0), lambda rng, n: rng.normal(size=n)
     decided: dict[int | None, int] = {}
-    for _ in range(300):
+    for _ in range(tables):
         for at in at_budgets(drawn(rng, {"a": same, "b": same}), CompareTerms()):
             (pair,) = at.findings.overall
             decided[at.trials] = decided.get(at.trials, 0) + (pair.comparison.outcome != "undecided")
-    assert len(decided) >= 5 and all(count <= 15 + 3 * 15**0.5 for count in decided.values()), decided
+    allowed = 0.05 * tables + 3 * (0.05 * tables) ** 0.5
+    assert len(decided) >= 5 and all(count <= allowed for count in decided.values()), decided
 
 
 def test_a_wide_family_overtakes_a_narrow_one_and_the_budget_is_named():
@@ -112,4 +113,6 @@ def test_published_grids_say_how_the_verdict_hangs_on_the_budget():
     wins = {at.trials: at.findings.overall[0] for at in at_budgets(trials, CompareTerms())}
     ahead = {k: pair.wins if pair.first == "MLPClassifier" else pair.losses for k, pair in wins.items()}
     assert (ahead[1], ahead[3], ahead[8]) == (102, 102, 93)
-    assert 55 <= ahead[None] <= 56 and wins[8].comparison.outcome == "better"
+    # On 18 data sets the best of both full grids is the same number: ahead on 55, behind on 29.
+    assert (wins[None].wins, wins[None].losses) in ((55, 29), (29, 55)) and ahead[None] == 55
+    assert wins[8].comparison.outcome == "better"

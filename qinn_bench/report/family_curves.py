@@ -49,9 +49,18 @@ class Families:
 
     @property
     def budget(self) -> str:
-        """For how many steps all rows that grow were trained, in words; empty where not all were trained alike."""
-        steps = {record.cell.budget.steps for record in self.records if record.size}
-        return f"{steps.pop()} steps" if len(steps) == 1 else ""
+        """How the rows that grow were trained, in words; empty where not all were trained alike.
+
+        Where the budget is one of convergence, as many steps as any of them took are said.
+        """
+        budgets = {record.cell.budget for record in self.records if record.size}
+        if len({(one.steps, one.until) for one in budgets}) != 1:
+            return ""
+        budget = budgets.pop()
+        if budget.until == "steps":
+            return f"{budget.steps} steps"
+        taken = [record.training.steps for record in self.records if record.size and record.training]
+        return f"converged, {max(taken, default=0)} steps at most"
 
     @property
     def bounds(self) -> dict[str, Estimate]:

@@ -35,7 +35,8 @@ def finished_table(
     study = selection.study
     shown, notes = shown_records(selection, records)
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)
-    told = (*strongest.said(shown), *cannot_win.said(shown, study.metrics or DEFAULT_METRICS), *notes)
+    blocked = cannot_win.said(shown, study.metrics or DEFAULT_METRICS, tuned=bool(study.tuning))
+    told = (*strongest.said(shown), *blocked, *notes)
     drawn = [(one.use, one.data) for one in selection.drawn]
     box = trained_on(shown, drawn, tried(study, results, records))
     return replace(made, footnotes=(*made.footnotes, *told), box=box)

@@ -43,6 +43,7 @@ TEX = {
         "∆": r"$\Delta$",
         "ο": "o",
         "▽": r"$\triangledown$",
+        "↓": r"$\downarrow$",
         "ε": r"$\varepsilon$",
         "ρ": r"$\rho$",
         "²": r"$^2$",

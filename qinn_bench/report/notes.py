@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qinn_bench.report.study_columns import meaning_of
 from qinn_bench.report.study_rows import Group, is_truth
-from qinn_bench.report.table_parts import BY_MASS, FLAGGED, Heading, Hint, Line
+from qinn_bench.report.table_parts import BY_MASS, FLAGGED, VERDICTS, Heading, Hint, Line
 from qinn_bench.statistics.outlying import Quartiles
 from qinn_bench.values import Control, Estimate
 
@@ -57,7 +57,7 @@ def _legend(header: Sequence[Heading], lines: Sequence[Line]) -> list[str]:
     if any(entry.beyond for entry in entries):
         notes.append("> 1e6: one row that is far out, or a few, make the number, which says no more than that.")
         notes.append(Hint("All digits are in --format json and csv."))
-    if any(entry.mark for entry in entries):
+    if any(sign in entry.mark for entry in entries for sign in VERDICTS.values()):
         notes.append(
             "Certificate of the likelihood, the worst over the seeds: ✓ passed, ✗ failed (do not believe the number), "
             "? undecided."

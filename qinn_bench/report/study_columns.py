@@ -25,7 +25,8 @@ def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
     """The columns of a table that was asked for none: what was measured, less what metrics declare as a detail.
 
     Likelihoods stand before the mass and everything else behind it, in the order that it was measured in. Where rows
-    are scored or rebuilt the rank stands beside the parameters: a circuit may depend on few of them.
+    are scored or rebuilt the rank stands beside the parameters: a circuit may depend on few of them. Where training was
+    to converge, what another cycle would bring stands before its seconds.
     """
     measured = list(dict.fromkeys(name for record in records for name in record.metrics))
     shown = [name for name in measured if (column := catalogue.column_of(name)) is None or column.shown]
@@ -36,6 +37,7 @@ def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
     judged = any(record.parameters and record.parameters.critic for record in records)
     certified = any(record.certificate for record in records)
     scored = any(one.needs in RANKED for one in map(catalogue.measure_of, shown) if one)
+    converged = any(record.cell.budget.until == "converged" for record in records)
     ranked = scored and any(record.resources and record.resources.rank is not None for record in records)
     return (
         *(
@@ -48,6 +50,7 @@ def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
         ),
         *(*first, *["mass"] * certified),
         *(name for name in shown if name not in first),
+        *["gain"] * converged,
         *("train_s", "seeds"),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from qinn_bench import catalogue
@@ -15,6 +15,7 @@ from qinn_bench.report.cells import count, share
 from qinn_bench.report.notes import notes_on
 from qinn_bench.report.numbers import FAR
 from qinn_bench.report.score_floors import BELOW, below_floors, below_notes
+from qinn_bench.report.still_falling import FALLING, falling_notes, gains_of, still_falling
 from qinn_bench.report.study_columns import (
     COMPUTED,
     COUNTS,
@@ -58,9 +59,11 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None, title
     kept = [name for name in asked if any(_cell(name, group) is not None for group in groups)]
     owners = {group.row for group in groups}
     outgrown, below = [group for group in groups if _outgrown(group)], below_floors(groups)
+    falling = still_falling(groups)
+    signs = {BELOW: below, FALLING: falling}
     apart = {(group.data, group.row) for group in outgrown}
     lines = _with_best(
-        [_line(group, kept, _marks(group, below), nested=group.owner in owners) for group in groups],
+        [_line(group, kept, _marks(group, signs), nested=group.owner in owners) for group in groups],
         groups,
         kept,
         apart,
@@ -68,7 +71,7 @@ def table(records: Sequence[Record], columns: Sequence[str] | None = None, title
     header = (Heading("model", "model"), *(_heading(name, i + 1, lines) for i, name in enumerate(kept)))
     studies = ", ".join(dict.fromkeys(record.study for record in records))
     absent = [name for name in asked if name not in kept]
-    notes = [*notes_on(header, lines, groups, outgrown), *below_notes(below)]
+    notes = [*notes_on(header, lines, groups, outgrown), *below_notes(below), *falling_notes(falling)]
     if absent and columns:
         notes.append(f"Left out, as no record has them: {', '.join(absent)}.")
     if not columns and (more := others(records, kept)):
@@ -86,9 +89,10 @@ def _check_columns(asked: Sequence[str], records: Sequence[Record]) -> None:
             raise Refused(f"no column is called '{name}'; there are: {', '.join(sorted(COMPUTED | measured))}")
 
 
-def _marks(group: Group, below: Container[tuple[str, str]]) -> str:
-    """The signs behind the name of a row: that it is flagged, and that it does not beat a single number."""
-    return f" {FLAGGED}" * bool(group.flags) + f" {BELOW}" * ((group.data, group.row) in below)
+def _marks(group: Group, signs: Mapping[str, Container[tuple[str, str]]]) -> str:
+    """The signs behind the name of a row: that it is flagged, and those of `signs` whose rows it is one of."""
+    own = [sign for sign, rows in signs.items() if (group.data, group.row) in rows]
+    return "".join(f" {sign}" for sign in [*own, *[FLAGGED] * bool(group.flags)])
 
 
 def _line(group: Group, kept: Sequence[str], marks: str, *, nested: bool) -> Line:
@@ -118,6 +122,10 @@ def _cell(name: str, group: Group) -> Entry | Estimate | None:
     elif name in SECONDS:
         seconds = [record.cost[SECONDS[name]] for record in group.ok if SECONDS[name] in record.cost]
         estimates = [Estimate(value=value, unit="s") for value in seconds]
+    elif name == "steps":
+        estimates = [Estimate(value=float(record.training.steps)) for record in group.ok if record.training]
+    elif name == "gain":
+        estimates = gains_of(group)
     else:
         estimates = [record.metrics[name] for record in group.ok if name in record.metrics]
     return summary(estimates) if estimates else None

@@ -13,11 +13,12 @@ from qinn_bench.verdicts.rulings.can_win import can_win
 from qinn_bench.verdicts.strongest import strongest
 
 
-def said(records: Sequence[Record], metrics: Iterable[str]) -> list[str]:
+def said(records: Sequence[Record], metrics: Iterable[str], *, tuned: bool = False) -> list[str]:
     """A note for each data set and metric on what stands in the way of quantum rows that have controls.
 
     Each is asked by the first of these metrics that it shares with a classical row of its size, against the strongest
-    of these, or the best where no validation rows tell which that is.
+    of these, or the best where no validation rows tell which that is. Of a study that is `tuned` each row has the
+    learning rate and the schedule that its trials chose, so that budgets may differ.
 
     Example:
         >>> said([], ("nll",))
@@ -29,7 +30,7 @@ def said(records: Sequence[Record], metrics: Iterable[str]) -> list[str]:
         own = [one for one in records if on_data(one, data) and one.cell.varies == "all" and one.role == "model"]
         for row, size in {one.row: one.size for one in own if (one.row, data) in controlled}.items():
             rival, metric = _rival(own, row, size, asked)
-            if rival and not (answer := can_win(records, row, rival, metric, data=data)).can:
+            if rival and not (answer := can_win(records, row, rival, metric, data=data, other_budgets=tuned)).can:
                 why = answer.why_not.partition(":")[0]
                 told.setdefault((shown, metric), []).append(why if f"'{row}'" in why else f"'{row}': {why}")
     cannot = "Cannot be shown to be better than a classical row of its size"

@@ -15,6 +15,8 @@ from qinn_bench.statistics.budget_curves import expected_chosen, expected_error,
 from qinn_bench.values import Array, Estimate, Record, Refused
 
 LEVEL = 0.05
+EVERY = 8
+"""Numbers of trials up to which each is a budget of its own."""
 
 
 class FamilyTrials(NamedTuple):
@@ -145,15 +147,15 @@ def _value(record: Record, metric: str) -> float | None:
 
 
 def budgets_of(found: Sequence[FamilyTrials]) -> list[int]:
-    """The numbers of trials at which families are compared: powers of two, and all that each has.
+    """The numbers of trials at which families are compared: each up to `EVERY`, then powers of two, and all there are.
 
     Example:
         >>> budgets_of([])
         []
     """
     most = max((len(one.scores) for one in found), default=0)
-    powers = [2**k for k in range(most.bit_length()) if 2**k < most]
-    return [*powers, most] if most else []
+    powers = [2**k for k in range(most.bit_length()) if EVERY < 2**k < most]
+    return sorted({*range(1, min(EVERY, most) + 1), *powers, *[most] * bool(most)})
 
 
 def verdicts(found: Sequence[FamilyTrials], metric: str, level: float = LEVEL) -> list[TunedPair]:
