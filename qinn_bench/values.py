@@ -26,12 +26,13 @@ from qinn_bench.nouns.base import (
     Verdict,
 )
 from qinn_bench.nouns.record import Certificate, Comparison, Flag, Record, Resources, Training
-from qinn_bench.nouns.study import QUOTES, Budget, Cell, Match, Parameters, Plugins, Row, Study, Use, read_knob
+from qinn_bench.nouns.study import QUOTES, SEEDS, Budget, Cell, Match, Parameters, Plugins, Row, Study, Use, read_knob
 from qinn_bench.nouns.tuning import Tuning
 
 __all__ = [
     "NAME",
     "QUOTES",
+    "SEEDS",
     "Array",
     "Axis",
     "Budget",

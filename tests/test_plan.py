@@ -13,7 +13,7 @@ import torch
 from qinn_bench import locks
 from qinn_bench.cli.main import main
 from qinn_bench.records import leftovers, measures, store
-from qinn_bench.study import campaign, follow, planning, progress, run_cell, study_files
+from qinn_bench.study import campaign, follow, planning, progress, run_cell, selection, study_files
 from qinn_bench.study.plan_matrix import plan_matrix
 from qinn_bench.study.selection import EVERY
 from qinn_bench.values import Budget, Refused
@@ -172,3 +172,18 @@ def test_clean_takes_records_only_where_they_are_asked_for(folder, capsys):
     assert main([*words, "--older"]) == 0 and not list((results / "records" / "toy").iterdir())
     assert main(["clean", "--results", str(results), "--older"]) == 2
     assert Budget().steps and orders
+
+
+def test_a_study_may_begin_at_seeds_that_nobody_has_seen(tmp_path):
+    path = tmp_path / "toy.toml"
+    path.write_text(STUDY.replace("seeds = 3", "seeds = 3\nfirst_seed = 10"))
+    study = study_files.load_study(path)
+    orders = planning.plan(study, tmp_path / "results")
+    assert {order.cell.seed for order in orders} == {10, 11, 12}
+    seen = planning.plan(study.model_copy(update={"first_seed": 9}), tmp_path / "results")
+    assert {one.key for one in seen if one.cell.seed > 9} == {one.key for one in orders if one.cell.seed < 12}
+    with pytest.raises(Refused, match="its seeds 10 to 12"):
+        selection.select(study, tmp_path / "results", selection.Filters(seeds=(2,)))
+    with pytest.raises(Refused, match="seeds 998 to 1000 were asked for"):
+        path.write_text(STUDY.replace("seeds = 3", "seeds = 3\nfirst_seed = 998"))
+        study_files.load_study(path)

@@ -20,6 +20,8 @@ from qinn_bench.nouns.base import (
 )
 from qinn_bench.nouns.tuning import Tuning
 
+SEEDS = 1000
+"""The seeds of cells lie below it, those of trials from it on."""
 QUOTES = "'\""
 """Either encloses a text in ``name[knob=value]``."""
 
@@ -222,7 +224,8 @@ class Study(Value):
     with `sizes`, every row with a shape or a ladder is matched to each of these parameter counts in turn; with
     `variance`, every source of randomness is also varied alone. With `floors`, every floor and ceiling that there is
     for the data, and is no row yet, becomes one. With `tuning`, each compared row is tuned before it is run. `plugins`
-    are folders of models, data sets and metrics of the user's.
+    are folders of models, data sets and metrics of the user's. The `seeds` are so many from `first_seed` on: a study
+    that is frozen after others were seen starts where these ended.
 
     Example:
         >>> study = Study(name="mine", data=("moons",), models=(Row(model="spline_inn"),),
@@ -240,7 +243,8 @@ class Study(Value):
     budgets: Annotated[dict[str, Budget], Field(min_length=1)]
     backends: Annotated[tuple[str, ...], Field(min_length=1)] = ("auto",)
     devices: Annotated[tuple[Literal["cpu", "cuda"], ...], Field(min_length=1)] = ("cpu",)
-    seeds: Annotated[int, Field(gt=0, le=1000)] = 3
+    seeds: Annotated[int, Field(gt=0, le=SEEDS)] = 3
+    first_seed: Annotated[int, Field(ge=0)] = 0
     samples: Positive = 10_000
     mass_draws: Positive = 200_000
     metrics: tuple[str, ...] = ()
@@ -254,6 +258,20 @@ class Study(Value):
     variance: bool = False
     tuning: Tuning | None = None
     plugins: Plugins = Plugins()
+
+    @property
+    def every_seed(self) -> range:
+        """The seeds of its cells."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+    @model_validator(mode="after")
+    def _apart_from_trials(self) -> Self:
+        if self.every_seed.stop > SEEDS:
+            raise ValueError(
+                f"seeds {self.first_seed} to {self.every_seed.stop - 1} were asked for, but seeds below {SEEDS} were "
+                "expected; those from there on are of trials"
+            )
+        return self
 
 
 class Parameters(Value):

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qinn_bench.records import published, store
-from qinn_bench.values import Record
+from qinn_bench.values import SEEDS, Record
 
 SUFFIX = "-trials"
-FIRST_SEED = 1000
+FIRST_SEED = SEEDS
 """The seed of the first trial: beyond those of every study, so that no row is judged on what chose its settings."""
 STATED_SEED = 3000
 """The seed of the settings that a row states, which are tried beside those that are drawn."""

@@ -181,7 +181,7 @@ def of_row(study: Study, row: Row, size: int, data: Use, budget: str) -> list[Sl
         for backend in study.backends if quantum else study.backends[:1]:
             for device in study.devices:
                 for source in _sources(quantum, backend) if compared and not control else SOURCES[:1]:
-                    for seed in range(source != "all", study.seeds):
+                    for seed in study.every_seed[source != "all" :]:
                         cell = Cell(
                             model=stated if row.shape else models[0],
                             data=data,

@@ -140,8 +140,8 @@ def chosen(study: Study, orders: Sequence[Order], filters: Filters) -> list[Orde
 def _check_kept(study: Study, rows: Sequence[str], kept: Sequence[object]) -> None:
     if not kept:
         raise Refused(
-            f"the filters keep no cell of '{study.name}'; its rows are: {', '.join(dict.fromkeys(rows))}; its seeds 0 "
-            f"to {study.seeds - 1}"
+            f"the filters keep no cell of '{study.name}'; its rows are: {', '.join(dict.fromkeys(rows))}; its seeds "
+            f"{study.first_seed} to {study.every_seed[-1]}"
         )
 
 
