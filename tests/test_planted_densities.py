@@ -9,7 +9,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "validation"
 sys.path.insert(0, str(FOLDER))
-laws, campaign = map(importlib.import_module, ("_planted_laws", "planted_densities"))
+laws, campaign, audits = map(importlib.import_module, ("_planted_laws", "planted_densities", "_planted_audit"))
 DIM = 2
 
 
@@ -57,7 +57,29 @@ def test_a_false_pass_where_own_rows_are_is_missed_and_elsewhere_it_is_counted()
     right = audit("pass", 1.0, kind="right: box")
     z = {"law": "box", "z": [0.1, -0.1]}
     text, missed = campaign.report([audit("pass"), right], [audit("undecided"), audit("pass", visited=False), right, z])
-    assert missed == [] and "| atom | yes | 1.5 | 1 | 1/1 | 0/1 |" in text and "| box | – | 0.00 ± 0.07 |" in text
+    assert missed == [] and "| atom | yes | 1.5 | 1 | 1/1 | 0/1 | – |" in text and "| box | – | 0.00 ± 0.07 |" in text
     assert "no own row in the defect | 0/0" not in text and "| 1/1 |" in text
     assert campaign.report([], [audit("pass"), right])[1] == ["atom, mass 1.5, 2 features, passes"]
     assert campaign.report([], [audit("pass", 1.01), audit("fail", 1.0, kind="right: box")])[1]
+
+
+def test_a_model_that_says_falsely_that_it_is_normalised_is_counted_apart():
+    right = audit("pass", 1.0, kind="right: box") | {"stated": "pass"}
+    lying = audit("undecided") | {"stated": "pass"}
+    text, missed = campaign.report([], [lying, right])
+    assert missed == ["atom, mass 1.5, 2 features, stated, passes"]
+    assert "| atom | yes | 1.5 | 1 | – | 0/1 | 1/1 |" in text
+
+
+@pytest.mark.parametrize("stated", [False, True])
+def test_a_planted_density_is_found_from_end_to_end(stated):
+    """A third of the mass in 1000 spikes in which a third of the model's rows lie, and a right one beside it."""
+    planted = list(laws.all_planted())
+    wrong = next(
+        one
+        for one in planted
+        if one.kind == "1000 spikes on the data" and one.mass == 1.5 and one.visited and one.dim == 2
+    )
+    right = next(one for one in planted if one.kind.startswith("right") and one.dim == 2)
+    assert audits.audit(wrong, stated=stated)["verdict"] != "pass"
+    assert audits.audit(right, stated=stated)["verdict"] == "pass"

@@ -192,6 +192,22 @@ def drawn(means, spread=0.05, n=7):
     return lambda rng: [r for name, mean in means.items() for r in row(name, rng.normal(mean, spread, n).tolist())]
 
 
+def on_one_truth(means, n, spread=0.05, shift=0.05):
+    """The same where all rows are taken against one sample of true rows, which moves every other row the other way by
+    as much as seeds scatter; the records have what 16 other samples would have made of them."""
+
+    def draw(rng):
+        moved, others, records = rng.normal(), rng.normal(size=16), []
+        for at, (name, mean) in enumerate(means.items()):
+            load = shift * (-1) ** at
+            losses = rng.normal(mean, spread, n) + load * moved
+            told = [{"over_truth": {"swd": tuple(loss + load * others)}} for loss in losses]
+            records += [one.model_copy(update=own) for one, own in zip(row(name, losses.tolist()), told, strict=True)]
+        return records
+
+    return draw
+
+
 ERRORS = {
     "any, none better": (sets('{ any_of = ["a", "c", "d"] }', '"b"'), dict(a=1, b=1, c=1, d=1), "supported"),
     "all, one as good": (sets('{ all_of = ["a", "c"] }', '"b"'), dict(a=1, b=1, c=0), "supported"),
@@ -228,6 +244,39 @@ def test_false_rulings_stay_below_their_level(written, kind):
     block, means, wrong = ERRORS[kind]
     supported, refuted = shares(written(block), drawn(means))
     assert (supported if wrong == "supported" else refuted) < BOUND
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 8])
+@pytest.mark.parametrize("kind", ERRORS)
+def test_false_rulings_stay_below_their_level_where_all_rows_share_a_truth(written, kind, n):
+    block, means, wrong = ERRORS[kind]
+    supported, refuted = shares(written(block), on_one_truth(means, n))
+    assert (supported if wrong == "supported" else refuted) < BOUND
+
+
+def test_a_truth_that_all_rows_share_makes_no_false_rulings(written):
+    """What it does to two rows alike at all seeds is no difference between them; without its draws it would be."""
+    block, means, _ = ERRORS["any, none better"]
+    counted, left_out = (
+        on_one_truth(means, 8),
+        lambda rng: [one.model_copy(update={"over_truth": None}) for one in counted(rng)],
+    )
+    (supported, _), (without, _) = (shares(written(block), draw, 60) for draw in (counted, left_out))
+    assert supported < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60) < without
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 8])
+@pytest.mark.parametrize("draw", [drawn, on_one_truth])
+def test_the_interval_of_a_ruling_covers(written, draw, n):
+    """Its ends are bounds at 95 % each: 90 % in between, at least where an error of the truth is counted too."""
+    file, rng, covered = claim_file.load(written(better())), np.random.default_rng(n), []
+    for _ in range(400):
+        (found,) = claims.check(file, draw(dict(a=1.0, b=1.1), n=n)(rng))
+        low, high = found.interval
+        covered.append(low <= 0.1 <= high)
+    assert 0.9 - 3 * np.sqrt(0.09 / 400) < np.mean(covered) < 0.95 + 3 * np.sqrt(0.0475 / 400)
 
 
 @pytest.mark.slow
