@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from qinn_bench.values import Knob, Knobs, Role, RowKind, Value
-
-
-class KnobSpan(Value):
-    """The numbers from `low` to `high` that tuning may try for a knob, on a logarithmic scale unless `log` is false.
-
-    Raises:
-        pydantic.ValidationError: nothing lies between the ends, or a logarithmic scale would begin at 0 or below.
-
-    Example:
-        >>> KnobSpan(low=10, high=300).log
-        True
-    """
-
-    low: float
-    high: float
-    log: bool = True
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.low < self.high:
-            raise ValueError(f"a span from {self.low:g} to {self.high:g} holds nothing; its ends in order are expected")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic span begins at {self.low:g}, but above 0 is expected")
-        return self
+from qinn_bench.values import KnobSpan as KnobSpan
 
 
 class About(Value):

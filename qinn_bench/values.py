@@ -27,7 +27,7 @@ from qinn_bench.nouns.base import (
 )
 from qinn_bench.nouns.record import Certificate, Comparison, Flag, Record, Resources, Training
 from qinn_bench.nouns.study import QUOTES, SEEDS, Budget, Cell, Match, Parameters, Plugins, Row, Study, Use, read_knob
-from qinn_bench.nouns.tuning import Tuning
+from qinn_bench.nouns.tuning import KnobSpan, Tuning
 
 __all__ = [
     "NAME",
@@ -45,6 +45,7 @@ __all__ = [
     "Flag",
     "Key",
     "Knob",
+    "KnobSpan",
     "Knobs",
     "Match",
     "NotNegative",

@@ -16,7 +16,7 @@ from qinn_bench.study import matched, tuning
 from qinn_bench.study.selection import Filters
 from qinn_bench.study.study_files import load_study, study_of
 from qinn_bench.study.tuning_space import space_of, trials_of
-from qinn_bench.values import Budget, Estimate, Row, Tuning
+from qinn_bench.values import Budget, Estimate, KnobSpan, Refused, Row, Tuning
 from qinn_bench.verdicts import tuned_budgets
 
 STUDY = """
@@ -307,3 +307,35 @@ def test_the_weights_of_all_trials_are_those_of_the_best():
 
 def test_the_terms_of_the_study_file_are_those_of_the_value(study):
     assert load_study(study("batch = [32, 64]")).tuning.batch == (32, 64)
+
+
+def test_a_row_may_let_tuning_try_more_than_its_model_does():
+    row = Row(
+        model="qinn", tune={"copies": (1, 2), "stretch": ("tanh", "monotone"), "barrier": KnobSpan(low=1, high=9)}
+    )
+    space = space_of(row, Tuning(), Budget())
+    assert space["copies"] == (1, 2) and space["barrier"].high == 9 and "entangler" in space
+    drawn = {trial.row.knobs["copies"] for trial in trials_of(row, Tuning(trials=8), Budget(), ("a",))}
+    assert drawn == {1, 2}
+    held = row.model_copy(update={"knobs": {"copies": 1}})
+    assert "copies" not in space_of(held, Tuning(), Budget())
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            "knobs = { uploads = 2, copies = 2 }\ntune = { copies = [1, 2] }",
+            "holds 'copies' in knobs and lets tuning try it",
+        ),
+        ("tune = { copes = [1, 2] }", "copes"),
+        ("tune = { copies = { low = 2.0, high = 1.0 } }", "low"),
+        ('tune = { copies = [1, "many"] }', "many"),
+    ],
+)
+def test_what_a_row_lets_tuning_try_has_to_exist(study, more, says):
+    with pytest.raises(Refused) as refusal:
+        path = study()
+        path.write_text(f'{path.read_text()}\n[[models]]\nmodel = "qinn"\nlabel = "own"\n{more}\n')
+        load_study(path)
+    assert says in str(refusal.value) and "\n" not in str(refusal.value)

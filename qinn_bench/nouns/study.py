@@ -18,7 +18,7 @@ from qinn_bench.nouns.base import (
     StudyName,
     Value,
 )
-from qinn_bench.nouns.tuning import Tuning
+from qinn_bench.nouns.tuning import KnobSpan, Tuning
 
 SEEDS = 1000
 """The seeds of cells lie below it, those of trials from it on."""
@@ -145,6 +145,7 @@ class Row(Value):
     ladder: tuple[Knobs, ...] = ()
     data: tuple[str, ...] = ()
     budgets: tuple[str, ...] = ()
+    tune: dict[str, KnobSpan | tuple[Knob, ...]] = Field(default_factory=dict)
 
 
 class Match(Value):

@@ -9,6 +9,30 @@ from pydantic import Field, model_validator
 from qinn_bench.nouns.base import Positive, Value
 
 
+class KnobSpan(Value):
+    """The numbers from `low` to `high` that tuning may try for a knob, on a logarithmic scale unless `log` is false.
+
+    Raises:
+        pydantic.ValidationError: nothing lies between the ends, or a logarithmic scale would begin at 0 or below.
+
+    Example:
+        >>> KnobSpan(low=10, high=300).log
+        True
+    """
+
+    low: float
+    high: float
+    log: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"a span from {self.low:g} to {self.high:g} holds nothing; its ends in order are expected")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic span begins at {self.low:g}, but above 0 is expected")
+        return self
+
+
 class Tuning(Value):
     """How every row of a study is tuned before it is run: with as many trials, and as much CPU time, for each.
 

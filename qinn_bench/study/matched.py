@@ -48,6 +48,7 @@ def question(study: Study, row: Row, size: int, data: Use, fingerprint: str, bud
     asked = [row.model, row.knobs, row.shape, row.ladder, match, size, str(data), fingerprint]
     if study.tuning and is_tuned(study, row):
         asked += [study.name, study.tuning.model_dump(), study.budgets[budget].model_dump(), label_of(row)]
+        asked += [row.model_dump()["tune"]] if row.tune else []
     text = json.dumps([*asked, keys.code_of(row.model).get("model", "")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -14,7 +14,7 @@ from qinn_bench.files import at_hand, named
 from qinn_bench.quantum import backend_names
 from qinn_bench.reading import parse, read_toml
 from qinn_bench.study.data_axes import uses_of
-from qinn_bench.values import NAME, Match, Plugins, Refused, Row, Study, Use
+from qinn_bench.values import NAME, Knob, KnobSpan, Match, Plugins, Refused, Row, Study, Use
 
 FOLDER = "benchmarks/studies"
 UNWRITTEN = Path("the study")
@@ -99,6 +99,7 @@ def _check_names(study: Study) -> None:
     for row in study.models:
         for rung in row.ladder or ({},):
             catalogue.check("model", Use(name=row.model, knobs=row.knobs | rung))
+        _check_tuned(study, row)
     for backend in study.backends:
         backend_names.parse(backend)
     check_metrics(study.metrics)
@@ -109,6 +110,23 @@ def _check_names(study: Study) -> None:
             f"study '{study.name}' asks for the variance of {study.seeds} seeds; {FEWEST_VARIED} or more were expected"
         )
     _check_rows(study, [catalogue.spell_out("data", use) for use in uses])
+
+
+def _check_tuned(study: Study, row: Row) -> None:
+    """That what a row lets tuning try are values of knobs that it leaves open, in a study that tunes."""
+    where = f"row '{label_of(row)}' of study '{study.name}'"
+    if row.tune and study.tuning is None:
+        raise Refused(f"{where} states what to tune, but the study has no [tuning]")
+    for knob, tried in row.tune.items():
+        if knob in row.knobs:
+            raise Refused(f"{where} holds '{knob}' in knobs and lets tuning try it; one of the two was expected")
+        for value in _ends(row, knob, tried) if isinstance(tried, KnobSpan) else tried:
+            catalogue.check("model", Use(name=row.model, knobs={**row.knobs, knob: value}))
+
+
+def _ends(row: Row, knob: str, span: KnobSpan) -> tuple[Knob, ...]:
+    whole = isinstance(registry.knob_defaults("model", row.model).get(knob), int)
+    return tuple(round(end) if whole else end for end in (span.low, span.high))
 
 
 def _check_rows(study: Study, uses: list[Use]) -> None:

@@ -10,11 +10,10 @@ import numpy as np
 from scipy.stats import qmc
 
 from qinn_bench import registry
-from qinn_bench.about import KnobSpan
 from qinn_bench.capacity.matching import Depth
 from qinn_bench.seeds import seed_of
 from qinn_bench.study.grid import TRIED
-from qinn_bench.values import Budget, Knob, Knobs, Row, Tuning
+from qinn_bench.values import Budget, Knob, Knobs, KnobSpan, Row, Tuning
 
 Dimension = KnobSpan | tuple[Knob, ...]
 SHAPE = "shape"
@@ -34,8 +33,8 @@ class TrialSettings:
 
 
 def space_of(row: Row, tuning: Tuning, budget: Budget) -> dict[str, Dimension]:
-    """What is tried of a row, by name: of the budget, of its shape, and the knobs that its model states and the row
-    does not hold. A choice of one value is no dimension.
+    """What is tried of a row, by name: of the budget, of its shape, and the knobs that its model or the row itself
+    states and the row does not hold. A choice of one value is no dimension.
 
     Example:
         >>> sorted(space_of(Row(model="affine_inn", shape="deep"), Tuning(), Budget()))
@@ -48,9 +47,8 @@ def space_of(row: Row, tuning: Tuning, budget: Budget) -> dict[str, Dimension]:
         "batch": tuning.batch or (budget.batch,),
         SHAPE: get_args(Depth) if row.shape else (),
     }
-    dimensions |= {
-        knob: values for knob, values in registry.about("model", row.model).tune.items() if knob not in row.knobs
-    }
+    stated = registry.about("model", row.model).tune | row.tune
+    dimensions |= {knob: values for knob, values in stated.items() if knob not in row.knobs}
     return {name: one for name, one in dimensions.items() if isinstance(one, KnobSpan) or len(one) > 1}
 
 
