@@ -233,6 +233,8 @@ def test_published_records_are_read_without_torch():
     [
         (["table", "quick"], "tables/quick.md"),
         (["table", "capacity_zjets"], "tables/capacity_zjets.md"),
+        (["table", "capacity_zjets_v2"], "tables/capacity_zjets_v2.md"),
+        (["tune", "capacity_zjets_v2"], "tables/capacity_zjets_v2_tuning.md"),
         (["capacity", "capacity_zjets"], "tables/capacity_zjets_families.md"),
         (["claims", "capacity_zjets", "rousselot2024"], "claims/rousselot2024.txt"),
         (["claims", "capacity_zjets", "entanglers"], "claims/entanglers.txt"),
@@ -249,6 +251,7 @@ def test_committed_tables_and_rulings_say_what_the_published_records_say(words, 
         if claims
         else [verb, f"benchmarks/studies/{study}.toml", "--format", "md"]
     )
-    main([*asked, "--records", f"results/published/{study}.jsonl.gz"])
+    suffix = SUFFIX if verb == "tune" else ""
+    main([*asked, "--records", f"results/published/{study}{suffix}.jsonl.gz"])
     said = capsys.readouterr().out.rstrip()
     assert said == (ROOT / "results" / kept).read_text(encoding="utf8").rstrip()
