@@ -51,6 +51,8 @@ def test_a_training_ends_with_the_cycle_after_which_nothing_is_to_be_gained(rows
     assert outcome.training.steps == 80 + 240
     assert outcome.training.stopped == "converged within 0.01 after 2 cycles"
     assert cycles.converged(outcome.training.gain, 0.01)
+    first, second = outcome.training.at_cycles
+    assert first == min(outcome.valid_loss[: outcome.steps.index(80) + 1]) and second == outcome.training.best_loss
 
 
 def test_a_training_that_still_falls_takes_every_cycle_and_says_what_it_would_gain(rows):

@@ -412,6 +412,27 @@ def test_a_ruling_names_its_budget_and_whether_it_moves(written, later, moves):
     assert budgets.longer(both, "a · short") == "a · long" and budgets.longer(both, "a · long") == "a · short"
 
 
+@pytest.mark.parametrize(("before", "moves"), [(0.29, False), (0.2, True)])
+def test_a_ruling_of_converged_rows_says_what_the_last_cycle_has_moved(written, before, moves):
+    """The rows differ by 0.3 nats now, and by `before` a cycle earlier, as their validation losses say."""
+    budget = Budget(steps=1000, until="converged")
+    records = []
+    for name, losses in (("a", (1.5, 1.0)), ("b", (1.5 + before, 1.3))):
+        training = Training(steps=4000, best_step=4000, best_loss=losses[1], stopped="", at_cycles=losses)
+        records += [
+            one.model_copy(update={"cell": one.cell.model_copy(update={"budget": budget}), "training": training})
+            for one in row(name, around(losses[1]), "nll")
+        ]
+    block = better(more='margin = 0.1\nunit = "nats"\n').replace('"swd"', '"nll"')
+    found = ruled(written(block), records)["better"]
+    expected = (
+        "supported at this budget (4000 steps; after 1000 steps the difference was 0.2 instead of 0.3)"
+        if moves
+        else "supported at 4000 steps"
+    )
+    assert found.words.startswith(expected), found.words
+
+
 def test_deviations_are_told_with_the_ruling(written, tmp_path, capsys):
     head = HEAD + 'deviations = ["no fidelity term", "one qubit a feature."]\n'
     path = written(better(), head=head)

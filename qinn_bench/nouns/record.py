@@ -85,8 +85,9 @@ class Training(Value):
     """How a training ended: steps taken, the step and validation loss of the kept weights, and why it stopped.
 
     gain: by how much the validation loss would still fall if the training went on, extrapolated; None where it was not
-    fitted. `learning_rate` is that of a control which diverged and was trained again at a lower one; None where it is
-    that of the budget.
+    fitted. `at_cycles` are the validation losses that were reached by the end of each cycle, of budgets that ask for
+    convergence. `learning_rate` is that of a control which diverged and was trained again at a lower one; None where it
+    is that of the budget.
 
     Example:
         >>> Training(steps=2000, best_step=1900, best_loss=7.48, stopped="budget used up").best_step
@@ -99,6 +100,7 @@ class Training(Value):
     stopped: str
     gain: Estimate | None = None
     learning_rate: float | None = None
+    at_cycles: tuple[float, ...] = ()
 
 
 class Resources(Value):

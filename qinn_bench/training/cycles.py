@@ -61,12 +61,25 @@ def gain(steps: Sequence[int], losses: Sequence[float], ends: Sequence[int]) -> 
     at, values = at[known], values[known]
     if len(ends) == 1:
         return _of_slope(at, values, ends[0])
-    best = [float(values[at <= end].min()) for end in ends if (at <= end).any()]
+    best = best_at(at, values, ends)
     scatter = _scatter(at, values, ends)
     if len(best) < len(ends) or scatter is None:
         return None
     shrinks = _shrinks([*ends, ends[-1] + GROWTH * (ends[-1] - ends[-2])][-4:], best[-3:])
     return Estimate(value=shrinks * (best[-2] - best[-1]), error=math.sqrt(2) * scatter * shrinks, better="zero")
+
+
+def best_at(steps: Sequence[float] | Array, losses: Sequence[float] | Array, ends: Sequence[int]) -> list[float]:
+    """The least loss of the checks up to the end of each cycle; ends before the first finite one are left out.
+
+    Example:
+        >>> best_at([100, 200, 300], [3.0, 2.0, 2.5], [100, 300])
+        [3.0, 2.0]
+    """
+    at, values = np.asarray(steps, float), np.asarray(losses, float)
+    known = np.isfinite(values)
+    at, values = at[known], values[known]
+    return [float(values[at <= end].min()) for end in ends if (at <= end).any()]
 
 
 def _shrinks(ends: Sequence[int], best: Sequence[float]) -> float:

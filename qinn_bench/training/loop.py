@@ -247,7 +247,15 @@ class _Loop:
     def _fit(self, status: Status, stopped: str) -> Fit:
         best = self.best_loss if math.isfinite(self.best_loss) else None
         going_on = self._gain() if status == "ok" else None
-        training = Training(steps=self.step, best_step=self.best_step, best_loss=best, stopped=stopped, gain=going_on)
+        ends = [end for end in self.ends if end <= self.step] if self.budget.until == "converged" else []
+        training = Training(
+            steps=self.step,
+            best_step=self.best_step,
+            best_loss=best,
+            stopped=stopped,
+            gain=going_on,
+            at_cycles=tuple(cycles.best_at(self.steps, self.valid_loss, ends)),
+        )
         return Fit(
             status,
             stopped if status != "ok" else "",

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 
 from qinn_bench.records.known import on_data
+from qinn_bench.training.cycles import lengths
 from qinn_bench.values import Record
 from qinn_bench.verdicts.row_pairs import PairTerms, compare
 
 LONGER = (2.5, 3.5)
 """How many times the steps of a budget another one has that tells whether its rulings move."""
+LIKELIHOOD = "nll"
+"""The metric that losses in training are, up to what all rows share."""
 SHARE = 1 / 3
 """Of the margin, or of the effect where there is none: by how much a difference may move."""
 
@@ -64,12 +68,15 @@ def _same_but_steps(own: Record, other: Record) -> bool:
 def moves(records: Sequence[Record], first: str, second: str, terms: PairTerms, effect: float | None) -> str:
     """How the difference of two rows moves with three times the steps, if by more than a third of the margin.
 
-    Without a margin, which is `terms.margin`, a third of the effect counts.
+    Without a margin, which is `terms.margin`, a third of the effect counts. Of rows that were trained until convergence
+    it is asked what the last cycle, with three times the steps of the one before, has moved, by validation losses.
     """
     here = [one for one in records if on_data(one, terms.data)]
     rows = longer(here, first), longer(here, second)
-    if effect is None or not all(rows):
+    if effect is None:
         return ""
+    if not all(rows):
+        return _by_the_last_cycle(here, first, second, terms, effect)
     counts = [steps_of([one for one in here if one.row == row]) for row in (first, rows[0], second, rows[1])]
     if counts[0] != counts[2] or counts[1] != counts[3] or not all(counts):
         return ""
@@ -78,3 +85,26 @@ def moves(records: Sequence[Record], first: str, second: str, terms: PairTerms, 
     if other is None or abs(other - effect) <= allowed:
         return ""
     return f"with {counts[1][-1]} steps the difference is {other:.3g} instead of {effect:.3g}"
+
+
+def _by_the_last_cycle(records: Sequence[Record], first: str, second: str, terms: PairTerms, effect: float) -> str:
+    """How the last cycle of both rows has moved a difference of likelihoods, over seeds at which both had as many."""
+    if terms.metric != LIKELIHOOD:
+        return ""
+    sides = [
+        {one.cell.seed: one for one in records if one.row == row and one.status == "ok"} for row in (first, second)
+    ]
+    moved, before = [], set()
+    for one, other in ((sides[0][seed], sides[1][seed]) for seed in sides[0].keys() & sides[1].keys()):
+        a, b = (_cycles_of(record) for record in (one, other))
+        if len(a) == len(b) >= 2 and one.cell.budget.steps == other.cell.budget.steps:
+            moved.append((b[-1] - a[-1]) - (b[-2] - a[-2]))
+            before.add(sum(lengths(one.cell.budget)[: len(a) - 1]))
+    if not moved or abs(fmean(moved)) <= SHARE * (terms.margin or abs(effect)):
+        return ""
+    told = " to ".join(str(count) for count in sorted({min(before), max(before)}))
+    return f"after {told} steps the difference was {effect - fmean(moved):.3g} instead of {effect:.3g}"
+
+
+def _cycles_of(record: Record) -> tuple[float, ...]:
+    return record.training.at_cycles if record.training else ()
