@@ -207,9 +207,9 @@ def _keep(options: argparse.Namespace, ended: Night, before: Sequence[RunRow], l
     """Write the run and its report, and say where."""
     rows = history.rows(ended)
     path = run_files.save(options.results, rows, this_machine())
-    trends = history.trends([*before, *rows], ended.tonight)
+    trends, numbers = (of([*before, *rows], ended.tonight) for of in (history.trends, history.numbers))
     log(f"run: {path}")
-    for ending, text in (("md", markdown(ended, trends)), ("html", page(ended, trends))):
+    for ending, text in (("md", markdown(ended, trends)), ("html", page(ended, trends, numbers))):
         report = options.results / "reports" / f"{path.stem}.{ending}"
         write_text(report, text)
         log(f"report: {report}")
