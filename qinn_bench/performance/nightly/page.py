@@ -57,7 +57,7 @@ def _trends(trends: Mapping[str, Trend], numbers: Mapping[str, Trend], worse: se
 
 
 def _of_lines(id: str, caption: str, kind: str, lines: Sequence[tuple[str, Trend, str]], note: str) -> PageTable:
-    rows = []
+    rows: list[list[str | PageCell]] = []
     for name, trend, drawn in lines:
         values = [value for _, value in trend]
         shown = (values[0], min(values), max(values), values[-1])
