@@ -47,6 +47,7 @@ BORDERS = {
         *(f"qinn_bench/report/{name}.py" for name in ("study_figures", "study_figure_set", "figure_style")),
         *(f"qinn_bench/report/{name}.py" for name in ("score_figures", "shower_figures")),
         *(f"qinn_bench/report/{name}.py" for name in ("capacity_figure", "critical_figure", "row_figures")),
+        *(f"qinn_bench/report/{name}_figure.py" for name in ("ratio", "budget", "spectrum")),
         "qinn_bench/report/pages/page_figures.py",
         "qinn_bench/performance/scaling/figure.py",
         "qinn_bench/api.py",

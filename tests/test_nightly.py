@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import count
 from math import log
+from pathlib import Path
 
 import pytest
 from pages_html import Page, check
@@ -343,6 +344,8 @@ def test_the_page_is_that_of_studies_with_trends_that_are_sorted_and_read_out(ev
     assert "2 nights, 1 to 1.01, now 1.01" in said and "2 nights, 7.25 to 7.5, now 7.25" in said
     assert all("now" in words for words in said)
     assert "all-nights" in made.ids and "--workloads" in made.of("pre")[0].words
+    scan = verb._scan(Path(__file__).parents[1] / "results")
+    assert scan is not None and "qubits" in Page(page(eventful, nights, {}, scan)).ids and "qubits" not in made.ids
     assert "No night before this one" in Page(page(eventful, {})).of("main")[0].words
 
 

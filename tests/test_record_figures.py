@@ -1,4 +1,4 @@
-"""Figures that records alone give: ratios, budgets of tuning, ranks over data sets; each draws the numbers that it is of."""
+"""Figures that records alone give: ratios, budgets of tuning, ranks over data sets; each draws its own numbers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from qinn_bench.report.capacity_figure import capacity_figure, nearest_ratios
 from qinn_bench.report.critical_figure import critical_figure
 from qinn_bench.report.figure_style import svg
 from qinn_bench.report.ratio_figure import ratio_figure, shown_ratios
+from qinn_bench.report.spectrum_figure import spectrum_figure
 from qinn_bench.report.study_rows import groups_of
 from qinn_bench.report.study_standings import study_findings, study_scores
 from qinn_bench.values import Estimate, Use
@@ -75,13 +76,9 @@ def test_budget_curves_are_the_expected_best_and_fall():
     losses = rng.normal(size=6)
     records = [trial(k, loss, loss) for k, loss in enumerate(losses)]
     records += [trial(k, loss + 1, loss + 1, "b") for k, loss in enumerate(losses[:1])]
-    known = (
-        families(records, "swd") if "swd" in records[0].metrics else families(records, next(iter(records[0].metrics)))
-    )
-    shown = curves_of(known)
+    shown = curves_of(families(records, "nll"))
     assert [one.family for one in shown] == ["a"]
-    metric = next(iter(records[0].metrics))
-    drawn = budget_figure(shown, metric).axes[0].lines[0].get_ydata()
+    drawn = budget_figure(shown, "nll").axes[0].lines[0].get_ydata()
     assert np.allclose(drawn, [shown[0].best_of(k).value for k in range(1, 7)])
     assert np.all(np.diff(drawn) <= 0) and np.isclose(drawn[0], losses.mean()) and np.isclose(drawn[-1], losses.min())
 
@@ -112,3 +109,11 @@ def test_ranks_are_those_of_the_rows_over_data_sets():
 )
 def test_without_three_rows_on_two_data_sets_there_are_no_ranks(groups):
     assert study_findings(groups, "swd") is None and study_findings(groups, "shorth_width") is None
+
+
+def test_a_spectrum_is_drawn_as_medians_with_a_line_where_nothing_is_stretched():
+    rng = np.random.default_rng(0)
+    values = {"a": np.sort(rng.lognormal(size=(50, 4)))[:, ::-1], "lost": np.zeros((50, 4))}
+    axes = spectrum_figure(values).axes[0]
+    assert np.allclose(axes.lines[0].get_ydata(), np.median(values["a"], axis=0))
+    assert np.all(axes.lines[1].get_ydata() > 0) and axes.get_yscale() == "log"

@@ -10,17 +10,24 @@ from typing import Any
 from qinn_bench.performance.nightly.night import Night
 from qinn_bench.performance.nightly.summary import AGAINST, KINDS, about, left_out, sections, title
 from qinn_bench.performance.nightly.trends import Trend, drawing, overview, said_of
+from qinn_bench.performance.scaling.figure import scaling_figure
+from qinn_bench.performance.scaling.scan_values import Scan
+from qinn_bench.report.figure_style import svg
 from qinn_bench.report.pages.page_figures import PageFigure
 from qinn_bench.report.pages.page_tables import PageCell, PageTable, page_tables, plain_table
 from qinn_bench.report.pages.shell import data_uri, filled_in
 from qinn_bench.report.table_value import Table
 
 OVERVIEW = "Time of a step relative to the anchor: the median over the workloads of each night, and their middle half."
+SCALING = "Time of a step of each simulator by the number of qubits: medians with quartiles, and fitted exponentials."
 COLUMNS = ("nights", "first", "lowest", "highest", "tonight", "all nights")
 
 
-def page(night: Night, trends: Mapping[str, Trend], numbers: Mapping[str, Trend] = {}) -> str:
-    """The whole report; `trends` are ratios of times to the anchor by workload, `numbers` are of quality by series."""
+def page(night: Night, trends: Mapping[str, Trend], numbers: Mapping[str, Trend] = {}, scan: Scan | None = None) -> str:
+    """The whole report; `trends` are ratios of times to the anchor by workload, `numbers` are of quality by series.
+
+    `scan` is how the simulators grow with the number of qubits, as it was measured last.
+    """
     worse = {one.what for one in night.having("worse") if one.tier in AGAINST}
     notices = [{"kind": kind, "heading": heading, "notices": night.having(kind)} for kind, heading in KINDS.items()]
     return filled_in(
@@ -30,7 +37,7 @@ def page(night: Night, trends: Mapping[str, Trend], numbers: Mapping[str, Trend]
         reason=night.reason,
         about=list(about(night)),
         notices=[one for one in notices if one["notices"]],
-        figures=list(_figures(trends)),
+        figures=list(_figures(trends, scan)),
         trends=list(_trends(trends, numbers, worse)),
         sections=list(_sections(night, trends, worse)),
         absent=list(left_out(night)),
@@ -38,9 +45,12 @@ def page(night: Night, trends: Mapping[str, Trend], numbers: Mapping[str, Trend]
     )
 
 
-def _figures(trends: Mapping[str, Trend]) -> Iterator[PageFigure]:
+def _figures(trends: Mapping[str, Trend], scan: Scan | None) -> Iterator[PageFigure]:
     if drawn := overview(trends):
         yield PageFigure("all-nights", "All nights", OVERVIEW, data_uri(drawn.encode(), "image/svg+xml"))
+    if scan is not None and any(row.seconds for row in scan.rows):
+        drawn_too = data_uri(svg(scaling_figure(scan)), "image/svg+xml")
+        yield PageFigure("qubits", "Scaling in qubits", SCALING, drawn_too)
 
 
 def _trends(trends: Mapping[str, Trend], numbers: Mapping[str, Trend], worse: set[str]) -> Iterator[PageTable]:
