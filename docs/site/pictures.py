@@ -34,7 +34,7 @@ def folded_mass() -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     >>> 1.2 < mass < 1.9
     True
     """
-    x = np.linspace(-4, 4, 4001)
+    x = np.linspace(-5, 7, 6001)
     z = np.where(x < FOLD, x, 2 * FOLD - x)
     claimed = norm.pdf(z)
     return x, z, claimed, float(np.trapezoid(claimed, x))
