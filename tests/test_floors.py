@@ -34,7 +34,7 @@ FLOORS = [
     {"laws", "study", "verdicts"},
     {"report"},
     {"api", "performance"},
-    {"cli"},
+    {"cli", "quark_plugin"},
 ]
 """Who may import whom: a room, or a file of the flat ground floor, only what lies on a floor below its own."""
 OF_MODELS = 4
@@ -57,6 +57,7 @@ BORDERS = {
     "pythia8mc": {"qinn_bench/data/generators"},
     "fastjet": {"qinn_bench/data/generators"},
     "distributed": {"qinn_bench/study/schedulers"},
+    "quark": set(),
     "dask_jobqueue": {"qinn_bench/study/schedulers"},
 }
 SOURCES = sorted([*(ROOT / "qinn_bench").rglob("*.py"), *(ROOT / "reference_models").rglob("*.py")])
