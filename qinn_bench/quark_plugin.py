@@ -1,7 +1,7 @@
 """A module of QUARK (arXiv:2202.03028): the numbers of a study, run or read, as a step of somebody's pipeline.
 
-QUARK (the package ``QUARK-framework``) names ``qinn_bench.quark_plugin`` among its plug-ins, calls `register`, and makes
-modules by name with the parameters of its configuration. It is imported only when it registers.
+QUARK (the package ``QUARK-framework``) names ``qinn_bench.quark_plugin`` among its plug-ins, calls `register`, and
+makes modules by name with the parameters of its configuration. It is imported only when it registers.
 """
 
 from __future__ import annotations
