@@ -9,7 +9,7 @@ ISA_TESTS := $(addprefix tests/test_,native.py wide.py quantum.py gates.py unita
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run run-anomaly run-showers docs test test-slow test-isa same-numbers device-test toys sample engine-table gpu-check scaling \
+.PHONY: run run-anomaly run-showers docs notebooks test test-slow test-isa same-numbers device-test toys sample engine-table gpu-check scaling \
   licence validate diagnose clean
 
 run: .venv/installed
@@ -37,6 +37,13 @@ test-slow: .venv/installed-test
 # The documentation as a site, in site/; every warning is an error.
 docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The notebooks, executed from their first cell to their last, in site/notebooks.
+notebooks: .venv/installed-notebooks
+	mkdir -p site/notebooks
+	for path in docs/notebooks/*.py; do \
+	  $(BIN)/jupytext --to ipynb --execute --run-path site/notebooks --output site/notebooks/$$(basename $$path .py).ipynb $$path || exit 1; \
+	done
 
 # The tests of circuits and models under each instruction set of the kernel that this processor has.
 test-isa: .venv/installed-test
@@ -116,6 +123,10 @@ diagnose: .venv/installed
 
 .venv/installed-docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+.venv/installed-notebooks: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks]'
 	touch $@
 
 clean:

@@ -13,7 +13,7 @@ import pytest
 
 from qinn_bench.cli.main import main
 from qinn_bench.report.bundle.archive import bundle_problems, read_bundle, write_bundle, zipped
-from qinn_bench.report.bundle.contents import sums
+from qinn_bench.report.bundle.contents import check_names, sums
 from qinn_bench.report.bundle.crate import CRATE, problems
 from qinn_bench.values import Refused
 
@@ -147,6 +147,29 @@ def test_an_archive_that_leads_elsewhere_is_refused(tmp_path, name):
         archive.writestr(name, "x")
     with pytest.raises(Refused, match="leads out of a bundle"):
         read_bundle(tmp_path / "evil.zip")
+
+
+@pytest.mark.parametrize("name", ["a:b.toml", "C:/a", "what?.txt", "a/nul.txt", "a./b", "a ", 'x"y', "a|b", "a\tb"])
+def test_names_that_some_system_cannot_have_are_refused_in_and_out(bundle, name, tmp_path):
+    with pytest.raises(Refused, match=r"on every system|leads out"):
+        check_names([name])
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        archive.writestr(name, "x")
+    with pytest.raises(Refused):
+        read_bundle(tmp_path / "odd.zip")
+    check_names(list(read_bundle(bundle)))
+    with pytest.raises(Refused, match="'A' of a bundle are one file"):
+        check_names(["a", "A"])
+
+
+def test_a_claim_in_a_file_with_an_odd_name_is_not_packed_in_silence(tmp_path, capsys):
+    claims = tmp_path / "claims"
+    claims.mkdir()
+    text = (ROOT / "benchmarks/claims/entanglers.toml").read_text()
+    (claims / "a:b.toml").write_text(re.sub(r"study = .*", 'study = "benchmarks/studies/quick.toml"', text, count=1))
+    words = ["quick", "--records", str(RECORDS), "-s", "0", "-m", "spline_inn", "--claims-folder", str(claims)]
+    assert main(["report", *words, "--bundle", str(tmp_path / "b.zip")]) == 2
+    assert "a:b" in capsys.readouterr().err and not (tmp_path / "b.zip").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive"])

@@ -288,6 +288,16 @@ def test_the_row_of_a_study_is_looked_at_with_its_trained_weights(tmp_path, caps
         assert sentence in capsys.readouterr().err
 
 
+def test_the_spectrum_of_jacobians_is_drawn_of_densities_alone(tmp_path, capsys):
+    words = ["diagnose", "-d", "moons", "--what", "directions", "--rows", "20", "affine_inn[blocks=1,hidden=1]"]
+    assert main([*words, "--figure", str(tmp_path / "spectrum.png")]) == 0
+    assert (tmp_path / "spectrum.png").stat().st_size > 1000
+    assert main([*words, "--figure", "spectrum.gif"]) == 2
+    assert "ends with .png or .pdf" in capsys.readouterr().err
+    assert main(["diagnose", "pca_ae", "--what", "expressibility", "--figure", str(tmp_path / "none.png")]) == 2
+    assert "pca_ae is none" in capsys.readouterr().err
+
+
 def test_an_unknown_diagnostic_is_refused(capsys):
     assert main(["diagnose", "qinn", "--what", "magic"]) == 2
     assert "there are: effective-dimension" in capsys.readouterr().err

@@ -34,7 +34,7 @@ FLOORS = [
     {"laws", "study", "verdicts"},
     {"report"},
     {"api", "performance"},
-    {"cli"},
+    {"cli", "quark_plugin"},
 ]
 """Who may import whom: a room, or a file of the flat ground floor, only what lies on a floor below its own."""
 OF_MODELS = 4
@@ -47,6 +47,7 @@ BORDERS = {
         *(f"qinn_bench/report/{name}.py" for name in ("study_figures", "study_figure_set", "figure_style")),
         *(f"qinn_bench/report/{name}.py" for name in ("score_figures", "shower_figures")),
         *(f"qinn_bench/report/{name}.py" for name in ("capacity_figure", "critical_figure", "row_figures")),
+        *(f"qinn_bench/report/{name}_figure.py" for name in ("ratio", "budget", "spectrum")),
         "qinn_bench/report/pages/page_figures.py",
         "qinn_bench/performance/scaling/figure.py",
         "qinn_bench/api.py",
@@ -56,6 +57,7 @@ BORDERS = {
     "pythia8mc": {"qinn_bench/data/generators"},
     "fastjet": {"qinn_bench/data/generators"},
     "distributed": {"qinn_bench/study/schedulers"},
+    "quark": set(),
     "dask_jobqueue": {"qinn_bench/study/schedulers"},
 }
 SOURCES = sorted([*(ROOT / "qinn_bench").rglob("*.py"), *(ROOT / "reference_models").rglob("*.py")])

@@ -10,9 +10,10 @@ import pytest
 from qinn_bench.cli.main import main
 from qinn_bench.records import published
 from qinn_bench.report.latex import latex
+from qinn_bench.report.paper.draft_files import draft_files
 from qinn_bench.report.paper.known_numbers import KnownNumber, of_records, of_study
 from qinn_bench.report.paper.lint import lint
-from qinn_bench.report.paper.tex_numbers import draft_numbers, numbers_of
+from qinn_bench.report.paper.tex_numbers import numbers_of
 from qinn_bench.report.study_table import table
 from qinn_bench.study import study_files
 from qinn_bench.values import Refused
@@ -75,10 +76,33 @@ def test_a_number_is_read_in_all_its_forms(text, value, place, error):
         r"0.345 % qinn-bench: not ours",
         r"\begin{verbatim}" + "\n1.234\n" + r"\end{verbatim}",
         r"\multicolumn{2}{c}{mean} \cmidrule(lr){2-3} p{2.5cm}",
+        r"\begin{tabular}{lS[table-format=2.3]@{\hspace{1.5em}}r} \begin{minipage}[t]{0.45\textwidth}",
+        r"\begin{equation*} 1.5 \end{equation*} \verb|2.5| \begin{comment} 3.5" + "\n4.5 5.5",
+        r"\textcolor[rgb]{1,0.5,0}{red} \href{https://a.b/1.5}{there} \rule{0.5em}{1.5ex} \parencite[p. 1.5]{a1.5}",
     ],
 )
 def test_what_is_no_result_is_left_out(text):
     assert [one.text for one in numbers_of(text.splitlines(), "a")] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\textcolor{red}{17.5}",
+        r"\textcolor[rgb]{1,0.5,0}{\textbf{17.5}}",
+        r"\href{https://a.b/1.5}{17.5}",
+        r"\ref{tab:1.5} {17.5}",
+        r"\multicolumn{2}{c}{17.5}",
+        r"\begin{equation}1.5\end{equation} 17.5",
+        r"17.5 \begin{align*}1.5\end{align*}",
+        r"\begin{equation}1.5" + "\n" + r"2.5 \end{equation}, that is 17.5 % 3.5",
+        r"\begin{verbatim}1.5 % \end{verbatim} 17.5",
+        r"\resizebox{0.5\textwidth}{!}{17.5}",
+        r"\colorbox{yellow}{\num{17.5}}",
+    ],
+)
+def test_what_stands_in_and_behind_commands_and_environments_is_looked_at(text):
+    assert [one.value for one in numbers_of(text.splitlines(), "a")] == [17.5]
 
 
 def test_a_minus_between_numbers_is_no_sign():
@@ -151,6 +175,25 @@ def test_the_verb_follows_inputs_and_ends_with_1_where_something_is_found(tmp_pa
     assert "1 numbers, nothing to look at" in capsys.readouterr().out
 
 
+def test_files_that_are_not_there_are_told_and_others_are_found_where_latex_looks(tmp_path, capsys):
+    (tmp_path / "sections").mkdir()
+    (tmp_path / "sections/v1.5.tex").write_text("\\input{tables/a}\\input{b} 99.123\n")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables/a.tex").write_text("98.123\n")
+    (tmp_path / "sections/b.tex").write_text("97.123\n")
+    draft = tmp_path / "draft.tex"
+    body = "\\input sections/v1.5\n\\import{tables/}{gone}\n% \\input{not}\n\\input{theirs} % qinn-bench: not ours\n"
+    draft.write_text("\\input{glyphtounicode}\n" + HEAD + body)
+    words = ["lint-paper", str(draft), "--records", str(RECORDS), "--json"]
+    assert main(words) == 1
+    told = [(Path(one["file"]).name, one["line"], one["text"]) for one in json.loads(capsys.readouterr().out)]
+    of_inputs = [("v1.5.tex", 1, "99.123"), ("a.tex", 1, "98.123"), ("b.tex", 1, "97.123")]
+    assert told == [("draft.tex", 6, "tables/gone"), *of_inputs]
+    draft.write_text("\\begin{verbatim}\n\\input{draft}\n\\end{verbatim}\n\\input{gone}\n")
+    assert main(words[:-1]) == 1
+    assert "'gone' is taken in and not there" in capsys.readouterr().out
+
+
 def test_bad_input_is_refused(tmp_path, capsys):
     assert main(["lint-paper", str(tmp_path / "no.tex"), "quick"]) == 2
     assert "there is no draft" in capsys.readouterr().err
@@ -159,4 +202,4 @@ def test_bad_input_is_refused(tmp_path, capsys):
     assert "name some" in capsys.readouterr().err
     (tmp_path / "a.tex").write_text("\\input{a}")
     with pytest.raises(Refused, match="takes itself in"):
-        draft_numbers(tmp_path / "a.tex")
+        draft_files(tmp_path / "a.tex")

@@ -8,8 +8,10 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import count
 from math import log
+from pathlib import Path
 
 import pytest
+from pages_html import Page, check
 
 from qinn_bench import registry
 from qinn_bench.cli import nightly as verb
@@ -321,13 +323,42 @@ def eventful():
 
 def test_what_comes_from_outside_is_no_markup(eventful):
     nights = {str(NASTY): [("<2026>", 1.0), ("<2027>", 1.2)]}
-    html, plain = page(eventful, nights), markdown(eventful, nights)
-    for word in ("<script", "<q>", "<i>", "<u>", "<s>", "<2026>"):
+    html, plain = page(eventful, nights, {"<u> on <s>": [("<2026>", 1.0)]}), markdown(eventful, nights)
+    for word in ("<script>alert", "<q>", "<i>", "<u>", "<s>", "<2026>"):
         assert word not in html
     assert html.count("&lt;script&gt;") >= 3
     assert not re.search(r"(?<!\\)<script", plain) and "a\\|b" in plain
-    root = ET.fromstring(html.removeprefix("<!doctype html>\n"))
-    assert len(root.findall(".//table")) == 4 and not root.findall(".//script")
+    made = Page(html)
+    check(made)
+    assert len(made.of("table")) == 6 and len(made.of("script")) == 1
+
+
+def test_the_page_is_that_of_studies_with_trends_that_are_sorted_and_read_out(eventful):
+    nights = {str(EIGHT): [("2026-03-01", 1.0), ("2026-03-02", 1.01)], str(NASTY): [("2026-03-01", 1.0)]}
+    series = {"m on d, nll, seed 0": [("2026-03-01", 7.5), ("2026-03-02", 7.25)]}
+    made = Page(page(eventful, nights, series))
+    check(made)
+    table = next(one for one in made.of("table") if one.attributes.get("id") == "trends-times")
+    assert table.words.index(NASTY.name) < table.words.index("n_qubits=8")
+    said = [one.attributes["alt"] for one in made.of("img") if one.attributes.get("class") == "trend"]
+    assert "2 nights, 1 to 1.01, now 1.01" in said and "2 nights, 7.25 to 7.5, now 7.25" in said
+    assert all("now" in words for words in said)
+    assert "all-nights" in made.ids and "--workloads" in made.of("pre")[0].words
+    scan = verb._scan(Path(__file__).parents[1] / "results")
+    assert scan is not None and "qubits" in Page(page(eventful, nights, {}, scan)).ids and "qubits" not in made.ids
+    assert "No night before this one" in Page(page(eventful, {})).of("main")[0].words
+
+
+def test_numbers_of_quality_are_those_of_one_seed_over_nights_of_this_machine():
+    def row(day, seed, value, machine=MACHINE.name):
+        facts = {"row": "m", "data": "d"}
+        night_of = TONIGHT.model_copy(update={"utc": f"2026-03-{day:02d}T05:06:07+00:00", "machine": machine})
+        return history._row(night_of, history.QUALITY, facts, "nll", "nats", value=value, seed=seed)
+
+    rows = [row(2, 0, 7.5), row(1, 0, 7.25), row(2, 1, 9.0), row(3, 0, 1.0, "other")]
+    assert history.numbers(rows, TONIGHT) == {
+        "m on d, nll, seed 0": (("2026-03-01T05:06:07+00:00", 7.25), ("2026-03-02T05:06:07+00:00", 7.5))
+    }
 
 
 def test_reports_have_all_sections(eventful):
@@ -350,11 +381,11 @@ def test_trends_are_drawn():
     assert trends.bars(rising)[-1] == "█" and len(trends.bars(rising)) == trends.SHOWN
     assert trends.bars([("", 1.0)]) in "▄▅" and trends.bars([]) == trends.drawing([]) == trends.overview({}) == ""
     drawn = ET.fromstring(trends.drawing(rising, alarm=True))
-    heights = [float(pair.split(",")[1]) for pair in drawn.find("polyline").get("points").split()]
+    heights = [float(pair.split(",")[1]) for pair in drawn.find("{*}polyline").get("points").split()]
     assert heights == sorted(heights, reverse=True) and len(heights) == 20
     assert all(0 <= height <= trends.HEIGHT for height in heights)
     every = ET.fromstring(trends.overview({"a": rising, "b": rising[5:], "c": rising[:1]}))
-    assert len(every.findall("circle")) == 16, "nights of one workload out of three are left out"
+    assert len(every.findall("{*}circle")) == 16, "nights of one workload out of three are left out"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 A comment before a block of commands says how it is tested: ``<!-- run: slow -->`` by make test-slow, with ``exit 1``
 that it ends with this code, ``<!-- run: no, REASON -->`` not at all. The blocks of a page run in their order, in one
-folder that is empty before.
+folder that is empty before. ``<!-- file: NAME -->`` before a block of another language says that the reader puts it
+into this file, and the tests do.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from qinn_bench.cli.main import VERBS, main, module_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"(?:^<!-- run: ([^\n]*?) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-HOW = re.compile(r"(slow)? ?(?:exit (\d+))?|no, \w.{9,}")
+BLOCK = re.compile(r"(?:^<!-- (?:run: |(?=file: ))([^\n]*?) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HOW = re.compile(r"(slow)? ?(?:exit (\d+))?|no, \w.{9,}|file: [\w.-]+")
 INLINE = re.compile(r"`qinn-bench ([^`]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 FENCES = {"": False, "text": False, "toml": False, "sh": True, "bash": True, "python": True}
@@ -54,8 +55,15 @@ class Block(NamedTuple):
         found = re.search(r"exit (\d+)", self.how)
         return int(found[1]) if found else 0
 
+    @property
+    def file(self) -> str:
+        """The file that the block is put into, if it is."""
+        return self.how.removeprefix("file: ") if self.how.startswith("file: ") else ""
+
     def commands(self) -> list[list[str]]:
-        """The commands of a block of shell, one after the other, as words."""
+        """The commands of a block of shell, one after the other, as words; of a file there are none."""
+        if self.file:
+            return []
         lines = self.text.replace("\\\n", " ").splitlines()
         parts = [part for line in lines for part in _parts(shlex.split(line, comments=True))]
         return [part for part in parts if part]
@@ -72,7 +80,7 @@ def _parts(words):
 def blocks(page: Path) -> list[Block]:
     found = [Block(how or "", language, text) for how, language, text in BLOCK.findall(page.read_text("utf8"))]
     assert {block.language for block in found} <= set(FENCES), f"{page.name} has blocks of an unknown language"
-    return [block for block in found if FENCES[block.language]]
+    return [block for block in found if FENCES[block.language] or block.file]
 
 
 BLOCKS = {page.relative_to(ROOT).as_posix(): blocks(page) for page in PAGES}
@@ -81,6 +89,9 @@ TARGETS = set(re.findall(r"^([\w/.-]+):", (ROOT / "Makefile").read_text("utf8"),
 
 def run(block, folder):
     """Run a block in a folder; what it prints is told where it fails."""
+    if block.file:
+        (folder / block.file).write_text(block.text, encoding="utf8")
+        return
     own = [sys.executable, "-m", "qinn_bench.cli.main"]
     commands = block.commands() if block.language != "python" else [[sys.executable, "-c", block.text]]
     for words in commands:

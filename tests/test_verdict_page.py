@@ -70,6 +70,22 @@ def test_a_folder_without_claims_is_refused(tmp_path, capsys):
     assert "there are no files of claims" in capsys.readouterr().err
 
 
+def test_claims_may_have_names_that_a_page_has_for_itself(tmp_path, capsys):
+    names = ("all", "p0", "freezes", "all-caption", "p0-filter", "small", "main", "claims")
+    named = [better().replace('id = "better"', f'id = "{name}"') for name in names]
+    assert len({*named}) == len(names)
+    claims = tmp_path / "claims"
+    claims.mkdir()
+    write(claims, *named).rename(claims / "own.toml")
+    published.write(tmp_path / "results" / "published" / "toy.jsonl.gz", "toy", duel(0.1, 0.3))
+    out = tmp_path / "page.html"
+    where = ["--claims-folder", str(claims), "--results", str(tmp_path / "results"), "--out", str(out)]
+    assert main(["report", "--claims", *where]) == 0
+    page = Page(out.read_text("utf8"))
+    check(page)
+    assert {f"claim-c1-{name}" for name in names} <= set(page.ids)
+
+
 def _contrast(colour):
     """The contrast of white with a colour by WCAG 2.1: ratios of relative luminances."""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]

@@ -58,6 +58,7 @@ claims check entanglers_hybrid --records {CAPACITY}
 licence moons[events=2000] --metrics swd --samples 200 --repeats 10
 diagnose spline_inn[blocks=1,hidden=2,bins=2] --what effective-dimension --rows 20 --sets 2
 doctor
+completion bash
 init metric off --folder mine
 check mine/off.py
 merge mini.toml results --results results

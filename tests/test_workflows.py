@@ -68,7 +68,7 @@ def test_actions_are_pinned_by_commit():
 
 def test_nothing_is_pasted_into_a_script():
     found = scripts()
-    assert len(found) == 10
+    assert len(found) == 14
     assert not any("${{" in script for script in found)
 
 

@@ -26,6 +26,27 @@ REFERENCE = {
             for name in ("paired", "estimates", "corrections", "sign_flips", "rankings", "welch")
         ],
     ),
+    "models": ("Writing models and metrics", ["qinn_bench.about", "qinn_bench.laws.law", "qinn_bench.calorimeter"]),
+    "circuits": (
+        "Circuits",
+        [f"qinn_bench.quantum.{name}" for name in ("circuit", "ansatz", "layer", "controls", "backend_names")],
+    ),
+    "capacity": (
+        "Capacity",
+        [f"qinn_bench.capacity.{name}" for name in ("curves", "families", "equivalence", "size_ratio")],
+    ),
+    "verdicts": (
+        "Verdicts",
+        [f"qinn_bench.verdicts.{name}" for name in ("claim_file", "claims", "all_against_all", "tuned_budgets")],
+    ),
+    "reports": (
+        "Tables, pages and exports",
+        [
+            f"qinn_bench.report.{name}"
+            for name in ("table_value", "notebook", "pages.study_page", "pages.verdict_page", "paper.lint")
+        ]
+        + [f"qinn_bench.report.exports.{name}" for name in ("results_json", "benchopt_frame", "croissant")],
+    ),
 }
 """Pages of the reference, with the modules that each is made of."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import torch
 from rich.console import Console
 
 from qinn_bench import registry
-from qinn_bench.contracts import Batch, Model
+from qinn_bench.contracts import Batch, DensityModel, Model
 from qinn_bench.dataset import Dataset
-from qinn_bench.diagnostics.diagnose import DIAGNOSTICS, Diagnosis, Subject, diagnose
+from qinn_bench.diagnostics.diagnose import DIAGNOSTICS, Diagnosis, Subject, diagnose, principal_directions
 from qinn_bench.files import short
 from qinn_bench.records import store
 from qinn_bench.report import forms
 from qinn_bench.report.diagnostics_table import table
+from qinn_bench.report.figure_style import save_as
+from qinn_bench.report.spectrum_figure import spectrum_figure
 from qinn_bench.seeds import seed_of
 from qinn_bench.study import planning, study_files
 from qinn_bench.study.train_cell import trained
@@ -26,6 +29,7 @@ from qinn_bench.values import Refused, Use
 from qinn_bench.writing import write_text
 
 ROWS = 200
+PICTURES = (".png", ".pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the seed of the study")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument(
+        "--figure", type=Path, help="draw the singular values of the Jacobians to this file (.png, .pdf)"
+    )
     parser.add_argument("--out", type=Path, help="write the table in Markdown to this file too")
 
 
@@ -52,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
         for diagnostic in what:
             log.print(f"{name}: {diagnostic}", highlight=False, markup=False)
             diagnoses.setdefault(name, []).extend(diagnose(subject, diagnostic))
+    if options.figure:
+        _draw(subjects, options.figure)
     made = table(diagnoses)
     if options.out:
         write_text(options.out, made.markdown())
@@ -62,12 +71,23 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _draw(subjects: Mapping[str, Subject], path: Path) -> None:
+    """The singular values of those of the models that are maps."""
+    maps = {name: one for name, one in subjects.items() if isinstance(one.model, DensityModel)}
+    if not maps:
+        raise Refused(f"--figure draws Jacobians of densities, and {', '.join(subjects)} is none")
+    values = {name: principal_directions(one.model, one.rows)[0] for name, one in maps.items()}  # type: ignore[arg-type]
+    save_as(spectrum_figure(values), path)
+
+
 def _chosen(options: argparse.Namespace) -> list[str]:
     what: list[str] = options.what.split(",")
     if unknown := [name for name in what if name not in DIAGNOSTICS]:
         raise Refused(f"--what names '{unknown[0]}'; there are: {', '.join(DIAGNOSTICS)}")
     if options.rows < 2 or options.sets < 1:
         raise Refused(f"--rows is {options.rows} and --sets {options.sets}; expected at least 2 rows and 1 set")
+    if options.figure and options.figure.suffix not in PICTURES:
+        raise Refused(f"--figure is '{options.figure}'; expected a name that ends with {' or '.join(PICTURES)}")
     if bool(options.models) == bool(options.study):
         raise Refused("expected either models by name or --study FILE with --row ROW")
     return what

@@ -13,8 +13,9 @@ from qinn_bench.records import published
 from qinn_bench.report.checked_claims import FOLDER, check_file
 from qinn_bench.report.finished_table import shown_records
 from qinn_bench.report.paper import known_numbers
+from qinn_bench.report.paper.draft_files import draft_files
 from qinn_bench.report.paper.known_numbers import KnownNumber
-from qinn_bench.report.paper.lint import lint
+from qinn_bench.report.paper.lint import lint, not_read
 from qinn_bench.report.paper.tex_numbers import draft_numbers
 from qinn_bench.study import study_files
 from qinn_bench.study.selection import select
@@ -41,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         Refused: no draft, no studies, or no records of one of them.
     """
-    draft = draft_numbers(options.draft)
+    files, missing = draft_files(options.draft)
+    draft = draft_numbers(files)
     by_study = {published.study_of(path): path for path in options.records}
     studies = options.study or [Path(name) for name in by_study]
     if not studies:
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     known = [one for study in studies for one in _of_study(study, by_study, options.results)]
     known += [one for path in options.claims for one in _of_claims(path, by_study, options.results)]
     called = ", ".join(study.stem for study in studies)
-    found = lint(draft, known, called, whole=options.integers)
+    found = not_read(missing) + lint(draft, known, called, whole=options.integers)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False))
     else:

@@ -45,6 +45,7 @@ VERBS = {
     "gate": "whether one version of this project is slower than another",
     "nightly": "everything that is watched: counters, speed against the anchor and the last green run, quality",
     "counters": "what the workloads ask for, counted exactly, and whether it grew",
+    "completion": "a script by which a shell completes verbs, options and names of studies",
     "scale": "how time and memory of the simulators grow with the number of qubits",
 }
 

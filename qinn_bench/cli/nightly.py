@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 import qinn_bench
+from qinn_bench.files import read_text
 from qinn_bench.performance import workloads
 from qinn_bench.performance.counters import golden
 from qinn_bench.performance.counters.count import Counted
@@ -27,6 +28,8 @@ from qinn_bench.performance.nightly.night import CODES, Absent, Night, Spent, To
 from qinn_bench.performance.nightly.page import page
 from qinn_bench.performance.nightly.run_files import RunRow
 from qinn_bench.performance.nightly.summary import left_out, markdown, title
+from qinn_bench.performance.scaling.scan_values import Scan
+from qinn_bench.reading import value_of
 from qinn_bench.records.provenance import commit
 from qinn_bench.repository import git
 from qinn_bench.study import study_files
@@ -37,6 +40,8 @@ from qinn_bench.writing import write_text
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 PINNED = "anchor"
+SCALING = Path("engine/scaling.json")
+"""What ``make scaling`` leaves in a folder of results."""
 Log = Callable[[str], None]
 
 
@@ -207,12 +212,24 @@ def _keep(options: argparse.Namespace, ended: Night, before: Sequence[RunRow], l
     """Write the run and its report, and say where."""
     rows = history.rows(ended)
     path = run_files.save(options.results, rows, this_machine())
-    trends = history.trends([*before, *rows], ended.tonight)
+    trends, numbers = (of([*before, *rows], ended.tonight) for of in (history.trends, history.numbers))
     log(f"run: {path}")
-    for ending, text in (("md", markdown(ended, trends)), ("html", page(ended, trends))):
+    for ending, text in (
+        ("md", markdown(ended, trends)),
+        ("html", page(ended, trends, numbers, _scan(options.results))),
+    ):
         report = options.results / "reports" / f"{path.stem}.{ending}"
         write_text(report, text)
         log(f"report: {report}")
+
+
+def _scan(results: Path) -> Scan | None:
+    """How the simulators grow with the number of qubits, where that was measured and can be read."""
+    path = results / SCALING
+    try:
+        return value_of(Scan, read_text(path), str(path)) if path.is_file() else None
+    except Refused:
+        return None
 
 
 def _said(ended: Night) -> str:

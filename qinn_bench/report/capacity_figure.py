@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from qinn_bench.capacity import curves
+from qinn_bench.capacity.equivalence import Equivalence, SizeRatio
 from qinn_bench.capacity.families import Curve
 from qinn_bench.report.capacity_table import AXIS_TITLES
 from qinn_bench.report.family_curves import Families
@@ -28,17 +29,24 @@ ROOM = 0.03
 
 def figure_of(families: Families) -> Figure:
     """The figure of the families of a study with its floors and ceilings."""
-    return capacity_figure(families.curves, families.bounds, families.metric, families.axis, families.unit)
+    drawn = families.curves, families.bounds, families.metric, families.axis, families.unit
+    return capacity_figure(*drawn, families.ratios)
 
 
 def capacity_figure(
-    families: Sequence[Curve], bounds: Mapping[str, Estimate], metric: str, axis: str, unit: str
+    families: Sequence[Curve],
+    bounds: Mapping[str, Estimate],
+    metric: str,
+    axis: str,
+    unit: str,
+    ratios: Sequence[Equivalence] = (),
 ) -> Figure:
     """Two panels of one scale: all families, and those with circuits beside their controls.
 
     Points are means over seeds with their standard errors; lines join the best that was reached up to a size (isotonic
     regression), dots are power laws. Families with circuits are solid, the others dashed; `bounds` are floors and
-    ceilings by name, drawn across.
+    ceilings by name, drawn across. Of `ratios` an arrow is drawn at each size of a family with circuits: from its curve
+    to the size that the classical family needs that needs least.
     """
     own = [curve for curve in families if not curve.control_of and len(curve.sizes)]
     controls = [curve for curve in families if curve.control_of and len(curve.sizes)]
@@ -53,6 +61,7 @@ def capacity_figure(
                 _draw(right, curve, pen[curve.family], MARKERS[k % len(MARKERS)], DASHES[0])
         for curve in controls:
             _draw_control(right, curve, pen.get(curve.control_of, FLOOR), CONTROLS.get(curve.control, "x"))
+        _draw_ratios(left, own, ratios, pen)
         for axes, title in ((left, "models"), (right, "with circuits, and their controls")):
             _frame(axes, title, axis)
         _draw_bounds(left, bounds, [curve for curve in families if len(curve.sizes)])
@@ -84,6 +93,36 @@ def _draw_control(axes: Axes, curve: Curve, colour: str, marker: str) -> None:
     sizes, losses = curve.arrays
     look: dict[str, Any] = {"markersize": 3, "markerfacecolor": "white", "markeredgewidth": 0.6, "linewidth": 0.6}
     axes.plot(sizes, curve.sign * losses.mean(1), marker=marker, color=colour, alpha=0.9, **look)
+
+
+def nearest_ratios(own: Sequence[Curve], ratios: Sequence[Equivalence]) -> list[tuple[Curve, SizeRatio]]:
+    """For each size of each family with circuits the smallest ratio that is known, with the curve that it is of."""
+    curve_of = {curve.family: curve for curve in own if curve.quantum}
+    best: dict[tuple[str, float], SizeRatio] = {}
+    for one in (one for one in ratios if one.quantum in curve_of):
+        for size in one.per_size:
+            place = one.quantum, size.size
+            known = best[place].ratio if place in best else None
+            if size.ratio is not None and (known is None or size.ratio < known):
+                best[place] = size
+    return [(curve_of[family], size) for (family, _), size in best.items()]
+
+
+def _draw_ratios(axes: Axes, own: Sequence[Curve], ratios: Sequence[Equivalence], pen: Mapping[str, str]) -> None:
+    nearest = nearest_ratios(own, ratios)
+    sized = {curve.family: [one.size for of, one in nearest if of is curve] for curve, _ in nearest}
+    for curve, one in nearest:
+        sizes, losses = curve.arrays
+        if len(sizes) < 2 or one.ratio is None:
+            continue
+        level = curve.sign * float(curves.monotone(sizes, losses)(np.log(one.size)))
+        look: dict[str, Any] = {"arrowstyle": "->", "color": pen[curve.family], "linewidth": 0.6, "shrinkA": 3}
+        axes.annotate("", (one.size * one.ratio, level), (one.size, level), arrowprops=look | {"shrinkB": 0})
+        if one.size != sized[curve.family][len(sized[curve.family]) // 2]:
+            continue  # One number a family; the others stand in the figure of ratios.
+        middle, text = one.size * one.ratio**0.5, f"×{one.ratio:.2g}"
+        above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": 5.5}
+        axes.annotate(text, (middle, level), (0, 1), color=pen[curve.family], **above)
 
 
 def _draw_bounds(axes: Axes, bounds: Mapping[str, Estimate], drawn: Sequence[Curve]) -> None:

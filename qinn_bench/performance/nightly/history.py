@@ -155,3 +155,16 @@ def trends(before: Sequence[RunRow], tonight: Tonight) -> dict[str, Trend]:
         if same and tonight.anchor and row.ratio is not None:
             ratios[str(Use(name=row.workload, knobs=row.knobs))][row.utc] = row.ratio
     return {name: tuple(of.items())[-KEPT:] for name, of in ratios.items()}
+
+
+def numbers(before: Sequence[RunRow], tonight: Tonight) -> dict[str, Trend]:
+    """The numbers of quality over the nights on this machine, of the first seed of each series.
+
+    Nights that found something train more seeds than others; a mean over them would move for that alone.
+    """
+    values: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for row in sorted(before, key=lambda row: row.utc):
+        if row.workload == QUALITY and row.machine == tonight.machine and row.value is not None:
+            name = f"{row.knobs.get('row', '')} on {row.knobs.get('data', '')}, {row.quantity}"
+            values[name][row.seed or 0][row.utc] = row.value
+    return {f"{name}, seed {min(of)}": tuple(of[min(of)].items())[-KEPT:] for name, of in values.items()}

@@ -20,6 +20,8 @@ CURVE = f'fill="none" stroke="{PEN}" stroke-width="1.4"'
 DASHED = f'stroke="{SOFT}" stroke-width="0.8" stroke-dasharray="3 3"'
 FAINT = f'stroke="{SOFT}" stroke-width="0.8" stroke-opacity="0.3"'
 TEXT = f'fill="{SOFT}" font-size="12" font-family="sans-serif"'
+SPACE = 'xmlns="http://www.w3.org/2000/svg"'
+"""What makes a drawing a picture of its own."""
 Trend = Sequence[tuple[str, float]]
 """Times (UTC) and ratios to the anchor, oldest first."""
 
@@ -31,25 +33,36 @@ def bars(trend: Trend) -> str:
     return "".join(BARS[round((len(BARS) - 1) * (ratio - 1 + reach) / (2 * reach))] for ratio in ratios)
 
 
-def drawing(trend: Trend, alarm: bool = False) -> str:
+def said_of(trend: Trend) -> str:
+    """A trend in words.
+
+    >>> said_of([("2026-01-02", 1.0), ("2026-01-03", 1.25)])
+    '2 nights, 1 to 1.25, now 1.25'
+    """
+    values = [value for _, value in trend]
+    return f"{len(values)} nights, {min(values):.4g} to {max(values):.4g}, now {values[-1]:.4g}" if values else ""
+
+
+def drawing(trend: Trend, alarm: bool = False, *, banded: bool = True) -> str:
     """The nights of one workload as a small SVG: ratios to the anchor, the band of no change, and tonight's dot.
 
-    The dot has another colour where it is an `alarm`.
+    The dot has another colour where it is an `alarm`; what is no ratio is drawn as it is, not `banded`.
     """
     if not trend:
         return ""
     ratios = [ratio for _, ratio in trend]
-    low, high = _range(ratios)
+    low, high = _range(ratios) if banded else _reach(ratios)
     xs = [_along(at, len(trend), EDGE, WIDTH - EDGE) for at in range(len(trend))]
     points = [(x, _up(ratio, low, high)) for x, ratio in zip(xs, ratios, strict=True)]
     top, bottom = _up(min(high, 1 + BAND), low, high), _up(max(low, 1 - BAND), low, high)
-    said = f"{len(trend)} nights, {min(ratios):.3f} to {max(ratios):.3f}, now {ratios[-1]:.3f}"
-    x, y = points[-1]
-    return (
-        f'<svg class="trend" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" width="{WIDTH:g}" height="{HEIGHT:g}" role="img">'
-        f"<title>{escape(said)}</title>"
+    band = (
         f'<rect {SHADE} x="0" y="{top:.1f}" width="{WIDTH:g}" height="{bottom - top:.1f}"/>'
         f'<line {DASHED} x1="0" x2="{WIDTH:g}" y1="{_up(1, low, high):.1f}" y2="{_up(1, low, high):.1f}"/>'
+    )
+    x, y = points[-1]
+    return (
+        f'<svg {SPACE} viewBox="0 0 {WIDTH:g} {HEIGHT:g}" width="{WIDTH:g}" height="{HEIGHT:g}" role="img">'
+        f"<title>{escape(said_of(trend))}</title>{band if banded else ''}"
         f'<polyline {CURVE} points="{_joined(points)}"/>'
         f'<circle fill="{ALARM if alarm else PEN}" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/></svg>'
     )
@@ -78,7 +91,7 @@ def overview(trends: Mapping[str, Trend]) -> str:
     area = [at(k, half[2]) for k, half in enumerate(halves)] + [at(k, half[0]) for k, half in enumerate(halves)][::-1]
     dots = "".join(_dot(*at(k, ratio)) for k, ratio in enumerate(middle))
     return (
-        f'<svg class="overview" viewBox="0 0 {PAGE:g} {TALL:g}" role="img">'
+        f'<svg {SPACE} viewBox="0 0 {PAGE:g} {TALL:g}" width="{PAGE:g}" height="{TALL:g}" role="img">'
         "<title>median over all workloads of the time relative to the anchor, by night</title>"
         + "".join(_tick(ratio, at(0, ratio)[1]) for ratio in _ticks(low, high))
         + f'<polygon {SHADE} points="{_joined(area)}"/>'
@@ -92,6 +105,12 @@ def _range(ratios: Sequence[float]) -> tuple[float, float]:
     """What is shown: all ratios and the band, with some room."""
     low, high = min([1 - BAND, *ratios]), max([1 + BAND, *ratios])
     return low - 0.1 * (high - low), high + 0.1 * (high - low)
+
+
+def _reach(values: Sequence[float]) -> tuple[float, float]:
+    """All values, with some room."""
+    room = 0.1 * (max(values) - min(values)) or 0.01 * max(abs(values[0]), 1e-9)
+    return min(values) - room, max(values) + room
 
 
 def _along(place: int, count: int, first: float, last: float) -> float:

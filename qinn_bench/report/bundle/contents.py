@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -22,16 +23,20 @@ from qinn_bench.verdicts import claim_file, claim_locks
 PAGE, README, SUMS = "page.html", "README.md", "SHA256SUMS"
 PUBLISHED, LICENCES = "results/published", "results/licence"
 Contents = dict[str, bytes]
+ODD = '<>:"|?*'
+"""Letters that names of files cannot have on Windows; ``a:b`` is a stream of ``a`` there."""
+DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]", re.IGNORECASE)
+"""Names that are devices there, whatever their ending."""
 
 
 def contents(page: StudyPage, results: Path, records: Path | None = None, claims: Path = Path(FOLDER)) -> Contents:
     """The files of a bundle, by their paths; equal records and versions give equal bytes.
 
     Raises:
-        Refused: a file of claims or of records that is wrong.
+        Refused: a file of claims or of records that is wrong, or one that has a name that some systems cannot have.
     """
     study = page.study
-    own = [path for path in claim_files(claims) if path.stem in {one.name for one in page.claims}]
+    own = [path for path in claim_files(claims) if path.as_posix() in {one.path for one in page.claims}]
     made: Contents = {
         PAGE: page.html().encode(),
         f"{study_files.FOLDER}/{study.name}.toml": page.text.encode(),
@@ -42,6 +47,7 @@ def contents(page: StudyPage, results: Path, records: Path | None = None, claims
         name = trials.trials_study(study.name)
         made[f"{PUBLISHED}/{name}.jsonl.gz"] = published.packed(name, tried)
     made |= _claims(own, page) | _licences(page, results) | _plugins(study)
+    check_names(list(made))
     made[README] = recipe(page, sorted(made), left_out(study)).encode()
     made[CRATE] = crate(page, made).encode()
     made[SUMS] = sums(made).encode()
@@ -105,10 +111,31 @@ def _plugins(study: Study) -> Contents:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Check that nothing in a bundle leads out of it.
+    """Check that nothing in a bundle leads out of it, and that every system has room for its names.
 
     Raises:
-        Refused: a name does.
+        Refused: a name does, or is none on some system, or two differ in capitals alone.
     """
     if wrong := [name for name in names if not _is_beside(name) or "\\" in name or name.endswith("/")]:
         raise Refused(f"'{wrong[0]}' leads out of a bundle; a path inside of it was expected")
+    if odd := [name for name in names if not is_portable(name)]:
+        raise Refused(
+            f"'{odd[0]}' is no name of a file on every system; one without {' '.join(ODD)} that ends in no dot or "
+            "space was expected"
+        )
+    first: dict[str, str] = {}
+    for name in names:
+        if (same := first.setdefault(name.casefold(), name)) != name:
+            raise Refused(f"'{same}' and '{name}' of a bundle are one file on some systems; other names were expected")
+
+
+def is_portable(name: str) -> bool:
+    """Whether a path can be written on Linux, macOS and Windows alike.
+
+    >>> [is_portable(name) for name in ("a/b.toml", "a:b", "nul.txt", "a./b", "x?")]
+    [True, False, False, False, False]
+    """
+    if any(letter in ODD or not letter.isprintable() for letter in name):
+        return False
+    parts = PurePosixPath(name).parts
+    return not any(part.endswith((".", " ")) or DEVICE.fullmatch(part.partition(".")[0]) for part in parts)

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from qinn_bench import __version__
+from qinn_bench.report.again import compare_again, run_again
 from qinn_bench.report.numbers import number
 from qinn_bench.report.pages.study_page import StudyPage
 from qinn_bench.report.study_columns import title_of
@@ -45,7 +46,6 @@ def recipe(page: StudyPage, files: Sequence[str], missing: Sequence[str]) -> str
     study, name = f"{study_files.FOLDER}/{page.study.name}.toml", page.study.name
     records = f"results/published/{name}.jsonl.gz"
     cell = cheapest(page.records)
-    run = ["qinn-bench", "run", study, "-m", cell.row, "-d", str(cell.cell.data), "-s", str(cell.cell.seed)]
     claims = [f"`qinn-bench claims check {file} --records {records}`" for file in files if _is_claims(file)]
     commit = str(cell.provenance.get("commit", ""))
     return TEXT.format(
@@ -64,8 +64,8 @@ def recipe(page: StudyPage, files: Sequence[str], missing: Sequence[str]) -> str
         seed=cell.cell.seed,
         seconds=f"{cell.cost.get('train_cpu_s', 0.0):.3g}",
         numbers=_numbers(cell),
-        run=shlex.join([*run, "--results", "again"]),
-        agree=shlex.join(["qinn-bench", "agree", study, "--results", "again", "--with", records]),
+        run=run_again(cell, study, seed=True),
+        agree=compare_again(study, records),
         missing="".join(f"\nNot in this bundle: {one}.\n" for one in missing),
     )
 

@@ -184,7 +184,7 @@ def overview(files_of: Sequence[ClaimsOnPage]) -> PageTable:
     """One line a claim: what it says, the verdict with its interval, and since when its file is frozen."""
     rows = [
         (
-            PageCell(f"{file.name} · {one.id}", f"{file.name} · {one.id}", link=f"{file.id}-{one.id}"),
+            PageCell(f"{file.name} · {one.id}", f"{file.name} · {one.id}", link=f"claim-{file.id}-{one.id}"),
             one.statement,
             PageCell(one.decision, one.decision, kinds=f"text {one.decision.replace(' ', '-')}"),
             PageCell(dict(one.facts).get("interval", MISSING), "", kinds="text"),

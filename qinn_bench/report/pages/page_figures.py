@@ -8,20 +8,34 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from qinn_bench.records import trials
+from qinn_bench.report.budget_figure import budget_figure, curves_of
 from qinn_bench.report.capacity_figure import figure_of
+from qinn_bench.report.critical_figure import critical_figure
 from qinn_bench.report.family_curves import families_of
 from qinn_bench.report.figure_style import svg
 from qinn_bench.report.pages.shell import data_uri
 from qinn_bench.report.pareto import COSTS, CostPoint, cost_points, sets_of
+from qinn_bench.report.ratio_figure import ratio_figure, shown_ratios
 from qinn_bench.report.row_figures import pareto_figure, seeds_figure
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.study_figure_set import figures_of
 from qinn_bench.report.study_rows import Group
+from qinn_bench.report.study_standings import study_findings
 from qinn_bench.statistics import direction
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Refused
+from qinn_bench.verdicts.tuned_budgets import families
 
 LIKELIHOOD = "nll"
+RATIOS = (
+    "How many times larger each classical family has to be than one with circuits for its quality, at each of its "
+    "sizes with 95 % intervals; arrows: bounds; grey: one factor for all sizes where the seeds tell one."
+)
+RANKS = (
+    "Mean ranks of the compared rows over data sets, the best at the left; a bar joins rows that the critical "
+    "difference does not tell apart."
+)
 FEWEST = 3
 """Rows that a front is drawn of."""
 SAID = {
@@ -67,7 +81,9 @@ def page_figures(
             said = f"Every finished seed of each compared row in {names}; bars: means; red: with circuits; grey: truth."
             drawn.append((f"Seeds of each row on {data}", said, seeds_figure(own, metrics)))
             drawn += _front(own, metrics[0], data)
+    drawn += _ranks(groups, columns)
     drawn += _capacity(selection, groups, columns, results, records, notes)
+    drawn += _tuning(selection, results, records, notes)
     if records:
         notes.append(
             "Figures of samples and of training curves need the arrays of the records, which published ones lack."
@@ -118,12 +134,53 @@ def _capacity(
         metric = next(iter(headline(own, columns)), LIKELIHOOD)
         use = str(own[0].records[0].cell.data)
         try:
-            families = families_of(selection.study.model_dump(), results, records, metric, "parameters", use)
-            said = f"{title_of(metric)} against parameters: means over seeds with bands, power laws dotted."
-            made.append((f"Capacity on {data}", said, figure_of(families)))
+            grown = families_of(selection.study.model_dump(), results, records, metric, "parameters", use)
+            said = (
+                f"{title_of(metric)} against parameters: means over seeds with bands, power laws dotted; arrows lead "
+                "to the size that the classical family needs that needs least."
+            )
+            made.append((f"Capacity on {data}", said, figure_of(grown)))
+            controls = [curve.family for curve in grown.curves if curve.control_of]
+            if known := shown_ratios(grown.ratios, controls):
+                made.append((f"Equivalence ratios on {data}", RATIOS, ratio_figure(known)))
         except Refused as refusal:
             notes.append(f"No curves of capacity on {data}: {refusal}.")
     return made
+
+
+def _ranks(groups: Sequence[Group], columns: Sequence[str]) -> list[tuple[str, str, Figure]]:
+    """The diagram of critical differences over the data sets of a study, in its first column that competes."""
+    for metric in headline(groups, columns):
+        found = study_findings(groups, metric)
+        if found is not None and found.alike is not None:
+            return [(f"Mean ranks in {title_of(metric)}", RANKS, critical_figure(found))]
+    return []
+
+
+def _tuning(
+    selection: Selection, results: Path, records: Path | None, notes: list[str]
+) -> list[tuple[str, str, Figure]]:
+    """The budget curves of a study that tunes, on each data set."""
+    study = selection.study
+    if not study.tuning:
+        return []
+    metric = study.tuning.metrics[0]
+    try:
+        found = curves_of(families(trials.known(study.name, results, records), metric))
+    except Refused as refusal:
+        notes.append(f"No curves of tuning: {refusal}.")
+        return []
+    if not found:
+        notes.append("No curves of tuning: its trials are not beside these records.")
+    sets = dict.fromkeys(one.data for one in found)
+    return [
+        (
+            f"Tuning on {data}" if len(sets) > 1 else "Tuning",
+            f"The expected best of k trials in {title_of(metric)}, with what their choice leaves; stars: as stated.",
+            budget_figure([one for one in found if one.data == data], metric),
+        )
+        for data in sets
+    ]
 
 
 def _of_arrays(selection: Selection, results: Path, notes: list[str]) -> list[tuple[str, str, Figure]]:

@@ -33,6 +33,8 @@ class PageHeading:
 class PageCell:
     """A cell: its text, the mark behind it with the words for it, what it is sorted by, its link and its classes.
 
+    In the place of a text there may be a small picture (a data URI); the words are then read out for it.
+
     Example:
         >>> PageCell("6.495(12)", "6.495").link
         ''
@@ -44,6 +46,7 @@ class PageCell:
     meaning: str = ""
     link: str = ""
     kinds: str = ""
+    picture: str = ""
 
 
 @dataclass(frozen=True)

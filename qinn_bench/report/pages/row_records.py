@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from qinn_bench.report.again import run_again
 from qinn_bench.report.numbers import number
-from qinn_bench.report.study_columns import SECONDS, SPENT, UNITS, meaning_of, title_of
+from qinn_bench.report.study_columns import COMPUTED, SECONDS, SPENT, UNITS, meaning_of, title_of
 from qinn_bench.report.study_rows import Group
 from qinn_bench.report.table_parts import MISSING
 from qinn_bench.values import Estimate, Record
@@ -75,27 +75,15 @@ def row_records(group: Group, id: str, study: str) -> RowRecords:
         shared=tuple(shared.items()),
         parts={name: lines for name, lines in parts.items() if lines},
         said=f"{len(group.ok)} of {group.seeds} seeds",
-        again=again(records[0], study),
+        again=run_again(records[0], study),
     )
 
 
-def again(record: Record, study: str, *, seed: bool = False) -> str:
-    """The command that runs the cells of a row once more, into a folder of their own.
-
-    >>> from qinn_bench.values import Budget, Cell, Use
-    >>> cell = Cell(model=Use(name="qinn"), data=Use(name="moons"), budget=Budget(), backend="native", device="cpu",
-    ...             seed=3, samples=1000, mass_draws=10_000)
-    >>> record = Record(key="0a1b", study="mine", row="qinn · 500", role="model", cell=cell, status="ok")
-    >>> again(record, "mine.toml", seed=True)
-    "qinn-bench run mine.toml -m 'qinn · 500' -d moons -s 3 --results again"
-    """
-    words = ["qinn-bench", "run", study, "-m", record.row, "-d", str(record.cell.data)]
-    words += ["-s", str(record.cell.seed)] if seed else []
-    return shlex.join([*words, "--results", "again"])
-
-
 def column_id(row: str, column: str) -> str:
-    """The id of the line with the number of a column, in the section of a row."""
+    """The id of the line with the number of a column, in the section of a row.
+
+    No name of a column or metric has a hyphen, so that what else stands in a section keeps ids of its own.
+    """
     return f"{row}-{column}"
 
 
@@ -133,7 +121,7 @@ def _parted(told: Sequence[Mapping[str, str]]) -> tuple[dict[str, str], dict[str
 
 
 def _lines(id: str, own: Mapping[str, Sequence[str]], records: Sequence[Record]) -> Iterator[FactLine]:
-    yield FactLine(column_id(id, "key"), "key", "hash of all that makes its numbers", tuple(r.key for r in records))
+    yield FactLine(column_id(id, "of-key"), "key", "hash of all that makes its numbers", tuple(r.key for r in records))
     for name, values in own.items():
         yield FactLine(column_id(id, f"of-{name.replace(' ', '-')}"), name, "", tuple(values))
 
@@ -154,8 +142,9 @@ def _costs(id: str, records: Sequence[Record]) -> Iterator[FactLine]:
     for field in COUNTED:
         counts = [getattr(r.parameters, field) if r.parameters else None for r in records]
         name = next((column for column, of in OF_COLUMN.items() if of == field), field)
+        own = name if name in COMPUTED else f"of-{name}"
         if any(count is not None for count in counts):
-            yield FactLine(column_id(id, name), f"{title_of(name)}", meaning_of(name), tuple(map(_plain, counts)))
+            yield FactLine(column_id(id, own), f"{title_of(name)}", meaning_of(name), tuple(map(_plain, counts)))
     for name, field in SPENT.items():
         spent = [getattr(r.resources, field) if r.resources else None for r in records]
         if any(amount is not None for amount in spent):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from pathlib import Path
 
 from qinn_bench.files import at_hand, read_text
 from qinn_bench.records import published
+from qinn_bench.report.again import compare_again, run_again
 from qinn_bench.report.checked_claims import FOLDER
 from qinn_bench.report.finished_table import finished_table, shown_records
 from qinn_bench.report.pages.claim_pages import ClaimsOnPage, claim_files, shown_claims
 from qinn_bench.report.pages.page_figures import PageFigure, page_figures
 from qinn_bench.report.pages.page_tables import PageCell, PageTable, page_tables, plain_table
-from qinn_bench.report.pages.row_records import RowRecords, again, column_id, row_records
+from qinn_bench.report.pages.row_records import RowRecords, column_id, row_records
 from qinn_bench.report.pages.shell import filled_in
 from qinn_bench.report.study_columns import SECONDS, title_of
 from qinn_bench.report.study_rows import groups_of
@@ -78,8 +78,8 @@ class StudyPage:
             title=title,
             page=self,
             counts=dict(counts),
-            again=again(first, self.file, seed=True),
-            agree=shlex.join(["qinn-bench", "agree", self.file, "--results", "again", "--with", self._name]),
+            again=run_again(first, self.file, seed=True),
+            agree=compare_again(self.file, self._name),
             example=first,
             name=self._name,
             packed=base64.b64encode(self.packed).decode() if len(self.packed) <= MOST_PACKED else "",

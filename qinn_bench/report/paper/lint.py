@@ -9,6 +9,7 @@ from decimal import Decimal
 from math import floor, log10
 
 from qinn_bench.report.numbers import last_digit, number
+from qinn_bench.report.paper.draft_files import MissingInput
 from qinn_bench.report.paper.known_numbers import KnownNumber
 from qinn_bench.report.paper.tex_numbers import DraftNumber
 
@@ -56,6 +57,16 @@ def lint(
     index = _Index(known)
     found = [_finding(one, index, named, whole) for one in draft]
     return [one for one in found if one]
+
+
+def not_read(missing: Iterable[MissingInput]) -> list[PaperFinding]:
+    """A finding for each file that a draft takes in and that is not there: its numbers were not looked at.
+
+    >>> print(*not_read([MissingInput("draft.tex", 12, "tables/nll")]))
+    draft.tex:12: 'tables/nll' is taken in and not there; its numbers were not looked at
+    """
+    said = "is taken in and not there; its numbers were not looked at"
+    return [PaperFinding(one.file, one.line, one.name, "not there", said) for one in missing]
 
 
 class _Index:

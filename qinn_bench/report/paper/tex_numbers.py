@@ -6,29 +6,33 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
-from qinn_bench.files import read_text
-from qinn_bench.values import Refused
+from qinn_bench.report.paper.draft_files import DraftFile, draft_file
 
-MARK = re.compile(r"(?<!\\)%\s*qinn-bench:\s*not ours\b")
-"""A comment that says of its line that its numbers are of others, or were computed from ours."""
-COMMENT = re.compile(r"(?<!\\)%.*")
-SKIPPED = ("verbatim", "lstlisting", "comment", "thebibliography", "tikzpicture", "equation", "align")
-"""Environments whose numbers are no results."""
-BEGIN, END = re.compile(r"\\begin\{(\w+)\*?\}"), re.compile(r"\\end\{(\w+)\*?\}")
-INPUT = re.compile(r"\\(?:input|include)\{([^{}]+)\}")
-ARGUMENT = r"(?:\s*\[[^\]]*\])*(?:\s*\{[^{}]*\})"
+ARGUMENTS = {
+    **dict.fromkeys(("label", "includegraphics", "input", "include", "usepackage", "documentclass", "url", "href"), 1),
+    **dict.fromkeys(
+        ("doi", "begin", "end", "hspace", "vspace", "arxiv", "orcid", "textcolor", "color", "cellcolor"), 1
+    ),
+    **dict.fromkeys(("rowcolor", "colorbox", "raisebox", "rotatebox", "subfile", "scalebox", "parbox"), 1),
+    **dict.fromkeys(("setcounter", "addtocounter", "setlength", "addtolength", "resizebox", "multicolumn"), 2),
+    **dict.fromkeys(("multirow", "fcolorbox", "import", "subimport", "definecolor", "rule", "makebox"), 2),
+}
+"""How many arguments of a command are no results, from the first; what stands in the others is text of the draft."""
+OTHERS = ((re.compile(r"\w*cite\w*|\w*ref|bibliography\w*"), 1),)
+"""The same of commands that are known by a part of their names."""
+COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
+OPTION = re.compile(r"\s*\[[^\]]*\]")
+SPEC = re.compile(r"(?:longtable|tabular[xy*]?|array|minipage|S?tabu\w*|wrap\w+|subfigure|subtable|adjustbox)\*?")
+"""Environments whose arguments give columns and widths."""
 NO_RESULTS = re.compile(
-    r"\\(?:\w*cite\w*|\w*ref|label|includegraphics|input|include|bibliography\w*|usepackage|documentclass|url|href|doi"
-    rf"|begin|end|[hv]space|setcounter|textcolor|arxiv|orcid)\*?{ARGUMENT}+"
-    rf"|\\(?:setlength|resizebox|scalebox|multicolumn|multirow){ARGUMENT}{{1,2}}"
+    r"\\verb(\W).*?\1"
     r"|\\(?:cmidrule|cline|addlinespace)(?:\([^)]*\)|\[[^\]]*\]|\{[^{}]*\})*"
     r"|\\\\\s*\[[^\]]*\]"
     r"|ar[xX]iv:\s*\S+|\b\d+(?:\.\d+){2,}\b|\b10\.\d{4,}/\S+"
     r"|\d+(?:\.\d+)?\s*(?:pt|cm|mm|em|ex|\\(?:line|text|column|paper)(?:width|height))\b"
 )
-"""What has digits and no results: references, lengths, versions, identifiers."""
+"""What has digits and no results: lengths, versions, identifiers."""
 WRAPPED = re.compile(r"\\(?:num|SI|qty|SIrange|qtyrange|tablenum)(?:\[[^\]]*\])?\{([^{}]*)\}")
 WHOLE = r"\d{1,3}(?:(?:,|\\,|\{,\}|~)\d{3})+(?!\d)|\d+"
 NUMBER = re.compile(
@@ -40,7 +44,6 @@ NUMBER = re.compile(
 SIGNED = re.compile(r"(?:^|[\s${(\[&=,<>|~])$")
 """What stands before a minus that belongs to a number, and not between two of them."""
 PLAIN = re.compile(r"\\(?:text\w+|emph|mathrm|mathbf|quad|qquad|hspace|,|;| )|[{}$]")
-MOST_FILES = 100
 
 
 @dataclass(frozen=True)
@@ -73,25 +76,9 @@ class DraftNumber:
         return self.error is None and not set(self.text) & set(".eE^")
 
 
-def draft_numbers(path: Path) -> list[DraftNumber]:
-    r"""The numbers of a draft and of the files that it takes in with ``\input``, in their order.
-
-    Raises:
-        Refused: no such file, no text, or files that take in one another.
-    """
-    return [one for name, lines in _files(path, ()) for one in numbers_of(lines, name)]
-
-
-def _files(path: Path, above: tuple[Path, ...]) -> Iterator[tuple[str, list[str]]]:
-    if path in above or len(above) > MOST_FILES:
-        raise Refused(f"'{path}' takes itself in by \\input; files that end were expected")
-    lines = read_text(path, f"there is no draft '{path}'").splitlines()
-    yield str(path), lines
-    for line in lines:
-        for name in INPUT.findall(COMMENT.sub("", line)):
-            inner = path.parent / (name if Path(name).suffix else f"{name}.tex")
-            if inner.is_file():
-                yield from _files(inner, (*above, path))
+def draft_numbers(files: Sequence[DraftFile]) -> list[DraftNumber]:
+    """The numbers of the files of a draft, in their order."""
+    return [one for file in files for one in _of_file(file)]
 
 
 def numbers_of(lines: Sequence[str], file: str) -> list[DraftNumber]:
@@ -100,25 +87,64 @@ def numbers_of(lines: Sequence[str], file: str) -> list[DraftNumber]:
     >>> [one.text for one in numbers_of([r"Table~\\ref{tab:1}: 12.5\\,\\% of $W_1 = 1.5 \\times 10^{-3}$"], "a")]
     ['12.5\\\\,\\\\%', '1.5 \\\\times 10^{-3}']
     """
-    start = next((at for at, line in enumerate(lines) if r"\begin{document}" in line), -1)
-    made: list[DraftNumber] = []
-    inside: list[str] = []
-    for at, line in enumerate(lines):
-        code = COMMENT.sub("", line)
-        inside += [name for name in BEGIN.findall(code) if name in SKIPPED]
-        if at > start and not inside and not MARK.search(line):
-            made += _of_line(code, file, at + 1)
-        for name in END.findall(code):
-            if name in inside:
-                inside.remove(name)
-    return made
+    return list(_of_file(draft_file(lines, file)))
+
+
+def _of_file(file: DraftFile) -> Iterator[DraftNumber]:
+    for line in file.lines:
+        if line.line > file.start and not line.not_ours:
+            yield from _of_line(line.code, file.name, line.line)
 
 
 def _of_line(code: str, file: str, line: int) -> Iterator[DraftNumber]:
-    text = WRAPPED.sub(lambda match: f" {match[1]} ", NO_RESULTS.sub(" ", code))
+    text = WRAPPED.sub(lambda match: f" {match[1]} ", NO_RESULTS.sub(" ", without_arguments(code)))
     row = plain(text.split("&")[0]) if re.search(r"(?<!\\)&", text) else ""
     for match in NUMBER.finditer(text):
         yield _number(match, text, file, line, row)
+
+
+def without_arguments(code: str) -> str:
+    r"""A line without the arguments of commands that are no results: references, colours, addresses, lengths.
+
+    >>> without_arguments(r"\textcolor[rgb]{1,0,0}{17.55} in \ref{tab:1.5} and \href{https://a.b/1.5}{2.5}")
+    ' {17.55} in   and  {2.5}'
+    """
+    kept, at = [], 0
+    while match := COMMAND.search(code, at):
+        count, end = _count(match[1]), match.end()
+        if count is None:
+            kept.append(code[at:end])
+            at = end
+            continue
+        inner, last = "", end
+        for _ in range(count):
+            inner, last = _argument(code, last)
+        if match[1] == "begin" and SPEC.fullmatch(inner):
+            while (step := _argument(code, last)[1]) > last:
+                last = step
+        kept.append(f"{code[at : match.start()]} ")
+        at = last
+    return "".join([*kept, code[at:]])
+
+
+def _count(command: str) -> int | None:
+    own = ARGUMENTS.get(command)
+    return own if own is not None else next((count for name, count in OTHERS if name.fullmatch(command)), None)
+
+
+def _argument(code: str, at: int) -> tuple[str, int]:
+    """The argument in braces that begins at a place, behind options, and where it ends; nothing where there is none."""
+    while option := OPTION.match(code, at):
+        at = option.end()
+    start = at + len(code[at:]) - len(code[at:].lstrip())
+    if code[start : start + 1] != "{":
+        return "", at
+    depth = 0
+    for place in range(start, len(code)):
+        depth += {"{": 1, "}": -1}.get(code[place], 0) if code[place - 1 : place] != "\\" else 0
+        if depth == 0:
+            return code[start + 1 : place], place + 1
+    return code[start + 1 :], len(code)
 
 
 def _number(match: re.Match[str], text: str, file: str, line: int, row: str) -> DraftNumber:
