@@ -74,10 +74,12 @@ class WaveBornMachine(Sampler, Density):
 
     def outcomes(self, condition: Tensor | None = None) -> Tensor:
         """The probability of each outcome after the inverse transform of each feature's register."""
-        psi = self.amplitudes(condition)
-        each = (self.cells.each,) * self.dim
-        turned = torch.fft.fftn(psi.reshape(len(psi), *each), dim=tuple(range(1, self.dim + 1)), norm="ortho")
-        turned = turned.flatten(1)
+        turned = self.amplitudes(condition)
+        shape = turned.shape
+        for k in range(self.dim):
+            # One feature after the other: libraries have no transform of many dimensions at once.
+            each = turned.reshape(len(turned), self.cells.each**k, self.cells.each, -1)
+            turned = torch.fft.fft(each, dim=2, norm="ortho").reshape(shape)
         found: Tensor = turned.real.square() + turned.imag.square()
         return found
 
