@@ -66,10 +66,10 @@ def check_study(study: Study) -> None:
         study.budgets,
         study.backends,
         study.devices,
-        study.sizes or (0,),
     )
     cells = sum(_rungs(row) * _sets(row, study) for row in study.models) * prod(map(len, axes)) * study.seeds
-    cells *= (CONTROLS if study.controls else 1) * (SOURCES if study.variance else 1)
+    sizes, controlled = (len(of) or 1 for of in (study.sizes, study.control_sizes or study.sizes))
+    cells *= (sizes + (CONTROLS - 1) * controlled * study.controls) * (SOURCES if study.variance else 1)
     if cells > CELLS:
         raise Refused(f"{where} has up to {cells} cells; at most {CELLS} were expected")
     _check(f"{where}: samples", study.samples, SAMPLES)

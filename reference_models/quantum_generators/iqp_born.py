@@ -11,10 +11,10 @@ from torch import Tensor
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.values import Refused
-from reference_models._parts.bit_machine import LARGEST, BitMachine, TabledBits, walsh_hadamard
+from reference_models._parts.bit_machine import LARGEST, BitMachine, GateChoice, TabledBits, tabled_if_few, walsh_hadamard
 from reference_models._parts.cells import Cells
 from reference_models._parts.word_mmd import WordMMD, square_of_sampled
-from reference_models._parts.z_words import even_bits, local_gates
+from reference_models._parts.z_words import even_bits
 
 ABOUT = About(
     citation="Recio-Armengol, Ahmed, Bowles, Train on classical, deploy on quantum: scaling generative quantum machine "
@@ -109,6 +109,7 @@ def build(
     bits: int = 1,
     order: int = 2,
     gates: int = 10_000,
+    every: bool = False,
     draws: int = 10,
     light: float = 2.0,
     heavy: float = 6.0,
@@ -118,7 +119,8 @@ def build(
     squash: str = "normal",
     gray: bool = True,
 ) -> IqpMachine:
-    """A circuit of ``dim * bits`` wires with a gate on every 1 to `order` wires, or the lightest `gates` of these.
+    """A circuit of ``dim * bits`` wires with a gate on every 1 to `order` wires, or the lightest `gates` of these
+    unless `every` one is asked for.
 
     A step takes 2^draws words and as many samples, at two bandwidths, those of mean weights `light` and `heavy` of a
     word. A feature has 2^bits cells of equal width after `squash`, numbered by a `gray` code or in binary. With
@@ -134,6 +136,5 @@ def build(
         ([136, 2516], 'LargeIqp')
     """
     cells, of_loss = Cells(dim, bits, squash, gray), WordMMD(2**draws, 2**draws, light, heavy)
-    chosen = local_gates(cells.n_bits, min(order, cells.n_bits), gates)
-    kind = IqpBorn if cells.n_bits <= LARGEST else LargeIqp
-    return kind(cells, chosen, of_loss, flip=spin_flip, start=start, noise=noise)
+    choice = GateChoice(order, gates, every)
+    return tabled_if_few(IqpBorn, LargeIqp, cells, choice, of_loss, flip=spin_flip, start=start, noise=noise)
