@@ -93,8 +93,8 @@ class Model(nn.Module, ABC):
     What a model can do beside is said by what it inherits, as many as fit: `Sampler` draws rows, `Generator` does so
     from noise, `Density` states a log-density, `DensityModel` both states one and draws rows by an invertible map,
     `Scorer` says how anomalous a row is, `Reconstructor` gives back rows that went through its latent space,
-    `WordTeller` tells the means of words of its bits. Metrics are taken of what a model can do. Methods may leave out their last argument, `condition`, in a model whose ``build``
-    takes no ``condition``: it is never given one.
+    `WordTeller` tells the means of words of its bits. Metrics are taken of what a model can do. Methods may leave out
+    their last argument, `condition`, in a model whose ``build`` takes no ``condition``: it is never given one.
 
     Attributes:
         shape: the shape of one row: ``(dim,)`` of flat features, ``(channels, height, width)`` of an image.

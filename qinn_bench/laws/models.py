@@ -76,7 +76,9 @@ def is_a_model(case: ModelCase) -> str:
     expect(isinstance(model, Model), said)
     assert isinstance(model, Model)
     kinds = [kind.__name__ for kind in (Sampler, Density, Scorer, Reconstructor, WordTeller) if isinstance(model, kind)]
-    expect(bool(kinds), "it is no Sampler, Density, Scorer, Reconstructor or WordTeller, so that nothing can be measured")
+    expect(
+        bool(kinds), "it is no Sampler, Density, Scorer, Reconstructor or WordTeller, so that nothing can be measured"
+    )
     expect(model.shape == case.data.shape, f"its shape is {model.shape}, that of the rows {case.data.shape}")
     return " and ".join(kinds)
 

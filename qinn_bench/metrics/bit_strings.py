@@ -61,7 +61,7 @@ def _kernel(differing: Array, sigmas: list[float]) -> Array:
 
 
 def mmd_words(evidence: Evidence) -> dict[str, Estimate]:
-    """Unbiased MMD^2 from at most 2000 true rows over 1000 words of Z, of mean weights 2 and 6, the same for all models.
+    """Unbiased MMD^2 from at most 2000 true rows over 1000 words of Z, mean weights 2 and 6, the same for all models.
 
     The means are those that the model tells, with unbiased squares, or else those of its rows: a circuit that is too
     wide to be drawn from is judged beside what can be drawn. The error is that of the mean over words.

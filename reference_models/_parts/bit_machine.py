@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from qinn_bench.contracts import Batch, Density, Sampler, WordTeller
 from reference_models._parts.bit_cells import bits_of
@@ -41,7 +42,8 @@ def walsh_hadamard(values: Tensor) -> Tensor:
 class BitMachine(WordTeller):
     """Bits whose distribution is given by an angle for each gate; a subclass says what a gate does.
 
-    With `flip` all bits are flipped together half of the time, so that words of odd weight have no mean.
+    With `flip` all bits are flipped together half of the time, so that words of odd weight have no mean. Wires beyond
+    those of the bits are ancillas, which gates are on and nothing is read of.
 
     Example:
         >>> from reference_models.generators.bitflip_twin import build
@@ -49,11 +51,22 @@ class BitMachine(WordTeller):
         [4, 2, 1, 6, 5, 3]
     """
 
-    def __init__(self, cells: Cells, gates: Gates, of_loss: WordMMD, *, flip: bool, start: float, noise: float) -> None:
+    def __init__(
+        self,
+        cells: Cells,
+        gates: Gates,
+        of_loss: WordMMD,
+        *,
+        flip: bool,
+        start: float,
+        noise: float,
+        ancillas: int = 0,
+    ) -> None:
         super().__init__(cells.dim)
+        self.wires = cells.n_bits + ancillas
         self.cells, self.of_loss, self.n_bits = cells, of_loss, cells.n_bits
         self.flip, self.start, self.start_noise = flip, start, noise
-        self.gates = ZWordGates(cells.n_bits, gates)
+        self.gates = ZWordGates(self.wires, gates)
         self.angles = nn.Parameter(torch.zeros(len(gates)))
 
     def bits(self, x: Tensor) -> Tensor:
@@ -66,7 +79,7 @@ class BitMachine(WordTeller):
 
     def told_means(self, words: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """The same, where a flip of all bits leaves words of odd weight no mean."""
-        mean, square = self.word_means(words, rng)
+        mean, square = self.word_means(F.pad(words, (0, self.wires - self.n_bits)), rng)
         if self.flip:
             even = (1 - words.sum(1) % 2).to(mean)
             mean, square = mean * even, square * even
@@ -74,7 +87,8 @@ class BitMachine(WordTeller):
 
     def initialise(self, train: Batch, rng: torch.Generator) -> None:
         """Angles that data suggest, and noise."""
-        found = data_start(self.gates, self.bits(train.rows).cpu(), self.start, single=not self.flip)
+        bits = F.pad(self.bits(train.rows).cpu(), (0, self.wires - self.n_bits))
+        found = data_start(self.gates, bits, self.start, single=not self.flip)
         noise = torch.randn(found.shape, generator=rng, dtype=torch.float64)
         with torch.no_grad():
             self.angles.copy_(found + self.start_noise * noise)
@@ -88,17 +102,17 @@ class BitMachine(WordTeller):
 
     def masks(self) -> Tensor:
         """The number of each gate, ``(gates,)``; the first wire is the highest bit."""
-        top = self.cells.n_bits - 1
+        top = self.wires - 1
         return torch.tensor([sum(1 << (top - w) for w in gate) for gate in self.gates.gates])
 
     def spread(self, numbers: Tensor) -> Tensor:
         """Numbers of gates in the places of their masks, ``(gates,) -> (2^wires,)``, in double precision."""
-        table = torch.zeros(2**self.cells.n_bits, dtype=torch.float64, device=numbers.device)
+        table = torch.zeros(2**self.wires, dtype=torch.float64, device=numbers.device)
         return table.index_add(0, self.masks().to(numbers.device), numbers.double())
 
     def parity(self) -> Tensor:
         """1 for each state with an odd number of ones, else 0, ``(2^wires,)``."""
-        states = torch.arange(2**self.cells.n_bits, device=self.angles.device)
+        states = torch.arange(2**self.wires, device=self.angles.device)
         for shift in (16, 8, 4, 2, 1):
             states = states ^ (states >> shift)
         return states & 1
@@ -150,7 +164,7 @@ class GateChoice(NamedTuple):
     every: bool
 
     def on(self, bits: int) -> Gates:
-        """Those of so many bits.
+        """Those of so many bits, ancillas included.
 
         Raises:
             Refused: no gates or too many of them.
@@ -166,5 +180,6 @@ def tabled_if_few(
     Raises:
         Refused: no gates or too many of them.
     """
-    kind = few if cells.n_bits <= LARGEST else many
-    return kind(cells, choice.on(cells.n_bits), of_loss, **start)
+    wires = cells.n_bits + int(start.get("ancillas", 0))
+    kind = few if wires <= LARGEST else many
+    return kind(cells, choice.on(wires), of_loss, **start)

@@ -91,9 +91,7 @@ class WaveBornMachine(Sampler, Density):
             wave = waves_at(self.amplitudes(condition), unit, self.cells.each)
             chance = wave.real.square() + wave.imag.square()
         else:
-            numbers, found = self.cells.numbers(self.cells.places(inner)), self.outcomes(condition)
-            chance = found[0][numbers] if condition is None else found.gather(1, numbers[:, None])[:, 0]
-            chance = chance * found.shape[1]
+            chance = self.cells.chances_at(inner, self.outcomes(condition)) * 2**self.cells.n_bits
         return ((1 - EVEN) * chance + EVEN).log() + self.cells.log_even(inner) + logdet
 
     @torch.no_grad()

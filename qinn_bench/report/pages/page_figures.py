@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from qinn_bench.report.capacity_figure import figure_of
+from qinn_bench.report.critical_figure import critical_figure
 from qinn_bench.report.family_curves import families_of
 from qinn_bench.report.figure_style import svg
 from qinn_bench.report.pages.shell import data_uri
@@ -16,6 +17,7 @@ from qinn_bench.report.pareto import COSTS, CostPoint, cost_points, sets_of
 from qinn_bench.report.row_figures import pareto_figure, seeds_figure
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.study_figure_set import figures_of
+from qinn_bench.report.study_ranks import study_ranks
 from qinn_bench.report.study_rows import Group
 from qinn_bench.statistics import direction
 from qinn_bench.study.selection import Selection
@@ -67,6 +69,7 @@ def page_figures(
             said = f"Every finished seed of each compared row in {names}; bars: means; red: with circuits; grey: truth."
             drawn.append((f"Seeds of each row on {data}", said, seeds_figure(own, metrics)))
             drawn += _front(own, metrics[0], data)
+    drawn += _ranks(groups, columns)
     drawn += _capacity(selection, groups, columns, results, records, notes)
     if records:
         notes.append(
@@ -100,6 +103,24 @@ def _front(groups: Sequence[Group], metric: str, data: str) -> list[tuple[str, s
         f"{title_of(metric)} against {', '.join(map(title_of, told))}; the line joins rows that no other beats in both."
     )
     return [(f"Quality against cost on {data}", said, pareto_figure(told, metric, unit))]
+
+
+def _ranks(groups: Sequence[Group], columns: Sequence[str]) -> list[tuple[str, str, Figure]]:
+    """Mean ranks over data sets and sizes by each column that competes, where several data sets have one."""
+    made = []
+    for metric in headline(groups, columns):
+        ranked = study_ranks(groups, metric)
+        if ranked is None or ranked[0].alike is None:
+            continue
+        findings, places = ranked
+        where = ", ".join(dict.fromkeys(data for data, _ in places))
+        said = (
+            f"Mean ranks of {len(findings.standings)} families by {title_of(metric)} in {len(places)} places, each a "
+            f"data set and a size ({where}); a bar joins those that the critical difference does not tell apart. Sizes "
+            "on one data set are not independent, so that it is a little too small."
+        )
+        made.append((f"Ranks by {title_of(metric)}", said, critical_figure(findings)))
+    return made
 
 
 def _capacity(

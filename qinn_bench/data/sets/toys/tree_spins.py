@@ -1,4 +1,4 @@
-"""Spins on a random tree with the bonds of an Ising model: bits as many as wanted, whose law is a product over bonds."""
+"""Spins on a random tree with the bonds of an Ising model: any number of bits, whose law is a product over bonds."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from qinn_bench.values import Array, Refused
 ABOUT = About(
     citation="after the scale-free Ising model on 1000 sites of Recio-Armengol, Ahmed, Bowles, arXiv:2503.02934",
     deviations=(
-        "a tree that grows by preferential attachment, on which draws and law are exact, instead of a graph of two edges "
-        "a site and Markov chains",
+        "a tree that grows by preferential attachment, on which draws and law are exact, instead of a graph of two "
+        "edges a site and Markov chains",
         "couplings between 0 and 1 at T = 1 without a field",
     ),
 )
