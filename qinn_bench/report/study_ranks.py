@@ -14,11 +14,11 @@ from qinn_bench.verdicts.outside_results import Results
 
 FEWEST_ROWS, FEWEST_SETS = 3, 2
 """Rows and data sets without which there are no ranks to compare."""
-Place = tuple[str, int]
+RankPlace = tuple[str, int]
 """A data set, and a size of its rows: 0 where they have none."""
 
 
-def study_ranks(groups: Sequence[Group], metric: str) -> tuple[Findings, list[Place]] | None:
+def study_ranks(groups: Sequence[Group], metric: str) -> tuple[Findings, list[RankPlace]] | None:
     """The ranks of families by a metric, and the data sets and sizes over which they are taken.
 
     A family is ranked at each size on each data set by its mean over seeds; flagged rows, controls and likelihoods
@@ -36,9 +36,9 @@ def study_ranks(groups: Sequence[Group], metric: str) -> tuple[Findings, list[Pl
     return compared(Results(tuple(families), replicates, losses), CompareTerms(better="lower")), places
 
 
-def _losses(groups: Sequence[Group], metric: str) -> dict[Place, dict[str, float]]:
+def _losses(groups: Sequence[Group], metric: str) -> dict[RankPlace, dict[str, float]]:
     """How bad each family is in each place; of one in several budgets or on several backends the best."""
-    found: dict[Place, dict[str, float]] = {}
+    found: dict[RankPlace, dict[str, float]] = {}
     for data in sets_of(groups):
         own = [group for group in groups if group.data == data]
         sizes = {group.row: group.records[0].size for group in own}
@@ -48,10 +48,10 @@ def _losses(groups: Sequence[Group], metric: str) -> dict[Place, dict[str, float
     return found
 
 
-def _complete(found: dict[Place, dict[str, float]]) -> tuple[list[Place], list[str]]:
+def _complete(found: dict[RankPlace, dict[str, float]]) -> tuple[list[RankPlace], list[str]]:
     """The places, and the families that have a number in each of them."""
     left = sorted(found, key=lambda place: len(found[place]))
-    best: tuple[list[Place], list[str]] = ([], [])
+    best: tuple[list[RankPlace], list[str]] = ([], [])
     while left:
         families = sorted(set.intersection(*(set(found[place]) for place in left)))
         if len(families) >= FEWEST_ROWS and len(families) * len(left) > len(best[0]) * len(best[1]):
