@@ -33,8 +33,6 @@ def adversarial_mmd(evidence: Evidence) -> dict[str, Estimate]:
         return undefined((NAME,), "", "zero", why)
     [(truth, generated)], outliers = with_outliers((truth, generated))
     n = min(len(truth), len(generated), MOST)
-    if n < 4:
-        return undefined((NAME,), "", "zero", f"there are {n} rows, of which two halves of two or more cannot be made")
     truth, generated = (rows[evidence.rng.permutation(len(rows))[:n]] for rows in (truth, generated))
     by = -exponent(shifted(truth, -1) - shifted(truth[0], -1))
     truth, generated = shifted(truth, by), shifted(generated, by)
