@@ -10,11 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qinn_bench.seeds import numpy_rng
+
 BIT = "bit"
 """The unit of a column that is a bit."""
 EDGE = 1e-9
 """No drawn value is nearer to the ends of its interval."""
 
+WEIGHTS = (2.0, 6.0)
+"""Mean weights of the words by which models are judged."""
+JUDGING = 1000
+"""How many words models are judged by."""
 HALF = 0.375
 """No letter of a word is Z with a larger chance, that of sigma = 0.6."""
 
@@ -131,6 +137,30 @@ def word_bandwidth(weight: float, bits: int) -> float:
         (1.31834, 9.887)
     """
     return math.sqrt(-0.5 / math.log1p(-2 * min(weight / bits, HALF)))
+
+
+def judging_words(bits: int) -> Bits:
+    """The words of Z by which all models of so many bits are judged, ``(1000, bits)``: mean weights 2 and 6 in turn.
+
+    Example:
+        >>> words = judging_words(16)
+        >>> words.shape, bool((judging_words(16) == words).all())
+        ((1000, 16), True)
+    """
+    chances = np.array([word_chance(word_bandwidth(weight, bits)) for weight in WEIGHTS])
+    of = np.arange(JUDGING) % len(WEIGHTS)
+    return np.asarray(numpy_rng("judging words", bits).random((JUDGING, bits)) < chances[of][:, None], dtype=np.uint8)
+
+
+def mean_words(bits: NDArray[Any], words: NDArray[Any]) -> _Floats:
+    """The mean of each word of Z over rows of bits, ``(n, k), (w, k) -> (w,)``.
+
+    Example:
+        >>> mean_words(np.array([[0, 1], [1, 1]]), np.array([[0, 1], [1, 1]])).tolist()
+        [-1.0, 0.0]
+    """
+    ones = (words.astype(np.float32) @ bits.T.astype(np.float32)).astype(np.int32)
+    return np.asarray(1 - 2 * (ones & 1).mean(1))
 
 
 def exact_kl(p: _Floats, q: _Floats) -> float:

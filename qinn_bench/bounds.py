@@ -61,16 +61,15 @@ def check_study(study: Study) -> None:
     if len(study.models) > ROWS:
         raise Refused(f"{where} has {len(study.models)} rows; at most {ROWS} were expected")
     axes = (
-        study.data,
         study.coordinates or ("",),
         study.events or (0,),
         study.budgets,
         study.backends,
         study.devices,
-        study.sizes or (0,),
     )
-    cells = sum(map(_rungs, study.models)) * prod(map(len, axes)) * study.seeds
-    cells *= (CONTROLS if study.controls else 1) * (SOURCES if study.variance else 1)
+    cells = sum(_rungs(row) * _sets(row, study) for row in study.models) * prod(map(len, axes)) * study.seeds
+    sizes, controlled = (len(of) or 1 for of in (study.sizes, study.control_sizes or study.sizes))
+    cells *= (sizes + (CONTROLS - 1) * controlled * study.controls) * (SOURCES if study.variance else 1)
     if cells > CELLS:
         raise Refused(f"{where} has up to {cells} cells; at most {CELLS} were expected")
     _check(f"{where}: samples", study.samples, SAMPLES)
@@ -81,6 +80,12 @@ def check_study(study: Study) -> None:
 
 def _rungs(row: Row) -> int:
     return 1 + len(row.ladder)
+
+
+def _sets(row: Row, study: Study) -> int:
+    """On how many data sets a row is taken at most: of those with one name it may name all."""
+    named = {text.partition("[")[0] for text in row.data}
+    return sum(not named or text.partition("[")[0] in named for text in study.data)
 
 
 def _check_budget(where: str, budget: Budget) -> None:

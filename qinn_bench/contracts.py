@@ -92,9 +92,9 @@ class Model(nn.Module, ABC):
 
     What a model can do beside is said by what it inherits, as many as fit: `Sampler` draws rows, `Generator` does so
     from noise, `Density` states a log-density, `DensityModel` both states one and draws rows by an invertible map,
-    `Scorer` says how anomalous a row is, `Reconstructor` gives back rows that went through its latent space. Metrics
-    are taken of what a model can do. Methods may leave out their last argument, `condition`, in a model whose ``build``
-    takes no ``condition``: it is never given one.
+    `Scorer` says how anomalous a row is, `Reconstructor` gives back rows that went through its latent space,
+    `WordTeller` tells the means of words of its bits. Metrics are taken of what a model can do. Methods may leave out
+    their last argument, `condition`, in a model whose ``build`` takes no ``condition``: it is never given one.
 
     Attributes:
         shape: the shape of one row: ``(dim,)`` of flat features, ``(channels, height, width)`` of an image.
@@ -294,6 +294,31 @@ class Reconstructor(Model):
     @abstractmethod
     def reconstruct(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The features that the model makes of features, ``(n, *shape) -> (n, *shape)``."""
+
+
+class WordTeller(Model):
+    """A model of rows of bits that tells the means of words of Z, without drawing rows.
+
+    A circuit that is too wide to be drawn from here can be compared with data by these means.
+
+    Attributes:
+        n_bits: how many bits a row has, and a word letters.
+
+    Example:
+        >>> class Even(WordTeller):
+        ...     n_bits = 2
+        ...     def told_means(self, words, rng):
+        ...         mean = (words.sum(1) == 0).double()
+        ...         return mean, mean.square()
+        >>> Even(2).told_means(torch.tensor([[0, 0], [0, 1]]), torch.Generator())[0].tolist()
+        [1.0, 0.0]
+    """
+
+    n_bits: int
+
+    @abstractmethod
+    def told_means(self, words: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The means of words ``(w, n_bits)`` and their squares, or unbiased estimates of both: ``(w,)`` each."""
 
 
 def given(condition: Tensor | None) -> tuple[Tensor, ...]:

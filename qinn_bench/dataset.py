@@ -17,7 +17,7 @@ from qinn_bench.values import Array, Direction, Estimate, Refused, RowKind
 AXES: dict[RowKind, int] = {"flat": 1, "image": 3, "voxels": 4}
 """How many axes a row of each kind has."""
 
-Needs = Literal["density", "samples", "scores", "reconstructions"]
+Needs = Literal["density", "samples", "scores", "reconstructions", "words"]
 OF_LIKELIHOODS = ("nats", "bits")
 """The kinds of `Metric.row_loss` that are made of log-densities."""
 PARTS = ("training", "validation", "test")
@@ -221,8 +221,8 @@ class Evidence:
     `truth` are the first test rows, as many as were `generated`, one for each condition where there are some. What a
     model does not give is None: `log_prob` ``(n_test,)`` is its claimed log-density of `data.test` in physical space,
     `mass` the integral of that density, `scores` ``(n_test,)`` say how anomalous the test rows are (of a density
-    without scores minus its log-densities), `reconstructions` are what it makes of `truth`. Without `errors` only
-    values are asked for.
+    without scores minus its log-densities), `reconstructions` are what it makes of `truth`, `word_means` ``(2, words)``
+    the means of words of its bits and their squares. Without `errors` only values are asked for.
 
     Example:
         >>> from qinn_bench import registry
@@ -243,6 +243,7 @@ class Evidence:
     errors: bool = True
     scores: Array | None = None
     reconstructions: Array | None = None
+    word_means: Array | None = None
 
     @property
     def labels(self) -> Array | None:

@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 
 from qinn_bench import registry
-from qinn_bench.bit_rows import BitLaw, are_bits, exact_mmd, spread_bits, states_of
+from qinn_bench.bit_rows import (
+    BitLaw,
+    are_bits,
+    bits_in,
+    exact_mmd,
+    judging_words,
+    mean_words,
+    spread_bits,
+    states_of,
+    word_bandwidth,
+)
 from qinn_bench.data.bits import SpreadBits
-from qinn_bench.data.sets.toys import blobs16, ising16
+from qinn_bench.data.sets.toys import blobs16, ising16, tree_spins
 from qinn_bench.dataset import Evidence
 from qinn_bench.metrics import bit_strings
 from qinn_bench.metrics.likelihood import kl
@@ -124,3 +134,36 @@ def test_other_data_have_no_metrics_of_bits():
 def test_rows_that_cannot_be_are_refused(asked):
     with pytest.raises(Refused):
         registry.make("data", registry.spell_out("data", registry.parse_use(asked)))
+
+
+def test_words_are_told_as_those_of_rows_and_agree_with_the_kernel():
+    data = LAWS["blobs16"]
+    rows, words = np.random.default_rng(1).integers(2, size=(1000, 16)).astype(np.float64) + 0.5, judging_words(16)
+    common = {"log_prob": None, "mass": None, "rng": np.random.default_rng(0)}
+    by_rows = bit_strings.mmd_words(Evidence(data, data.test, rows, **common))["mmd_words"]
+    told = np.stack([words.sum(1) == 0] * 2).astype(np.float64)  # Words of even bits have no mean but for that of none.
+    by_means = bit_strings.mmd_words(Evidence(data, data.test, rows[:0], word_means=told, **common))["mmd_words"]
+    even, law = np.full(2**16, 2.0**-16), data.density.probabilities
+    exact = np.mean([exact_mmd(law, even, word_bandwidth(weight, 16)) for weight in (2, 6)])
+    assert abs(by_means.value - exact) < 4 * by_means.error
+    assert abs(by_rows.value - by_means.value) < by_means.error
+    same = bit_strings.mmd_words(Evidence(data, data.test[:500], data.train, **common))["mmd_words"]
+    assert abs(same.value) < 0.002 < by_means.value
+
+
+def test_means_of_words_are_those_of_a_slow_sum():
+    rng = np.random.default_rng(3)
+    bits, words = rng.integers(2, size=(20, 5)), rng.integers(2, size=(7, 5))
+    slow = [np.mean([(-1) ** sum(b * w for b, w in zip(row, word, strict=True)) for row in bits]) for word in words]
+    np.testing.assert_allclose(mean_words(bits, words), slow)
+
+
+@pytest.mark.parametrize("bits", [2, 8])
+def test_spins_on_a_tree_have_the_law_that_is_summed(bits):
+    law = tree_spins.TreeLaw(bits)
+    states = states_of(np.arange(2**bits), bits)
+    chances = np.exp(law.log_density(states + 0.5))
+    np.testing.assert_allclose([chances.sum(), -(chances * np.log(chances)).sum()], [1.0, law.entropy])
+    drawn = bits_in(law.sample(4000, np.random.default_rng(0)))
+    alike = (drawn == drawn[:, law.parents]).mean(0)[1:]
+    np.testing.assert_allclose(alike, law.alike[1:], atol=0.04)

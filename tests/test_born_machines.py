@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from torch import Tensor
+from torch import Tensor, nn
 
 from qinn_bench.contracts import Batch, count_parameters
 from qinn_bench.quantum import backends, controls
@@ -370,7 +370,7 @@ REFUSED = {
     "1 to 16 are expected in the smaller layer": lambda: rbm.build(9, bits=2, hidden=17),
     "1 to 16 bits": lambda: deep_ebm.build(9, bits=2),
     "bond 0": lambda: mps_born.build(2, bond=0),
-    "quantum_flow knows no couplings": lambda: quantum_flow.build(2, couplings="cubic"),
+    "circuits of quantum_flow steer no 'cubic' maps": lambda: quantum_flow.build(2, couplings="cubic"),
     "knows no entangler 'cz'": lambda: quantum_flow.build(2, entangler="cz"),
     "quantum_latent_flow knows no base": lambda: quantum_latent_flow.build(2, base="iqp"),
     "at most 8 features and 16 bits": lambda: quantum_latent_flow.build(6, bits=3),
@@ -381,3 +381,41 @@ REFUSED = {
 def test_what_cannot_be_built_is_refused(said: str) -> None:
     with pytest.raises(Refused, match=said):
         REFUSED[said]()
+
+
+@pytest.mark.parametrize(("hidden", "condition"), [(2, 2), (5, 1)])
+def test_a_conditional_boltzmann_machine_is_one_machine_for_each_condition(hidden: int, condition: int) -> None:
+    torch.manual_seed(0)
+    law = RestrictedBoltzmann(3, hidden, condition).double()
+    for parameter in law.parameters():
+        nn.init.normal_(parameter)
+    given, states = torch.randn(4, condition, dtype=torch.float64), all_states(3).double()
+    for row in given:
+        alone = RestrictedBoltzmann(3, hidden).double()
+        alone.weights, (visible, biases) = law.weights, law.biases(row[None])
+        alone.visible, alone.hidden = nn.Parameter(visible[0]), nn.Parameter(biases[0])
+        found = law.log_prob(states, row.expand(8, condition))
+        assert torch.allclose(found, alone.log_prob(states)) and abs(found.exp().sum() - 1) < 1e-9
+    assert law.draw(8, torch_rng("draw"), given.repeat(2, 1)).shape == (8, 3)
+
+
+def test_a_conditional_energy_is_normalised_at_each_condition_and_drawn_by_it() -> None:
+    torch.manual_seed(0)
+    law = DeepEnergy(3, [6], condition=1).double()
+    for parameter in law.parameters():
+        nn.init.normal_(parameter)
+    row, states = torch.tensor([[0.7]], dtype=torch.float64), all_states(3).double()
+    chances = law.log_prob(states, row.expand(8, 1)).exp()
+    assert abs(chances.sum() - 1) < 1e-9
+    drawn = law.draw(4000, torch_rng("draw"), row.expand(4000, 1)).long()
+    seen = torch.bincount(drawn @ torch.tensor([4, 2, 1]), minlength=8) / 4000
+    assert (seen - chances).abs().max() < 0.04
+
+
+def test_the_transform_of_many_features_is_that_of_each_in_turn() -> None:
+    torch.manual_seed(0)
+    model = qft_generator.build(9, bits=1, layers=1, reading="cells", backend="torch").double()
+    found = model.outcomes().detach()[0]
+    psi = model.amplitudes().detach()[0].numpy().reshape((2,) * 9)
+    expected = np.abs(np.fft.fftn(psi, norm="ortho")) ** 2
+    np.testing.assert_allclose(found, expected.reshape(-1), atol=1e-12)

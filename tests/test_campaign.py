@@ -250,6 +250,19 @@ def test_rows_of_the_same_label_are_refused(study):
         study_files.load_study(study)
 
 
+def test_rows_of_one_label_may_be_on_different_data(study):
+    first = '[[models]]\nmodel = "spline_inn"\nlabel = "flow"\ndata = ["moons"]\nknobs = { blocks = 2 }\n'
+    other = first.replace("moons", "gmm8").replace("2 }", "3 }")
+    text = study.read_text().replace("data = [", 'data = ["gmm8[events=400]", ', 1)
+    study.write_text(text + first + other)
+    orders = planning.plan(study_files.load_study(study), study.parent)
+    blocks = {order.cell.data.name: order.cell.model.knobs["blocks"] for order in orders if order.family == "flow"}
+    assert blocks == {"gmm8": 3, "moons": 2}
+    study.write_text(text + first + other + other)
+    with pytest.raises(Refused, match="'flow' on data 'gmm8'"):
+        study_files.load_study(study)
+
+
 def test_a_record_says_what_its_model_costs(tmp_path):
     path = tmp_path / "small.toml"
     path.write_text(STUDY.format(steps=20) + QINN)

@@ -37,6 +37,7 @@ VARIANTS = [
     "digits[background=38,signal=5,mixed=true]",
     "digit_bits[pixels=8]",
     "layer_bits[events=400,bits=2]",
+    "tree_spins[events=400,bits=100]",
     "photon_showers[events=400,energies=256;4096;65536]",
     "photon_showers[events=400,energies=1000..1000000,form=pixels,pixels=8]",
     "photon_showers[events=400,form=pixels,pixels=25,coordinates=log]",

@@ -241,3 +241,29 @@ def test_gates_that_cannot_be_are_refused():
     with pytest.raises(Refused, match="a word or more"):
         WordMMD(words=1, samples=2, light=2.0, heavy=6.0)
     assert len(set(local_gates(16, 3, 200))) == 200
+
+
+def test_ancillas_are_summed_over_and_no_word_is_on_them():
+    model = drawn(iqp_born.build, wires=3, ancillas=2, every=True)
+    assert len(model.angles) == 5 + 10 + 10 and len(model.probabilities()) == 8
+    words = torch.tensor(states_of(np.arange(8), 3))
+    signs = 1 - 2 * ((words.double() @ words.double().T) % 2)
+    expected = signs @ model.exact()
+    model.of_loss = WordMMD(8, 4096, 2.0, 6.0)
+    found = model.told_means(words, torch_rng("told"))[0].detach()
+    assert torch.allclose(found, expected.detach(), atol=0.06)
+    with pytest.raises(Refused, match="ancillas=1, spin_flip=True"):
+        iqp_born.build(3, ancillas=1, spin_flip=True)
+
+
+@pytest.mark.parametrize("module", [iqp_born, bitflip_twin])
+def test_every_gate_is_taken_whatever_the_number_that_is_named(module):
+    assert len(module.build(16, order=4, gates=100).angles) == 100
+    assert len(module.build(16, order=4, gates=100, every=True).angles) == 2516
+
+
+def test_a_flip_of_all_bits_is_told_too():
+    model = drawn(iqp_born.build, spin_flip=True)
+    mean, square = model.told_means(ALL, torch_rng("told"))
+    odd = ALL.sum(1) % 2 == 1
+    assert (mean[odd] == 0).all() and (square[odd] == 0).all() and (mean[~odd] != 0).any()

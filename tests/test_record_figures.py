@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from rows import record
 from test_tuning import trial
 
 from qinn_bench.capacity.equivalence import Equivalence, SizeRatio
 from qinn_bench.capacity.families import Curve
 from qinn_bench.report.budget_figure import budget_figure, curves_of
 from qinn_bench.report.capacity_figure import capacity_figure, nearest_ratios
-from qinn_bench.report.critical_figure import critical_figure
 from qinn_bench.report.figure_style import svg
 from qinn_bench.report.ratio_figure import ratio_figure, shown_ratios
 from qinn_bench.report.spectrum_figure import spectrum_figure
-from qinn_bench.report.study_rows import groups_of
-from qinn_bench.report.study_standings import study_findings, study_scores
-from qinn_bench.values import Estimate, Use
+from qinn_bench.values import Estimate
 from qinn_bench.verdicts.tuned_budgets import families
 
 SIZES = (100.0, 200.0, 400.0)
@@ -81,34 +76,6 @@ def test_budget_curves_are_the_expected_best_and_fall():
     drawn = budget_figure(shown, "nll").axes[0].lines[0].get_ydata()
     assert np.allclose(drawn, [shown[0].best_of(k).value for k in range(1, 7)])
     assert np.all(np.diff(drawn) <= 0) and np.isclose(drawn[0], losses.mean()) and np.isclose(drawn[-1], losses.min())
-
-
-def studied(rows=3, sets=("x", "y"), metric="swd", hole=()):
-    """Row k has k + 1, plus a little of its own, on every data set, at two seeds."""
-    return groups_of(
-        [
-            record(f"m{k}", seed, metric, k + 1 + 0.1 * seed, data=Use(name=data))
-            for k in range(rows)
-            for data in sets
-            for seed in range(2)
-            if (k, data) not in hole
-        ]
-    )
-
-
-def test_ranks_are_those_of_the_rows_over_data_sets():
-    scores = study_scores(studied(), "swd")
-    assert scores.rows == ("m0", "m1", "m2") and set(scores.columns) == {"x", "y"}
-    standings = study_findings(studied(), "swd")
-    assert {row.row: row.rank for row in standings.standings} == {"m0": 1.0, "m1": 2.0, "m2": 3.0}
-    assert critical_figure(standings).axes
-
-
-@pytest.mark.parametrize(
-    "groups", [studied(2), studied(sets=("x",)), studied(hole=((1, "y"),)), studied(metric="shorth_width"), []]
-)
-def test_without_three_rows_on_two_data_sets_there_are_no_ranks(groups):
-    assert study_findings(groups, "swd") is None and study_findings(groups, "shorth_width") is None
 
 
 def test_a_spectrum_is_drawn_as_medians_with_a_line_where_nothing_is_stretched():

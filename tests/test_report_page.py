@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pages_html import Page, check
+from rows import record as finished
 
 from qinn_bench.cli.main import main
 from qinn_bench.records import published
@@ -17,11 +18,12 @@ from qinn_bench.report.pages.page_tables import page_tables
 from qinn_bench.report.pages.row_records import row_records
 from qinn_bench.report.pages.study_page import MOST_PACKED, cells_table, study_page
 from qinn_bench.report.pareto import pareto_front
-from qinn_bench.report.study_rows import groups_of
+from qinn_bench.report.study_ranks import study_ranks
+from qinn_bench.report.study_rows import Group, groups_of
 from qinn_bench.report.study_table import table
 from qinn_bench.study import planning, run_cell, study_files
 from qinn_bench.study.selection import Filters, select
-from qinn_bench.values import Estimate
+from qinn_bench.values import Estimate, Parameters, Use
 
 ROOT = Path(__file__).parents[1]
 QUICK = ROOT / "results" / "published" / "quick.jsonl.gz"
@@ -179,3 +181,24 @@ def test_missing_numbers_lead_nowhere_and_are_sorted_last():
     truth = next(row for row in made[0].rows if row.cells[0].text == "truth")
     assert (truth.cells[2].text, truth.cells[2].link, truth.cells[2].value) == ("–", "", "–")
     assert truth.cells[3].link == "x" and float(truth.cells[3].value) > 0
+
+
+def test_families_are_ranked_where_all_have_a_number():
+    def group(data, family, size, value):
+        count = Parameters(total=size, quantum=0, classical=size, frozen=0)
+        facts = {"data": Use(name=data), "family": family, "size": size, "parameters": count}
+        of = finished(f"{family} · {size}", 0, "swd", value, **facts)
+        return Group(data, of.row, (of,), 1)
+
+    numbers = {"a": 1.0, "b": 2.0, "c": 3.0}
+    groups = [
+        group(data, family, size, value)
+        for data in ("moons", "gmm8")
+        for size in (100, 400)
+        for family, value in numbers.items()
+        if (data, size, family) != ("gmm8", 400, "c")
+    ]
+    findings, places = study_ranks(groups, "swd")
+    assert [(one.row, one.rank) for one in findings.standings] == [("a", 1.0), ("b", 2.0), ("c", 3.0)]
+    assert ("gmm8", 400) not in places and len(places) == 3
+    assert study_ranks(groups[:6], "swd") is None  # One data set alone.

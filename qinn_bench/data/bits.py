@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qinn_bench.bit_rows import BIT, BitLaw, spread_bits
 from qinn_bench.data.assemble import FEWEST, PUBLISHED, fingerprint
 from qinn_bench.data.transforms import Probit
-from qinn_bench.dataset import Column, Dataset, Observable
+from qinn_bench.dataset import Column, Dataset, KnownDensity, Observable
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.values import Array, Knobs, Refused
 
@@ -49,7 +49,7 @@ def bit_set(
     observables: Callable[[Array], dict[str, Array]],
     plots: tuple[Observable, ...],
     provenance: Mapping[str, Any],
-    density: BitLaw | None = None,
+    density: KnownDensity | None = None,
 ) -> Dataset:
     """A data set of spread bits ``(n, k)``, split in their order; `observables` are of rows.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from qinn_bench import registry
 from qinn_bench.about import KnobSpan
 from qinn_bench.building import make_model
-from qinn_bench.contracts import Density, Model, Reconstructor, Sampler, Scorer, count_parameters
+from qinn_bench.contracts import Density, Model, Reconstructor, Sampler, Scorer, WordTeller, count_parameters
 from qinn_bench.laws.cases import BACKEND, ModelCase, toy
 from qinn_bench.laws.law import Spared, collected, expect
 from qinn_bench.quantum.layer import circuit_layers
@@ -75,8 +75,10 @@ def is_a_model(case: ModelCase) -> str:
     said = f"build gives a {type(model).__name__}, a Model of qinn_bench.contracts was expected"
     expect(isinstance(model, Model), said)
     assert isinstance(model, Model)
-    kinds = [kind.__name__ for kind in (Sampler, Density, Scorer, Reconstructor) if isinstance(model, kind)]
-    expect(bool(kinds), "it is none of Sampler, Density, Scorer and Reconstructor, so that nothing can be measured")
+    kinds = [kind.__name__ for kind in (Sampler, Density, Scorer, Reconstructor, WordTeller) if isinstance(model, kind)]
+    expect(
+        bool(kinds), "it is no Sampler, Density, Scorer, Reconstructor or WordTeller, so that nothing can be measured"
+    )
     expect(model.shape == case.data.shape, f"its shape is {model.shape}, that of the rows {case.data.shape}")
     return " and ".join(kinds)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qinn_bench.bit_rows import BitLaw, bits_in, state_numbers, word_bandwidth
+from qinn_bench.bit_rows import BitLaw, bits_in, judging_words, mean_words, state_numbers, word_bandwidth
 from qinn_bench.dataset import Evidence, Metric, MetricColumn
 from qinn_bench.metrics._columns import estimate, missing, undefined
 from qinn_bench.metrics._scales import deviation
@@ -58,6 +58,34 @@ def mmd_bits(evidence: Evidence) -> dict[str, Estimate]:
 
 def _kernel(differing: Array, sigmas: list[float]) -> Array:
     return np.asarray(np.mean([np.exp(-0.5 * differing / sigma**2) for sigma in sigmas], axis=0))
+
+
+def mmd_words(evidence: Evidence) -> dict[str, Estimate]:
+    """Unbiased MMD^2 from at most 2000 true rows over 1000 words of Z, mean weights 2 and 6, the same for all models.
+
+    The means are those that the model tells, with unbiased squares, or else those of its rows: a circuit that is too
+    wide to be drawn from is judged beside what can be drawn. The error is that of the mean over words.
+    """
+    truth = bits_in(evidence.truth[:MOST])
+    words = judging_words(truth.shape[1])
+    if evidence.word_means is not None:
+        mean, square = evidence.word_means
+    elif why := missing((evidence.truth, evidence.generated)):
+        return undefined(("mmd_words",), "", "zero", why)
+    else:
+        mean = mean_words(bits_in(evidence.generated[:MOST]), words)
+        square = _unbiased_square(mean, min(len(evidence.generated), MOST))
+    observed = mean_words(truth, words)
+    apart = square - 2 * mean * observed + _unbiased_square(observed, len(truth))
+    if not np.isfinite(apart).all():
+        return undefined(("mmd_words",), "", "zero", "the mean of some word is no finite number")
+    error = deviation(apart) / len(words) ** 0.5 if evidence.errors else None
+    return {"mmd_words": estimate(float(apart.mean()), error or None, len(words), better="zero")}
+
+
+def _unbiased_square(mean: Array, n: int) -> Array:
+    """That of the mean of so many values of plus or minus one."""
+    return np.asarray((n * mean**2 - 1) / max(n - 1, 1))
 
 
 def tv(evidence: Evidence) -> dict[str, Estimate]:
@@ -171,6 +199,17 @@ METRICS: tuple[Metric, ...] = (
             MetricColumn("mmd_bits_light", "MMD² bits, 2", "the same by words of mean weight 2 alone", shown=False),
             MetricColumn("mmd_bits_heavy", "MMD² bits, 6", "the same by words of mean weight 6 alone", shown=False),
         ),
+    ),
+    Metric(
+        "mmd_words",
+        "maximum mean discrepancy over words of Z, squared",
+        "words",
+        mmd_words,
+        better="zero",
+        unbiased_square=True,
+        of_bits=True,
+        short="MMD² words",
+        meaning="squared maximum mean discrepancy from the test rows over 1000 words, of models without rows too",
     ),
     Metric(
         "tv",

@@ -40,9 +40,14 @@ def engine_cost(study: Study, slot: Slot, drawn: Drawn) -> Expected | None:
         return None
     budget = slot.cell.budget
     mode: ForecastMode = "nll" if isinstance(model, Density) else "gradient"
+    circuits = [layer.circuit for layer in circuit_layers(model).values()]
+    precision = getattr(torch, budget.precision)
+    # A circuit that reads nothing runs once for all rows, and has no derivatives along them.
     steps = [
-        forecast(simulator, layer.circuit, budget.batch, getattr(torch, budget.precision), mode)
-        for layer in circuit_layers(model).values()
+        forecast(simulator, one, budget.batch, precision, mode)
+        if one.n_inputs
+        else forecast(simulator, one, 1, precision, "gradient")
+        for one in circuits
     ]
     if not steps:
         return None

@@ -17,7 +17,7 @@ from qinn_bench.quantum import backend_names
 from qinn_bench.study import matched
 from qinn_bench.study.data_axes import uses_of
 from qinn_bench.study.matched import Answer, Answers
-from qinn_bench.study.study_files import has_circuit, label_of
+from qinn_bench.study.study_files import has_circuit, is_taken_on, label_of
 from qinn_bench.values import Cell, Control, Match, Refused, Row, Source, Study, Use
 
 TRIED = ("learning_rate", "schedule", "batch")
@@ -116,11 +116,6 @@ def rows_of(study: Study, drawn: Drawn) -> list[Row]:
     bounds = [name for name, role in catalogue.roles().items() if role in ("floor", "ceiling") and name not in named]
     added = [Row(model=name) for name in bounds if study.floors and _fits(name, drawn.data)]
     return [*(row for row in study.models if is_taken_on(row, drawn.use)), *added]
-
-
-def is_taken_on(row: Row, use: Use) -> bool:
-    """Whether a row is taken on a data set of its study: on any, or on what has the knobs of one that it names."""
-    return not row.data or any(registry.covers(registry.parse_use(text), use) for text in row.data)
 
 
 def _fits(name: str, data: Dataset) -> bool:

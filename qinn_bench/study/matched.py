@@ -14,7 +14,7 @@ from qinn_bench import catalogue
 from qinn_bench.files import read_bytes
 from qinn_bench.records import keys
 from qinn_bench.study.order import Order
-from qinn_bench.study.study_files import label_of
+from qinn_bench.study.study_files import is_taken_on, label_of
 from qinn_bench.values import Budget, Match, Refused, Row, Study, Use, Value
 from qinn_bench.writing import write_whole
 
@@ -68,13 +68,14 @@ def read(results: Path, study: str) -> Answers:
 
 def keep_plan(results: Path, study: Study, orders: Iterable[Order]) -> None:
     """Keep the answers of the matcher in a plan beside those of earlier ones."""
-    rows = {label_of(row): row for row in study.models if (row.shape or row.ladder) and not is_tuned(study, row)}
+    rows = [row for row in study.models if (row.shape or row.ladder) and not is_tuned(study, row)]
     answers = {
         question(study, row, order.size, order.cell.data, order.data_hash, ""): Answer(
             model=order.cell.model, skip=order.skip
         )
         for order in orders
-        if (row := rows.get(order.family)) and not order.control_of
+        for row in rows
+        if label_of(row) == order.family and is_taken_on(row, order.cell.data) and not order.control_of
     }
     keep(results, study, answers)
 

@@ -29,8 +29,14 @@ from qinn_bench.validity.stored_digits import moved_test_rows
 from qinn_bench.validity.truth_against_truth import Nulls
 from qinn_bench.values import Cell, Certificate, Estimate, Flag, Resources, Training
 
-NEEDED = {"density": "log_prob", "samples": "samples", "scores": "scores", "reconstructions": "reconstructions"}
-"""The array that a metric is taken of, by what it needs."""
+NEEDED = {
+    "density": ("log_prob",),
+    "samples": ("samples",),
+    "scores": ("scores",),
+    "reconstructions": ("reconstructions",),
+    "words": ("word_means", "samples"),
+}
+"""The arrays that a metric is taken of, one of which it needs."""
 
 
 VALIDATED = 10_000
@@ -105,7 +111,7 @@ def _can_be_taken(metric: Metric, data: Dataset, arrays: store.Arrays) -> bool:
     if metric.of_bits and not are_bits(column.unit for column in data.columns):
         return False
     scored = metric.needs == "scores" and data.labels is not None and store.anomaly_scores(arrays) is not None
-    return scored or NEEDED[metric.needs] in arrays
+    return scored or any(name in arrays for name in NEEDED[metric.needs])
 
 
 def _stream(cell: Cell, metric: str) -> np.random.Generator:
@@ -122,6 +128,7 @@ def _evidence(
         log_prob=store.likelihoods(arrays),
         scores=store.anomaly_scores(arrays),
         reconstructions=arrays.get("reconstructions"),
+        word_means=arrays.get("word_means"),
         mass=certificate.divisor if certificate else None,
         rng=rng,
     )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from qinn_bench import registry
+from qinn_bench.bit_rows import JUDGING
 from qinn_bench.building import batch_of
 from qinn_bench.capacity import buffers
 from qinn_bench.contracts import Model, count_parameters
@@ -172,6 +173,7 @@ def _check_shapes(arrays: store.Arrays, cell: Cell, data: Dataset) -> None:
         "log_prob": (n_test,),
         "scores": (n_test,),
         "reconstructions": (min(cell.samples, n_test), *data.shape),
+        "word_means": (2, JUDGING),
     }
     for name, expected in expected_shapes.items():
         if name in arrays and arrays[name].shape != expected:

@@ -130,10 +130,14 @@ def _ends(row: Row, knob: str, span: KnobSpan) -> tuple[Knob, ...]:
 
 
 def _check_rows(study: Study, uses: list[Use]) -> None:
-    """That rows have labels of their own, and are on data sets that there are."""
-    labels = [label_of(row) for row in study.models]
-    if doubled := {label for label in labels if labels.count(label) > 1}:
-        raise Refused(f"two rows of study '{study.name}' are called '{doubled.pop()}'; give each its own label")
+    """That rows have labels of their own on each data set, and are on data sets that there are."""
+    for use in uses:
+        labels = [label_of(row) for row in study.models if is_taken_on(row, use)]
+        if doubled := {label for label in labels if labels.count(label) > 1}:
+            raise Refused(
+                f"two rows of study '{study.name}' are called '{doubled.pop()}' on data '{use.name}'; give each its "
+                "own label"
+            )
 
     for row in study.models:
         for text in row.data:
@@ -253,3 +257,8 @@ def has_circuit(model: str) -> bool:
 def label_of(row: Row) -> str:
     """What a row is called in tables."""
     return row.label or row.model
+
+
+def is_taken_on(row: Row, use: Use) -> bool:
+    """Whether a row is taken on a data set of its study: on any, or on what has the knobs of one that it names."""
+    return not row.data or any(registry.covers(registry.parse_use(text), use) for text in row.data)

@@ -7,8 +7,19 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from qinn_bench.bit_rows import are_bits, judging_words
 from qinn_bench.building import batch_of, make_model
-from qinn_bench.contracts import Batch, Density, Model, Reconstructor, Sampler, Scorer, density_of, given
+from qinn_bench.contracts import (
+    Batch,
+    Density,
+    Model,
+    Reconstructor,
+    Sampler,
+    Scorer,
+    WordTeller,
+    density_of,
+    given,
+)
 from qinn_bench.dataset import Dataset
 from qinn_bench.quantum import backends, controls
 from qinn_bench.quantum.layer import CircuitLayer
@@ -69,11 +80,12 @@ def train(
 
 @torch.no_grad()
 def evaluate(model: Model, cell: Cell, data: Dataset) -> Arrays:
-    """All that a trained model gives, in float64 on the CPU: samples, and log-densities, scores, reconstructions.
+    """All that a trained model gives, in float64 on the CPU: samples, log-densities, scores, reconstructions, words.
 
     Samples ``(samples, *shape)`` and reconstructions ``(samples, *shape)``, which are of the first test rows, are
     physical rows; log-densities, in nats and of physical rows, and scores are of all test rows, ``(n,)``. Where there
-    are conditions, samples are drawn at those of the first test rows.
+    are conditions, samples are drawn at those of the first test rows. Of rows of bits a model may tell the means of
+    words and their squares, ``(2, words)``.
     """
     test, first = batch_of(cell.model.name, data, 2, data.test), slice(cell.samples)
     arrays: Arrays = {}
@@ -90,6 +102,10 @@ def evaluate(model: Model, cell: Cell, data: Dataset) -> Arrays:
     if isinstance(model, Reconstructor):
         rebuilt = [model.reconstruct(part.rows, *given(part.condition)) for part in _parts(test[first])]
         arrays["reconstructions"] = data.transform.inverse(torch.cat(rebuilt).double().numpy())
+    if isinstance(model, WordTeller) and model.n_bits == data.dim and are_bits(one.unit for one in data.columns):
+        words = torch.as_tensor(judging_words(data.dim))
+        told = model.told_means(words, torch_rng("words", str(cell.data), cell.stream("evaluation")))
+        arrays["word_means"] = torch.stack(told).double().numpy()
     return arrays
 
 

@@ -18,7 +18,7 @@ from qinn_bench.study.matched import Answer, Answers
 from qinn_bench.study.order import Order
 from qinn_bench.study.planning import PlannedModel
 from qinn_bench.study.selection import Filters
-from qinn_bench.study.study_files import label_of
+from qinn_bench.study.study_files import is_taken_on, label_of
 from qinn_bench.study.tuning_space import TrialSettings, as_stated, trials_of
 from qinn_bench.values import Budget, Match, Record, Row, Study, Tuning, Use
 
@@ -48,7 +48,7 @@ def tuned_rows(study: Study, results: Path, filters: Filters, limits: Limits) ->
     rows = []
     for drawn in grid.draw(study, limits):
         for row in study.models:
-            if not matched.is_tuned(study, row) or not grid.is_taken_on(row, drawn.use):
+            if not matched.is_tuned(study, row) or not is_taken_on(row, drawn.use):
                 continue
             for size in grid.sizes_of(study, row):
                 for name in grid.budgets_of(study, row):

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from qinn_bench.contracts import Batch, Density, Sampler, density_of
+from qinn_bench.contracts import Batch, Density, Sampler, density_of, given
 from reference_models._parts.binary_priors import BinaryPrior
 from reference_models._parts.cells import Cells
 
@@ -63,12 +63,16 @@ class OnCells(Sampler, Density):
 
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The log-density of features, ``(n, dim) -> (n,)``, in nats: the string's over its volume."""
-        return self.law.log_prob(self.bits(x)) + self.cells.n_bits * math.log(2) + self.cells.log_even(x)
+        return (
+            self.law.log_prob(self.bits(x), *given(condition))
+            + self.cells.n_bits * math.log(2)
+            + self.cells.log_even(x)
+        )
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Draw ``n`` rows: a string, then a place in its cell."""
-        bits = self.law.draw(n, rng)
+        bits = self.law.draw(n, rng, *given(condition))
         return self.cells.drawn_in(places_of_bits(self.cells, bits), rng).to(bits)
 
     def loss(self, batch: Batch, progress: float, rng: torch.Generator) -> Tensor:

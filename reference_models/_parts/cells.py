@@ -99,6 +99,14 @@ class Cells:
         powers = self.each ** torch.arange(self.dim - 1, -1, -1, device=places.device)
         return (coded * powers).sum(1)
 
+    def chances_at(self, x: Tensor, found: Tensor) -> Tensor:
+        """The chance of the cell that each row is in, of chances ``(1 or n, cells)``: ``(n, dim) -> (n,)``.
+
+        One row of chances is that of all rows of features.
+        """
+        numbers = self.numbers(self.places(x))
+        return found[0][numbers] if len(found) == 1 else found.gather(1, numbers[:, None])[:, 0]
+
     def places_of(self, numbers: Tensor) -> Tensor:
         """The places that have these numbers: ``(n,) -> (n, dim)``."""
         powers = self.each ** torch.arange(self.dim - 1, -1, -1, device=numbers.device)

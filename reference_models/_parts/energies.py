@@ -57,7 +57,8 @@ def coins(logits: Tensor, rng: torch.Generator) -> Tensor:
 class RestrictedBoltzmann(BinaryPrior):
     """p(v) = sum over h of exp(a v + b h + v W h) / Z, with visible bits v and hidden ones h.
 
-    Z is summed over the smaller of both layers, the other one being summed in closed form.
+    Z is summed over the smaller of both layers, the other one being summed in closed form. With a `condition` of so
+    many numbers, a and b are linear in them.
 
     Raises:
         Refused: no hidden unit, or both layers have more than `LARGEST` units.
@@ -70,7 +71,7 @@ class RestrictedBoltzmann(BinaryPrior):
 
     states: Tensor
 
-    def __init__(self, bits: int, hidden: int) -> None:
+    def __init__(self, bits: int, hidden: int, condition: int = 0) -> None:
         super().__init__()
         smaller = min(bits, hidden)
         if not 1 <= smaller <= LARGEST:
@@ -81,29 +82,39 @@ class RestrictedBoltzmann(BinaryPrior):
         self.visible = nn.Parameter(torch.zeros(bits))
         self.hidden = nn.Parameter(torch.zeros(hidden))
         self.weights = nn.Parameter(0.01 * torch.randn(bits, hidden))
+        if condition:
+            self.turned_visible = nn.Parameter(torch.zeros(condition, bits))
+            self.turned_hidden = nn.Parameter(torch.zeros(condition, hidden))
         self.over_hidden = hidden < bits
         self.register_buffer("states", all_states(smaller).to(torch.uint8))
 
-    def minus_free_energy(self, v: Tensor) -> Tensor:
+    def biases(self, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Those of visible and of hidden bits, ``(n, bits)`` and ``(n, hidden)`` for conditions ``(n, c)``."""
+        if condition is None:
+            return self.visible, self.hidden
+        return self.visible + condition @ self.turned_visible, self.hidden + condition @ self.turned_hidden
+
+    def minus_free_energy(self, v: Tensor, condition: Tensor | None = None) -> Tensor:
         """The logarithm of the weight of visible bits, ``(n, bits) -> (n,)``, up to log Z."""
-        return v @ self.visible + F.softplus(self.hidden + v @ self.weights).sum(1)
+        visible, hidden = self.biases(condition)
+        own = v @ visible if condition is None else (v * visible).sum(1)
+        return own + F.softplus(hidden + v @ self.weights).sum(1)
 
-    def _table(self) -> Tensor:
-        """The logarithm of the weight of each setting of the smaller layer."""
-        states = self.states.to(self.weights)
-        if not self.over_hidden:
-            return self.minus_free_energy(states)
-        return states @ self.hidden + F.softplus(self.visible + states @ self.weights.T).sum(1)
+    def _table(self, condition: Tensor | None = None) -> Tensor:
+        """The logarithm of the weight of each setting of the smaller layer, a row for each condition if any."""
+        states, (visible, hidden) = self.states.to(self.weights), self.biases(condition)
+        own, other, across = (hidden, visible, self.weights.T) if self.over_hidden else (visible, hidden, self.weights)
+        return own @ states.T + F.softplus(other[..., None, :] + states @ across).sum(-1)
 
-    def log_prob(self, z: Tensor) -> Tensor:
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """The exact log-probability of visible bits, ``(n, bits) -> (n,)``."""
-        return self.minus_free_energy(z) - torch.logsumexp(self._table(), 0)
+        return self.minus_free_energy(z, condition) - torch.logsumexp(self._table(condition), -1)
 
     @torch.no_grad()
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """The smaller layer by its exact probabilities; where that is the hidden one, the visible bits given it."""
-        states = self.states[drawn_from_table(self._table(), n, rng)].to(self.weights)
-        return coins(self.visible + states @ self.weights.T, rng) if self.over_hidden else states
+        states = self.states[drawn_from_table(self._table(condition), n, rng)].to(self.weights)
+        return coins(self.biases(condition)[0] + states @ self.weights.T, rng) if self.over_hidden else states
 
     @torch.no_grad()
     def gibbs(self, v: Tensor, steps: int, rng: torch.Generator) -> Tensor:
@@ -117,7 +128,8 @@ class RestrictedBoltzmann(BinaryPrior):
 class DeepEnergy(BinaryPrior):
     """p(v) = exp(-E(v)) / Z with a dense tanh network as the energy E of bits in {-1, 1}; Z is summed over all strings.
 
-    The network ends without a bias, which would change nothing.
+    The network ends without a bias, which would change nothing. It reads a `condition` of so many numbers beside the
+    bits.
 
     Raises:
         Refused: no hidden unit, or more than `LARGEST` bits.
@@ -129,44 +141,50 @@ class DeepEnergy(BinaryPrior):
 
     states: Tensor
 
-    def __init__(self, bits: int, widths: Sequence[int]) -> None:
+    def __init__(self, bits: int, widths: Sequence[int], condition: int = 0) -> None:
         super().__init__()
         if not widths or min(widths) < 1 or not 1 <= bits <= LARGEST:
             raise Refused(
                 f"an energy of {bits} bits with the hidden widths {list(widths)} was asked for; 1 to {LARGEST} bits, "
                 "over whose settings it is normalised, and widths of 1 or more are expected"
             )
-        inner = [layer for a, b in pairwise([bits, *widths]) for layer in (nn.Linear(a, b), nn.Tanh())]
+        inner = [layer for a, b in pairwise([bits + condition, *widths]) for layer in (nn.Linear(a, b), nn.Tanh())]
         last = nn.Linear(widths[-1], 1, bias=False)
         nn.init.normal_(last.weight, 0, 0.01)
         self.network = nn.Sequential(*inner, last)
         self.register_buffer("states", all_states(bits).to(torch.uint8))
 
-    def energy(self, v: Tensor) -> Tensor:
+    def energy(self, v: Tensor, condition: Tensor | None = None) -> Tensor:
         """``(n, bits) -> (n,)``, of zeros and ones."""
-        found: Tensor = self.network(2 * v - 1)[:, 0]
-        return found
+        spins = 2 * v - 1
+        found: Tensor = self.network(spins if condition is None else torch.cat((spins, condition), -1))
+        return found[..., 0]
 
-    def _table(self) -> Tensor:
-        return -self.energy(self.states.to(next(self.parameters())))
+    def _table(self, condition: Tensor | None = None) -> Tensor:
+        """The logarithm of the weight of each string, a row for each condition if any."""
+        states = self.states.to(next(self.parameters()))
+        if condition is None:
+            return -self.energy(states)
+        pairs = len(condition), len(states), -1
+        return -self.energy(states.expand(pairs), condition[:, None].expand(pairs))
 
-    def log_prob(self, z: Tensor) -> Tensor:
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """The exact log-probability of rows of bits, ``(n, bits) -> (n,)``."""
-        return -self.energy(z) - torch.logsumexp(self._table(), 0)
+        return -self.energy(z, condition) - torch.logsumexp(self._table(condition), -1)
 
     @torch.no_grad()
-    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+    def draw(self, n: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """``n`` strings by their exact probabilities."""
-        return self.states[drawn_from_table(self._table(), n, rng)].to(next(self.parameters()))
+        return self.states[drawn_from_table(self._table(condition), n, rng)].to(next(self.parameters()))
 
     @torch.no_grad()
-    def metropolis(self, v: Tensor, steps: int, rng: torch.Generator) -> Tensor:
+    def metropolis(self, v: Tensor, steps: int, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
         """Chains of bits ``(n, bits)`` after so many proposals to flip one bit that is drawn evenly."""
-        energy = self.energy(v)
+        energy = self.energy(v, condition)
         for _ in range(steps):
             which = torch.randint(v.shape[1], (len(v), 1), generator=rng).to(v.device)
             flipped = v.scatter(1, which, 1 - v.gather(1, which))
-            proposed = self.energy(flipped)
+            proposed = self.energy(flipped, condition)
             uniform = torch.rand(len(v), generator=rng, dtype=torch.float64).to(v)
             taken = uniform < torch.exp(energy - proposed)
             v = torch.where(taken[:, None], flipped, v)

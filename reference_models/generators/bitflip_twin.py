@@ -8,10 +8,9 @@ from torch import Tensor
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import Sampler
 from reference_models._parts.bit_cells import places_of_bits
-from reference_models._parts.bit_machine import LARGEST, BitMachine, TabledBits, walsh_hadamard
+from reference_models._parts.bit_machine import BitMachine, GateChoice, TabledBits, tabled_if_few, walsh_hadamard
 from reference_models._parts.cells import Cells
 from reference_models._parts.word_mmd import WordMMD
-from reference_models._parts.z_words import local_gates
 from reference_models.quantum_generators.iqp_born import ABOUT as OF_CIRCUIT
 
 ABOUT = About(
@@ -110,6 +109,7 @@ def build(
     bits: int = 1,
     order: int = 2,
     gates: int = 10_000,
+    every: bool = False,
     draws: int = 10,
     light: float = 2.0,
     heavy: float = 6.0,
@@ -130,6 +130,5 @@ def build(
         (2516, 'LargeBitflip')
     """
     cells, of_loss = Cells(dim, bits, squash, gray), WordMMD(2**draws, 2, light, heavy)
-    chosen = local_gates(cells.n_bits, min(order, cells.n_bits), gates)
-    kind = BitflipTwin if cells.n_bits <= LARGEST else LargeBitflip
-    return kind(cells, chosen, of_loss, flip=spin_flip, start=start, noise=noise)
+    choice = GateChoice(order, gates, every)
+    return tabled_if_few(BitflipTwin, LargeBitflip, cells, choice, of_loss, flip=spin_flip, start=start, noise=noise)

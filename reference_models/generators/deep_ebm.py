@@ -23,6 +23,7 @@ ABOUT = About(
         "draws are exact, instead of the ends of 1000 steps of a chain",
         "at most 16 bits, over whose strings it is summed; hidden layers of equal width",
         "the bits are those of cells of equal width after a map to (0, 1), as those of `qcbm`",
+        "conditions, which the works do not have, are read by the network",
     ),
     knobs={"hidden": HIDDEN, "hidden_layers": (1, 2, 3)},
     depth="hidden_layers",
@@ -51,8 +52,11 @@ class EnergyOnCells(OnCells):
         """The mean negative log-likelihood, or the contrastive divergence."""
         if not self.steps:
             return super().loss(batch, progress, rng)
-        v = self.bits(batch.rows)
-        return self.law.energy(v).mean() - self.law.energy(self.law.metropolis(v, self.steps, rng)).mean()
+        v, known = self.bits(batch.rows), batch.condition
+        return self.law.energy(v, known).mean() - self.law.energy(self._moved(v, rng, known), known).mean()
+
+    def _moved(self, v: Tensor, rng: torch.Generator, condition: Tensor | None) -> Tensor:
+        return self.law.metropolis(v, self.steps, rng, condition)
 
 
 def build(
@@ -65,10 +69,12 @@ def build(
     steps: int = 10,
     squash: str = "normal",
     gray: bool = True,
+    condition: int = 0,
 ) -> EnergyOnCells:
     """An energy of ``dim * bits`` bits by `hidden_layers` layers of `hidden` tanh units.
 
-    The `training` is ``nll`` or ``cd``, with so many `steps`, each of which proposes to flip one bit.
+    The `training` is ``nll`` or ``cd``, with so many `steps`, each of which proposes to flip one bit. The network reads
+    conditions beside the bits.
 
     Raises:
         Refused: a training that does not exist, no step, or what `Cells` or `DeepEnergy` refuse.
@@ -84,5 +90,5 @@ def build(
             "are expected"
         )
     cells = Cells(dim, bits, squash, gray)
-    law = DeepEnergy(cells.n_bits, [hidden] * hidden_layers)
+    law = DeepEnergy(cells.n_bits, [hidden] * hidden_layers, condition)
     return EnergyOnCells(cells, law, steps if training == "cd" else 0)

@@ -25,6 +25,7 @@ ABOUT = About(
         "it is trained on its exact likelihood by default, instead of by chains (`training=pcd`)",
         "draws are exact, instead of the ends of 1000 steps of a chain",
         "the bits are those of cells of equal width after a map to (0, 1), as those of `qcbm`",
+        "conditions, which the works do not have, turn the biases",
     ),
     knobs={"hidden": (*HIDDEN, 160, 192, 256)},
     depth="hidden",
@@ -75,13 +76,16 @@ def build(
     steps: int = 1,
     squash: str = "normal",
     gray: bool = True,
+    condition: int = 0,
 ) -> BoltzmannOnCells:
     """A machine of ``dim * bits`` visible and so many `hidden` bits: ``(visible + 1) (hidden + 1) - 1`` parameters.
 
-    The `training` is ``nll`` or ``pcd``, with so many `steps` of Gibbs sampling in each step of training.
+    The `training` is ``nll`` or ``pcd``, with so many `steps` of Gibbs sampling in each step of training. The biases of
+    both layers are linear in conditions.
 
     Raises:
-        Refused: a training that does not exist, no step, or what `Cells` or `RestrictedBoltzmann` refuse.
+        Refused: a training that does not exist, no step, chains with conditions, or what `Cells` or
+            `RestrictedBoltzmann` refuse.
 
     Example:
         >>> from qinn_bench.contracts import count_parameters
@@ -93,5 +97,8 @@ def build(
             f"rbm was given training={training}, steps={steps}; one of {', '.join(TRAININGS)} and 1 step or more are "
             "expected"
         )
+    if condition and training == "pcd":
+        raise Refused("rbm was given training=pcd and conditions; chains have none, and training=nll is expected")
     cells = Cells(dim, bits, squash, gray)
-    return BoltzmannOnCells(cells, RestrictedBoltzmann(cells.n_bits, hidden), steps if training == "pcd" else 0)
+    law = RestrictedBoltzmann(cells.n_bits, hidden, condition)
+    return BoltzmannOnCells(cells, law, steps if training == "pcd" else 0)

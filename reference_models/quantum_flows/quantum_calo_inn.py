@@ -6,19 +6,17 @@ its own circuit, or for the numbers of splines. It is one-to-one by construction
 
 from __future__ import annotations
 
-from math import ceil
-
 from torch import nn
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import DensityModel
 from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._parts.chain import chain
-from reference_models._parts.circuit_conditioner import CircuitConditioner, SideBySide, circuit_of
+from reference_models._parts.circuit_conditioner import CircuitConditioner, circuit_of
+from reference_models._parts.circuit_couplings import affine_in, known_maps, one_for_each_number
 from reference_models._parts.circuit_form import CircuitForm
 from reference_models._parts.flow import Univariate
 from reference_models._parts.rational_quadratic import RationalQuadratic
-from reference_models.flows.affine_inn import STEEPEST, Affine
 
 ABOUT = About(
     citation="Corchia, Franchini, FastCaloQ (slides): circuits for s and t of affine couplings as the next step; the "
@@ -47,17 +45,12 @@ ABOUT = About(
 )
 STEERS = {"affine": ("blocks", "uploads"), "spline": ("blocks", "bins", "uploads")}
 """What circuits may steer, with the knobs that set the size then."""
+NAME = "quantum_calo_inn"
 
 
 def open_knobs(knobs: Knobs) -> dict[str, tuple[Knob, ...]]:
     """The knobs that the matcher may turn, given what circuits steer."""
-    return {name: ABOUT.knobs[name] for name in STEERS[_known(str(knobs["steers"]))]}
-
-
-def _known(steers: str) -> str:
-    if steers not in STEERS:
-        raise Refused(f"the circuits of quantum_calo_inn steer no '{steers}'; there are: {', '.join(STEERS)}")
-    return steers
+    return {name: ABOUT.knobs[name] for name in STEERS[known_maps(NAME, str(knobs["steers"]), STEERS)]}
 
 
 def build(
@@ -100,13 +93,8 @@ def build(
         one = CircuitConditioner(n_out, circuit, backend)
         return nn.Sequential(nn.Linear(n_in, wires), one) if wires else one
 
-    if _known(steers) == "spline":
+    if known_maps(NAME, steers, STEERS) == "spline":
         univariate: Univariate = RationalQuadratic(bins, bound)
         return chain(dim, layers, univariate, steering, blocks=blocks, condition=condition)
 
-    def apart(n_in: int, n_out: int) -> nn.Module:
-        return SideBySide([steering(n_in, n_out // Affine.width) for _ in range(Affine.width)])
-
-    # Every second block maps the same half of the features.
-    univariate = Affine(STEEPEST / ceil(blocks / 2))
-    return chain(dim, layers, univariate, apart, blocks=blocks, condition=condition)
+    return chain(dim, layers, affine_in(blocks), one_for_each_number(steering), blocks=blocks, condition=condition)

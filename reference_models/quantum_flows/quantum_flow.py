@@ -7,7 +7,6 @@ stays as it is, which is why what is new is here.
 
 from __future__ import annotations
 
-from math import ceil
 from typing import cast
 
 import torch
@@ -18,12 +17,12 @@ from qinn_bench.contracts import DensityModel
 from qinn_bench.quantum.ansatz import Entangler
 from qinn_bench.values import Knob, Knobs, Refused
 from reference_models._parts.amplitude_circuit import AmplitudeConditioner
-from reference_models._parts.circuit_conditioner import CircuitConditioner, SideBySide, circuit_of
+from reference_models._parts.circuit_conditioner import CircuitConditioner, circuit_of
+from reference_models._parts.circuit_couplings import affine_in, known_maps, one_for_each_number
 from reference_models._parts.circuit_form import ENTANGLERS, CircuitForm
 from reference_models._parts.flow import Composition, Conditioner, Mixing, coupling_flow
 from reference_models._parts.made import Autoregressive
 from reference_models._parts.rational_quadratic import RationalQuadratic
-from reference_models.flows.affine_inn import STEEPEST, Affine
 
 ABOUT = About(
     citation="Zhang, Cui, Hybrid quantum-classical normalizing flow, arXiv:2405.13808; with amplitude encoding: "
@@ -57,17 +56,12 @@ COUPLINGS = {
 }
 """The kinds of maps, with the knobs that set their size."""
 AMPLITUDE = "amplitude"
+NAME = "quantum_flow"
 
 
 def open_knobs(knobs: Knobs) -> dict[str, tuple[Knob, ...]]:
     """The knobs that the matcher may turn, given the kind of maps."""
-    return {name: ABOUT.knobs[name] for name in COUPLINGS[_known(str(knobs["couplings"]))]}
-
-
-def _known(couplings: str) -> str:
-    if couplings not in COUPLINGS:
-        raise Refused(f"quantum_flow knows no couplings '{couplings}'; there are: {', '.join(COUPLINGS)}")
-    return couplings
+    return {name: ABOUT.knobs[name] for name in COUPLINGS[known_maps(NAME, str(knobs["couplings"]), COUPLINGS)]}
 
 
 class OneByOne(nn.Module):
@@ -141,13 +135,10 @@ def build(
         raise Refused(f"a circuit knows no entangler '{entangler}'; there are: {', '.join(ENTANGLERS)}")
     form = None if encoding == AMPLITUDE else CircuitForm(1, entangler, encoding, readout)
     steering, spline = _steering(form, uploads, entangler, backend), RationalQuadratic(bins, bound)
-    if _known(couplings) == "spline":
+    if known_maps(NAME, couplings, COUPLINGS) == "spline":
         return coupling_flow(dim, spline, steering, blocks, condition)
     if couplings == "affine":
-        # Every second block maps the same half of the features.
-        affine = Affine(STEEPEST / ceil(blocks / 2))
-        apart: Conditioner = lambda n, m: SideBySide([steering(n, m // affine.width) for _ in range(affine.width)])  # noqa: E731
-        return coupling_flow(dim, affine, apart, blocks, condition)
+        return coupling_flow(dim, affine_in(blocks), one_for_each_number(steering), blocks, condition)
     steps: list[DensityModel] = []
     for k in range(blocks):
         network = OneByOne(dim, spline.width, steering, condition)

@@ -11,10 +11,17 @@ from torch import Tensor
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.values import Refused
-from reference_models._parts.bit_machine import LARGEST, BitMachine, TabledBits, walsh_hadamard
+from reference_models._parts.bit_machine import (
+    LARGEST,
+    BitMachine,
+    GateChoice,
+    TabledBits,
+    tabled_if_few,
+    walsh_hadamard,
+)
 from reference_models._parts.cells import Cells
 from reference_models._parts.word_mmd import WordMMD, square_of_sampled
-from reference_models._parts.z_words import even_bits, local_gates
+from reference_models._parts.z_words import even_bits
 
 ABOUT = About(
     citation="Recio-Armengol, Ahmed, Bowles, Train on classical, deploy on quantum: scaling generative quantum machine "
@@ -28,7 +35,7 @@ ABOUT = About(
         "fewer gates may be asked for, of which the heaviest are a choice",
         "a step takes 1024 words and samples instead of 1000",
         "a millionth of the probability is spread evenly over all cells, so that no row is impossible",
-        "no ancillas, no shared angles, no ending before the budget does",
+        "no shared angles, no ending before the budget does",
         "conditions are not taken",
     ),
     knobs={
@@ -61,7 +68,7 @@ class IqpMachine(BitMachine):
     def word_means(self, words: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """From as many samples as the loss takes, the same for all words."""
         n = self.of_loss.samples
-        samples = even_bits(self.cells.n_bits, n, rng, even=self.flip)
+        samples = even_bits(self.wires, n, rng, even=self.flip)
         cosines = self.gates.phases(self.angles, words, samples, n).cos()
         return cosines.mean(1), square_of_sampled(cosines)
 
@@ -100,7 +107,8 @@ class IqpBorn(IqpMachine, TabledBits):
         phases = walsh_hadamard(self.spread(self.angles))
         start = (1 - self.parity().double()) * 2**0.5 if self.flip else torch.ones_like(phases)
         state = walsh_hadamard(torch.polar(start, phases)) / len(phases)
-        return state.real.square() + state.imag.square()
+        chances = state.real.square() + state.imag.square()
+        return chances.reshape(2**self.n_bits, -1).sum(1)
 
 
 def build(
@@ -109,6 +117,8 @@ def build(
     bits: int = 1,
     order: int = 2,
     gates: int = 10_000,
+    every: bool = False,
+    ancillas: int = 0,
     draws: int = 10,
     light: float = 2.0,
     heavy: float = 6.0,
@@ -118,22 +128,29 @@ def build(
     squash: str = "normal",
     gray: bool = True,
 ) -> IqpMachine:
-    """A circuit of ``dim * bits`` wires with a gate on every 1 to `order` wires, or the lightest `gates` of these.
+    """A circuit of ``dim * bits`` wires with a gate on every 1 to `order` wires, or the lightest `gates` of these
+    unless `every` one is asked for.
 
     A step takes 2^draws words and as many samples, at two bandwidths, those of mean weights `light` and `heavy` of a
     word. A feature has 2^bits cells of equal width after `squash`, numbered by a `gray` code or in binary. With
-    `spin_flip` all bits are flipped half of the time. Angles start as `data_start` has them, with covariances on the
-    scale `start`, and `noise`.
+    `spin_flip` all bits are flipped half of the time. So many `ancillas` are wires that gates are on and nothing is
+    read of. Angles start as `data_start` has them, with covariances on the scale `start`, and `noise`.
 
     Raises:
-        Refused: no gates or too many of them, or what `Cells` or `WordMMD` refuse.
+        Refused: no gates or too many of them, ancillas beside a flip of all bits, or what `Cells` or `WordMMD` refuse.
 
     Example:
         >>> from qinn_bench.contracts import count_parameters
         >>> [count_parameters(build(16, order=order)).quantum for order in (2, 4)], type(build(25)).__name__
         ([136, 2516], 'LargeIqp')
     """
+    if ancillas < 0 or (ancillas and spin_flip):
+        raise Refused(
+            f"iqp_born was given ancillas={ancillas}, spin_flip={spin_flip}; 0 ancillas or more are expected, and none "
+            "where all bits are flipped"
+        )
     cells, of_loss = Cells(dim, bits, squash, gray), WordMMD(2**draws, 2**draws, light, heavy)
-    chosen = local_gates(cells.n_bits, min(order, cells.n_bits), gates)
-    kind = IqpBorn if cells.n_bits <= LARGEST else LargeIqp
-    return kind(cells, chosen, of_loss, flip=spin_flip, start=start, noise=noise)
+    choice = GateChoice(order, gates, every)
+    return tabled_if_few(
+        IqpBorn, LargeIqp, cells, choice, of_loss, flip=spin_flip, start=start, noise=noise, ancillas=ancillas
+    )

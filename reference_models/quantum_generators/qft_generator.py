@@ -74,10 +74,12 @@ class WaveBornMachine(Sampler, Density):
 
     def outcomes(self, condition: Tensor | None = None) -> Tensor:
         """The probability of each outcome after the inverse transform of each feature's register."""
-        psi = self.amplitudes(condition)
-        each = (self.cells.each,) * self.dim
-        turned = torch.fft.fftn(psi.reshape(len(psi), *each), dim=tuple(range(1, self.dim + 1)), norm="ortho")
-        turned = turned.flatten(1)
+        turned = self.amplitudes(condition)
+        shape = turned.shape
+        for k in range(self.dim):
+            # One feature after the other: libraries have no transform of many dimensions at once.
+            each = turned.reshape(len(turned), self.cells.each**k, self.cells.each, -1)
+            turned = torch.fft.fft(each, dim=2, norm="ortho").reshape(shape)
         found: Tensor = turned.real.square() + turned.imag.square()
         return found
 
@@ -89,9 +91,7 @@ class WaveBornMachine(Sampler, Density):
             wave = waves_at(self.amplitudes(condition), unit, self.cells.each)
             chance = wave.real.square() + wave.imag.square()
         else:
-            numbers, found = self.cells.numbers(self.cells.places(inner)), self.outcomes(condition)
-            chance = found[0][numbers] if condition is None else found.gather(1, numbers[:, None])[:, 0]
-            chance = chance * found.shape[1]
+            chance = self.cells.chances_at(inner, self.outcomes(condition)) * 2**self.cells.n_bits
         return ((1 - EVEN) * chance + EVEN).log() + self.cells.log_even(inner) + logdet
 
     @torch.no_grad()

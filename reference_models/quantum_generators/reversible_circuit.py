@@ -100,9 +100,7 @@ class BornMachine(Sampler, Density):
 
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The log-density of features, ``(n, dim) -> (n,)``, in nats."""
-        numbers = self.cells.numbers(self.cells.places(x))
-        found = self.probabilities(condition)
-        own = found[0][numbers] if condition is None else found.gather(1, numbers[:, None])[:, 0]
+        own = self.cells.chances_at(x, self.probabilities(condition))
         return (
             own.clamp_min(torch.finfo(own.dtype).tiny).log() + self.cells.n_bits * math.log(2) + self.cells.log_even(x)
         )

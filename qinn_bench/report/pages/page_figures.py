@@ -20,8 +20,8 @@ from qinn_bench.report.ratio_figure import ratio_figure, shown_ratios
 from qinn_bench.report.row_figures import pareto_figure, seeds_figure
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.study_figure_set import figures_of
+from qinn_bench.report.study_ranks import study_ranks
 from qinn_bench.report.study_rows import Group
-from qinn_bench.report.study_standings import study_findings
 from qinn_bench.statistics import direction
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Refused
@@ -31,10 +31,6 @@ LIKELIHOOD = "nll"
 RATIOS = (
     "How many times larger each classical family has to be than one with circuits for its quality, at each of its "
     "sizes with 95 % intervals; arrows: bounds; grey: one factor for all sizes where the seeds tell one."
-)
-RANKS = (
-    "Mean ranks of the compared rows over data sets, the best at the left; a bar joins rows that the critical "
-    "difference does not tell apart."
 )
 FEWEST = 3
 """Rows that a front is drawn of."""
@@ -118,6 +114,24 @@ def _front(groups: Sequence[Group], metric: str, data: str) -> list[tuple[str, s
     return [(f"Quality against cost on {data}", said, pareto_figure(told, metric, unit))]
 
 
+def _ranks(groups: Sequence[Group], columns: Sequence[str]) -> list[tuple[str, str, Figure]]:
+    """Mean ranks over data sets and sizes by each column that competes, where several data sets have one."""
+    made = []
+    for metric in headline(groups, columns):
+        ranked = study_ranks(groups, metric)
+        if ranked is None or ranked[0].alike is None:
+            continue
+        findings, places = ranked
+        where = ", ".join(dict.fromkeys(data for data, _ in places))
+        said = (
+            f"Mean ranks of {len(findings.standings)} families by {title_of(metric)} in {len(places)} places, each a "
+            f"data set and a size ({where}); a bar joins those that the critical difference does not tell apart. Sizes "
+            "on one data set are not independent, so that it is a little too small."
+        )
+        made.append((f"Ranks by {title_of(metric)}", said, critical_figure(findings)))
+    return made
+
+
 def _capacity(
     selection: Selection,
     groups: Sequence[Group],
@@ -146,15 +160,6 @@ def _capacity(
         except Refused as refusal:
             notes.append(f"No curves of capacity on {data}: {refusal}.")
     return made
-
-
-def _ranks(groups: Sequence[Group], columns: Sequence[str]) -> list[tuple[str, str, Figure]]:
-    """The diagram of critical differences over the data sets of a study, in its first column that competes."""
-    for metric in headline(groups, columns):
-        found = study_findings(groups, metric)
-        if found is not None and found.alike is not None:
-            return [(f"Mean ranks in {title_of(metric)}", RANKS, critical_figure(found))]
-    return []
 
 
 def _tuning(
