@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -157,6 +158,13 @@ def read_arrays(path: Path, absent: str = "", most: int = UNPACKED_BYTES) -> dic
         # Damaged bytes make zipfile, zlib and NumPy raise errors of a dozen kinds, from SyntaxError to struct.error.
         except Exception as error:
             raise Refused(f"{path} is damaged, no whole file of arrays ({short(error)})") from None
+
+
+def packed_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The content of a ``.npz`` file of these arrays, compressed."""
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return file.getvalue()
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path, most: int) -> None:

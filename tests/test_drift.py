@@ -11,7 +11,8 @@ from torch import Tensor
 from qinn_bench.quantum.ansatz import Entangler, reuploading
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.compiler.lowering import simulator_of
-from qinn_bench.quantum.simulators import native
+from qinn_bench.quantum.simulators import kernel_jobs, native
+from qinn_bench.quantum.simulators.kernel_jobs import DRIFT, KernelJob, KernelShape
 from qinn_bench.torch_seeds import torch_rng
 
 if not native.AVAILABLE:
@@ -28,8 +29,8 @@ class Swept(NamedTuple):
     start: float
 
 
-def job_of(circuit: Circuit) -> native._Job:
-    return native._Job(circuit, native._Shape(circuit.n_outputs), 1, simulator_of(circuit))
+def job_of(circuit: Circuit) -> KernelJob:
+    return KernelJob(circuit, KernelShape(circuit.n_outputs), 1, simulator_of(circuit))
 
 
 def numbers(circuit: Circuit, rows: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -66,13 +67,13 @@ def test_errors_of_single_precision_stay_below_what_is_stated(n: int, layers: in
     (values, by_inputs, by_weights), drifts = errors(n, layers, entangler)
     assert values < 1e-5
     assert max(by_inputs, by_weights) < 5e-5
-    assert max(drifts) < native.DRIFT
+    assert max(drifts) < DRIFT
 
 
 def test_the_kernel_reports_how_far_a_norm_is_from_one() -> None:
     circuit = reuploading(5, uploads=30, entangler="cnot")
     x, w, _ = numbers(circuit, 21)
-    job = native._Job(circuit, native._Shape(2 << 5, state=True), 1, simulator_of(circuit))
+    job = KernelJob(circuit, KernelShape(2 << 5, state=True), 1, simulator_of(circuit))
     (amplitudes,), drift = job.sweep(x, w, x.new_empty(0))
     wanted = (amplitudes.double().square().sum(1) - 1).abs().max().item()
     assert wanted > 1e-7
@@ -100,7 +101,7 @@ def test_a_call_that_drifts_is_computed_again_in_double_precision(monkeypatch: p
     circuit = reuploading(4, uploads=3)
     x, w, _ = numbers(circuit, 5)
     single, exact = results(circuit, x, w), results(circuit, x.double(), w.double())
-    monkeypatch.setattr(native, "DRIFT", 0.0)
+    monkeypatch.setattr(kernel_jobs, "DRIFT", 0.0)
     guarded = results(circuit, x, w)
     assert all(torch.equal(found, wanted.to(found)) for found, wanted in zip(guarded, exact, strict=True))
     assert not any(torch.equal(found, wanted) for found, wanted in zip(single, guarded, strict=True))
@@ -108,13 +109,13 @@ def test_a_call_that_drifts_is_computed_again_in_double_precision(monkeypatch: p
 
 @pytest.mark.parametrize("which", ["sweep", "sweep_back"])
 def test_each_sweep_has_its_own_guard(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    circuit, honest, seen = reuploading(3, uploads=2), getattr(native._Job, which), []
+    circuit, honest, seen = reuploading(3, uploads=2), getattr(KernelJob, which), []
 
-    def drifting(job: native._Job, x: Tensor, *others: Tensor) -> tuple[tuple[Tensor, ...], float]:
+    def drifting(job: KernelJob, x: Tensor, *others: Tensor) -> tuple[tuple[Tensor, ...], float]:
         seen.append(x.dtype)
         return honest(job, x, *others)[0], 1.0
 
-    monkeypatch.setattr(native._Job, which, drifting)
+    monkeypatch.setattr(KernelJob, which, drifting)
     x, w, _ = numbers(circuit, 2)
     native.run(circuit, x.requires_grad_(), w).sum().backward()
     assert seen[:2] == [torch.float32, torch.float64]
@@ -128,11 +129,11 @@ def test_single_circuits_report_their_drift_too(dtype: torch.dtype) -> None:
     circuit = reuploading(9, uploads=40, entangler="cnot")
     job = job_of(circuit)
     x, w, mix = (t.to(dtype) for t in numbers(circuit, 1))
-    assert job.wide(x)
+    assert job.layout(x)[0]
     saved = job.saved(x)
     _, norm = job.sweep(x, w, saved)
     _, start = job.sweep_back(x, w, saved, mix)
-    smallest, largest = (1e-8, native.DRIFT) if dtype == torch.float32 else (0.0, 1e-13)
+    smallest, largest = (1e-8, DRIFT) if dtype == torch.float32 else (0.0, 1e-13)
     assert smallest <= norm < largest
     assert smallest < start < largest
     saved *= 1.01

@@ -15,7 +15,9 @@ from scipy.stats import wasserstein_distance
 from qinn_bench import registry
 from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics import _truth_rows as truth_rows
+from qinn_bench.metrics import classifier
 from qinn_bench.metrics._collect import all_metrics
+from qinn_bench.metrics.roc import auc
 from qinn_bench.statistics.paired import compare
 from qinn_bench.values import Estimate, Record
 from qinn_bench.verdicts.judge import judge
@@ -50,7 +52,7 @@ def test_every_model_meets_the_same_draws_and_other_data_meet_others():
     assert (moved <= 20).all() and moved.min() >= 15
 
 
-@pytest.mark.parametrize("name", ["w1", "chi2", "sep"])
+@pytest.mark.parametrize("name", ["w1", "clipped_w1", "chi2", "sep"])
 def test_a_draw_is_the_metric_on_other_true_rows_stretched_about_the_value(name, evidence):
     found, values = taken(name, evidence)
     rows = truth_rows.picks(evidence.data.content, 300)
@@ -62,12 +64,38 @@ def test_a_draw_is_the_metric_on_other_true_rows_stretched_about_the_value(name,
     assert found
 
 
-def test_sliced_distances_by_weights_are_those_of_the_drawn_rows(evidence):
+@pytest.mark.parametrize("name", ["swd", "clipped_swd", "w1", "clipped_w1"])
+@pytest.mark.parametrize("factor", [1.02, 3.0, -1.0])
+def test_distances_by_weights_are_those_of_the_drawn_rows(name, factor, evidence):
+    evidence = replace(evidence, generated=evidence.data.train[:250] * factor)
     rows = truth_rows.picks(evidence.data.content, 300)
-    fast = truth_rows._swd(replace(evidence, rng=stream()), truth_rows.counts(rows))["swd"]
-    metric = all_metrics()["swd"]
-    slow = [metric.compute(replace(evidence, truth=evidence.truth[one], rng=stream()))["swd"].value for one in rows]
-    assert fast == pytest.approx(slow, rel=1e-9)
+    fast = truth_rows.WEIGHTED[name](replace(evidence, rng=stream()), truth_rows.counts(rows))
+    metric = all_metrics()[name]
+    slow = [metric.compute(replace(evidence, truth=evidence.truth[one], rng=stream())) for one in rows]
+    for column, values in (fast or {}).items():
+        assert values == pytest.approx([one[column].value for one in slow], rel=1e-9, abs=1e-12)
+    assert fast or slow[0][f"{name}_mean" if "w1" in name else name].value is None
+
+
+def test_the_end_of_a_range_is_the_quantile_of_the_drawn_rows():
+    truth = np.random.default_rng(3).normal(size=5000)
+    for rows in (truth_rows.picks("x", 5000), np.tile(np.arange(2500), (16, 2))):
+        low, high = truth_rows._core(truth, truth_rows.counts(rows))
+        expected = np.quantile(truth[rows], [0.001, 0.999], axis=1)
+        assert low == pytest.approx(expected[0]) and high == pytest.approx(expected[1])
+
+
+def test_trees_of_the_true_rows_judge_every_draw(evidence):
+    given = replace(evidence, rng=stream())
+    rows = truth_rows.picks(evidence.data.content, 300)
+    halves, _ = classifier.judged_halves(given)
+    found = classifier.of_draws(replace(evidence, rng=stream()), truth_rows.counts(rows))["c2st"]
+    for draw, value in zip(rows, found, strict=True):
+        often = np.bincount(draw, minlength=300)
+        areas = [auc(one.generated, np.repeat(one.truth, often[one.rows])).value for one in halves]
+        assert value == pytest.approx(np.mean(areas))
+    as_they_are = classifier.of_draws(replace(evidence, rng=stream()), np.ones((300, 1)))["c2st"]
+    assert as_they_are[0] == pytest.approx(classifier.c2st(replace(evidence, rng=stream()))["c2st"].value)
 
 
 def test_a_discrepancy_by_weights_is_the_sum_over_pairs_of_different_rows():

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from qinn_bench.cli import _study
 from qinn_bench.study import follow, progress, study_files
+from qinn_bench.study.costs import cpu_by_phase
 from qinn_bench.values import Refused
 
 
@@ -23,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print how many cells have which status, and why those that gave no result did not; 3 if some failed."""
+    """Print how many cells have which status, what a finished one has cost, and why those that gave no result did not;
+    3 if some failed."""
     if options.watch is not None:
         _watch(options)
     selection = _study.selected(options)
@@ -35,11 +37,15 @@ def run(options: argparse.Namespace) -> int:
     other = f"{n_other} of the records are of other settings or of another version: {differs}" if n_other else ""
     reasons = [f"{r.row} seed {r.cell.seed} on {r.cell.data}: {r.status}: {r.reason}" for r in without]
     reasons += map(str, selection.odd)
+    spent = cpu_by_phase(records)
     if options.json:
         content = {"study": study, "cells": len(selection.cells), "status": counts, "failed": reasons, "other": other}
-        print(json.dumps(content, indent=1))
+        print(json.dumps(content | {"cpu_seconds": {phase: round(of, 3) for phase, of in spent.items()}}, indent=1))
     else:
         print(f"{study}: {len(selection.cells)} cells; " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+        if spent:
+            parts = ", ".join(f"{phase} {of:.2f}" for phase, of in spent.items())
+            print(f"  CPU seconds of a finished cell: {sum(spent.values()):.1f} ({parts})")
         print("".join(f"  {reason}\n" for reason in [*reasons, *filter(None, [other])]), end="")
     return 3 if selection.odd or any(progress.failed(record) for record in records) else 0
 

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from qinn_bench.dataset import OF_LIKELIHOODS, Dataset, Evidence, Metric, Parts
-from qinn_bench.metrics import shower_classifiers
+from qinn_bench.metrics import classifier, shower_classifiers
 from qinn_bench.metrics._columns import features, missing, observables
-from qinn_bench.metrics._scales import centred, shifted
+from qinn_bench.metrics._scales import centred, shifted, standardised, without_spread
 from qinn_bench.metrics._take import attempt
 from qinn_bench.metrics.energy_movers import distances_of
 from qinn_bench.metrics.mmd import BLOCK, MOST, breit_wigner, gaussians, median_width
 from qinn_bench.metrics.reconstruction import RowValues, absolute_errors, similarities, squared_errors
-from qinn_bench.metrics.wasserstein import DIRECTIONS, distances
+from qinn_bench.metrics.wasserstein import TAIL, clipped_distances, distances, projected, selected
 from qinn_bench.seeds import numpy_rng
 from qinn_bench.statistics.direction import competes
 from qinn_bench.values import Array
@@ -36,6 +36,11 @@ TOO_SLOW = ("peak",)
 """Metrics that fit with errors at every draw, for minutes."""
 Picks = NDArray[np.intp]
 Stream = Callable[[], np.random.Generator]
+DrawnColumns = dict[str, Array] | None
+"""The columns of all draws at once, none where there is nothing to compare; None where draws have to be taken one by
+one."""
+NEAR_END = 8
+"""Rows beside each one up to an end of the range that are looked at for that end: a draw lacks few of them."""
 
 
 def over_truth(metric: Metric, evidence: Evidence, stream: Stream, values: dict[str, float]) -> dict[str, Array]:
@@ -53,9 +58,10 @@ def over_truth(metric: Metric, evidence: Evidence, stream: Stream, values: dict[
     of_test = metric.needs in ("scores", "density")
     rows = picks(evidence.data.content, len(evidence.data.test if of_test else evidence.truth))
     by_weights = WEIGHTED.get(metric.name)
+    drawn: DrawnColumns = None
     if by_weights is not None and (evidence.data.conditions is None or metric.name in PAIRED):
         drawn = by_weights(replace(evidence, rng=stream()), counts(rows))
-    else:
+    if drawn is None:
         drawn = _one_by_one(metric, evidence, stream, rows)
     return {name: about(values[name], of) for name, of in drawn.items() if name in values and np.isfinite(of).all()}
 
@@ -116,22 +122,85 @@ def _tested_on(data: Dataset, one: Picks) -> Dataset:
     return replace(data, test=data.test[one], labels=drawn(data.labels), conditions=drawn(data.conditions))
 
 
-def _swd(evidence: Evidence, often: Array) -> dict[str, Array]:
+def _swd(evidence: Evidence, often: Array) -> DrawnColumns:
     """Sliced W1 of all draws at once: each direction is sorted once."""
     truth, generated = features(evidence)
     if missing((truth, generated)):
         return {}
     truth, generated, exponent = centred(truth, generated)
-    directions = evidence.rng.normal(size=(truth.shape[1], DIRECTIONS))
-    directions /= np.linalg.norm(directions, axis=0)
-    n, m = len(truth), len(generated)
-    weights = np.concatenate([often / n, np.full((m, often.shape[1]), -1 / m)])
-    lines = zip((truth @ directions).T, (generated @ directions).T, strict=True)
+    weights = _against(often, len(generated))
+    lines = projected(truth, generated, evidence)
     total = np.mean([distances(np.concatenate(line), weights) for line in lines], axis=0)
     return {"swd": shifted(total, exponent)}
 
 
-def _mmd(evidence: Evidence, often: Array) -> dict[str, Array]:
+def _clipped_swd(evidence: Evidence, often: Array) -> DrawnColumns:
+    """Clipped sliced W1 of all draws at once, each clipped to the range of its own true rows."""
+    truth, generated = features(evidence)
+    keep = selected(evidence)
+    if missing((truth, generated[keep])):
+        return None
+    truth, generated, exponent = centred(truth, generated[keep])
+    weights = _against(often, len(generated))
+    lines = projected(truth, generated, evidence)
+    ends = [_core(true, often) for true, _ in lines]
+    total = [clipped_distances(np.concatenate(one), weights, *core) for one, core in zip(lines, ends, strict=True)]
+    return {"clipped_swd": shifted(np.mean(total, axis=0), exponent)}
+
+
+def _w1(evidence: Evidence, often: Array) -> DrawnColumns:
+    """W1 of every observable in all draws at once, each in standard deviations of its own true rows."""
+    return _of_observables("w1", evidence.generated, evidence, often, clip=False)
+
+
+def _clipped_w1(evidence: Evidence, often: Array) -> DrawnColumns:
+    """Clipped W1 of every observable in all draws at once."""
+    return _of_observables("clipped_w1", evidence.generated[selected(evidence)], evidence, often, clip=True)
+
+
+def _of_observables(name: str, generated: Array, evidence: Evidence, often: Array, *, clip: bool) -> DrawnColumns:
+    pairs = observables(replace(evidence, generated=generated))
+    if missing(*pairs.values()) or any(without_spread(truth) for truth, _ in pairs.values()):
+        return None
+    weights, found = _against(often, len(generated)), {}
+    for column, pair in pairs.items():
+        truth, drawn = standardised(*pair)
+        low, high = _core(truth, often) if clip else (np.full(often.shape[1], end) for end in (-np.inf, np.inf))
+        core = np.clip(truth[:, None], low, high) if clip else truth[:, None]
+        mean = (core * often).sum(0) / often.sum(0)
+        variance = (np.square(core - mean) * often).sum(0) / often.sum(0)
+        found[f"{name}_{column}"] = (
+            clipped_distances(np.concatenate([truth, drawn]), weights, low, high) / variance**0.5
+        )
+    return found | {f"{name}_mean": np.mean(list(found.values()), axis=0)}
+
+
+def _against(often: Array, m: int) -> Array:
+    """The weights ``(n + m, k)`` of true rows that come so often and, with the other sign, of m generated rows."""
+    return np.concatenate([often / often.sum(0), np.full((m, often.shape[1]), -1 / m)])
+
+
+def _core(truth: Array, often: Array) -> tuple[Array, Array]:
+    """The 0.1 to 99.9 % range of the true values ``(n,)`` of each draw, ``(k,)`` its ends."""
+    return _low_end(truth, often), -_low_end(-truth, often)
+
+
+def _low_end(truth: Array, often: Array) -> Array:
+    """The quantile of each draw, between its neighbours in order as `np.quantile` has it; few rows are looked at."""
+    n = len(truth)
+    at = TAIL * (n - 1)
+    few = min(n, NEAR_END * (int(at) + NEAR_END))
+    rows = np.argpartition(truth, few - 1)[:few]
+    rows = rows[np.argsort(truth[rows])]
+    upto = np.cumsum(often[rows], axis=0)
+    if upto[-1].min() < int(at) + 2:
+        rows = np.argsort(truth)
+        upto = np.cumsum(often[rows], axis=0)
+    below, above = (truth[rows[(upto <= place).sum(0)]] for place in (int(at), int(at) + 1))
+    return np.asarray(below + (at - int(at)) * (above - below))
+
+
+def _mmd(evidence: Evidence, often: Array) -> DrawnColumns:
     """MMD^2 of all draws from one kernel matrix."""
     rng, resonance = evidence.rng, evidence.data.resonance
     truth, generated = features(evidence)
@@ -168,10 +237,10 @@ def _discrepancies(truth: Array, generated: Array, kernel: Callable[[Array], Arr
     return np.asarray((among - one * same) / (1 - same) + (own - one * n) / (n * (n - 1)) - 2 * across)
 
 
-def _means(rows_of: Callable[[Evidence], RowValues]) -> Callable[[Evidence, Array], dict[str, Array]]:
+def _means(rows_of: Callable[[Evidence], RowValues]) -> Callable[[Evidence, Array], DrawnColumns]:
     """The columns of a metric that are means over background rows, of all draws at once."""
 
-    def of_draws(evidence: Evidence, often: Array) -> dict[str, Array]:
+    def of_draws(evidence: Evidence, often: Array) -> DrawnColumns:
         found, n = rows_of(evidence), len(often)
         labels = np.zeros(n) if evidence.labels is None else evidence.labels[:n]
         weights = often[labels == 0]
@@ -185,9 +254,13 @@ def _means(rows_of: Callable[[Evidence], RowValues]) -> Callable[[Evidence, Arra
     return of_draws
 
 
-WEIGHTED: dict[str, Callable[[Evidence, Array], dict[str, Array]]] = {
+WEIGHTED: dict[str, Callable[[Evidence, Array], DrawnColumns]] = {
     "swd": _swd,
+    "clipped_swd": _clipped_swd,
+    "w1": _w1,
+    "clipped_w1": _clipped_w1,
     "mmd": _mmd,
+    "c2st": classifier.of_draws,
     "mse": _means(squared_errors),
     "pixel_error": _means(absolute_errors),
     "ssim": _means(similarities),

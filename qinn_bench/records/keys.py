@@ -45,7 +45,7 @@ NEUTRAL = frozenset(
         ),
         *(
             f"qinn_bench.quantum.simulators.{name}"
-            for name in ("forecast", "jacobian", "native", "readout", "statevector")
+            for name in ("forecast", "jacobian", "kernel_jobs", "native", "readout", "statevector")
         ),
         *("qinn_bench.quantum.pennylane.backends", "qinn_bench.quantum.pennylane.circuits"),
     }

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from qinn_bench import locks
-from qinn_bench.files import at_most, read_arrays, read_bytes
+from qinn_bench.files import at_most, packed_arrays, read_arrays, read_bytes
 from qinn_bench.records import keys, older, record_index
 from qinn_bench.values import Cell, Key, Record, Refused, StudyName, Use
 from qinn_bench.writing import Write, write_text, write_together
@@ -102,7 +101,7 @@ def checkpoint_path(results: Path, study: str, key: str) -> Path:
     return path.with_name(f".{path.stem}.training")
 
 
-def save(results: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> bool:
+def save(results: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | bytes | None = None) -> bool:
     """Write a record and its arrays (None: those that are there stay); False where what is there is worth more.
 
     Finished work is never replaced by a failure: an `ok` record, or one that this version cannot read, only gives way
@@ -120,8 +119,8 @@ def save(results: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | Non
     text = record.model_dump_json(indent=1).encode()
     files: list[tuple[Path, Write]] = [(path, lambda file: file.write(text))]
     if arrays is not None:
-        packed = path.with_suffix(".npz")
-        files.insert(0, (packed, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays)))
+        content = arrays if isinstance(arrays, bytes) else packed_arrays(arrays)
+        files.insert(0, (path.with_suffix(".npz"), lambda file: file.write(content)))
     write_together(files)
     return True
 
@@ -279,6 +278,7 @@ def likelihoods(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
     Cells of before these were taken have those of the stored rows; None without a density.
 
     Example:
+        >>> import numpy as np
         >>> likelihoods({"log_prob": np.zeros(2), WITHIN_DIGITS: np.ones(2)}).tolist()
         [1.0, 1.0]
     """
@@ -291,6 +291,7 @@ def anomaly_scores(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
     None where there is neither.
 
     Example:
+        >>> import numpy as np
         >>> anomaly_scores({"log_prob": np.ones(2)}).tolist(), anomaly_scores({"log_prob": np.ones(1), "scores":
         ...     np.zeros(1)}).tolist()
         ([-1.0, -1.0], [0.0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
@@ -25,11 +25,44 @@ class Expected:
 
 
 UNKNOWN = Expected(None, None, "unknown")
+PHASES = {
+    "start": ("start", "build"),
+    "data": ("data",),
+    "training": ("train",),
+    "answers": ("evaluate",),
+    "certificate": ("certify",),
+    "metrics": ("metrics", "flags", "resources"),
+    "saving": ("save",),
+}
+"""What a cell spends its time on, each with what is timed by itself; answers are samples and log-densities."""
 
 
 def cost_of(record: Record) -> float:
     """The wall seconds that a cell took, all phases."""
     return sum(value for name, value in record.cost.items() if name.endswith("_wall_s"))
+
+
+def cpu_by_phase(records: Iterable[Record]) -> dict[str, float]:
+    """The mean CPU seconds of finished cells by phase, in order; what none of them has timed is left out.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from qinn_bench.records import published
+        >>> list(cpu_by_phase(published.read(Path("results/published/quick.jsonl.gz"), "quick")))
+        ['start', 'training', 'answers', 'certificate', 'metrics']
+    """
+    costs = [record.cost for record in records if record.status == "ok"]
+    found: dict[str, float] = {}
+    for phase, parts in PHASES.items():
+        spent = [seconds for cost in costs if (seconds := _cpu(cost, parts)) is not None]
+        if spent:
+            found[phase] = fmean(spent)
+    return found
+
+
+def _cpu(cost: Mapping[str, float], parts: Sequence[str]) -> float | None:
+    own = [cost[f"{part}_cpu_s"] for part in parts if f"{part}_cpu_s" in cost]
+    return sum(own) if own else None
 
 
 class Costs:

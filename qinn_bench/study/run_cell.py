@@ -17,6 +17,7 @@ from qinn_bench.capacity import buffers
 from qinn_bench.contracts import Model, count_parameters
 from qinn_bench.data.resplit import split_of
 from qinn_bench.dataset import Dataset
+from qinn_bench.files import packed_arrays
 from qinn_bench.quantum import backends
 from qinn_bench.records import measures, store
 from qinn_bench.records.provenance import provenance
@@ -39,13 +40,16 @@ def run_cell(
     on_step: Callable[[int], None] = lambda _: None,
     threads: int = 1,
     on_problem: Callable[[str], None] = lambda _: None,
+    watch: Stopwatch | None = None,
 ) -> Record:
     """Train and measure one cell and write its record; a cell that was trained before is only measured again.
 
     Everything random is seeded by names: the initial weights by (data, model, seed); the order of batches and the
     latents of the samples by (data, seed), so that all models of a study meet the same batches and the same latents.
-    What could not be measured again keeps its old numbers, and `on_problem` is told why.
+    What could not be measured again keeps its old numbers, and `on_problem` is told why. `watch` has timed what came
+    before, in a process that was started for the cell.
     """
+    watch = watch or Stopwatch()
     torch.set_num_threads(threads)
     # On a GPU some sums, such as those of splines, have no fixed order; `backends.seeds_honoured` promises none there.
     torch.use_deterministic_algorithms(True, warn_only=order.cell.device != "cpu")
@@ -54,12 +58,13 @@ def run_cell(
     if reason := _unsupported(order.cell):
         return save(order, {}, status="unsupported", reason=reason)
     done = None if order.fresh else store.load(order.results, order.study, order.key)
-    data = split_of(order.cell.data, order.cell.stream("split"))
+    with watch.phase("data"):
+        data = split_of(order.cell.data, order.cell.stream("split"))
     if done and done.status == "ok":
         return measure_again(order, data, done, on_problem)
     checkpoint = _checkpoint(order)
     try:
-        record = _train_and_measure(order, data, checkpoint, on_step)
+        record = _train_and_measure(order, data, checkpoint, on_step, watch)
     except Exception:
         _remove(checkpoint)  # What fails would fail again; what is killed comes back.
         raise
@@ -85,9 +90,9 @@ def _remove(checkpoint: Checkpoint | None) -> None:
 
 
 def _train_and_measure(
-    order: Order, data: Dataset, checkpoint: Checkpoint | None, on_step: Callable[[int], None]
+    order: Order, data: Dataset, checkpoint: Checkpoint | None, on_step: Callable[[int], None], watch: Stopwatch
 ) -> Record:
-    cell, watch = order.cell, Stopwatch()
+    cell = order.cell
     with watch.phase("build"):
         model = train_cell.build(cell, data)
         fresh = buffers.snapshot(model)
@@ -100,7 +105,7 @@ def _train_and_measure(
     watch.seconds |= _step_cost(outcome) | {"train_peak_mb": peak_memory()}
     arrays = _curves(outcome)
     if outcome.status != "ok":
-        return save(order, arrays, status=outcome.status, reason=outcome.reason, cost=watch.spent(), **facts)
+        return save(order, arrays, status=outcome.status, reason=outcome.reason, watch=watch, **facts)
     model = model.double().to("cpu").eval()
     fitted = _buffers(model, fresh, cell, data)
     facts["parameters"] = facts["parameters"].model_copy(update={"buffers": fitted})
@@ -110,7 +115,7 @@ def _train_and_measure(
     arrays |= measure_cell.labels_of(data)
     if (drawn := len(arrays.get("samples", range(cell.samples)))) < cell.samples:
         reason = f"only {drawn} of {cell.samples} latents have a pre-image"
-        return save(order, arrays, status="not-converged", reason=reason, cost=watch.spent(), **facts)
+        return save(order, arrays, status="not-converged", reason=reason, watch=watch, **facts)
     with watch.phase("certify"):
         arrays |= measure_cell.within_digits(model, cell, data, arrays)
         facts["certificate"] = measure_cell.certify(model, cell, data, arrays)
@@ -130,7 +135,7 @@ def _train_and_measure(
     with watch.phase("resources"):
         used = {"cpu_to_best_s": outcome.cpu_to_best_s, "peak_memory_mb": watch.seconds["train_peak_mb"]}
         facts["resources"] = measure_cell.take_resources(model, cell, data).model_copy(update=used)
-    return save(order, arrays, cost=watch.spent(), measured=measured, **facts)
+    return save(order, arrays, watch=watch, measured=measured, **facts)
 
 
 def _train_again(
@@ -194,11 +199,19 @@ def _step_cost(outcome: Fit) -> dict[str, float]:
     return {"first_step_s": outcome.step_seconds[0], "steady_step_s": median(outcome.step_seconds)}
 
 
-def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: Any) -> Record:
-    """Write the record of a cell with what is known of it, and its provenance.
+def save(
+    order: Order, arrays: store.Arrays, *, status: Status = "ok", watch: Stopwatch | None = None, **facts: Any
+) -> Record:
+    """Write the record of a cell with what is known of it, what it has cost, and its provenance.
 
     A failure is not written where finished work is; the record that is returned then only says how the cell ended.
+    Saving is timed as far as a record can tell of itself: until its arrays are packed.
     """
+    timed = watch or Stopwatch()
+    with timed.phase("save"):
+        packed = packed_arrays(arrays)
+    if watch:
+        facts["cost"] = watch.spent()
     record = Record(
         key=order.key,
         study=order.study,
@@ -216,5 +229,5 @@ def save(order: Order, arrays: store.Arrays, *, status: Status = "ok", **facts: 
         provenance=provenance(torch.get_num_threads()) | {"data_hash": order.data_hash},
         **facts,
     )
-    store.save(order.results, record, arrays)
+    store.save(order.results, record, packed)
     return record

@@ -12,6 +12,7 @@ from qinn_bench import limits, outside
 from qinn_bench.records import keys
 from qinn_bench.study.order import Order
 from qinn_bench.study.run_cell import run_cell, save
+from qinn_bench.study.stopwatch import Stopwatch
 from qinn_bench.training.cycles import most_steps
 from qinn_bench.values import Refused, Status
 
@@ -28,7 +29,7 @@ def work(told: str, steps: int, memory: float | None, threads: int) -> None:
 
     The end is told as ``{"end": [status, reason]}``; the record is then on disk, unless finished work is kept there.
     """
-    tell = _Teller(steps)
+    tell, watch = _Teller(steps), Stopwatch()
     tell(alive=True)
     if memory is not None:
         limits.limit_memory(memory)
@@ -40,10 +41,11 @@ def work(told: str, steps: int, memory: float | None, threads: int) -> None:
             tell(step=step)
 
     try:
-        if order.outside:
-            outside.take_over(order.outside)
-        _check_code(order)
-        record = run_cell(order, report, threads, lambda problem: tell(problem=problem[:LONGEST]))
+        with watch.phase("start"):
+            if order.outside:
+                outside.take_over(order.outside)
+            _check_code(order)
+        record = run_cell(order, report, threads, lambda problem: tell(problem=problem[:LONGEST]), watch)
         tell(end=[record.status, record.reason[:LONGEST]])
     except Exception as error:
         status, reason = _outcome(error)

@@ -10,22 +10,20 @@ cannot be seen.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 from scipy.stats import genpareto
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
+from qinn_bench.validity.gaussian_mixtures import PART, FittedMixture, fit_mixture, log_volume, squared_distances
 from qinn_bench.values import Array, Estimate
 
 LogDensity = Callable[[Array], Array]
 
-COMPONENTS, FIT_ROWS, FIT_STEPS = 60, 6000, 60
+COMPONENTS, FIT_ROWS = 60, 6000
 ROWS_PER_COMPONENT, ROWS_PER_PEAK = 10, 4  # times dim: fewer cannot hold a covariance
 PEAKS, PEAK_ROWS, PEAK_SHARE, PEAK_PASSES = 30, 0.1, 0.15, 2
 DOF, WIDENING = 5.0, 1.15  # heavier and wider than what was fitted, so that weights stay bounded
@@ -63,35 +61,45 @@ class Proposal:
         which = np.searchsorted(edges / edges[-1], (np.arange(n) + rng.random()) / n).clip(max=len(edges) - 1)
         dim = self.centre.shape[1]
         noise = rng.standard_normal((n, dim)) / np.sqrt(rng.chisquare(self.dof[which]) / self.dof[which])[:, None]
-        rows = np.empty((n, dim))
-        for k in np.unique(which):
-            rows[which == k] = self.centre[k] + noise[which == k] @ self.scale[k].T
+        rows, ends = np.empty((n, dim)), np.cumsum(np.bincount(which, minlength=len(edges)))
+        for k, (start, end) in enumerate(zip(np.append(0, ends), ends, strict=False)):
+            rows[start:end] = self.centre[k] + noise[start:end] @ self.scale[k].T
         return rows
 
     def log_components(self, rows: Array) -> Array:
         """``(n, dim) -> (n, k)``: the log-density of each component."""
         dim = rows.shape[1]
-        logdet = np.log(np.diagonal(self.scale, axis1=1, axis2=2)).sum(1)
-        norm = gammaln((self.dof + dim) / 2) - gammaln(self.dof / 2) - 0.5 * dim * np.log(np.pi * self.dof) - logdet
-        inverse = np.linalg.inv(self.scale)
-        square = np.stack([np.square((rows - c) @ m.T).sum(1) for c, m in zip(self.centre, inverse, strict=True)], 1)
-        return np.asarray(norm - 0.5 * (self.dof + dim) * np.log1p(square / self.dof))
+        norm = gammaln((self.dof + dim) / 2) - gammaln(self.dof / 2) - 0.5 * dim * np.log(np.pi * self.dof)
+        found = squared_distances(rows, self.centre, self.scale)
+        found /= self.dof
+        np.log1p(found, out=found)
+        found *= -0.5 * (self.dof + dim)
+        found += norm - log_volume(self.scale)
+        return found
 
     def log_density(self, rows: Array) -> Array:
         """``(n, dim) -> (n,)`` in nats."""
-        return np.asarray(logsumexp(self.log_components(rows) + np.log(self.share), axis=1))
+        parts = [self.log_components(rows[i : i + PART]) + np.log(self.share) for i in range(0, len(rows), PART)]
+        return np.concatenate([np.empty(0), *map(_log_sum, parts)])
+
+
+def _log_sum(values: Array) -> Array:
+    """The logarithm of the sum of exponentials ``(n, k) -> (n,)``; the values are overwritten."""
+    highest = values.max(1)
+    values -= np.where(np.isfinite(highest), highest, 0.0)[:, None]
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.exp(values, out=values).sum(1)) + highest)
 
 
 def fit_proposal(rows: Array, generated: Array, rng: np.random.Generator, components: int = COMPONENTS) -> Proposal:
     """A proposal for a density that was trained on `rows` and has drawn `generated`, both features ``(n, dim)``."""
     mixtures = [_fit(part, rng, components) for part in (rows, generated) if len(part) > rows.shape[1]]
-    share = np.concatenate([m.weights_ for m in mixtures]) * (1 - BROAD_SHARE) / len(mixtures)
-    factors = np.linalg.cholesky(np.concatenate([m.covariances_ for m in mixtures])) * WIDENING
+    share = np.concatenate([m.share for m in mixtures]) * (1 - BROAD_SHARE) / len(mixtures)
     broad = _fit(np.concatenate([rows, generated]), rng, 1)
     return Proposal(
         np.append(share, BROAD_SHARE),
-        np.concatenate([*(m.means_ for m in mixtures), broad.means_]),
-        np.concatenate([factors, np.linalg.cholesky(broad.covariances_) * BROAD_WIDENING]),
+        np.concatenate([*(m.centre for m in mixtures), broad.centre]),
+        np.concatenate([*(m.factor * WIDENING for m in mixtures), broad.factor * BROAD_WIDENING]),
         np.append(np.full(len(share), DOF), BROAD_DOF),
     )
 
@@ -101,7 +109,7 @@ def sharpen(proposal: Proposal, log_density: LogDensity, rows: Array, rng: np.ra
 
     Peaks that few components reach make few, heavy weights. The density is evaluated once per row.
     """
-    claimed = np.concatenate([log_density(rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)])
+    claimed = np.concatenate(_in_chunks(log_density, rows))
     claimed = np.where(np.isfinite(claimed), claimed, -np.inf)
     for _ in range(PEAK_PASSES):
         highest = np.argsort(proposal.log_density(rows) - claimed)[: int(PEAK_ROWS * len(rows))]
@@ -109,22 +117,18 @@ def sharpen(proposal: Proposal, log_density: LogDensity, rows: Array, rng: np.ra
             break
         peaks = _fit(rows[highest], rng, PEAKS, ROWS_PER_PEAK)
         proposal = Proposal(
-            np.append(proposal.share * (1 - PEAK_SHARE), peaks.weights_ * PEAK_SHARE),
-            np.concatenate([proposal.centre, peaks.means_]),
-            np.concatenate([proposal.scale, np.linalg.cholesky(peaks.covariances_) * WIDENING]),
-            np.append(proposal.dof, np.full(len(peaks.weights_), DOF)),
+            np.append(proposal.share * (1 - PEAK_SHARE), peaks.share * PEAK_SHARE),
+            np.concatenate([proposal.centre, peaks.centre]),
+            np.concatenate([proposal.scale, peaks.factor * WIDENING]),
+            np.append(proposal.dof, np.full(len(peaks.share), DOF)),
         )
     return proposal
 
 
-def _fit(rows: Array, rng: np.random.Generator, components: int, each: int = ROWS_PER_COMPONENT) -> GaussianMixture:
+def _fit(rows: Array, rng: np.random.Generator, components: int, each: int = ROWS_PER_COMPONENT) -> FittedMixture:
     used = rows[rng.permutation(len(rows))[:FIT_ROWS]]
     k = int(np.clip(len(used) // (each * used.shape[1]), 1, components))
-    seed = int(rng.integers(2**31))
-    with warnings.catch_warnings():
-        # A mixture that is not quite converged is still a valid proposal.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return GaussianMixture(k, max_iter=FIT_STEPS, init_params="kmeans", random_state=seed).fit(used)
+    return fit_mixture(used, k, int(rng.integers(2**31)))
 
 
 @dataclass(frozen=True)
@@ -198,14 +202,19 @@ def _scheduled(pilot: Array, half_width: float, left: int) -> int:
 
 def log_ratio(log_density: LogDensity, rows: Array, proposal: Proposal) -> Array:
     """How much more is claimed than the proposal has at rows ``(n, dim)``, in nats; NaN where nothing is."""
-    parts = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
-    ratios = [log_density(part) - proposal.log_density(part) for part in parts]
-    return np.concatenate([np.empty(0), *ratios])
+    return np.concatenate([np.empty(0), *_in_chunks(log_density, rows)]) - proposal.log_density(rows)
+
+
+def _in_chunks(log_density: LogDensity, rows: Array) -> list[Array]:
+    return [log_density(rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
 
 
 def _weigh(log_density: LogDensity, rows: Array, proposal: Proposal) -> tuple[Array, int]:
     """Importance weights ``(n,)`` of draws of the proposal, and how many of them are no number (and count as 0)."""
-    log_weight = log_ratio(log_density, rows, proposal)
+    return _exponentiated(log_ratio(log_density, rows, proposal))
+
+
+def _exponentiated(log_weight: Array) -> tuple[Array, int]:
     undefined = np.isnan(log_weight) | (log_weight == np.inf)
     return np.exp(np.where(undefined, -np.inf, log_weight).clip(max=LARGEST_LOG_WEIGHT)), int(undefined.sum())
 
@@ -215,10 +224,13 @@ def _tune(proposal: Proposal, log_density: LogDensity, rng: np.random.Generator,
     if n < ROWS_PER_COMPONENT * len(proposal.share):
         return proposal
     rows = proposal.sample(n, rng)
-    weights, _ = _weigh(log_density, rows, proposal)
+    components = proposal.log_components(rows)
+    density = _log_sum(components + np.log(proposal.share))
+    weights, _ = _exponentiated(np.concatenate(_in_chunks(log_density, rows)) - density)
     if weights.sum() == 0:
         return proposal
-    ratio = np.exp(proposal.log_components(rows) - proposal.log_density(rows)[:, None])
+    components -= density[:, None]
+    ratio = np.exp(components, out=components)
     share = proposal.share
     for _ in range(steps):
         share = share * ((weights / (ratio @ share)) @ ratio) / weights.sum()
@@ -283,7 +295,7 @@ def grid_mass(log_density: LogDensity, rows: Array, points: int) -> Estimate:
     step = (high - low + 2 * margin) / side
     axes = [start + width * np.arange(side) for start, width in zip(low - margin, step, strict=True)]
     mesh = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], 1)
-    claimed = np.concatenate([log_density(mesh[i : i + CHUNK]) for i in range(0, len(mesh), CHUNK)])
+    claimed = np.concatenate(_in_chunks(log_density, mesh))
     heights = np.exp(np.nan_to_num(claimed, nan=-np.inf, posinf=-np.inf).clip(max=LARGEST_LOG_WEIGHT))
     table: NDArray[np.float64] = heights.reshape((side,) * dim)
     fine = float(table.sum() * step.prod())

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from qinn_bench.quantum.circuit import Circuit
 from qinn_bench.quantum.compiler.lowering import ABSENCE as ABSENCE
 from qinn_bench.quantum.compiler.lowering import AVAILABLE as AVAILABLE
 from qinn_bench.quantum.compiler.lowering import BUILT_FROM as BUILT_FROM
-from qinn_bench.quantum.compiler.lowering import amplitudes_fill_lanes, simulator_of
 from qinn_bench.quantum.compiler.lowering import instruction_sets as instruction_sets
-from qinn_bench.quantum.simulators import statevector
+from qinn_bench.quantum.compiler.lowering import simulator_of
 from qinn_bench.quantum.simulators.forecast import require_room
+from qinn_bench.quantum.simulators.kernel_jobs import KernelJob, KernelShape, job_of
 from qinn_bench.values import Refused
 
-if TYPE_CHECKING:
-    from qinn_bench.quantum import _kernel
-
-DRIFT = 5e-5
-"""A call in complex64 is computed again in complex128 where the squared norm of a final state is further from 1, or an
-un-computed state further from where its circuit starts."""
+SMALL = 1 << 16
+"""Amplitudes of all rows up to which a step costs more in torch than in the kernel."""
 
 
 def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | None = None) -> Tensor:
@@ -37,7 +33,7 @@ def run(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | Non
     Raises:
         Refused: the kernel was not built, or the tensors are not on the CPU.
     """
-    return _call(circuit, inputs, weights, _Shape(circuit.n_outputs), threads)[0]
+    return _call(circuit, inputs, weights, KernelShape(circuit.n_outputs), threads)[0]
 
 
 def run_with_jacobian(
@@ -47,27 +43,20 @@ def run_with_jacobian(
 
     Both are differentiable, so a function of values and Jacobian has its exact gradient.
     """
-    shape = _Shape(circuit.n_outputs, tangents=circuit.n_inputs)
+    shape = KernelShape(circuit.n_outputs, tangents=circuit.n_inputs)
     values, *jacobian = _call(circuit, inputs, weights, shape, threads)
     return values, jacobian[0] if jacobian else values.new_zeros(*values.shape, 0)
 
 
 def state(circuit: Circuit, inputs: Tensor, weights: Tensor, *, threads: int | None = None) -> Tensor:
     """The amplitudes ``(B, 2^n_wires)``, complex, global phase included."""
-    flat = _call(circuit, inputs, weights, _Shape(2 << circuit.n_wires, state=True), threads)[0]
+    flat = _call(circuit, inputs, weights, KernelShape(2 << circuit.n_wires, state=True), threads)[0]
     return torch.view_as_complex(flat.view(len(inputs), 1 << circuit.n_wires, 2))
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """What one call returns per row: `width` numbers, and their derivatives along `tangents` inputs."""
-
-    width: int
-    tangents: int = 0
-    state: bool = False
-
-
-def _call(circuit: Circuit, inputs: Tensor, weights: Tensor, shape: _Shape, threads: int | None) -> tuple[Tensor, ...]:
+def _call(
+    circuit: Circuit, inputs: Tensor, weights: Tensor, shape: KernelShape, threads: int | None
+) -> tuple[Tensor, ...]:
     if inputs.device.type != "cpu" or inputs.dtype not in (torch.float32, torch.float64):
         raise Refused(f"the compiled simulator takes float32 or float64 on the CPU, not {inputs.dtype} {inputs.device}")
     if inputs.shape != (len(inputs), circuit.n_inputs) or weights.shape != (circuit.n_weights,):
@@ -77,92 +66,46 @@ def _call(circuit: Circuit, inputs: Tensor, weights: Tensor, shape: _Shape, thre
         )
     keep = torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad)
     require_room("native", circuit, inputs, weights, jacobian=shape.tangents > 0)
-    job = _Job(circuit, shape, threads or torch.get_num_threads(), simulator_of(circuit))
+    job = job_of(circuit, shape, threads or torch.get_num_threads(), simulator_of(circuit))
     inputs, weights = inputs.contiguous(), weights.to(inputs).contiguous()
-    results: tuple[Tensor, ...] = _Simulate.apply(inputs, weights, job, keep)  # type: ignore[no-untyped-call]
-    return results[:-1]
+    if _transformed() or len(inputs) << circuit.n_wires > SMALL:
+        results: tuple[Tensor, ...] = _Simulate.apply(inputs, weights, job, keep)  # type: ignore[no-untyped-call]
+        return results[:-1]
+    if not keep:
+        return job.forward(inputs.detach(), weights.detach(), inputs.new_empty(0))
+    direct: tuple[Tensor, ...] = _Direct.apply(inputs, weights, job)  # type: ignore[no-untyped-call]
+    return direct
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One circuit and what is asked of it."""
-
-    circuit: Circuit
-    shape: _Shape
-    threads: int
-    simulator: _kernel.Simulator
-
-    def wide(self, inputs: Tensor) -> bool:
-        """Whether rows go one by one with their amplitudes in the lanes, or many together with a row in each lane."""
-        single = inputs.dtype == torch.float32
-        lanes = self.simulator.lanes_single if single else self.simulator.lanes_double
-        return not self.shape.tangents and amplitudes_fill_lanes(self.circuit.n_wires, len(inputs), lanes)
-
-    def saved(self, inputs: Tensor) -> Tensor:
-        single = inputs.dtype == torch.float32
-        size_of = self.simulator.saved_size_single if single else self.simulator.saved_size_double
-        return _empty(inputs, size_of(len(inputs), 1 + self.shape.tangents, self.wide(inputs)))
-
-    def forward(self, inputs: Tensor, weights: Tensor, saved: Tensor) -> tuple[Tensor, ...]:
-        """Values and, with tangents, the Jacobian; final states go to `saved`."""
-        results, drift = self.sweep(inputs, weights, saved)
-        if inputs.dtype == torch.float64 or drift <= DRIFT:
-            return results
-        exact, _ = self.sweep(inputs.double(), weights.double(), inputs.new_empty(0).double())
-        return tuple(result.to(inputs) for result in exact)
-
-    def reverse(self, inputs: Tensor, weights: Tensor, saved: Tensor, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients of inputs and weights."""
-        results, drift = self.sweep_back(inputs, weights, saved, *gradients)
-        if inputs.dtype == torch.float64 or drift <= DRIFT:
-            return results
-        x, w = inputs.detach().double(), weights.detach().double()
-        exact = self.saved(x)
-        self.sweep(x, w, exact)
-        (by_inputs, by_weights), _ = self.sweep_back(x, w, exact, *(gradient.double() for gradient in gradients))
-        return by_inputs.to(inputs), by_weights.to(inputs)
-
-    def sweep(self, inputs: Tensor, weights: Tensor, saved: Tensor) -> tuple[tuple[Tensor, ...], float]:
-        """The kernel's results, and the largest deviation of a final state's squared norm from 1."""
-        rows, width, tangents = len(inputs), self.shape.width, self.shape.tangents
-        values, jacobian = _empty(inputs, rows, width), _empty(inputs, rows * width * tangents)
-        arrays = (inputs.numpy(), weights.numpy(), values.numpy(), jacobian.numpy(), saved.numpy())
-        drift = self.simulator.forward(*arrays, self.shape.state, self.wide(inputs), self.threads)
-        return (values, jacobian.view(rows, width, tangents)) if tangents else (values,), drift
-
-    def sweep_back(
-        self, inputs: Tensor, weights: Tensor, saved: Tensor, *gradients: Tensor
-    ) -> tuple[tuple[Tensor, Tensor], float]:
-        """The kernel's gradients, and the largest distance of an un-computed state from where its circuit starts."""
-        by_values, *by_jacobian = (gradient.contiguous() for gradient in gradients)
-        by_inputs, by_weights = torch.empty_like(inputs), torch.empty_like(weights)
-        by_tangents = by_jacobian[0] if by_jacobian else inputs.new_empty(0)
-        given = (inputs.detach().numpy(), weights.detach().numpy(), saved.numpy())
-        cotangents = (by_values.numpy(), by_tangents.numpy())
-        wanted = (by_inputs.numpy(), by_weights.numpy())
-        drift = self.simulator.reverse(*given, *cotangents, *wanted, self.shape.state, self.wide(inputs), self.threads)
-        return (by_inputs, by_weights), drift
-
-    def twin(self, inputs: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
-        """What `forward` gives, by torch operations."""
-        if self.shape.state:
-            amplitudes = statevector.state(self.circuit, inputs, weights)
-            return (torch.stack((amplitudes.real, (-1j * amplitudes).real), -1).flatten(1),)
-        if self.shape.tangents:
-            return statevector.run_with_jacobian(self.circuit, inputs, weights)
-        return (statevector.run(self.circuit, inputs, weights),)
-
-    def pull_by_twin(self, inputs: Tensor, weights: Tensor, *gradients: Tensor) -> tuple[Tensor, ...]:
-        """What `reverse` gives, by torch operations."""
-        pulled: tuple[Tensor, ...] = torch.func.vjp(self.twin, inputs, weights)[1](gradients)
-        return pulled
+def _transformed() -> bool:
+    """Whether torch.func or a forward-mode derivative is at work, which have to be told how a call transforms."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
-def _empty(like: Tensor, *shape: int) -> Tensor:
-    try:
-        return like.new_empty(shape)
-    except RuntimeError as error:
-        raise MemoryError(f"no memory for {shape} numbers of {like.dtype}") from error
+class _Direct(torch.autograd.Function):
+    """The kernel under plain autograd: what `_Simulate` gives, without what only transforms of torch.func ask for.
+
+    At a small circuit most of a step is what torch does around a call.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weights: Tensor, job: KernelJob) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(inputs, weights)
+        # No tensor of the graph, so that torch need not look after it; it is small, and ends with the graph.
+        ctx.job, ctx.states = job, job.saved(inputs)
+        results = job.forward(inputs.detach(), weights.detach(), ctx.states)
+        ctx.shapes = [result.shape for result in results]
+        return results
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        inputs, weights = ctx.saved_tensors
+        made = (inputs.new_zeros(s) if g is None else g for s, g in zip(ctx.shapes, gradients, strict=True))
+        if torch.is_grad_enabled():
+            pulled = _Pull.apply(inputs, weights, ctx.states, ctx.job, *made)  # type: ignore[no-untyped-call]
+            return *pulled, None
+        return *ctx.job.reverse(inputs, weights, ctx.states, *made), None
 
 
 class _Simulate(torch.autograd.Function):
@@ -172,7 +115,7 @@ class _Simulate(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(inputs: Tensor, weights: Tensor, job: _Job, keep: bool) -> tuple[Tensor, ...]:
+    def forward(inputs: Tensor, weights: Tensor, job: KernelJob, keep: bool) -> tuple[Tensor, ...]:
         saved = job.saved(inputs) if keep else inputs.new_empty(0)
         return *job.forward(inputs.detach(), weights.detach(), saved), saved
 
@@ -217,7 +160,9 @@ class _Pull(torch.autograd.Function):
     """The reverse sweep: from gradients of results to those of inputs and weights; its derivatives are the twin's."""
 
     @staticmethod
-    def forward(inputs: Tensor, weights: Tensor, saved: Tensor, job: _Job, *gradients: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        inputs: Tensor, weights: Tensor, saved: Tensor, job: KernelJob, *gradients: Tensor
+    ) -> tuple[Tensor, ...]:
         if not len(saved):
             saved = job.saved(inputs)
             job.forward(inputs.detach(), weights.detach(), saved)

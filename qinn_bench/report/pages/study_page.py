@@ -19,9 +19,10 @@ from qinn_bench.report.pages.page_tables import PageCell, PageTable, page_tables
 from qinn_bench.report.pages.row_records import RowRecords, column_id, row_records
 from qinn_bench.report.pages.shell import filled_in
 from qinn_bench.report.study_columns import SECONDS, title_of
-from qinn_bench.report.study_rows import groups_of
+from qinn_bench.report.study_rows import Group, groups_of
 from qinn_bench.report.table_parts import MISSING, VERDICTS, Line
 from qinn_bench.report.table_value import Table
+from qinn_bench.study.costs import PHASES, cpu_by_phase
 from qinn_bench.study.selection import Selection
 from qinn_bench.values import Record, Refused, Study
 from qinn_bench.verdicts import claim_file
@@ -58,6 +59,7 @@ class StudyPage:
     table: Table
     tables: tuple[PageTable, ...]
     cells: PageTable
+    phases: PageTable | None
     rows: tuple[RowRecords, ...]
     claims: tuple[ClaimsOnPage, ...]
     figures: tuple[PageFigure, ...]
@@ -127,6 +129,7 @@ def study_page(
         table=table,
         tables=tuple(page_tables(table, "rows", link, roles=True)),
         cells=cells_table(shown, ids, names),
+        phases=phases_table(groups, ids),
         rows=rows,
         claims=tuple(_claims(study, claims, results, records)),
         figures=tuple(figures),
@@ -185,6 +188,24 @@ def cells_table(records: Sequence[Record], ids: dict[tuple[str, str], str], colu
         )
     header = ("row", "data set", "seed", "status", "certificate", *map(title_of, known), title_of("train_s"), "record")
     return plain_table("cells", "All cells", header, rows)
+
+
+def phases_table(groups: Sequence[Group], ids: dict[tuple[str, str], str]) -> PageTable | None:
+    """The mean CPU seconds of a finished cell of each row by phase; None where no record tells them."""
+    spent = {(group.data, group.row): cpu_by_phase(group.ok) for group in groups}
+    kept = [phase for phase in PHASES if any(phase in of for of in spent.values())]
+    rows: list[list[str | PageCell]] = [
+        [
+            PageCell(row, row, link=ids[data, row]),
+            PageCell(data, data, kinds="text"),
+            *(f"{of[phase]:.2f}" if phase in of else MISSING for phase in kept),
+            f"{sum(of.values()):.2f}",
+        ]
+        for (data, row), of in spent.items()
+        if of
+    ]
+    header = ("row", "data set", *kept, "all")
+    return plain_table("phases", "CPU seconds of a finished cell by phase", header, rows) if rows else None
 
 
 def _rows_of(records: Sequence[Record], ids: dict[tuple[str, str], str]) -> list[tuple[Record, str]]:
