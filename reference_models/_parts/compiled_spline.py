@@ -114,8 +114,9 @@ class Call(NamedTuple):
     Example:
         >>> from reference_models._parts.rational_quadratic import RationalQuadratic
         >>> rows, numbers = torch.tensor([[1.0, 2.0, 3.0]]), torch.zeros(1, 1, 8)
-        >>> Call(RationalQuadratic(3, 5.0), (3, 1, 2)).twin(rows, numbers)
-        (tensor([[1., 2., 3.]]), tensor([0.]))
+        >>> image, logdet = Call(RationalQuadratic(3, 5.0), (3, 1, 2)).twin(rows, numbers)
+        >>> image.allclose(rows), logdet.shape
+        (True, torch.Size([1]))
     """
 
     spline: CompiledSpline

@@ -55,7 +55,7 @@ class Cubic {
 
     void forward(V v, V& image, V& log_slope) {
         find(v, x_);
-        const V t = (v - x0) / w, near = clamped(t), steep = slope(near);
+        const V t = (v - x0) / w, near = clamped(t), steep = steepness(t, near);
         image = y0 + h * (height(near) + (t - near) * steep);
         log_slope = logarithm<T>(steep * h / w);
     }
@@ -65,14 +65,14 @@ class Cubic {
         find(v, y_);
         const V up = (v - y0) / h, near = clamped(up);
         const V t = (up > V{}) & (up < splat<T>(1)) ? clamped(root_of(near)) : near;
-        return x0 + w * (t + (up - near) / slope(t));
+        return x0 + w * (t + (up - near) / steepness(up, t));
     }
 
     // The gradient of `by_image * image + by_log * log_slope`: by the value, returned, and by the numbers.
     V gradient(V v, V by_image, V by_log, V* by_numbers) {
         find(v, x_);
         const V t = (v - x0) / w, near = clamped(t), off = t - near, r = w / h;
-        const V steep = slope(near), rise = height(near), by_rise = by_image * h;
+        const V steep = steepness(t, near), rise = height(near), by_rise = by_image * h;
         const V by_steep = by_rise * off + by_log / steep;
         const V bent = (t >= V{}) & (t <= splat<T>(1)) ? by_log / steep * (2 * b + 6 * c * near) : V{};
         const V by_t = by_rise * steep + bent;
@@ -109,6 +109,9 @@ class Cubic {
     V height(V t) const { return t * (a + t * (b + t * c)); }
     V slope(V t) const { return a + t * (2 * b + t * 3 * c); }
 
+    // The slope at `near`; beyond the ends the sums would lose digits, and the ones that are left differ from call to call.
+    V steepness(V t, V near) const { return t < V{} ? a : (t > splat<T>(1) ? last : slope(near)); }
+
     // The slope at an inner knot of the parabola through it and its neighbours.
     V mean(int k) const { return (chord_[k - 1] * w_[k] + chord_[k] * w_[k - 1]) / (w_[k - 1] + w_[k]); }
 
@@ -121,8 +124,8 @@ class Cubic {
             w = right ? w_[k] : w, h = right ? h_[k] : h;
             d0 = right ? d_[k] : d0, d1 = right ? d_[k + 1] : d1;
         }
-        const V r = w / h, second = d1 * r;
-        a = d0 * r, b = 3 - 2 * a - second, c = a + second - 2;
+        const V r = w / h;
+        a = d0 * r, last = d1 * r, b = 3 - 2 * a - last, c = a + last - 2;
     }
 
     // The t in [0, 1] where the cubic is `up` (Press et al., Numerical Recipes, section 9.4).
@@ -180,7 +183,7 @@ class Cubic {
     V widths_[Spline::most_bins], heights_[Spline::most_bins], broken_;
     V w_[Spline::most_bins], h_[Spline::most_bins], chord_[Spline::most_bins], steep_[2], by_steep_[2];
     V x_[Spline::most_bins + 1], y_[Spline::most_bins + 1], d_[Spline::most_bins + 1];
-    V x0, y0, w, h, d0, d1, a, b, c;
+    V x0, y0, w, h, d0, d1, a, b, c, last;
 };
 
 }  // namespace QINN_ISA
