@@ -72,8 +72,8 @@ def test_wording_and_places_change_no_content(copied):
     edit(models / "quantum_flows" / "qinn.py", '"""Keep some training rows', '"""Hold on to some training rows')
     edit(
         models / "_parts" / "flow.py",
-        "        y = x.clone()",
-        "        # Rows are left as they are.\n        y = x.clone()",
+        "        total = x.new_zeros(len(x))",
+        "        # Log-dets add up.\n        total = x.new_zeros(len(x))",
     )
     edit(
         models / "_parts" / "flow.py",

@@ -77,10 +77,13 @@ class Spline:
         narrowest: float,
         least_slope: float,
         unit_slope: float,
+        cubic: bool,
         instruction_set: str,
     ) -> None: ...
-    def forward(self, x: Floats, numbers: Floats, image: Floats, log_slope: Floats) -> None: ...
-    def inverse(self, image: Floats, numbers: Floats, x: Floats) -> None: ...
+    def forward(
+        self, x: Floats, numbers: Floats, image: Floats, log_slope: Floats, dim: int, start: int, step: int
+    ) -> None: ...
+    def inverse(self, image: Floats, numbers: Floats, x: Floats, dim: int, start: int, step: int) -> None: ...
     def gradient(
         self,
         x: Floats,
@@ -89,6 +92,9 @@ class Spline:
         by_log_slope: Floats,
         by_x: Floats,
         by_numbers: Floats,
+        dim: int,
+        start: int,
+        step: int,
     ) -> None: ...
 
 Integers = NDArray[np.signedinteger[Any]]

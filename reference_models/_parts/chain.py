@@ -32,8 +32,7 @@ class Steered(DensityModel):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det."""
-        y, log_slope = self.univariate.forward(x, self._numbers(condition))
-        return y, log_slope.sum(1)
+        return self.univariate.map_columns(x, slice(None), self._numbers(condition))
 
     def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features."""

@@ -31,6 +31,18 @@ class Univariate(Protocol):
     def inverse(self, y: Tensor, numbers: Tensor) -> Tensor:
         """The ``(n, k)`` values whose images are `y`; not finite where a number is not."""
 
+    def map_columns(self, x: Tensor, which: slice, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """``(n, dim), (n, k, width) -> (n, dim), (n,)``: rows with these columns mapped, and their log-slopes added up.
+
+        The slice has a start or none and a step or none.
+        """
+        image, log_slope = self.forward(x[:, which], numbers)
+        return x.slice_scatter(image, 1, which.start, None, which.step or 1), log_slope.sum(1)
+
+    def unmap_columns(self, y: Tensor, which: slice, numbers: Tensor) -> Tensor:
+        """``(n, dim), (n, k, width) -> (n, dim)``: rows with these columns mapped back."""
+        return y.slice_scatter(self.inverse(y[:, which], numbers), 1, which.start, None, which.step or 1)
+
 
 def dense(hidden: int, hidden_layers: int) -> Conditioner:
     """A maker of dense networks with SiLU between their layers, the last of which starts at zero."""
@@ -75,15 +87,11 @@ class Coupling(DensityModel):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det."""
-        y = x.clone()
-        y[:, self.mapped], log_slope = self.univariate.forward(x[:, self.mapped], self._numbers(x, condition))
-        return y, log_slope.sum(1)
+        return self.univariate.map_columns(x, self.mapped, self._numbers(x, condition))
 
     def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features."""
-        x = y.clone()
-        x[:, self.mapped] = self.univariate.inverse(y[:, self.mapped], self._numbers(y, condition))
-        return x
+        return self.univariate.unmap_columns(y, self.mapped, self._numbers(y, condition))
 
     def _numbers(self, x: Tensor, condition: Tensor | None) -> Tensor:
         read = x[:, self.kept] if condition is None else torch.cat((x[:, self.kept], condition), 1)

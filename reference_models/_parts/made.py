@@ -81,8 +81,8 @@ class Autoregressive(DensityModel):
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features to latents and the log-det."""
         x = x.flip(self.turned)
-        y, log_slope = self.univariate.forward(x, self._numbers(x, condition))
-        return y.flip(self.turned), log_slope.sum(1)
+        y, logdet = self.univariate.map_columns(x, slice(None), self._numbers(x, condition))
+        return y.flip(self.turned), logdet
 
     def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """Latents to features, one feature after the other."""

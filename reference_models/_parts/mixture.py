@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from qinn_bench.contracts import LOG_2PI
+from reference_models._parts.flow import Univariate
 from reference_models._parts.increasing import increasing_root
 from reference_models._parts.normal_quantile import normal_quantile
 
@@ -61,7 +62,7 @@ KINDS: dict[str, Kind] = {
 
 
 @dataclass(frozen=True)
-class Mixture:
+class Mixture(Univariate):
     """A mixture of these kinds, one for each component, and the increasing map that takes it to a fixed latent.
 
     Its ``3 k - 1`` numbers are the logarithms of the weights relative to the first, the centres and the logarithms of

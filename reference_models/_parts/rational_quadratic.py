@@ -10,8 +10,7 @@ from normflows.utils.splines import rational_quadratic_spline
 from torch import Tensor
 from torch.nn import functional as F
 
-from reference_models._parts import compiled_spline
-from reference_models._parts.compiled_spline import CompiledSpline
+from reference_models._parts.compiled_spline import CompiledSpline, Form
 
 MIN_SLOPE = 1e-3
 NARROWEST = 1e-2
@@ -19,7 +18,7 @@ UNIT_SLOPE = log(expm1(1 - MIN_SLOPE))
 
 
 @dataclass(frozen=True)
-class RationalQuadratic:
+class RationalQuadratic(CompiledSpline):
     """The spline of arXiv:1906.04032 on [-bound, bound] with `bins` bins, and the identity outside.
 
     Its ``3 bins - 1`` numbers are widths, heights (both through a softmax; the narrowest bin is a hundredth of an even
@@ -33,46 +32,29 @@ class RationalQuadratic:
         (8, True)
     """
 
-    bins: int
-    bound: float
-
     @property
     def width(self) -> int:
         """How many numbers steer one map."""
         return 3 * self.bins - 1
 
-    def forward(self, x: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """``(n, k), (n, k, width) -> (n, k), (n, k)``: image and log-slope."""
-        compiled = self._compiled()
-        return (
-            compiled_spline.forward(compiled, x, numbers)
-            if compiled_spline.covers(compiled, x)
-            else self.twin(x, numbers)
-        )
-
-    def inverse(self, y: Tensor, numbers: Tensor) -> Tensor:
-        """``(n, k), (n, k, width) -> (n, k)``; NaN where a number is not finite."""
-        compiled = self._compiled()
-        if compiled_spline.covers(compiled, y):
-            return compiled_spline.inverse(compiled, y, numbers)
-        return self.twin_inverse(y, numbers)
+    @property
+    def form(self) -> Form:
+        """What the kernel is told."""
+        return Form(self.bins, self.bound, NARROWEST, MIN_SLOPE, UNIT_SLOPE, cubic=False)
 
     def twin(self, x: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """What `forward` gives, by the operations of normflows."""
+        """``(n, k), (n, k, width) -> (n, k), (n, k)``: image and log-slope, by the operations of normflows."""
         inside = x.abs() < self.bound
         y, log_slope = self._spline(x.where(inside, 0), numbers, inverse=False)
         return y.where(inside, x), log_slope.where(inside, 0)
 
     def twin_inverse(self, y: Tensor, numbers: Tensor) -> Tensor:
-        """What `inverse` gives, by the operations of normflows."""
+        """``(n, k), (n, k, width) -> (n, k)``, by the operations of normflows."""
         finite = numbers.isfinite().all(-1)
         inside = (y.abs() < self.bound) & finite
         # normflows asserts that a discriminant is not negative, which rounding to float32 can break.
         x, _ = self._spline(y.double().where(inside, 0), numbers.double().where(finite[..., None], 0), inverse=True)
         return x.to(y).where(inside, y).where(finite, torch.nan)
-
-    def _compiled(self) -> CompiledSpline:
-        return CompiledSpline(self.bins, self.bound, NARROWEST, MIN_SLOPE, UNIT_SLOPE, self.twin)
 
     def _spline(self, values: Tensor, numbers: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
         # On [-1, 1], because normflows closes the last bin with an absolute 1e-6, lost in float32 at a wide bound.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from qinn_bench.about import About
 from qinn_bench.contracts import DensityModel
-from reference_models._parts.flow import coupling_flow, dense
+from reference_models._parts.flow import Univariate, coupling_flow, dense
 from reference_models._parts.sizes import HIDDEN, HIDDEN_LAYERS
 
 ABOUT = About(
@@ -22,7 +22,7 @@ STEEPEST = 3.0
 REACH = 3.0
 
 
-class Affine:
+class Affine(Univariate):
     """``y = x exp(s) + t`` with ``|s|`` below `steepest`, smoothly: an unbounded exponent makes training diverge.
 
     Example:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from qinn_bench.about import About, KnobSpan
 from qinn_bench.contracts import DensityModel
+from reference_models._parts.compiled_spline import CompiledSpline, Form
 from reference_models._parts.flow import coupling_flow, dense
 from reference_models._parts.sizes import SPLINE_KNOBS
 
@@ -59,7 +60,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Cubic:
+class Cubic(CompiledSpline):
     """Steffen's monotone cubic spline on [-bound, bound] with `bins` bins, continued by straight lines outside.
 
     Its ``2 bins + 2`` numbers are widths, heights (through a softmax) and the slopes at both ends (through a sigmoid,
@@ -73,16 +74,18 @@ class Cubic:
         (8, True)
     """
 
-    bins: int
-    bound: float
-
     @property
     def width(self) -> int:
         """How many numbers steer one map."""
         return 2 * self.bins + 2
 
-    def forward(self, x: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """``(n, k), (n, k, width) -> (n, k), (n, k)``: image and log-slope."""
+    @property
+    def form(self) -> Form:
+        """What the kernel is told."""
+        return Form(self.bins, self.bound, NARROWEST, FLATTEST, -log(2), cubic=True)
+
+    def twin(self, x: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """``(n, k), (n, k, width) -> (n, k), (n, k)``: image and log-slope, by operations of torch."""
         xs, ys, slopes = self._knots(numbers)
         piece = _piece(xs, ys, slopes, _bin_of(x, xs))
         t = (x - piece.x0) / piece.w
@@ -91,7 +94,7 @@ class Cubic:
         y = piece.y0 + piece.h * (piece.image(within) + (t - within) * slope)
         return y, torch.log(slope * piece.h / piece.w)
 
-    def inverse(self, y: Tensor, numbers: Tensor) -> Tensor:
+    def twin_inverse(self, y: Tensor, numbers: Tensor) -> Tensor:
         """``(n, k), (n, k, width) -> (n, k)``, by the root of the cubic in its bin."""
         xs, ys, slopes = self._knots(numbers.double())
         piece = _piece(xs, ys, slopes, _bin_of(y.double(), ys))

@@ -11,7 +11,7 @@ from qinn_bench.about import About
 from qinn_bench.contracts import DensityModel
 from qinn_bench.values import Refused
 from reference_models._parts.base import on_base
-from reference_models._parts.flow import Composition, Mixing
+from reference_models._parts.flow import Composition, Mixing, Univariate
 from reference_models._parts.made import Autoregressive, made
 from reference_models._parts.mixture import Mixture
 from reference_models._parts.sizes import HIDDEN, HIDDEN_LAYERS
@@ -32,7 +32,7 @@ ABOUT = About(
 
 
 @dataclass(frozen=True)
-class Sigmoidal:
+class Sigmoidal(Univariate):
     """Layers ``y = logit(sum_j w_j sigmoid((x - c_j) / s_j))`` of so many units (arXiv:1804.00779, equation 8).
 
     A sum of sigmoids with positive weights that add up to 1 is the distribution function of a mixture of logistic

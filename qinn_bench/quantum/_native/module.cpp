@@ -228,8 +228,9 @@ void define_calls(nb::class_<Simulator>& simulator) {
 
 void define_splines(nb::module_& m) {
     nb::class_<CompiledSpline> spline(m, "Spline");
-    spline.def(nb::init<int, double, double, double, double, const std::string&>(), nb::arg("bins"), nb::arg("bound"),
-               nb::arg("narrowest"), nb::arg("least_slope"), nb::arg("unit_slope"), nb::arg("instruction_set"));
+    spline.def(nb::init<int, double, double, double, double, bool, const std::string&>(), nb::arg("bins"),
+               nb::arg("bound"), nb::arg("narrowest"), nb::arg("least_slope"), nb::arg("unit_slope"), nb::arg("cubic"),
+               nb::arg("instruction_set"));
     define_spline_calls<float>(spline);
     define_spline_calls<double>(spline);
 }

@@ -123,11 +123,19 @@ struct Crew {
     void (*share)(int32_t threads, int64_t items, void (*call)(const void*, int32_t, int64_t), const void* work);
 };
 
-// A monotone spline on [-bound, bound], the identity outside; the end slopes and that of the number 0 are 1.
+// A monotone spline on [-bound, bound]; numbers of slopes are moved by `unit_slope`, so that 0 gives a slope of 1.
+//
+// A rational-quadratic one is the identity outside, a cubic one goes on straight.
 struct Spline {
     static constexpr int most_bins = 32;
     int32_t bins;
     double bound, narrowest, least_slope, unit_slope;
+    bool cubic;
+};
+
+// The columns of rows that are mapped: `count` of them, from `start` on in steps of `step`.
+struct Columns {
+    int64_t dim, start, step, count;
 };
 
 // What one instruction set offers for one floating-point type.
@@ -142,11 +150,13 @@ struct Kernel {
     size_t (*wide_workspace)(const Call<T>&, bool reverse, int32_t threads);
     void (*wide_forward)(const Call<T>&, int64_t row, const Crew&, void* workspace);
     void (*wide_reverse)(const Call<T>&, int64_t row, const Crew&, void* workspace);
-    // Values and their spline's numbers, 3 bins - 1 each; what comes first in a list of arguments is read.
-    void (*spline_forward)(const Spline&, int64_t size, const T* x, const T* numbers, T* image, T* log_slope);
-    void (*spline_inverse)(const Spline&, int64_t size, const T* image, const T* numbers, T* x);
-    void (*spline_gradient)(const Spline&, int64_t size, const T* x, const T* numbers, const T* by_image,
-                            const T* by_log_slope, T* by_x, T* by_numbers);
+    // Rows, and the numbers of the spline of each mapped value; what comes first in a list of arguments is read.
+    // `log_slope` is (rows, count), `by_log_slope` one a row.
+    void (*spline_forward)(const Spline&, const Columns&, int64_t rows, const T* x, const T* numbers, T* image,
+                           T* log_slope);
+    void (*spline_inverse)(const Spline&, const Columns&, int64_t rows, const T* image, const T* numbers, T* x);
+    void (*spline_gradient)(const Spline&, const Columns&, int64_t rows, const T* x, const T* numbers,
+                            const T* by_image, const T* by_log_slope, T* by_x, T* by_numbers);
     double (*peak)();  // operations per second of independent fused multiply-adds; each counts as two
 };
 

@@ -1,212 +1,141 @@
-// Monotone rational-quadratic splines (arXiv:1906.04032), their inverses and their gradients, a value in each lane.
+// Splines of columns of rows: images, values and gradients, as many values at once as there are lanes.
 #pragma once
-#include <algorithm>
-
-#include "elementary.h"
-#include "program.h"
+#include "cubic.h"
+#include "rational_quadratic.h"
 
 namespace qinn {
 namespace QINN_ISA {
 
-// The spline on [-1, 1] of one value a lane; `widths`, `heights` and `slopes` are read off its 3 bins - 1 numbers.
+// Where the next values lie, and in which rows.
 template <class T>
-class RationalQuadratic {
-    using V = Vec<T>;
-    using I = Bits<T>;
-
+class Places {
   public:
-    explicit RationalQuadratic(const Spline& spline) : s_(spline), bins_(spline.bins) {}
+    explicit Places(const Columns& columns) : c_(columns) {}
 
-    // Loads the numbers of some values, `count` of them, the last of which fills the lanes that are left.
-    void load(const T* numbers, int count) {
-        const int width = 3 * bins_ - 1;
-        for (int lane = 0; lane < Lanes<T>::width; ++lane) {
-            const T* own = numbers + static_cast<int64_t>(std::min(lane, count - 1)) * width;
-            for (int k = 0; k < bins_; ++k) widths_[k][lane] = own[k], heights_[k][lane] = own[bins_ + k];
-            for (int k = 1; k < bins_; ++k) d_[k][lane] = own[2 * bins_ + k - 1];
-        }
-        broken_ = V{};
-        for (int k = 0; k < bins_; ++k) {
-            broken_ += widths_[k] * 0 + heights_[k] * 0;
-            if (k) broken_ += d_[k] * 0;
-        }
-        place(widths_, x_);
-        place(heights_, y_);
-        const V unit = splat<T>(static_cast<T>(s_.unit_slope));
-        for (int k = 0; k <= bins_; ++k) {
-            const bool inner = k > 0 && k < bins_;
-            d_[k] = softplus<T>(inner ? d_[k] + unit : unit, by_number_[k]) + static_cast<T>(s_.least_slope);
+    void next(int count) {
+        for (int lane = 0; lane < count; ++lane) {
+            row[lane] = row_, at[lane] = row_ * c_.dim + c_.start + k_ * c_.step;
+            if (++k_ == c_.count) k_ = 0, ++row_;
         }
     }
 
-    // The image of values in (-1, 1), and the logarithm of the slope there.
-    void forward(V v, V& image, V& log_slope) {
-        find(v, x_);
-        const V t = (v - x0) / w, u = t * (1 - t);
-        const V a = s * t * t + d0 * u, b = s + bend * u;
-        image = y0 + h * a / b;
-        log_slope = logarithm<T>(s * s * sharpness(t, u)) - 2 * logarithm<T>(b);
+    Vec<T> some(const T* from, int count) const { return read(from, at, count); }
+    Vec<T> of_rows(const T* from, int count) const { return read(from, row, count); }
+
+    template <class Stored>
+    static Vec<T> read(const Stored* from, const int64_t* places, int count) {
+        Vec<T> values = {};
+        for (int lane = 0; lane < count; ++lane) values[lane] = static_cast<T>(from[places[lane]]);
+        return values;
     }
 
-    // The value in (-1, 1) whose image is v; NaN where a number is not finite.
-    V inverse(V v) {
-        find(v, y_);
-        const V up = v - y0;
-        const V a = up * bend + h * (s - d0), b = h * d0 - up * bend, c = -s * up;
-        const V inside = larger(b * b - 4 * a * c, V{});
-        return 2 * c / (-b - root(inside)) * w + x0 + broken_;
+    template <class Stored>
+    void put(Vec<T> values, Stored* to, int count) const {
+        for (int lane = 0; lane < count; ++lane) to[at[lane]] = static_cast<Stored>(values[lane]);
     }
 
-    // The gradient of `by_image * image + by_log * log_slope`: by the value, returned, and by the numbers.
-    V gradient(V v, V by_image, V by_log, V* by_numbers) {
-        find(v, x_);
-        const V t = (v - x0) / w, u = t * (1 - t), r = 1 - t;
-        const V a = s * t * t + d0 * u, b = s + bend * u, m = sharpness(t, u);
-        const V by_a = by_image * h / b, by_b = -by_a * a / b - 2 * by_log / b, by_m = by_log / m;
-        V by_u = by_m * 2 * s + by_b * bend + by_a * d0;
-        const V by_t = by_m * 2 * (d1 * t - d0 * r) + by_a * 2 * s * t + by_u * (1 - 2 * t);
-        const V by_s = by_log * 2 / s + by_m * 2 * u + by_b * (1 - 2 * u) + by_a * t * t;
-        const V by_d0 = by_m * r * r + (by_b + by_a) * u, by_d1 = by_m * t * t + by_b * u;
-        const V by_h = by_image * a / b + by_s / w, by_w = -(by_s * s + by_t * t) / w, by_x = by_t / w;
-        spread(widths_, x_, v, -by_x - by_w, by_w, by_numbers);
-        spread(heights_, x_, v, by_image - by_h, by_h, by_numbers + bins_);
-        for (int k = 1; k < bins_; ++k) {
-            const I right = v >= x_[k], beyond = k + 1 < bins_ ? v >= x_[k + 1] : I{}, left = v >= x_[k - 1];
-            const V at = right & ~beyond ? by_d0 : (left & ~right ? by_d1 : V{});
-            by_numbers[2 * bins_ + k - 1] = at * by_number_[k];
-        }
-        return by_x;
-    }
+    int64_t at[Lanes<T>::width], row[Lanes<T>::width];
 
   private:
-    // Numbers to shares of [-1, 1] by a softmax, left in their place, and to the knots between them.
-    void place(V* numbers, V* knots) const {
-        V most = numbers[0], total = {};
-        for (int k = 1; k < bins_; ++k) most = larger(numbers[k], most);
-        for (int k = 0; k < bins_; ++k) total += numbers[k] = exponential<T>(numbers[k] - most);
-        const V each = 1 / total;
-        const T least = static_cast<T>(s_.narrowest / bins_), rest = static_cast<T>(1 - s_.narrowest);
-        V sum = {};
-        knots[0] = splat<T>(-1), knots[bins_] = splat<T>(1);
-        for (int k = 0; k < bins_; ++k) {
-            numbers[k] *= each;
-            sum += rest * numbers[k] + least;
-            if (k + 1 < bins_) knots[k + 1] = 2 * sum - 1;
-        }
-    }
-
-    // The bin that holds v, of those between these knots.
-    void find(V v, const V* knots) {
-        x0 = x_[0], y0 = y_[0], d0 = d_[0], d1 = d_[1];
-        V x1 = x_[1], y1 = y_[1];
-        for (int k = 1; k < bins_; ++k) {
-            const I right = v >= knots[k];
-            x0 = right ? x_[k] : x0, x1 = right ? x_[k + 1] : x1;
-            y0 = right ? y_[k] : y0, y1 = right ? y_[k + 1] : y1;
-            d0 = right ? d_[k] : d0, d1 = right ? d_[k + 1] : d1;
-        }
-        w = x1 - x0, h = y1 - y0, s = h / w, bend = d0 + d1 - 2 * s;
-    }
-
-    V sharpness(V t, V u) const {
-        const V r = 1 - t;
-        return d1 * t * t + 2 * s * u + d0 * r * r;
-    }
-
-    // Gradients by the two knots of the bin of v, through the sums and the softmax, to the numbers of the shares.
-    void spread(const V* shares, const V* knots, V v, V by_left, V by_right, V* by_numbers) const {
-        const V twice = splat<T>(static_cast<T>(2 * (1 - s_.narrowest)));
-        V mean = {};
-        // The first and the last knot do not move.
-        const I first = v < knots[std::min(1, bins_ - 1)], last = v >= knots[bins_ - 1];
-        by_left = (bins_ == 1 ? I{} - 1 : first) ? V{} : by_left * twice;
-        by_right = (bins_ == 1 ? I{} - 1 : last) ? V{} : by_right * twice;
-        for (int k = 0; k < bins_; ++k) {
-            const I before = k + 1 < bins_ ? v >= knots[k + 1] : I{}, here = v >= knots[k];
-            by_numbers[k] = (before ? by_left : V{}) + (here ? by_right : V{});
-            mean += shares[k] * by_numbers[k];
-        }
-        for (int k = 0; k < bins_; ++k) by_numbers[k] = shares[k] * (by_numbers[k] - mean);
-    }
-
-    const Spline& s_;
-    const int bins_;
-    V widths_[Spline::most_bins], heights_[Spline::most_bins], broken_;
-    V x_[Spline::most_bins + 1], y_[Spline::most_bins + 1], d_[Spline::most_bins + 1];
-    V by_number_[Spline::most_bins + 1];
-    V x0, y0, d0, d1, w, h, s, bend;
+    const Columns& c_;
+    int64_t row_ = 0, k_ = 0;
 };
 
-template <class T>
-QINN_INLINE Vec<T> some(const T* from, int count) {
-    Vec<T> values = {};
-    for (int lane = 0; lane < count; ++lane) values[lane] = from[lane];
-    return values;
-}
-
-template <class T>
-QINN_INLINE void put(Vec<T> values, T* to, int count) {
-    for (int lane = 0; lane < count; ++lane) to[lane] = values[lane];
-}
-
-// Which values lie inside, and where on [-1, 1]; those outside are mapped to themselves.
-template <class T>
-QINN_INLINE Bits<T> within(Vec<T> x, T bound, Vec<T>& v) {
-    const Bits<T> inside = (x < bound) & (x > -bound);
-    v = inside ? x / bound : Vec<T>{};
-    return inside;
-}
-
-template <class T>
-static void spline_forward(const Spline& spline, int64_t size, const T* x, const T* numbers, T* image, T* log_slope) {
-    const T bound = static_cast<T>(spline.bound);
-    RationalQuadratic<T> one(spline);
-    for (int64_t at = 0; at < size; at += Lanes<T>::width) {
-        const int count = static_cast<int>(std::min<int64_t>(Lanes<T>::width, size - at));
-        const Vec<T> given = some<T>(x + at, count);
-        Vec<T> v, y, slope;
-        const Bits<T> inside = within<T>(given, bound, v);
-        one.load(numbers + at * (3 * spline.bins - 1), count);
-        one.forward(v, y, slope);
-        put<T>(inside ? y * bound : given, image + at, count);
-        put<T>(inside ? slope : Vec<T>{}, log_slope + at, count);
+// Calls `work(first, count)` for every group of values that fills the lanes, after `places` went on to it.
+template <class T, class Work>
+static void for_groups(const Columns& columns, int64_t rows, Places<T>& places, const Work& work) {
+    const int64_t size = rows * columns.count;
+    for (int64_t first = 0; first < size; first += Lanes<T>::width) {
+        const int count = static_cast<int>(std::min<int64_t>(Lanes<T>::width, size - first));
+        places.next(count);
+        work(first, count);
     }
 }
 
+// What lies in no mapped column goes through as it is.
 template <class T>
-static void spline_inverse(const Spline& spline, int64_t size, const T* image, const T* numbers, T* x) {
-    const T bound = static_cast<T>(spline.bound);
-    RationalQuadratic<T> one(spline);
-    for (int64_t at = 0; at < size; at += Lanes<T>::width) {
-        const int count = static_cast<int>(std::min<int64_t>(Lanes<T>::width, size - at));
-        const Vec<T> given = some<T>(image + at, count);
-        Vec<T> v;
-        const Bits<T> inside = within<T>(given, bound, v);
-        one.load(numbers + at * (3 * spline.bins - 1), count);
-        const Vec<T> found = one.inverse(v);
-        put<T>((inside ? found * bound : given) + found * 0, x + at, count);
-    }
+static void pass(const Columns& columns, int64_t rows, const T* from, T* to) {
+    if (columns.count < columns.dim) std::copy(from, from + rows * columns.dim, to);
 }
 
-template <class T>
-static void spline_gradient(const Spline& spline, int64_t size, const T* x, const T* numbers, const T* by_image,
-                            const T* by_log_slope, T* by_x, T* by_numbers) {
+template <class Curve, class T>
+static void forward_by(const Spline& spline, const Columns& columns, int64_t rows, const T* x, const T* numbers,
+                       T* image, T* log_slope) {
     const T bound = static_cast<T>(spline.bound);
-    const int width = 3 * spline.bins - 1;
-    RationalQuadratic<T> one(spline);
+    Curve one(spline);
+    Places<T> places(columns);
+    pass(columns, rows, x, image);
+    for_groups<T>(columns, rows, places, [&](int64_t first, int count) {
+        const Vec<T> given = places.some(x, count);
+        const Bits<T> inside = Curve::inside(given, bound);
+        Vec<T> y, slope;
+        one.load(numbers + first * Curve::width(spline.bins), count);
+        one.forward(inside ? given / bound : Vec<T>{}, y, slope);
+        places.put(inside ? y * bound : given, image, count);
+        slope = inside ? slope : Vec<T>{};
+        for (int lane = 0; lane < count; ++lane) log_slope[first + lane] = slope[lane];
+    });
+}
+
+// In double precision, whatever the images are stored in.
+template <class Curve, class Stored>
+static void inverse_by(const Spline& spline, const Columns& columns, int64_t rows, const Stored* image,
+                       const Stored* numbers, Stored* x) {
+    using T = double;
+    Curve one(spline);
+    Places<T> places(columns);
+    pass(columns, rows, image, x);
+    for_groups<T>(columns, rows, places, [&](int64_t first, int count) {
+        const Vec<T> given = Places<T>::read(image, places.at, count);
+        const Bits<T> inside = Curve::inside(given, spline.bound);
+        one.load(numbers + first * Curve::width(spline.bins), count);
+        const Vec<T> found = one.inverse(inside ? given / spline.bound : Vec<T>{});
+        places.put((inside ? found * spline.bound : given) + one.broken(), x, count);
+    });
+}
+
+template <class Curve, class T>
+static void gradient_by(const Spline& spline, const Columns& columns, int64_t rows, const T* x, const T* numbers,
+                        const T* by_image, const T* by_log_slope, T* by_x, T* by_numbers) {
+    const T bound = static_cast<T>(spline.bound);
+    const int width = Curve::width(spline.bins);
+    Curve one(spline);
+    Places<T> places(columns);
     Vec<T> found[3 * Spline::most_bins];
-    for (int64_t at = 0; at < size; at += Lanes<T>::width) {
-        const int count = static_cast<int>(std::min<int64_t>(Lanes<T>::width, size - at));
-        const Vec<T> given = some<T>(x + at, count), image = some<T>(by_image + at, count);
-        const Vec<T> log_slope = some<T>(by_log_slope + at, count);
-        Vec<T> v;
-        const Bits<T> inside = within<T>(given, bound, v);
-        one.load(numbers + at * width, count);
-        const Vec<T> back = one.gradient(v, inside ? image * bound : Vec<T>{}, inside ? log_slope : Vec<T>{}, found);
-        put<T>(inside ? back / bound : image, by_x + at, count);
+    pass(columns, rows, by_image, by_x);
+    for_groups<T>(columns, rows, places, [&](int64_t first, int count) {
+        const Vec<T> given = places.some(x, count), image = places.some(by_image, count);
+        const Vec<T> log_slope = places.of_rows(by_log_slope, count);
+        const Bits<T> inside = Curve::inside(given, bound);
+        one.load(numbers + first * width, count);
+        const Vec<T> back = one.gradient(inside ? given / bound : Vec<T>{}, inside ? image * bound : Vec<T>{},
+                                         inside ? log_slope : Vec<T>{}, found);
+        places.put(inside ? back / bound : image, by_x, count);
         for (int lane = 0; lane < count; ++lane)
-            for (int k = 0; k < width; ++k) by_numbers[(at + lane) * width + k] = inside[lane] ? found[k][lane] : T{};
-    }
+            for (int k = 0; k < width; ++k)
+                by_numbers[(first + lane) * width + k] = inside[lane] ? found[k][lane] : T{};
+    });
+}
+
+template <class T>
+static void spline_forward(const Spline& spline, const Columns& columns, int64_t rows, const T* x, const T* numbers,
+                           T* image, T* log_slope) {
+    const auto call = spline.cubic ? forward_by<Cubic<T>, T> : forward_by<RationalQuadratic<T>, T>;
+    call(spline, columns, rows, x, numbers, image, log_slope);
+}
+
+template <class T>
+static void spline_inverse(const Spline& spline, const Columns& columns, int64_t rows, const T* image,
+                           const T* numbers, T* x) {
+    const auto call = spline.cubic ? inverse_by<Cubic<double>, T> : inverse_by<RationalQuadratic<double>, T>;
+    call(spline, columns, rows, image, numbers, x);
+}
+
+template <class T>
+static void spline_gradient(const Spline& spline, const Columns& columns, int64_t rows, const T* x, const T* numbers,
+                            const T* by_image, const T* by_log_slope, T* by_x, T* by_numbers) {
+    const auto call = spline.cubic ? gradient_by<Cubic<T>, T> : gradient_by<RationalQuadratic<T>, T>;
+    call(spline, columns, rows, x, numbers, by_image, by_log_slope, by_x, by_numbers);
 }
 
 }  // namespace QINN_ISA
