@@ -77,7 +77,7 @@ class Cluster:
 
 def main(workers: int = 50, schedulers: int = 5, campaigns: int = 5, folder: str = "/tmp/qinn-cluster-kills") -> int:
     """Run until so many were killed, print a table of counts; 1 if anything was lost."""
-    root = Path(folder)
+    root = Path(folder).resolve()
     kept = _campaigns.Kept(root, [workers, schedulers, campaigns])
     _campaigns.import_all()
     cluster, counts = Cluster(root), kept.counts

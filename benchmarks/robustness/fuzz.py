@@ -160,6 +160,7 @@ def main() -> int:
         for number, at in enumerate(range(0, each, CHUNK)):
             for kind in found:
                 in_a_process(kind, state, number, min(CHUNK, each - at))
+                print(f"{kind.name}: chunk {number}", file=sys.stderr, flush=True)
             print(f"{min(each, at + CHUNK) * len(found)} files", file=sys.stderr, flush=True)
         spent = os.times()
         lines, wrong = table(state, spent.user + spent.system + spent.children_user + spent.children_system)

@@ -28,7 +28,7 @@ PAUSE = 1.0
 
 def main(kills: int = 200, folder: str = "/tmp/qinn-kills") -> int:
     """Run the rounds and print a table of counts; 1 if anything was lost."""
-    root = Path(folder)
+    root = Path(folder).resolve()
     kept = _campaigns.Kept(root, [kills])
     counts = kept.counts
     study, log = root / "killed.toml", root / "log.txt"

@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ import _campaigns
 NAME, PORT, SECONDS, WORKERS = "hosts", 18791, 3600, (1, 2, 3)
 BAD = ("not completed", "hangs", "cells lost", "records torn or different", "files left behind", "tracebacks")
 TIMEOUTS = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "10s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "60s"}
+LISTENS = 300
+"""Seconds in which the scheduler has to listen: a busy machine takes long to import what it needs."""
 DASK = [sys.executable, "-m", "dask"]
 
 
@@ -95,6 +98,10 @@ class Hosts:
         address = f"tcp://{self.net}.254:{PORT}"
         listen = ["--host", f"{self.net}.254", "--port", str(PORT), "--no-dashboard"]
         self.start("scheduler", [*DASK, "scheduler", *listen])
+        for _ in range(LISTENS):
+            with suppress(OSError), socket.create_connection((f"{self.net}.254", PORT), 1):
+                break
+            time.sleep(1)
         for at in WORKERS:
             own = ["--host", f"{self.net}.{at}", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
             words = [*DASK, "worker", address, *own]
@@ -163,6 +170,8 @@ def once(hosts: Hosts, study: Path, truth: dict, rng: random.Random, counts: Cou
         counts["not completed"] += code != 0
         said = (hosts.folder / "campaign.txt").read_text(encoding="utf8", errors="replace")
         counts["tracebacks"] += "Traceback" in said
+        if code or "Traceback" in said:
+            print(said[-3000:], file=sys.stderr)
     finally:
         hosts.remove()
     found = _campaigns.content(results, NAME)
