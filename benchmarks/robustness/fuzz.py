@@ -105,11 +105,11 @@ class Chunk:
         return outcome, said, time.process_time() - began
 
 
-def in_a_process(kind: Kind, state: Path, number: int, files: int) -> None:
-    """Run a chunk in a fork, its outcome written to the state; a process that is lost is an outcome."""
+def in_a_process(kind: Kind, state: Path, number: int, files: int) -> Path:
+    """Run a chunk in a fork, unless its outcome is there, and where that is; a process that is lost is an outcome."""
     done = state / f"{kind.name}-{number}-{files}.json".replace(" ", "-")
     if done.exists():
-        return
+        return done
     pid = os.fork()
     if not pid:
         code = 1
@@ -126,11 +126,12 @@ def in_a_process(kind: Kind, state: Path, number: int, files: int) -> None:
         told = {"kind": kind.name, "slowest": 0.0, "grown": 0, "outcomes": {"lost": 1}, "damages": {}}
         done.with_suffix(".part").write_text(json.dumps(told), encoding="utf8")
     done.with_suffix(".part").rename(done)
+    return done
 
 
-def table(state: Path, seconds: float) -> tuple[list[str], int]:
-    """The counts of all chunks in the state, and how many files ended wrongly."""
-    chunks = [json.loads(path.read_text(encoding="utf8")) for path in sorted(state.glob("*.json"))]
+def table(paths: list[Path], seconds: float) -> tuple[list[str], int]:
+    """The counts of these chunks, and how many files ended wrongly."""
+    chunks = [json.loads(path.read_text(encoding="utf8")) for path in paths]
     shown = [*RIGHT, *sorted({name for one in chunks for name in one["outcomes"]} - set(RIGHT))]
     lines = [f"| damaged files | files | {' | '.join(shown)} | slowest | memory |"]
     lines.append(f"|---|---:|{'---:|' * len(shown)}---:|---:|")
@@ -156,14 +157,14 @@ def main() -> int:
         state = options.state or Path(folder) / "state"
         state.mkdir(parents=True, exist_ok=True)
         found = [kind for kind in _fuzzed.kinds(Path(folder)) if options.only in (None, kind.name)]
-        each = -(-options.count // len(found))
+        each, done = -(-options.count // len(found)), list[Path]()
         for number, at in enumerate(range(0, each, CHUNK)):
             for kind in found:
-                in_a_process(kind, state, number, min(CHUNK, each - at))
+                done.append(in_a_process(kind, state, number, min(CHUNK, each - at)))
                 print(f"{kind.name}: chunk {number}", file=sys.stderr, flush=True)
             print(f"{min(each, at + CHUNK) * len(found)} files", file=sys.stderr, flush=True)
         spent = os.times()
-        lines, wrong = table(state, spent.user + spent.system + spent.children_user + spent.children_system)
+        lines, wrong = table(done, spent.user + spent.system + spent.children_user + spent.children_system)
     print("\n".join(lines))
     return int(wrong > 0)
 
