@@ -157,6 +157,8 @@ def main() -> int:
         state = options.state or Path(folder) / "state"
         state.mkdir(parents=True, exist_ok=True)
         found = [kind for kind in _fuzzed.kinds(Path(folder)) if options.only in (None, kind.name)]
+        for kind in found:
+            kind.read(kind.path)  # A good file that is refused would make all damage look well.
         each, done = -(-options.count // len(found)), list[Path]()
         for number, at in enumerate(range(0, each, CHUNK)):
             for kind in found:

@@ -28,7 +28,7 @@ import _campaigns
 
 NAME, PORT, SECONDS, WORKERS = "hosts", 18791, 3600, (1, 2, 3)
 BAD = ("not completed", "hangs", "cells lost", "records torn or different", "files left behind", "tracebacks")
-TIMEOUTS = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "10s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "60s"}
+TIMEOUTS = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "15s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "60s"}
 LISTENS = 300
 """Seconds in which the scheduler has to listen: a busy machine takes long to import what it needs."""
 DASK = [sys.executable, "-m", "dask"]

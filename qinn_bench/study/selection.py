@@ -114,11 +114,11 @@ def select(
     """
     check_filters(study, filters)
     drawn = drawn or grid.draw(study)
-    if records:
-        known, odd = published.read(records, study.name), list[store.UnreadableRecord]()
-    else:
-        known, odd = store.look_at_all(results, study.name)
     with record_index.without_collector():
+        if records:
+            known, odd = published.read(records, study.name), list[store.UnreadableRecord]()
+        else:
+            known, odd = store.look_at_all(results, study.name)
         cells = progress.standings(grid.slots(study, drawn, matched.read(results, study.name)), drawn, known)
     kept = [one for one in cells if keeps(filters, _named(one))]
     _check_kept(study, [one.slot.row for one in cells], kept)

@@ -52,7 +52,7 @@ class DaskScheduler:
         self.address = address or str(client.scheduler.address)
         try:
             self.client = client or distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, AssertionError) as error:  # The last of settings that make no sense.
             raise Refused(f"no Dask scheduler answers at '{address}' ({limiting.sentence(error)})") from None
 
     @property
