@@ -2,6 +2,8 @@
 # make test (all checks). PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+FIRE := benchmarks/robustness
+STATE ?= build/robustness
 JOBS ?= $(if $(filter 1,$(shell getconf _NPROCESSORS_ONLN)),1,2)
 ISA_TESTS := $(addprefix tests/test_,native.py wide.py quantum.py gates.py unitaries.py kernel_tables.py torch_func.py \
   drift.py backends.py pennylane_device.py pennylane_borders.py pennylane_properties.py qinn.py models.py controls.py \
@@ -9,8 +11,8 @@ ISA_TESTS := $(addprefix tests/test_,native.py wide.py quantum.py gates.py unita
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: run run-anomaly run-showers docs notebooks test test-slow test-isa same-numbers device-test toys sample engine-table gpu-check scaling \
-  licence validate diagnose clean
+.PHONY: run run-anomaly run-showers docs notebooks test test-slow test-isa same-numbers device-test toys sample engine-table \
+  gpu-check scaling licence validate robustness robustness-large diagnose clean
 
 run: .venv/installed
 	$(BIN)/qinn-bench run benchmarks/studies/quick.toml -j $(JOBS)
@@ -85,6 +87,39 @@ scaling: .venv/installed-peers
 # The statistical methods and the gate against what they promise (an hour and a half); tables in results/validation.
 validate: .venv/installed-test
 	$(BIN)/python benchmarks/validation
+
+# Campaigns under fire, faults, lost hosts and damaged files, in short counts (about 20 minutes of two cores; as root also disks
+# and hosts). What each script does and has found: docs/robustness.md.
+robustness: .venv/installed-test
+	$(BIN)/python $(FIRE)/planned.py --cells 10000
+	$(BIN)/python $(FIRE)/overhead.py
+	$(BIN)/python $(FIRE)/throughput.py
+	$(BIN)/python $(FIRE)/side_by_side.py --campaigns 8
+	$(BIN)/python $(FIRE)/namespaces.py
+	$(BIN)/python $(FIRE)/kills.py 20
+	$(BIN)/python $(FIRE)/cluster_kills.py 4 1 1
+	$(BIN)/python $(FIRE)/faults.py 4
+	$(BIN)/python $(FIRE)/damage.py --cases 1000
+	$(BIN)/python $(FIRE)/fuzz.py --count 1600
+	$(BIN)/python $(FIRE)/many_records.py 10000
+
+# The same in the counts that are to be reached (about five hours of two cores that do nothing else). What takes long goes on where
+# it was stopped; tables go to $(STATE).
+robustness-large: .venv/installed-test
+	mkdir -p $(STATE)
+	$(BIN)/python $(FIRE)/planned.py --cells 10000 > $(STATE)/planned.md
+	$(BIN)/python $(FIRE)/overhead.py --few 4 --many 40 --repeats 5 > $(STATE)/overhead.md
+	$(BIN)/python $(FIRE)/throughput.py --seeds 40 --steps 2000 --repeats 3 > $(STATE)/throughput.md
+	$(BIN)/python $(FIRE)/many_records.py 100000 > $(STATE)/many_records.md
+	$(BIN)/python $(FIRE)/side_by_side.py --campaigns 8 --rounds 10 > $(STATE)/side_by_side.md
+	$(BIN)/python $(FIRE)/namespaces.py --rounds 3 --seeds 12 > $(STATE)/namespaces.md
+	$(BIN)/python $(FIRE)/kills.py 200 $(STATE)/kills > $(STATE)/kills.md
+	$(BIN)/python $(FIRE)/cluster_kills.py 50 5 5 $(STATE)/cluster_kills > $(STATE)/cluster_kills.md
+	$(BIN)/python $(FIRE)/plugins.py > $(STATE)/plugins.md
+	$(BIN)/python $(FIRE)/faults.py 40 > $(STATE)/faults.md
+	$(BIN)/python $(FIRE)/damage.py --cases 100000 --jobs 2 --state $(STATE)/damage > $(STATE)/damage.md
+	$(BIN)/python $(FIRE)/fuzz.py --count 100000 --state $(STATE)/fuzz > $(STATE)/fuzz.md
+	cat $(STATE)/*.md
 
 # The smallest deformations of the truth that each metric can see (half an hour of one core; what is there is kept).
 licence: .venv/installed

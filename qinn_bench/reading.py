@@ -84,7 +84,7 @@ def value_of(kind: type[V], text: str, wrong: str, remedy: str = "", read: Calla
         return (read or kind.model_validate_json)(text)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        place = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
+        place = f"{short('.'.join(map(str, first['loc'])))}: " if first["loc"] else ""
         raise Refused(f"{wrong}: {place}{short(first['msg'])}" + f"; {remedy}" * bool(remedy)) from None
 
 

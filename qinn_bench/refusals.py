@@ -19,7 +19,7 @@ def refusal(error: ValidationError, kind: type[Value], where: str, part: str = "
     `part` is the word for what a value of this `kind` consists of.
     """
     first = error.errors()[0]
-    place = ".".join(str(step) for step in first["loc"])
+    place = " ".join(".".join(str(step) for step in first["loc"]).split())
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(_fields_at(kind, first["loc"][:-1])))
         return Refused(f"{where}: no {part} is called '{place[:GIVEN]}'; there are: {known}")

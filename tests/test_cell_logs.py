@@ -156,26 +156,56 @@ def as_kernel(monkeypatch, files):
 def test_a_cell_gets_a_control_group_where_one_is_delegated(groups, monkeypatch, tmp_path):
     base, leaf, told = groups()
     as_kernel(monkeypatch, ["cgroup.procs", "memory.max", "memory.oom.group", "memory.events"])
-    made = control_groups.delegated(1.5, tmp_path, told)
+    made = control_groups.delegated(tmp_path, told)
     assert (leaf / "cgroup.procs").read_text() == str(os.getpid())
     assert (base / "cgroup.subtree_control").read_text() == "+memory"
-    made.add(123)
+    made.add(123, 1.5)
     cell = made.cells[123]
     assert (cell / "memory.max").read_text() == str(3 * 2**29) and (cell / "cgroup.procs").read_text() == "123"
-    made.add(124)
+    made.add(124, 1.0)
     (made.cells[124] / "memory.events").write_text("low 0\noom 3\noom_kill 2\n")
     assert made.ended(124) is True and made.ended(123) is False and made.ended(None) is False
     made.end()
     assert (base / "cgroup.subtree_control").read_text() == "-memory" and not leaf.exists() and not cell.exists()
 
 
-@pytest.mark.parametrize("why", ["no limit", "others", "no memory", "version 1", "nothing is told", "not writable"])
-def test_elsewhere_there_are_no_control_groups(groups, tmp_path, why):
-    others, controllers = {"others": "1 2\n"}.get(why), {"no memory": "cpu"}.get(why, "memory")
-    base, leaf, told = groups(others, controllers)
-    if why == "version 1":
-        told.write_text("4:memory:/a\n0::/\n")
-    if why == "nothing is told":
-        told.unlink()
-    assert control_groups.delegated(None if why == "no limit" else 1.0, tmp_path, told) is None
-    assert not leaf.exists() and (base / "cgroup.subtree_control").read_text() in ("", "-memory")
+class Counted(control_groups.ControlGroups):
+    """Control groups that only count what is put into them, and when they are left."""
+
+    def __init__(self):
+        super().__init__(Path("base"), Path("leaf"))
+        self.added, self.ends, self.left = [], [], 0
+
+    def add(self, pid, gibibytes):
+        self.added.append((pid, gibibytes))
+
+    def ended(self, pid):
+        self.ends.append(pid)
+        return False
+
+    def leave(self):
+        self.left += 1
+
+
+def test_every_cell_of_a_worker_of_a_cluster_gets_a_control_group(monkeypatch, tmp_path):
+    """The server that its cells are forked from lives on in the leaf, which is therefore made once."""
+    made, kept, events = [], campaign.KeptServer(), []
+    monkeypatch.setattr(campaign, "_modules", lambda _: [])
+    monkeypatch.setattr(control_groups, "delegated", lambda: made.append(Counted()) or made[-1])
+    monkeypatch.setattr(control_groups.atexit, "register", lambda _: None)
+    path = tmp_path / "small.toml"
+    path.write_text(STUDY.replace("seeds = 1", "seeds = 2") + '[[models]]\nmodel = "product_of_marginals"\n')
+    first, second = planning.plan(study_files.load_study(path), tmp_path / "results")
+    control_groups._kept.cache_clear()
+    try:
+        campaign.execute_one(first, Limits(memory=3.0), events.append, kept)
+        campaign.execute_one(second, Limits(memory=4.0), events.append, kept)
+    finally:
+        control_groups._kept.cache_clear()
+        kept.server.end()
+    (groups,) = made
+    assert [event.record.status for event in events if event.record] == ["ok", "ok"]
+    assert [gibibytes for _, gibibytes in groups.added] == [3.0, 4.0] and not groups.left
+    assert groups.ends == [pid for pid, _ in groups.added]
+    campaign.execute([], Limits(memory=3.0), events.append)
+    assert len(made) == 1, "no cells, no groups"

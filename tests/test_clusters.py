@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -145,6 +147,79 @@ def test_a_cell_that_another_campaign_has_finished_is_taken_over(cluster, at_onc
     monkeypatch.setattr(dask_cluster._OnCluster, "_hand_over", late)
     (event,) = run(cluster, orders)
     assert event.note == "run by another campaign meanwhile" and event.record.status == "ok" and not at_once
+
+
+def test_cells_of_two_folders_with_the_same_key_are_told_apart(cluster, at_once, tmp_path):
+    orders = [planned(tmp_path / name, seeds=1)[1][0] for name in "ab"]
+    assert orders[0].key == orders[1].key
+    events = run(cluster, orders)
+    assert {one.order.results for one in events if one.record} == {order.results for order in orders}
+    assert {one.order.results for one in events if one.step} == {order.results for order in orders}
+    assert content(orders[0].results) == content(orders[1].results) != {}
+
+
+class Gone:
+    """A client whose scheduler goes away at the first call of `at`."""
+
+    def __init__(self, at):
+        self.at, self.status, self.scheduler = at, "running", SimpleNamespace(address="tcp://127.0.0.1:1")
+
+    def _reached(self, place):
+        if self.at == place:
+            self.status = "closed"
+        if self.status == "closed":
+            raise distributed.client.ClosedClientError("Client is closed.")
+
+    def nthreads(self):
+        return {"a": 2}
+
+    def subscribe_topic(self, *_):
+        self._reached("subscribe")
+
+    def unsubscribe_topic(self, *_):
+        self._reached("unsubscribe")
+
+    def submit(self, *_, **__):
+        self._reached("submit")
+        return Answer(self)
+
+
+class Answer:
+    """A future that says that it has finished, as one does when the scheduler goes away before its result is here."""
+
+    status = "finished"
+
+    def __init__(self, client):
+        self.client = client
+
+    def add_done_callback(self, call):
+        call(self)
+
+    def done(self):
+        return True
+
+    def cancel(self):
+        self.client._reached("cancel")
+
+    def result(self, timeout):
+        if self.client.at == "result":
+            self.client.status = "closed"
+        raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("at", ["subscribe", "submit", "result"])
+def test_a_scheduler_that_goes_away_between_two_looks_ends_the_campaign_with_what_is_left(at, tmp_path):
+    _, orders = planned(tmp_path, seeds=3)
+    events = run(dask_cluster.DaskScheduler(client=Gone(at)), orders)
+    assert sorted(event.order.key for event in events if event.problem) == sorted(order.key for order in orders)
+    assert {event.problem for event in events} == {"the Dask scheduler at tcp://127.0.0.1:1 is lost"}
+
+
+def test_a_record_that_does_not_come_is_asked_for_again_and_then_given_up(tmp_path):
+    _, orders = planned(tmp_path, seeds=1)
+    events = run(dask_cluster.DaskScheduler(client=Gone("never")), orders)
+    assert [event.problem for event in events][-1] == "the cluster has lost the cell 3 times"
+    assert len([event for event in events if "run again" in event.note]) == 2
 
 
 def test_what_fails_on_a_worker_ends_with_the_reason(cluster, tmp_path, monkeypatch):

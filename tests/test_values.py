@@ -106,3 +106,10 @@ def test_defaults_are_spelled_out_and_wrong_knobs_refused():
         registry.spell_out("model", Use(name="spline_inn", knobs={"block": 2}))
     with pytest.raises(Refused, match="expected int"):
         registry.spell_out("model", Use(name="spline_inn", knobs={"blocks": 2.5}))
+
+
+def test_how_a_use_is_spelled_is_remembered_by_no_copy():
+    use = Use(name="a", knobs={"b": 1})
+    assert str(use) == str(use) == "a[b=1]" and use == Use(name="a", knobs={"b": 1})
+    assert str(use.model_copy(update={"knobs": {"b": 2}})) == "a[b=2]"
+    assert vars(use).keys() == {"name", "knobs"} and Use.model_validate_json(use.model_dump_json()) == use

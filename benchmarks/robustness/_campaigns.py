@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +42,33 @@ class Ended:
     code: int | None
     said: str
     seconds: float
+
+
+class Kept:
+    """Counts that outlive a script, in its folder: the same call goes on where it was stopped, another one begins anew.
+
+    `more` is what else it has to know; both are written by `keep`.
+    """
+
+    def __init__(self, root: Path, asked: list[int]) -> None:
+        self.path, self.asked = root / "state.json", asked
+        before = json.loads(self.path.read_text(encoding="utf8")) if self.path.exists() else {}
+        if before.get("asked") != asked:
+            shutil.rmtree(root, ignore_errors=True)
+            before = {}
+        root.mkdir(parents=True, exist_ok=True)
+        self.counts, self.more = Counter[str](before.get("counts", {})), dict[str, int](before.get("more", {}))
+
+    def keep(self, **more: int) -> None:
+        """Write what is known now, whole or not at all."""
+        self.more = more
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps({"asked": self.asked, "counts": self.counts, "more": more}), encoding="utf8")
+        part.rename(self.path)
+
+    def end(self) -> None:
+        """Forget it: the next call begins anew."""
+        self.path.unlink(missing_ok=True)
 
 
 def import_all() -> None:
@@ -89,6 +119,29 @@ def call(arguments: list[str], log: Path, seconds: float, prepare: Callable[[], 
     began = time.monotonic()
     code = wait(start(arguments, log, prepare), seconds)
     return Ended(code, log.read_text(encoding="utf8", errors="replace"), time.monotonic() - began)
+
+
+def plug_in(site: Path, models: dict[str, str]) -> None:
+    """Install models of somebody else, each the text of a module, as a package of this process and of its forks."""
+    info = site / "odd-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n", encoding="utf8")
+    points = "".join(f"{name} = odd_{name}\n" for name in models)
+    (info / "entry_points.txt").write_text(f"[qinn_bench.model]\n{points}", encoding="utf8")
+    for name, text in models.items():
+        (site / f"odd_{name}.py").write_text(text, encoding="utf8")
+    if str(site) not in sys.path:
+        sys.path.insert(0, str(site))
+
+
+def rows(*models: str) -> str:
+    """The rows of a study, one for each model."""
+    return "".join(f'[[models]]\nmodel = "{name}"\n' for name in models)
+
+
+def busy() -> str:
+    """What else the machine does, in words, without which no time on the wall says anything."""
+    return f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores"
 
 
 def content(results: Path, study: str) -> dict[str, tuple[dict[str, object], dict[str, bytes]]]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 DEEP = 5000
@@ -47,6 +48,9 @@ ODD = (
 """Texts that something somewhere takes for markup, a path, an end of a line or a number."""
 NUMBERS = (0, -1, 1, 2**63, -(2**63) - 1, 10**9, 10**11, 10**400, 0.5, -0.0, 1e308, -1e308, 5e-324)
 VALUES: tuple[Any, ...] = (None, True, False, [], {}, [[]], {"a": 1}, *NUMBERS, *ODD)
+BOMB = (
+    '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;">]>'
+)
 RAW = (
     *(
         "nan",
@@ -224,3 +228,60 @@ def in_place(path: Path, rng: random.Random) -> str:
     elif kind == "another file":
         shutil.copy(__file__, path)
     return kind
+
+
+def in_xml(content: bytes, rng: random.Random) -> tuple[str, bytes]:
+    """An attribute, an element, the nesting, or a document type of an XML file."""
+    text = content.decode()
+    odd = rng.choice([*ODD, *map(str, NUMBERS), "1," * 3000, "0,5,4", "inf", "9" * 400])
+    kind = rng.choice(
+        ["attribute", "attribute", "attribute", "name", "left out", "doubled", "nested", "entities", "open"]
+    )
+    tags = re.findall(r"<[^>]*>", text)
+    tag = rng.choice(tags)
+    if kind == "attribute":
+        given = re.findall(r'"[^"]*"', text)
+        text = text.replace(rng.choice(given), f'"{odd}"', 1)
+    elif kind == "name":
+        text = re.sub(r"\w+=", lambda _: f"{odd[:20]}=", text, count=1)
+    elif kind in ("left out", "doubled"):
+        text = text.replace(tag, "" if kind == "left out" else tag * rng.choice([2, 3000]), 1)
+    elif kind == "nested":
+        text = text.replace(tag, tag + "<a>" * rng.choice([10, 10_000, 100_000]), 1)
+    elif kind == "entities":
+        text = BOMB + rng.choice([text, text.replace('"', '"&c;', 1), "<a>&c;</a>"])
+    else:
+        text = text.replace(tag, tag[:-1], 1)
+    return f"XML: {kind}", text.encode("utf8", "replace")
+
+
+def in_hdf5(content: bytes, rng: random.Random) -> tuple[str, bytes]:
+    """A dataset of an HDF5 file of another shape, type or content, gone, elsewhere, or larger than its file."""
+    out = io.BytesIO(content)
+    kind = rng.choice(
+        ["shape", "type", "not finite", "gone", "a group", "elsewhere", "a loop", "huge", "packed", "name"]
+    )
+    with h5py.File(out, "r+") as file:
+        name = rng.choice(sorted(file))
+        old = file[name][()]
+        del file[name]
+        if kind == "shape":
+            file[name] = old.reshape(rng.choice([(-1,), (1, *old.shape), (*old.shape, 1), old.shape[::-1]]))
+        elif kind == "type":
+            file[name] = rng.choice([old.astype("S3"), old.astype(complex), old > 1, old.astype(np.float16)])
+        elif kind == "not finite":
+            file[name] = np.where(rng.random() < np.random.default_rng(0).random(old.shape), np.nan, old)
+        elif kind == "a group":
+            file.create_group(name)
+        elif kind == "elsewhere":
+            file[name] = rng.choice([h5py.ExternalLink("/etc/passwd", "a"), h5py.SoftLink("/nowhere")])
+        elif kind == "a loop":
+            file[name] = h5py.SoftLink(f"/{name}")
+        elif kind == "huge":
+            file.create_dataset(name, shape=(2**40, *old.shape[1:]), chunks=(1, *old.shape[1:]), dtype="f8")
+        elif kind == "packed":
+            shape = (2_000_000, *old.shape[1:])
+            file.create_dataset(name, shape=shape, dtype="f8", chunks=(1000, *old.shape[1:]), compression="gzip")
+        elif kind == "name":
+            file[rng.choice(["odd", "showers ", "Showers", "a/b/c"])] = old
+    return f"HDF5: {kind}", out.getvalue()

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from qinn_bench import registry
+from qinn_bench.calorimeter import LAYOUTS
 from qinn_bench.data import sample_files, sample_sources
+from qinn_bench.data.readers import binning_xml, calo_challenge
 from qinn_bench.performance.counters import golden
 from qinn_bench.performance.counters.golden import Known
 from qinn_bench.performance.machine import this_machine
@@ -27,6 +29,7 @@ from qinn_bench.values import Estimate, Parameters
 from qinn_bench.verdicts import claim_locks, golden_numbers
 
 ROOT = Path(__file__).parents[2]
+LAYOUT = "dataset_1_photons"
 STUDY = """name = "toy"
 title = "A small study"
 data = ["moons[events=2000]"]
@@ -123,6 +126,7 @@ def make(folder: Path, only: str | None) -> Good:
     run_file = _night(results)
     anchor.save(results, Anchor(commit=str(commit()["commit"]), reason="settled", day="2026-01-01"))
     _sample(folder / "samples")
+    _showers(folder)
     found = _targets(folder, run_file)
     return Good(folder, [target for target in found if only in (None, target.name)])
 
@@ -187,6 +191,14 @@ def _sample(folder: Path) -> None:
     )
 
 
+def _showers(folder: Path) -> None:
+    """A file of showers in HDF5 and its binning in XML."""
+    rng, calorimeter = np.random.default_rng(0), LAYOUTS[LAYOUT]
+    energies = rng.gamma(0.3, size=(20, calorimeter.voxels)) * 100
+    calo_challenge.write(folder / "showers.hdf5", np.full(20, 65536.0), energies)
+    binning_xml.write(folder / "binning.xml", calorimeter)
+
+
 def _targets(folder: Path, run_file: Path) -> list[Target]:
     def below(pattern: str) -> list[str]:
         return sorted(str(path.relative_to(folder)) for path in folder.glob(pattern))
@@ -234,7 +246,10 @@ def _tables() -> list[Target]:
     """What others bring: a table of results, and a sample of events."""
     compared = ["compare", "--from", "table.csv", "--row", "classifier", "--column", "dataset", "--value", "auc"]
     sample = "zjets-0123456789abcdef"
+    showers = [["data", "info", "calo_file[path=showers.hdf5,binning=binning.xml]"]]
     return [
+        Target("showers", "hdf5", ["showers.hdf5"], showers, 2),
+        Target("binning", "xml", ["binning.xml"], showers, 2),
         Target("table", "csv", ["table.csv"], [compared, [*compared, "--drop"], [*compared, "--json"]], 3),
         Target(
             "rows of a sample",

@@ -2,7 +2,8 @@
 
 A scheduler and two workers are started by hand, as docs/clusters.md says, and a campaign on them. What is killed is
 started again. At the end the records must be equal, bit for bit, to those of a campaign on this machine that nobody
-disturbed, and no record that was finished may have been written again.
+disturbed, and no record that was finished may have been written again. A call that was stopped goes on where it was,
+if it is made again.
 Usage: python benchmarks/robustness/cluster_kills.py [WORKERS] [SCHEDULERS] [CAMPAIGNS] [FOLDER]
 """
 
@@ -76,22 +77,23 @@ class Cluster:
 
 def main(workers: int = 50, schedulers: int = 5, campaigns: int = 5, folder: str = "/tmp/qinn-cluster-kills") -> int:
     """Run until so many were killed, print a table of counts; 1 if anything was lost."""
-    root = Path(folder)
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
+    root = Path(folder).resolve()
+    kept = _campaigns.Kept(root, [workers, schedulers, campaigns])
     _campaigns.import_all()
-    cluster, rng, counts = Cluster(root), random.Random(1), Counter[str]()
+    cluster, counts = Cluster(root), kept.counts
     cluster.study.write_text(_campaigns.STUDY.format(name="killed", seeds=SEEDS), encoding="utf8")
     quiet = _campaigns.call(["run", str(cluster.study), "--results", str(root / "quiet")], root / "log.txt", 3000)
     if quiet.code:
         sys.exit(f"the undisturbed campaign failed: {quiet.said}")
     truth = _campaigns.content(root / "quiet", "killed")
-    left = {"worker": workers, "scheduler": schedulers, "campaign": campaigns}
+    left = {"worker": workers, "scheduler": schedulers, "campaign": campaigns} | kept.more
     try:
         while any(left.values()):
-            fire(cluster, rng, counts, left, truth)
+            fire(cluster, random.Random(str(left)), counts, left, truth)
+            kept.keep(**left)
             print(f"left to be killed: {left}; {dict(counts)}", file=sys.stderr, flush=True)
         finish(cluster, counts, truth)
+        kept.end()
     finally:
         for name in ("campaign", "worker 1", "worker 2", "scheduler"):
             cluster.kill(name)

@@ -1,11 +1,12 @@
 """Thousands of damaged files through the verbs that read them: each ends with a sentence or an answer.
 
 A damaged study, record, array, published file, file of claims, lock, licence, golden number, known counter, run,
-anchor, table or sample is put in the place of a good one, and a verb is called in a process that has imported
-everything. What is counted is how it ended. Wrong are tracebacks, faults of the program (exit code 70), hangs, too much
-memory, and a verdict's exit code from a verb that gives none.
+anchor, table, sample, file of showers or binning is put in the place of a good one, and a verb is called in a process
+that has imported everything. What is counted is how it ended. Wrong are tracebacks, faults of the program (exit code
+70), hangs, too much memory, and a verdict's exit code from a verb that gives none.
 
     python benchmarks/robustness/damage.py --cases 5000 --out results/validation/damage.md
+    python benchmarks/robustness/damage.py --cases 100000 --state build/damage    # goes on where it was stopped
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from _good import Good, Target, make
 
 SECONDS = 30.0
 """CPU seconds that no case may exceed; most take a tenth of one."""
+CHUNK = 2500
+"""Cases that are kept together where a campaign can go on."""
 MEMORY = 3 * 2**30
 """What the process may take beside what it had when it started."""
 OUTCOMES = {
@@ -198,6 +201,20 @@ def campaign(good: Good, count: int, scratch: Path, seed: int) -> tuple[list[tup
     return found, reader.peak
 
 
+def chunk(good: Good, count: int, scratch: Path, seed: int, state: Path | None) -> tuple[list[tuple[Case, Ended]], int]:
+    """So many cases, or what is kept of them in the folder `state`."""
+    kept = state / f"{seed}-{count}.json" if state else None
+    if kept and kept.exists():
+        told = json.loads(kept.read_text(encoding="utf8"))
+        return [(Case(*case, [], scratch), Ended(*ended)) for case, ended in told["found"]], told["peak"]
+    found, peak = campaign(good, count, scratch, seed)
+    if kept:
+        short = [[(case.target, case.damage), (e.outcome, e.code, e.said[-300:], e.seconds)] for case, e in found]
+        kept.with_suffix(".part").write_text(json.dumps({"found": short, "peak": peak}), encoding="utf8")
+        kept.with_suffix(".part").rename(kept)
+    return found, peak
+
+
 def main() -> int:
     """Run the campaign, say what ended wrongly, write the table; 1 if anything did."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -206,12 +223,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", help="this target alone")
     parser.add_argument("--out", type=Path, help="write the table to this file")
+    parser.add_argument("--state", type=Path, help="a folder in which a campaign goes on that was stopped")
     options = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="qinn-bench-damage-") as folder, ThreadPoolExecutor(options.jobs) as pool:
         good = make(Path(folder) / "good", options.only)
-        each, seeds = -(-options.cases // options.jobs), range(options.seed, options.seed + options.jobs)
-        started = [pool.submit(campaign, good, each, Path(folder) / f"case{seed}", seed) for seed in seeds]
+        if options.state:
+            options.state.mkdir(parents=True, exist_ok=True)
+        parts = options.jobs * -(-options.cases // (options.jobs * CHUNK)) if options.state else options.jobs
+        each, seeds = -(-options.cases // parts), range(options.seed, options.seed + parts)
+        places = [(Path(folder) / f"case{seed}", seed, options.state) for seed in seeds]
+        started = [pool.submit(chunk, good, each, *place) for place in places]
         ended = [one.result() for one in started]
     found = [pair for pairs, _ in ended for pair in pairs]
     page = table(found, max(peak for _, peak in ended), time.monotonic() - begun)

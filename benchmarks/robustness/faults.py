@@ -153,17 +153,9 @@ def clock(faults: Faults, folder: Path) -> None:
 def plug_ins(faults: Faults, folder: Path) -> None:
     """A flood of output and children that hoard memory, between two neighbours."""
     cases = {"flood": ("ok", "for _ in range(10**4): os.write(1, b'x' * 10**5)"), "hoard": ("out-of-memory", HOARD)}
-    site, info = folder / "site", folder / "site" / "odd-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n", encoding="utf8")
-    points = "".join(f"{name} = odd_{name}\n" for name in cases)
-    (info / "entry_points.txt").write_text(f"[qinn_bench.model]\n{points}", encoding="utf8")
-    for name, (_, lines) in cases.items():
-        text = odd.Case(name, (), lines, "initialise").source()
-        (site / f"odd_{name}.py").write_text(text, encoding="utf8")
-    if str(site) not in sys.path:
-        sys.path.insert(0, str(site))
-    rows = "".join(f'[[models]]\nmodel = "{name}"\n' for name in ("gaussian", *cases, "product_of_marginals"))
+    texts = {name: odd.Case(name, (), lines, "initialise").source() for name, (_, lines) in cases.items()}
+    _campaigns.plug_in(folder / "site", texts)
+    rows = _campaigns.rows("gaussian", *cases, "product_of_marginals")
     head = _campaigns.STUDY.format(name="plugged", seeds=1).partition("[[models]]")[0]
     study = folder / "plugged.toml"
     study.write_text(head + rows, encoding="utf8")

@@ -3,7 +3,8 @@
 Every round starts the study in a folder that killed rounds have left, sends one signal at a random moment and looks at
 each record that was finished before: it must be there, whole, and say the same. At the end, and whenever all cells are
 finished, the records must be equal, bit for bit, to those of a campaign that nobody disturbed. `--fresh` rounds train
-finished cells again under fire. Usage: python benchmarks/robustness/kills.py [KILLS] [FOLDER]
+finished cells again under fire. A call that was stopped goes on where it was, if it is made again.
+Usage: python benchmarks/robustness/kills.py [KILLS] [FOLDER]
 """
 
 from __future__ import annotations
@@ -27,27 +28,28 @@ PAUSE = 1.0
 
 def main(kills: int = 200, folder: str = "/tmp/qinn-kills") -> int:
     """Run the rounds and print a table of counts; 1 if anything was lost."""
-    root = Path(folder)
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
+    root = Path(folder).resolve()
+    kept = _campaigns.Kept(root, [kills])
+    counts = kept.counts
     study, log = root / "killed.toml", root / "log.txt"
     study.write_text(_campaigns.STUDY.format(name="killed", seeds=12), encoding="utf8")
     _campaigns.import_all()
-    rng, counts = random.Random(1), Counter[str]()
     quiet = _campaigns.call(["run", str(study), "--results", str(root / "quiet")], log, 600)
     if quiet.code != 0:
         sys.exit(f"the undisturbed campaign failed: {quiet.said}")
     truth = _campaigns.content(root / "quiet", "killed")
-    fired = 0
+    fired, results = kept.more.get("fired", 0), root / "shot"
     while fired < kills:
-        results = root / "shot"
+        rng = random.Random(counts["rounds"])
         if rng.random() < 0.05:
             shutil.rmtree(results, ignore_errors=True)
         fired += shoot(study, results, log, rng, truth, counts)
+        kept.keep(fired=fired)
         print(f"{fired} of {kills} signals", file=sys.stderr, flush=True)
     last = _campaigns.call(["run", str(study), "--results", str(results), "--retry"], log, 600)
     counts["resumed to the end, equal bit for bit"] += last.code == 0 and _campaigns.content(results, "killed") == truth
     counts["files left behind"] += len(_campaigns.leftovers(results))
+    kept.end()
     bad = ("finished records lost", "records torn or different", "hangs", "processes left", "files left behind")
     for what in (*bad, *(name for name in counts if name not in bad)):
         print(f"| {what} | {counts[what]} |")

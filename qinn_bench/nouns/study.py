@@ -83,10 +83,19 @@ class Use(Value):
         'spline_inn[bins=4,blocks=2]'
     """
 
+    __slots__ = ("_text",)  # Told once: tables of many records ask a million times. No copy has it.
     name: str
     knobs: Knobs = Field(default_factory=dict)
 
     def __str__(self) -> str:
+        try:
+            return str(object.__getattribute__(self, "_text"))
+        except AttributeError:
+            spelled = self._spelled()
+            object.__setattr__(self, "_text", spelled)
+            return spelled
+
+    def _spelled(self) -> str:
         inside = ",".join(
             f"{knob}={_quoted(value) if isinstance(value, str) else value}"
             for knob, value in sorted(self.knobs.items())

@@ -77,7 +77,7 @@ def read_index(results: Path, study: str, marks: Mapping[str, Mark]) -> dict[str
     """The records that the index of a study has of files with these marks; none where it cannot be read."""
     found: dict[str, Record] = {}
     path = index_path(results, study)
-    with suppress(OSError), _without_collector(), path.open("rb") as file:
+    with suppress(OSError), without_collector(), path.open("rb") as file:
         if os.fstat(file.fileno()).st_size > LARGEST or file.readline(200) != _header():
             return {}
         for line in file:
@@ -131,7 +131,7 @@ def _header() -> bytes:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Do what makes millions of objects, none of them in a circle, without looking for circles among them."""
     enabled = gc.isenabled()
     gc.disable()

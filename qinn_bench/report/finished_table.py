@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from qinn_bench.records import published, trials
+from qinn_bench.records import published, record_index, trials
 from qinn_bench.report.sensitivity_table import licensed
 from qinn_bench.report.study_table import table
 from qinn_bench.report.table_value import Table
@@ -32,6 +32,11 @@ def finished_table(
     Raises:
         Refused: there are no records, or no such column.
     """
+    with record_index.without_collector():
+        return _table(selection, results, columns, records)
+
+
+def _table(selection: Selection, results: Path, columns: Sequence[str], records: Path | None) -> Table:
     study = selection.study
     shown, notes = shown_records(selection, records)
     made = licensed(table(shown, tuple(columns) or study.columns or None, study.title), shown, results)

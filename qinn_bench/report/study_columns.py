@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from qinn_bench import catalogue
 from qinn_bench.statistics import direction
@@ -28,7 +29,7 @@ def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
     are scored or rebuilt the rank stands beside the parameters: a circuit may depend on few of them. Where training was
     to converge, what another cycle would bring stands before its seconds.
     """
-    measured = list(dict.fromkeys(name for record in records for name in record.metrics))
+    measured = list(_measured(records))
     shown = [name for name in measured if (column := catalogue.column_of(name)) is None or column.shown]
     density = [one for one in catalogue.metrics().values() if one.needs == LIKELIHOOD]
     first = [name for one in density for name in shown if catalogue.measure_of(name) == one]
@@ -57,8 +58,12 @@ def default_columns(records: Sequence[Record]) -> tuple[str, ...]:
 
 def others(records: Sequence[Record], shown: Sequence[str]) -> list[str]:
     """The measured columns that a table does not show."""
-    measured = dict.fromkeys(name for record in records for name in record.metrics)
-    return [name for name in measured if name not in shown]
+    return [name for name in _measured(records) if name not in shown]
+
+
+def _measured(records: Sequence[Record]) -> dict[str, None]:
+    """The columns of which there is anything, in the order that they were measured in."""
+    return dict.fromkeys(chain.from_iterable(record.metrics for record in records))
 
 
 def title_of(name: str) -> str:

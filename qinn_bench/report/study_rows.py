@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from qinn_bench.records import store
 from qinn_bench.values import Flag, Record, Refused, Role, Suspicion, Verdict
@@ -37,7 +38,7 @@ class Group:
         """The row that a control belongs to."""
         return self.records[0].control_of
 
-    @property
+    @cached_property
     def ok(self) -> list[Record]:
         """The records of finished seeds."""
         return [record for record in self.records if record.status == "ok"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from qinn_bench.dataset import Dataset
 from qinn_bench.records.store import data_names
@@ -38,8 +38,9 @@ def _of_data(records: Sequence[Record], data: Dataset | None) -> str:
     rows = "its rows are not those of this version"
     if known:
         rows = f"{len(known.train)} training, {len(known.valid)} validation and {len(known.test)} test rows"
-    trained = [one for one in records if one.role in ("model", "control") and one.status == "ok" and _steps(one)]
-    return "; ".join([*(_selection(known) if known else ()), rows, *([_length(trained, known)] if trained else ())])
+    trained = [one for one in records if one.role in ("model", "control") and one.status == "ok"]
+    lengths = {(steps, one.cell.budget.batch) for one in trained if (steps := _steps(one))}
+    return "; ".join([*(_selection(known) if known else ()), rows, *([_length(lengths, known)] if lengths else ())])
 
 
 def _selection(data: Dataset) -> list[str]:
@@ -52,12 +53,12 @@ def _steps(record: Record) -> int:
     return record.training.steps if record.training else record.cell.budget.steps
 
 
-def _length(records: Sequence[Record], data: Dataset | None) -> str:
-    batches = [one.cell.budget.batch for one in records]
-    told = f"{_span(map(_steps, records))} steps of {_span(batches)} rows"
+def _length(lengths: Collection[tuple[int, int]], data: Dataset | None) -> str:
+    """In words how long was trained, from the pairs of steps and rows of a batch that there are."""
+    told = f"{_span(steps for steps, _ in lengths)} steps of {_span(batch for _, batch in lengths)} rows"
     if data is None:
         return told
-    epochs = [_steps(one) / max(1, len(data.train) // one.cell.budget.batch) for one in records]
+    epochs = [steps / max(1, len(data.train) // batch) for steps, batch in lengths]
     return f"{told}, {_span(float(f'{one:.3g}') for one in epochs)} epochs"
 
 

@@ -28,6 +28,7 @@ from qinn_bench.values import Record, Refused
 
 POLL_SECONDS = 0.5
 """How often is looked after what sends no news: time limits, cells of other campaigns."""
+_Groups = control_groups.ControlGroups | None
 TRIES = 3
 """How often a server may be lost under one cell that ran alone, or before it was ready."""
 
@@ -45,7 +46,7 @@ def execute(orders: Sequence[Order], limits: Limits, show: Callable[[CellEvent],
     folders = {(order.results, order.study) for order in orders}
     for results, study in folders:
         prepare(results, study)
-    campaign = _Campaign(limits, show, _modules(orders))
+    campaign = _Campaign(limits, show, _modules(orders), control_groups.delegated() if limits.memory else None)
     try:
         campaign.run([_absolute(order) for order in orders])
     finally:
@@ -61,7 +62,7 @@ def execute_one(order: Order, limits: Limits, show: Callable[[CellEvent], None],
         Refused: nothing can be written to the folder of results, or no worker can be started.
     """
     _check_folder(order.results, order.study)
-    campaign = _Campaign(limits, show, _modules([order]))
+    campaign = _Campaign(limits, show, _modules([order]), control_groups.of_process())
     campaign.server, kept.server = kept.usable(), None
     try:
         campaign.run([_absolute(order)])
@@ -110,8 +111,8 @@ class _Task:
 class _Campaign:
     """The cells of one call of `execute`: waiting, running, and left to other campaigns."""
 
-    def __init__(self, limits: Limits, show: Callable[[CellEvent], None], modules: list[str]) -> None:
-        self.limits, self.show, self.modules = limits, show, modules
+    def __init__(self, limits: Limits, show: Callable[[CellEvent], None], modules: list[str], groups: _Groups) -> None:
+        self.limits, self.show, self.modules, self.groups = limits, show, modules, groups
         self.waiting: deque[_Task] = deque()
         self.elsewhere: list[_Task] = []
         self.running: dict[int, Worker] = {}
@@ -120,7 +121,7 @@ class _Campaign:
         self.lost: Counter[str] = Counter()
         self.unready = self.count = 0
         self.looked, self.unlocked = 0.0, False
-        self.memory, self.groups = MemoryWatch(limits.memory), control_groups.delegated(limits.memory)
+        self.memory = MemoryWatch(limits.memory)
 
     def run(self, orders: Sequence[Order]) -> None:
         """Run all of them."""
@@ -140,6 +141,7 @@ class _Campaign:
             self.server.end()
         for worker in self.running.values():
             worker.kill()
+            self._out_of_group(worker)
             worker.close()
         if self.groups:
             self.groups.end()
@@ -180,10 +182,8 @@ class _Campaign:
         except OSError as error:
             if not self.unlocked:
                 self.unlocked = True
-                said = (
-                    f"cells cannot be locked in {path.parent} ({error.strerror}); a second campaign would run them too"
-                )
-                self.show(CellEvent(order, note=said))
+                why = f"cells cannot be locked in {path.parent} ({error.strerror})"
+                self.show(CellEvent(order, note=f"{why}; a second campaign would run them too"))
             return True, None
         return lock is not None, lock
 
@@ -227,8 +227,8 @@ class _Campaign:
                 limiting.check_memory(self.limits.memory, server.held)
             if worker := self.running.get(news.get("started", news.get("ended", -1))):
                 worker.pid, worker.code = news.get("pid", worker.pid), news.get("code")
-                if self.groups and "started" in news:
-                    self.groups.add(news["pid"])
+                if self.groups and self.limits.memory is not None and "started" in news:
+                    self.groups.add(news["pid"], self.limits.memory)
         for worker in self.running.values():
             for step in worker.read():
                 self.show(CellEvent(worker.order, step=step))
@@ -245,10 +245,13 @@ class _Campaign:
         for number, worker in list(self.running.items()):
             if worker.code is not None:
                 del self.running[number]
-                worker.out_of_group = bool(self.groups and self.groups.ended(worker.pid))
+                worker.out_of_group = self._out_of_group(worker)
                 self._finish(worker)
             elif worker.over(self.limits):
                 worker.end(server)
+
+    def _out_of_group(self, worker: Worker) -> bool:
+        return bool(self.groups and self.groups.ended(worker.pid))
 
     def _finish(self, worker: Worker) -> None:
         """Say how a cell has ended, and give it free."""
@@ -274,6 +277,7 @@ class _Campaign:
             worker.kill()
         kernel.wait_for_end([worker.pid for worker in lost if worker.pid is not None])
         for worker in lost:
+            self._out_of_group(worker)
             self._again(worker, alone=len(lost) == 1)
 
     def _again(self, worker: Worker, *, alone: bool) -> None:

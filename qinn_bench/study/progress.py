@@ -142,7 +142,8 @@ def is_stale(record: Record, wanted: Mapping[str, str]) -> bool:
 def named(cell: Slot | Order, record: Record) -> Record:
     """A record under the names that the study gives its cell: labels may have been changed since it was written."""
     names = {"row": cell.row, "family": cell.family, "size": cell.size, "control_of": cell.control_of}
-    return record.model_copy(update=names)
+    same = all(getattr(record, name) == of_cell for name, of_cell in names.items())
+    return record if same else record.model_copy(update=names)
 
 
 class _Made(NamedTuple):

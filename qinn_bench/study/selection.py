@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from qinn_bench import catalogue, registry
 from qinn_bench.labels import is_of
-from qinn_bench.records import published, store
+from qinn_bench.records import published, record_index, store
 from qinn_bench.study import grid, matched, progress, study_files
 from qinn_bench.study.grid import Drawn
 from qinn_bench.study.order import Order
@@ -114,11 +114,12 @@ def select(
     """
     check_filters(study, filters)
     drawn = drawn or grid.draw(study)
-    if records:
-        known, odd = published.read(records, study.name), list[store.UnreadableRecord]()
-    else:
-        known, odd = store.look_at_all(results, study.name)
-    cells = progress.standings(grid.slots(study, drawn, matched.read(results, study.name)), drawn, known)
+    with record_index.without_collector():
+        if records:
+            known, odd = published.read(records, study.name), list[store.UnreadableRecord]()
+        else:
+            known, odd = store.look_at_all(results, study.name)
+        cells = progress.standings(grid.slots(study, drawn, matched.read(results, study.name)), drawn, known)
     kept = [one for one in cells if keeps(filters, _named(one))]
     _check_kept(study, [one.slot.row for one in cells], kept)
     others = sorted((one.slot for one in cells), key=lambda slot: bool(slot.cell.control))

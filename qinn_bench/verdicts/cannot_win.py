@@ -25,7 +25,9 @@ def said(records: Sequence[Record], metrics: Iterable[str], *, tuned: bool = Fal
         []
     """
     asked, told = tuple(metrics), dict[tuple[str, str], list[str]]()
-    controlled = {(one.control_of, str(one.cell.data)) for one in records}
+    controlled = {(one.control_of, str(one.cell.data)) for one in records if one.control_of}
+    if not controlled:
+        return []
     for data, shown in data_names(records).items():
         own = [one for one in records if on_data(one, data) and one.cell.varies == "all" and one.role == "model"]
         for row, size in {one.row: one.size for one in own if (one.row, data) in controlled}.items():

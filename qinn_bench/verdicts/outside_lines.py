@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from qinn_bench.files import read_text
+from qinn_bench.files import read_text, short
 from qinn_bench.values import Refused
 
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
@@ -58,10 +58,11 @@ def _separator(path: Path, text: str, wanted: Sequence[str]) -> str:
     header = headers[separator]
     seen = f" (separated by {SEPARATORS[separator]})" if separator != "," else ""
     if len(header) == 1 and header[0] and len(wanted) > 1:
-        only = header[0] if len(header[0]) <= 60 else f"{header[0][:60]}…"
+        only = " ".join(header[0].split())
+        only = only if len(only) <= 60 else f"{only[:60]}…"
         raise Refused(f"{path} has one column, '{only}'; fields are separated by commas, semicolons or tabs")
     if absent := [name for name in wanted if name not in header]:
-        known = ", ".join(name for name in header if name) or "none"
+        known = short(", ".join(name for name in header if name) or "none")
         near = get_close_matches(absent[0].lower(), [name.lower() for name in header], n=1)
         meant = next((f"; did you mean '{name}'?" for name in header if near and name.lower() == near[0]), "")
         raise Refused(f"{path} has no column '{absent[0]}'; it has: {known}{seen}{meant}")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qinn_bench.files import short
 from qinn_bench.values import Array, Refused
 from qinn_bench.verdicts.outside_lines import Cells, lines_of
 
@@ -265,7 +266,9 @@ def _holes(
     more = f" and {len(at) - SHOWN} more" if len(at) > SHOWN else ""
     left = int((~hole.any(0)).sum())
     what = f"--drop compares on the {left} of {len(replicates)} data sets or seeds that are complete"
-    return f"{path} has no score of {', '.join(named)}{more}; {what}" + (f"; {said_costs(costs)}" if costs else "")
+    return f"{path} has no score of {', '.join(map(short, named))}{more}; {what}" + (
+        f"; {said_costs(costs)}" if costs else ""
+    )
 
 
 def _named(replicate: Replicate) -> str:

@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -24,6 +23,7 @@ from qinn_bench.study import campaign, run_cell
 from qinn_bench.study.endings import CellEvent, stamp_of
 from qinn_bench.study.order import Order
 from qinn_bench.study.schedulers import remote_cell
+from qinn_bench.study.schedulers.dask_task import Handed, on_worker, outcome
 from qinn_bench.values import Record, Refused
 
 POLL_SECONDS = 1.0
@@ -32,6 +32,8 @@ AHEAD = 2
 """Cells that are handed to the cluster for each thread of its workers: one runs, one waits there."""
 SUBMISSIONS = 3
 """How often a cell is handed over whose outcome the cluster has lost."""
+LIVE = ("running", "connecting", "newly-created")
+"""The states of a client that has its scheduler, or looks for it."""
 
 
 class DaskScheduler:
@@ -50,7 +52,7 @@ class DaskScheduler:
         self.address = address or str(client.scheduler.address)
         try:
             self.client = client or distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, AssertionError) as error:  # The last of settings that make no sense.
             raise Refused(f"no Dask scheduler answers at '{address}' ({limiting.sentence(error)})") from None
 
     @property
@@ -100,26 +102,8 @@ def _token(results: Path, study: str, stack: ExitStack) -> str:
     return path.name
 
 
-@dataclass
-class _Handed:
-    """A cell that was handed over, the state of its record before, its lock here, and how often that was done; a
-    `private` one runs where the folder of results is not seen, and is sent back."""
-
-    order: Order
-    before: store.Stamp
-    lock: locks.Lock | None = None
-    times: int = 0
-    private: bool = False
-
-    def release(self) -> None:
-        if self.lock:
-            with suppress(OSError):
-                self.lock.release()
-            self.lock = None
-
-
 class _OnCluster:
-    """The cells of one call: waiting, handed over, and left to other campaigns."""
+    """The cells of one call: waiting, handed over (by the name of their task), and left to other campaigns."""
 
     def __init__(
         self,
@@ -130,23 +114,24 @@ class _OnCluster:
     ) -> None:
         self.scheduler, self.client, self.limits, self.show = scheduler, scheduler.client, limits, show
         self.tokens, self.topic = tokens, f"qinn-bench-{token_hex(8)}"
-        self.waiting: deque[_Handed] = deque()
-        self.apart: deque[_Handed] = deque()
-        self.handed: dict[str, tuple[_Handed, Any]] = {}
+        self.waiting: deque[Handed] = deque()
+        self.apart: deque[Handed] = deque()
+        self.handed: dict[str, tuple[Handed, Any]] = {}
         self.news: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
         self.threads = 1
 
     def run(self, orders: Sequence[Order]) -> None:
         """Run all of them; those that the cluster has when it is lost end with a problem."""
-        self.waiting += (_Handed(order, stamp_of(order)) for order in orders)
-        self.client.subscribe_topic(self.topic, self._hear)
+        self.waiting += (Handed(order, stamp_of(order)) for order in orders)
         looked = -POLL_SECONDS
         try:
+            with suppress(distributed.client.ClosedClientError):  # The first look gives up.
+                self.client.subscribe_topic(self.topic, self._hear)
             while self.waiting or self.handed or self.apart:
                 if time.monotonic() - looked >= POLL_SECONDS:
                     looked = time.monotonic()
                     self._look_after()
-                while self.waiting and len(self.handed) < AHEAD * self.threads:
+                while self._there() and self.waiting and len(self.handed) < AHEAD * self.threads:
                     self._hand_over(self.waiting.popleft())
                 self._listen()
         finally:
@@ -157,30 +142,33 @@ class _OnCluster:
             with suppress(Exception):
                 self.client.unsubscribe_topic(self.topic)
 
+    def _there(self) -> bool:
+        return self.client.status in LIVE
+
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
-        self.news.put((str(event[1]["key"]), int(event[1]["step"])))
+        self.news.put((str(event[1]["task"]), int(event[1]["step"])))
 
     def _listen(self) -> None:
         """Take in what has happened, waiting a moment at most."""
         with suppress(queue.Empty):
-            key, step = self.news.get(timeout=POLL_SECONDS)
-            if key not in self.handed:
+            task, step = self.news.get(timeout=POLL_SECONDS)
+            if task not in self.handed:
                 return
-            one, future = self.handed[key]
+            one, future = self.handed[task]
             if step >= 0:
                 self.show(CellEvent(one.order, step=step))
             elif future.done():
-                self._end(key)
+                self._end(task)
 
     def _look_after(self) -> None:
         """What sends no news: threads that join or leave, futures that are lost, cells that others have left."""
-        if self.client.status not in ("running", "connecting"):
+        if not self._there():
             self._give_up()
             return
         self.threads = self.scheduler.cells_at_once(self.limits)
-        for key, (_, future) in list(self.handed.items()):
+        for task, (_, future) in list(self.handed.items()):
             if future.status in ("lost", "cancelled") or future.done():
-                self._end(key)
+                self._end(task)
         self.waiting += self.apart
         self.apart.clear()
 
@@ -196,7 +184,7 @@ class _OnCluster:
             else:
                 self.show(CellEvent(one.order, problem=f"the Dask scheduler at {self.scheduler.address} is lost"))
 
-    def _hand_over(self, one: _Handed) -> None:
+    def _hand_over(self, one: Handed) -> None:
         order, before = one.order, None
         if stamp_of(order) != one.before:
             self._show_record(order, "", note="run by another campaign meanwhile")
@@ -209,24 +197,32 @@ class _OnCluster:
                     self.apart.append(one)
                     return
             before = remote_cell.files_of(order.results, order.study, order.key)
-        one.times += 1
         token = "" if one.private else self.tokens[order.results, order.study]
         told = order.to_json(), remote_cell.limits_text(self.limits), token, before
-        future = self.client.submit(
-            on_worker, *told, self.topic, key=f"{order.study}-{order.key}-{token_hex(4)}", pure=False
-        )
-        self.handed[order.key] = one, future
-        future.add_done_callback(lambda _: self.news.put((order.key, -1)))
-
-    def _end(self, key: str) -> None:
-        """Take in how a cell has ended."""
-        one, future = self.handed.pop(key)
-        order, status = one.order, future.status
+        task = f"{order.study}-{order.key}-{token_hex(8)}"
         try:
-            if status == "finished":
-                self._answered(one, future.result())
-            elif status == "error":
-                self._failed(order, future.exception())
+            future = self.client.submit(on_worker, *told, self.topic, task, key=task, pure=False)
+        except Exception:
+            one.release()
+            self.waiting.appendleft(one)
+            if self._there():
+                raise
+            return  # The scheduler went away since the last look; the next one gives up.
+        one.times += 1
+        self.handed[task] = one, future
+        future.add_done_callback(lambda _: self.news.put((task, -1)))
+
+    def _end(self, task: str) -> None:
+        """Take in how a cell has ended."""
+        one, future = self.handed.pop(task)
+        order, (answer, error) = one.order, outcome(future)
+        try:
+            if answer is not None:
+                self._answered(one, answer)
+            elif error is not None:
+                self._failed(order, error)
+            elif not self._there():
+                self.waiting.appendleft(one)  # The next look gives up.
             elif one.times < SUBMISSIONS:
                 self.waiting.appendleft(one)
                 self.show(CellEvent(order, note="the cluster has lost the cell; it is run again"))
@@ -235,7 +231,7 @@ class _OnCluster:
         finally:
             one.release()
 
-    def _answered(self, one: _Handed, answer: remote_cell.RemoteAnswer) -> None:
+    def _answered(self, one: Handed, answer: remote_cell.RemoteAnswer) -> None:
         order, files = one.order, answer["files"]
         if answer["shared"]:
             self._show_record(order, answer["problem"])
@@ -271,16 +267,3 @@ class _OnCluster:
             self.show(CellEvent(order, problem=f"lost: {reason}; and this could not be recorded ({wrong})"))
             return
         self._show_record(order, "")
-
-
-def on_worker(
-    told: str, limits: str, token: str, before: remote_cell.Files | None, topic: str
-) -> remote_cell.RemoteAnswer:
-    """What Dask calls on a worker: run one cell there, and tell the campaign of its steps."""
-    key, worker = Order.from_json(told).key, distributed.get_worker()
-
-    def tell(step: int) -> None:
-        with suppress(Exception):  # That nobody hears of a step is no reason not to finish.
-            worker.log_event(topic, {"key": key, "step": step})
-
-    return remote_cell.run_remotely(told, limits, token, before, tell)
