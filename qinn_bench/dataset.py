@@ -334,10 +334,9 @@ class Metric:
 
 def column_named(name: str, columns: Iterable[MetricColumn]) -> MetricColumn | None:
     """The column of this name, or the one with a ``*`` that stands for it; None where there is neither."""
-    every = list(columns)
-    fitting = [one for one in every if one.name[-1] == "*" and name.startswith(one.name[:-1])]
-    exact = next((column for column in every if column.name == name), None)
-    return exact or max(fitting, key=lambda column: len(column.name), default=None)
+    named = {one.name: one for one in columns}
+    fitting = [one for one in named if one[-1] == "*" and name.startswith(one[:-1])]
+    return named.get(name) or named.get(max(fitting, key=len, default=""))
 
 
 def columns_stated(name: str, short: str, meaning: str, columns: tuple[MetricColumn, ...]) -> tuple[MetricColumn, ...]:

@@ -14,7 +14,7 @@ from qinn_bench.values import Estimate
 
 NAME = "qinn_bench_study"
 """What configurations of QUARK call the module."""
-Numbers = dict[str, dict[str, dict[str, float | str | None]]]
+MeanNumbers = dict[str, dict[str, dict[str, float | str | None]]]
 
 
 class QuarkStudy:
@@ -41,7 +41,7 @@ class QuarkStudy:
     ) -> None:
         self.study, self.results, self.records, self.columns = study, results, records, columns
         self.chosen: dict[str, Any] = {"model": model or (), "data": data or (), "seed": () if seed is None else seed}
-        self.numbers: Numbers = {}
+        self.numbers: MeanNumbers = {}
 
     def preprocess(self, data: object) -> object:
         """Run what is missing of the study, or read its records; what comes from above is handed on below.
@@ -57,11 +57,11 @@ class QuarkStudy:
         self.numbers = _numbers(shown.table.header, shown.table.rows)
         return data
 
-    def postprocess(self, data: object) -> Numbers:  # noqa: ARG002 What comes from below changes no number.
+    def postprocess(self, data: object) -> MeanNumbers:  # noqa: ARG002 What comes from below changes no number.
         """The numbers of the study, for what stands above: by row and column a value, its uncertainty and its unit."""
         return self.numbers
 
-    def get_metrics(self) -> Numbers:
+    def get_metrics(self) -> MeanNumbers:
         """The same numbers, for QUARK's file of results."""
         return self.numbers
 
@@ -71,9 +71,9 @@ class QuarkStudy:
         return "-".join("".join(letter if letter.isalnum() else "_" for letter in one) for one in told)
 
 
-def _numbers(header: Any, rows: Any) -> Numbers:
+def _numbers(header: Any, rows: Any) -> MeanNumbers:
     """The numbers of a table with their errors; texts and what is missing are left out."""
-    made: Numbers = {}
+    made: MeanNumbers = {}
     for line in rows:
         own: dict[str, dict[str, float | str | None]] = {}
         for heading, entry in zip(header[1:], line.entries[1:], strict=True):

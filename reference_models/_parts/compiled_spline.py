@@ -274,7 +274,9 @@ class _Inverse(torch.autograd.Function):
         x, numbers = ctx.saved_tensors
         along_y, along_numbers, _ = tangents
         moved = _pushed(ctx.spline.twin, (x, numbers), (None, along_numbers))[0]
-        return ((0 if along_y is None else along_y) - moved) * (-ctx.spline.forward(x, numbers)[1]).exp()
+        moved = (0 if along_y is None else along_y) - moved
+        slope: Tensor = (-ctx.spline.forward(x, numbers)[1]).exp()
+        return moved * slope
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Any) -> tuple[Tensor, int]:
