@@ -14,7 +14,7 @@ from qinn_bench.report.notes import CHAOS
 from qinn_bench.report.study_columns import default_columns
 from qinn_bench.report.study_table import table
 from qinn_bench.study import campaign, grid, planning, progress, run_cell, study_files
-from qinn_bench.values import Estimate, Parameters, Training
+from qinn_bench.values import Estimate, Parameters, Training, Use
 
 OWN = Estimate(value=0.3, error=0.1, better="lower")
 
@@ -56,6 +56,9 @@ def test_the_table_says_that_training_is_chaotic_and_what_has_no_control():
         update={"cell": frozen}
     )
     assert not any("Without controls" in note for note in table([with_backend, control]).footnotes)
+    there = with_backend.model_copy(update={"cell": with_backend.cell.model_copy(update={"data": Use(name="moons")})})
+    told = [note for note in table([with_backend, control, there]).footnotes if note.startswith("Without controls")]
+    assert told[0].startswith("Without controls: q on moons;")
 
 
 def test_a_row_whose_numbers_are_in_buffers_never_wins():
@@ -166,7 +169,7 @@ def test_a_row_of_which_a_seed_would_still_fall_by_the_margin_is_marked_and_says
     made = table([*rows, trained("c", 0, 0.049)])  # below the margin, but not with its error
     assert [str(line.entries[0]) for line in made.rows] == ["a ↓", "b", "c ↓"]
     assert str(made.rows[0].entries[names(made).index("gain")]).startswith("0.07")
-    assert "a on zjet: 1 of 2 seeds, by 0.13 at most; the study's margin is 0.05." in made.footnotes
+    assert "a on zjet: 1 of 2 seeds, by up to 0.13; the study's margin is 0.05." in made.footnotes
     assert not any(note.startswith("b on zjet") for note in made.footnotes)
 
 

@@ -114,8 +114,10 @@ def _uncontrolled_notes(groups: Sequence[Group]) -> list[str]:
         and (group.data, group.row) not in owners
         and any(record.parameters and record.parameters.quantum for record in group.records)
     ]
-    without = dict.fromkeys(g.row for g in uncontrolled if g.records[0].cell.backend == "none")
-    not_run = dict.fromkeys(g.row for g in uncontrolled if g.records[0].cell.backend != "none")
+    elsewhere = {owner for _, owner in owners}
+    named = [(f"{g.row} on {g.data}" if g.row in elsewhere else g.row, g) for g in uncontrolled]
+    without = dict.fromkeys(name for name, g in named if g.records[0].cell.backend == "none")
+    not_run = dict.fromkeys(name for name, g in named if g.records[0].cell.backend != "none")
     notes = []
     if not_run:
         notes.append(f"Without controls: {', '.join(not_run)}; what their circuits contribute is not shown.")

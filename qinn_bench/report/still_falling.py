@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qinn_bench.report.study_rows import Group
-from qinn_bench.training.cycles import converged
+from qinn_bench.training.cycles import Z95, converged
 from qinn_bench.values import Estimate
 
 FALLING = "↓"
@@ -13,10 +13,10 @@ FALLING = "↓"
 
 def still_falling(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
     """The rows, by data set and name, of which some seed is not shown to have converged, as training itself asks:
-    the gain of another cycle, with its error, is not below the margin of the budget.
+    the gain of another cycle, with its error at 95 %, is not below the margin of the budget.
 
     Only rows whose budget asks for convergence are told of: of others no margin is known. The values say at how many
-    seeds, and the most that is expected. What has nothing to train has converged.
+    seeds, and the largest of these bounds. What has nothing to train has converged.
 
     Example:
         >>> still_falling([])
@@ -50,6 +50,8 @@ def _told(group: Group) -> str:
     falling = [gain for one, gain in zip(asked, falls, strict=True) if not converged(gain, one.cell.budget.margin)]
     if not falling:
         return ""
-    most = max((gain.value for gain in falling if gain and gain.value is not None), default=None)
-    told = "nothing tells by how much" if most is None else f"by {most:.2g} at most"
+    most = max(
+        (gain.value + Z95 * (gain.error or 0.0) for gain in falling if gain and gain.value is not None), default=0
+    )
+    told = f"by up to {most:.2g}" if most else "nothing tells by how much"
     return f"{len(falling)} of {group.seeds} seeds, {told}; the study's margin is {asked[0].cell.budget.margin:g}"
