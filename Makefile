@@ -107,9 +107,9 @@ robustness: .venv/installed-test
 # it was stopped; tables go to $(STATE).
 robustness-large: .venv/installed-test
 	mkdir -p $(STATE)
+	$(BIN)/python $(FIRE)/throughput.py --seeds 40 --steps 2000 --repeats 3 > $(STATE)/throughput.md
 	$(BIN)/python $(FIRE)/planned.py --cells 10000 > $(STATE)/planned.md
 	$(BIN)/python $(FIRE)/overhead.py --few 4 --many 40 --repeats 5 > $(STATE)/overhead.md
-	$(BIN)/python $(FIRE)/throughput.py --seeds 40 --steps 2000 --repeats 3 > $(STATE)/throughput.md
 	$(BIN)/python $(FIRE)/many_records.py 100000 > $(STATE)/many_records.md
 	$(BIN)/python $(FIRE)/side_by_side.py --campaigns 8 --rounds 10 > $(STATE)/side_by_side.md
 	$(BIN)/python $(FIRE)/namespaces.py --rounds 3 --seeds 12 > $(STATE)/namespaces.md

@@ -6,6 +6,7 @@ makes modules by name with the parameters of its configuration. It is imported o
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from typing import Any
 
@@ -67,8 +68,9 @@ class QuarkStudy:
 
     def get_unique_name(self) -> str:
         """What tells this module from one with other parameters."""
-        told = [self.study, *(str(one) for one in self.chosen.values() if one != ())]
-        return "-".join("".join(letter if letter.isalnum() else "_" for letter in one) for one in told)
+        told = repr([self.study, self.results, self.records, self.columns, self.chosen])
+        plain = "".join(letter if letter.isalnum() else "_" for letter in self.study)
+        return f"{plain}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 def _numbers(header: Any, rows: Any) -> MeanNumbers:

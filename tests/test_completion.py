@@ -63,6 +63,18 @@ def test_the_verb_knows_all_verbs(capsys):
     assert all(f"    {verb}) case" in text for verb in VERBS) and " capacity_zjets " in text
 
 
+def test_a_file_whose_name_a_shell_would_run_is_no_study(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "benchmarks" / "studies"
+    folder.mkdir(parents=True)
+    for name in ("mine", "$(touch there)", "two words"):
+        (folder / f"{name}.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    for shell in completion.SHELLS:
+        assert main(["completion", shell]) == 0
+        text = capsys.readouterr().out
+        assert " mine" in text.replace("'", " ") and "touch" not in text and "two words" not in text
+
+
 def test_another_shell_is_refused():
     with pytest.raises(SystemExit):
         main(["completion", "tcsh"])

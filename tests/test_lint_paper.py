@@ -99,6 +99,9 @@ def test_what_is_no_result_is_left_out(text):
         r"\begin{verbatim}1.5 % \end{verbatim} 17.5",
         r"\resizebox{0.5\textwidth}{!}{17.5}",
         r"\colorbox{yellow}{\num{17.5}}",
+        r"\makebox[2cm]{17.5}",
+        r"\definecolor{x}{rgb}{0.15,0.25,0.35} 17.5",
+        r"\verb|\begin{equation}| and \verb|%| 17.5",
     ],
 )
 def test_what_stands_in_and_behind_commands_and_environments_is_looked_at(text):
@@ -189,6 +192,8 @@ def test_files_that_are_not_there_are_told_and_others_are_found_where_latex_look
     told = [(Path(one["file"]).name, one["line"], one["text"]) for one in json.loads(capsys.readouterr().out)]
     of_inputs = [("v1.5.tex", 1, "99.123"), ("a.tex", 1, "98.123"), ("b.tex", 1, "97.123")]
     assert told == [("draft.tex", 6, "tables/gone"), *of_inputs]
+    draft.write_text(f"\\input{{{'a' * 400}}}\n")
+    assert main(words[:-1]) == 1 and "is taken in and not there" in capsys.readouterr().out
     draft.write_text("\\begin{verbatim}\n\\input{draft}\n\\end{verbatim}\n\\input{gone}\n")
     assert main(words[:-1]) == 1
     assert "'gone' is taken in and not there" in capsys.readouterr().out

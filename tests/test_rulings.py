@@ -431,6 +431,9 @@ def test_a_ruling_of_converged_rows_says_what_the_last_cycle_has_moved(written, 
         else "supported at 4000 steps"
     )
     assert found.words.startswith(expected), found.words
+    varied = [r.model_copy(update={"cell": r.cell.model_copy(update={"varies": "split"})}) for r in records]
+    still = [r.model_copy(update={"training": r.training.model_copy(update={"at_cycles": (9.0, 9.0)})}) for r in varied]
+    assert ruled(written(block), [*records, *still])["better"].words == found.words
 
 
 def test_deviations_are_told_with_the_ruling(written, tmp_path, capsys):

@@ -15,9 +15,7 @@ from scipy.stats import wasserstein_distance
 from qinn_bench import registry
 from qinn_bench.dataset import Evidence, Metric
 from qinn_bench.metrics import _truth_rows as truth_rows
-from qinn_bench.metrics import classifier
 from qinn_bench.metrics._collect import all_metrics
-from qinn_bench.metrics.roc import auc
 from qinn_bench.statistics.paired import compare
 from qinn_bench.values import Estimate, Record
 from qinn_bench.verdicts.judge import judge
@@ -77,25 +75,27 @@ def test_distances_by_weights_are_those_of_the_drawn_rows(name, factor, evidence
     assert fast or slow[0][f"{name}_mean" if "w1" in name else name].value is None
 
 
+def test_an_observable_that_is_constant_once_it_is_clipped_is_in_no_draw(evidence):
+    """It is in no value either, so that draws by weights would be those of another mean."""
+    often, flat = truth_rows.counts(truth_rows.picks("x", 4000)), np.zeros(4000)
+    flat[7] = 1.0
+
+    def drawn(second):
+        rows = np.stack([np.random.default_rng(4).normal(size=4000), second], axis=1)
+        plots = tuple(replace(evidence.data.plots[0], name=name) for name in "ab")
+        data = replace(evidence.data, plots=plots, observables=lambda x: {"a": x[:, 0], "b": x[:, 1]})
+        asked = replace(evidence, data=data, truth=rows)
+        return truth_rows._of_observables("clipped_w1", rows, asked, often, clip=True)
+
+    assert drawn(np.arange(4000.0)) and drawn(flat) is None
+
+
 def test_the_end_of_a_range_is_the_quantile_of_the_drawn_rows():
     truth = np.random.default_rng(3).normal(size=5000)
     for rows in (truth_rows.picks("x", 5000), np.tile(np.arange(2500), (16, 2))):
         low, high = truth_rows._core(truth, truth_rows.counts(rows))
         expected = np.quantile(truth[rows], [0.001, 0.999], axis=1)
         assert low == pytest.approx(expected[0]) and high == pytest.approx(expected[1])
-
-
-def test_trees_of_the_true_rows_judge_every_draw(evidence):
-    given = replace(evidence, rng=stream())
-    rows = truth_rows.picks(evidence.data.content, 300)
-    halves, _ = classifier.judged_halves(given)
-    found = classifier.of_draws(replace(evidence, rng=stream()), truth_rows.counts(rows))["c2st"]
-    for draw, value in zip(rows, found, strict=True):
-        often = np.bincount(draw, minlength=300)
-        areas = [auc(one.generated, np.repeat(one.truth, often[one.rows])).value for one in halves]
-        assert value == pytest.approx(np.mean(areas))
-    as_they_are = classifier.of_draws(replace(evidence, rng=stream()), np.ones((300, 1)))["c2st"]
-    assert as_they_are[0] == pytest.approx(classifier.c2st(replace(evidence, rng=stream()))["c2st"].value)
 
 
 def test_a_discrepancy_by_weights_is_the_sum_over_pairs_of_different_rows():

@@ -108,6 +108,7 @@ def bare(root: Path, seeds: int) -> Spent:
     """What a cell takes that is trained and measured in one process, after a first one that is not counted."""
     planning, files = (importlib.import_module(f"qinn_bench.study.{name}") for name in ("planning", "study_files"))
     cells = importlib.import_module("qinn_bench.study.run_cell")
+    watches = importlib.import_module("qinn_bench.study.stopwatch")
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
@@ -117,10 +118,10 @@ def bare(root: Path, seeds: int) -> Spent:
             cells.save = lambda *_, **__: None
             datas = {str(order.cell.data): cells.split_of(order.cell.data, 0) for order in orders}
             work = [(order, datas[str(order.cell.data)]) for order in orders]
-            cells._train_and_measure(*work[0], None, lambda _: None)
+            cells._train_and_measure(*work[0], None, lambda _: None, watches.Stopwatch())
             wall, cpu = time.perf_counter(), time.process_time()
             for one in work:
-                cells._train_and_measure(*one, None, lambda _: None)
+                cells._train_and_measure(*one, None, lambda _: None, watches.Stopwatch())
             spent = Spent(time.perf_counter() - wall, time.process_time() - cpu).over(len(work))
             os.write(writer, f"{spent.wall} {spent.cpu}".encode())
             code = 0

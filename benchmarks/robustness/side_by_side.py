@@ -20,7 +20,10 @@ import _campaigns
 import _misbehaviour as odd
 
 NAME, SECONDS = "shared", 3600
-BAD = ("trained twice", "not trained", "records torn or different", "cells lost", "wrong exit codes", "hangs")
+BAD = (
+    *("trained twice", "not trained", "records torn or different", "cells lost", "wrong exit codes", "hangs"),
+    *("tracebacks", "files left behind"),
+)
 COUNTING = (
     "import hashlib\n        state = hashlib.sha256(repr(rng.get_state().tolist()).encode()).hexdigest()\n        \
 handle = os.open({path!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)\n        \

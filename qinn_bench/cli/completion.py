@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from qinn_bench.cli.main import DEBUG, FOLDERS, VERBS, module_of
 from qinn_bench.files import places
 from qinn_bench.study import study_files
+from qinn_bench.values import NAME
 
 SHELLS = ("bash", "zsh", "fish")
 GLOBAL = ("--help", "--version", DEBUG, *FOLDERS)
@@ -42,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the script."""
     words = {verb: list(options_of(verb)) for verb in VERBS}
-    studies = sorted({file.stem for place in places(Path(study_files.FOLDER)) for file in place.glob("*.toml")})
+    found = {file.stem for place in places(Path(study_files.FOLDER)) for file in place.glob("*.toml")}
+    # A shell expands the words that it is given: only what can be the name of a study is one.
+    studies = sorted(name for name in found if re.fullmatch(NAME, name))
     print(fish(words, studies) if options.shell == "fish" else bash(words, studies, zsh=options.shell == "zsh"))
     return 0
 

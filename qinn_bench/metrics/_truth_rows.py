@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from qinn_bench.dataset import OF_LIKELIHOODS, Dataset, Evidence, Metric, Parts
-from qinn_bench.metrics import classifier, shower_classifiers
+from qinn_bench.metrics import shower_classifiers
 from qinn_bench.metrics._columns import features, missing, observables
 from qinn_bench.metrics._scales import centred, shifted, standardised, without_spread
 from qinn_bench.metrics._take import attempt
@@ -160,13 +160,15 @@ def _clipped_w1(evidence: Evidence, often: Array) -> DrawnColumns:
 
 def _of_observables(name: str, generated: Array, evidence: Evidence, often: Array, *, clip: bool) -> DrawnColumns:
     pairs = observables(replace(evidence, generated=generated))
-    if missing(*pairs.values()) or any(without_spread(truth) for truth, _ in pairs.values()):
+    if missing(*pairs.values()):
         return None
     weights, found = _against(often, len(generated)), {}
     for column, pair in pairs.items():
         truth, drawn = standardised(*pair)
         low, high = _core(truth, often) if clip else (np.full(often.shape[1], end) for end in (-np.inf, np.inf))
         core = np.clip(truth[:, None], low, high) if clip else truth[:, None]
+        if without_spread(np.clip(truth, low.min(), high.max())):
+            return None
         mean = (core * often).sum(0) / often.sum(0)
         variance = (np.square(core - mean) * often).sum(0) / often.sum(0)
         found[f"{name}_{column}"] = (
@@ -260,7 +262,6 @@ WEIGHTED: dict[str, Callable[[Evidence, Array], DrawnColumns]] = {
     "w1": _w1,
     "clipped_w1": _clipped_w1,
     "mmd": _mmd,
-    "c2st": classifier.of_draws,
     "mse": _means(squared_errors),
     "pixel_error": _means(absolute_errors),
     "ssim": _means(similarities),

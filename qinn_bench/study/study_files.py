@@ -120,6 +120,8 @@ def _check_tuned(study: Study, row: Row) -> None:
     for knob, tried in row.tune.items():
         if knob in row.knobs:
             raise Refused(f"{where} holds '{knob}' in knobs and lets tuning try it; one of the two was expected")
+        if not isinstance(tried, KnobSpan) and len(set(tried)) < 2:
+            raise Refused(f"{where} lets tuning try {list(tried)} of '{knob}'; two values or more were expected")
         for value in _ends(row, knob, tried) if isinstance(tried, KnobSpan) else tried:
             catalogue.check("model", Use(name=row.model, knobs={**row.knobs, knob: value}))
 

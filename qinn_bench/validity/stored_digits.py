@@ -113,9 +113,8 @@ def moved_test_rows(data: Dataset) -> Array:
         return data.test
     if not (_LAST and _LAST[0][0] is data):
         moved = dequantise(data.test, _known(data), data.transform, numpy_rng("last digit", data.fingerprint))
-        moved.flags.writeable = False
         _LAST[:] = [(data, moved)]
-    return _LAST[0][1]
+    return _LAST[0][1].copy()
 
 
 def most_tied(data: Dataset) -> tuple[float, str]:

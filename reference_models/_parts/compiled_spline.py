@@ -162,7 +162,7 @@ def _images(x: Tensor, numbers: Tensor, call: Call) -> tuple[Tensor, Tensor]:
 
 
 def _values(y: Tensor, numbers: Tensor, call: Call) -> Tensor:
-    y, numbers = y.detach().contiguous(), numbers.detach().contiguous()
+    y, numbers = y.detach().contiguous(), numbers.detach().to(y.dtype).contiguous()
     x = torch.empty_like(y)
     call.kernel.inverse(y.numpy(), numbers.numpy(), x.numpy(), *(call.columns or VALUES))
     return x

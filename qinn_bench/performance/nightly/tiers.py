@@ -51,8 +51,9 @@ def check(
         Refused: the study cannot be planned.
     """
     with tempfile.TemporaryDirectory(prefix="qinn-bench-") as scratch:
-        orders = planning.plan(study_files.load_study(study), Path(scratch))
-        first = [order for order in orders if order.cell.seed < watched.first_seeds]
+        asked = study_files.load_study(study)
+        orders = planning.plan(asked, Path(scratch))
+        first = [order for order in orders if order.cell.seed in asked.every_seed[: watched.first_seeds]]
         _run(first, spent, watch, jobs)
         done = campaign.finished(first)
         left = {_place(order) for order in first if order.key not in {record.key for record in done}}

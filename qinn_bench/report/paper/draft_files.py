@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ SKIPPED = frozenset(
 """Environments whose numbers are no results."""
 RAW = frozenset(("verbatim", "Verbatim", "lstlisting", "minted", "comment"))
 """Those in which ``%`` begins no comment."""
+VERBATIM = re.compile(r"\\verb\*?(\W).*?\1")
 BEGIN = re.compile(r"\\begin\s*\{(\w+)\*?\}")
 INPUT = re.compile(
     r"\\(?:input|include|subfile|InputIfFileExists)\s*\{([^{}]+)\}|\\(?:sub)?import\s*\{([^{}]*)\}\s*\{([^{}]+)\}"
@@ -114,7 +116,14 @@ def _inputs(code: str) -> list[str]:
 def _place(name: str, *folders: Path) -> Path | None:
     """Where a file lies that a draft names with or without its ending; a dot in a name begins none that is sure."""
     tried = (folder / own for folder in folders for own in (f"{name}.tex", name))
-    return next((path for path in tried if path.is_file()), None)
+    return next((path for path in tried if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no system could have is none."""
+    with suppress(OSError, ValueError):
+        return path.is_file()
+    return False
 
 
 def draft_file(lines: Sequence[str], name: str) -> DraftFile:
@@ -136,6 +145,7 @@ def _outside(line: str, inside: str) -> tuple[str, str]:
     """What of a line stands outside of the environments that are skipped, and which of them is open at its end."""
     text, kept = line, list[str]()
     while True:
+        text = text if inside else VERBATIM.sub("", text)
         code = COMMENT.sub("", text)
         if inside:
             end = re.search(rf"\\end\s*\{{{inside}\*?\}}", text if inside in RAW else code)

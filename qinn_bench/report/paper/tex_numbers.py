@@ -16,7 +16,8 @@ ARGUMENTS = {
     ),
     **dict.fromkeys(("rowcolor", "colorbox", "raisebox", "rotatebox", "subfile", "scalebox", "parbox"), 1),
     **dict.fromkeys(("setcounter", "addtocounter", "setlength", "addtolength", "resizebox", "multicolumn"), 2),
-    **dict.fromkeys(("multirow", "fcolorbox", "import", "subimport", "definecolor", "rule", "makebox"), 2),
+    **dict.fromkeys(("multirow", "fcolorbox", "import", "subimport", "rule"), 2),
+    "definecolor": 3,
 }
 """How many arguments of a command are no results, from the first; what stands in the others is text of the draft."""
 OTHERS = ((re.compile(r"\w*cite\w*|\w*ref|bibliography\w*"), 1),)

@@ -11,7 +11,7 @@ import numpy as np
 from qinn_bench.records.known import on_data
 from qinn_bench.training.cycles import lengths
 from qinn_bench.values import Record
-from qinn_bench.verdicts.row_pairs import PairTerms, compare
+from qinn_bench.verdicts.row_pairs import PairTerms, compare, side_of
 
 LONGER = (2.5, 3.5)
 """How many times the steps of a budget another one has that tells whether its rulings move."""
@@ -92,10 +92,10 @@ def _by_the_last_cycle(records: Sequence[Record], first: str, second: str, terms
     if terms.metric != LIKELIHOOD:
         return ""
     sides = [
-        {one.cell.seed: one for one in records if one.row == row and one.status == "ok"} for row in (first, second)
+        side_of([one for one in records if one.status == "ok"], row, terms.data).records for row in (first, second)
     ]
     moved, before = [], set()
-    for one, other in ((sides[0][seed], sides[1][seed]) for seed in sides[0].keys() & sides[1].keys()):
+    for one, other in ((sides[0][pair], sides[1][pair]) for pair in sorted(sides[0].keys() & sides[1].keys())):
         a, b = (_cycles_of(record) for record in (one, other))
         if len(a) == len(b) >= 2 and one.cell.budget.steps == other.cell.budget.steps:
             moved.append((b[-1] - a[-1]) - (b[-2] - a[-2]))
