@@ -29,7 +29,7 @@ from qinn_bench.quantum.circuit import (
     z_on,
 )
 from qinn_bench.quantum.compiler import lowering
-from qinn_bench.quantum.simulators import native, statevector
+from qinn_bench.quantum.simulators import kernel_jobs, native, statevector
 from qinn_bench.torch_seeds import torch_rng
 from tests.test_gates import circuits, close, gradients, numbers
 
@@ -46,7 +46,8 @@ def going(wide: bool, name: str, work: Callable[[], list[Tensor]]) -> list[Tenso
     best = native.simulator_of
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "simulator_of", lambda circuit: best(circuit, name))
-        patch.setattr(native, "amplitudes_fill_lanes", lambda n, _, lanes: wide and 2**n >= lanes)
+        patch.setattr(kernel_jobs, "amplitudes_fill_lanes", lambda n, _, lanes: wide and 2**n >= lanes)
+        patch.setattr(kernel_jobs, "_JOBS", {})
         return work()
 
 
