@@ -66,8 +66,8 @@ HISTORY = (
     Plant(
         "autoregressive flow: rows are copied first",
         "reference_models/_parts/made.py",
-        "        x = x.flip(self.turned)\n        y, log_slope",
-        "        x = (x.flip(self.turned) + 0.0).clone()\n        y, log_slope",
+        "        x = x.flip(self.turned)\n        y, logdet",
+        "        x = (x.flip(self.turned) + 0.0).clone()\n        y, logdet",
         "counters",
         "model[backend=native,name=autoregressive_inn",
     ),

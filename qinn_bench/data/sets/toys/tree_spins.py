@@ -31,7 +31,7 @@ class TreeLaw:
     Example:
         >>> law = TreeLaw(16)
         >>> rows = law.sample(3, np.random.default_rng(0))
-        >>> rows.shape, bool((law.log_density(rows) < 0).all()), law.entropy < 16 * np.log(2)
+        >>> rows.shape, bool((law.log_density(rows) < 0).all()), bool(law.entropy < 16 * np.log(2))
         ((3, 16), True, True)
     """
 
