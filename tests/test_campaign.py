@@ -384,6 +384,7 @@ def test_a_control_without_entanglers_can_have_the_size_of_its_model(tmp_path, r
         assert slot.may_have(orders[slot.cell.control])
 
 
+@pytest.mark.slow
 def test_such_a_control_is_run_tuned_and_told(tmp_path, capsys):
     path, results = tmp_path / "equal.toml", tmp_path / "results"
     text = LADDER[: LADDER.index("[[models]]")].replace("[60, 150, 5000]", "[150]").replace("seeds = 1\n", EQUAL)

@@ -116,6 +116,7 @@ def test_a_failure_never_replaces_a_finished_record(tmp_path, plug_in):
     assert files(tmp_path) == after
 
 
+@pytest.mark.slow
 def test_a_metric_that_fails_when_it_is_measured_again_leaves_the_old_numbers(tmp_path, plug_in, capsys):
     path, orders = planned(tmp_path, "product_of_marginals")
     assert main(["run", str(path), "--results", str(tmp_path / "results")]) == 0

@@ -364,6 +364,7 @@ def test_wishes_come_first_and_nothing_is_lost():
         assert all((places.Place(m, *size), name) in wished for m in modes for size in sizes for name in names)
 
 
+@pytest.mark.slow
 def test_a_later_run_goes_on_from_an_earlier_one(dry, tmp_path, monkeypatch):
     out = dry[3]
     document = json.loads((out / "gpu.json").read_text(encoding="utf8"))
@@ -400,6 +401,7 @@ def test_a_later_run_goes_on_from_an_earlier_one(dry, tmp_path, monkeypatch):
     assert [run["device"] for run in found["runs"]] == ["cpu", "cpu"]
 
 
+@pytest.mark.slow
 def test_points_of_a_later_run_are_compared_with_native_too(dry, tmp_path):
     document = json.loads((dry[3] / "gpu.json").read_text(encoding="utf8"))
     document["rows"] = [row for row in document["rows"] if row["backend"] != "torch:cuda"]

@@ -94,6 +94,7 @@ def test_a_run_tunes_every_compared_row_and_trains_its_seeds_under_the_best_sett
     assert "the records of its trials are not here" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_is_tuned_is_not_tuned_again_and_other_terms_are(study, capsys):
     path = study()
     assert run("tune", path, "-m", "affine_inn", "-j", "1") == 0
