@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from qinn_bench.report.figure_style import DASHES, PAGE, STYLE, even, pens, words
+from qinn_bench.report.figure_style import DASHES, PAGE, STYLE, even, marked_pens, words
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.verdicts.tuned_budgets import FamilyTrials, budgets_of
 
-MARKERS = "osD^vP*X"
 MOST_PANELS = 4
 LEAST = 2
 """Trials from which on there is a curve."""
@@ -34,7 +33,7 @@ def budget_figure(found: Sequence[FamilyTrials], metric: str) -> Figure:
     with circuits are solid, the others dashed.
     """
     families = list(dict.fromkeys(one.family for one in found))
-    pen = {name: (colour, MARKERS[at % len(MARKERS)]) for at, (name, (colour, _)) in _numbered(families)}
+    pen = marked_pens(families)
     sizes = list(dict.fromkeys(one.size for one in found))[:MOST_PANELS]
     with rc_context(STYLE):
         figure = Figure(figsize=(PAGE, 3.0), layout="constrained")
@@ -57,10 +56,6 @@ def budget_figure(found: Sequence[FamilyTrials], metric: str) -> Figure:
             line.set_label(words(name))
         figure.legend(handles=handles, loc="outside upper center", ncols=even(len(handles), 4), borderpad=0.3)
     return figure
-
-
-def _numbered(families: Sequence[str]) -> list[tuple[int, tuple[str, tuple[str, Any]]]]:
-    return list(enumerate(zip(families, pens(len(families)), strict=True)))
 
 
 def _dash(quantum: bool) -> Any:

@@ -17,11 +17,10 @@ from qinn_bench.capacity.equivalence import Equivalence, SizeRatio
 from qinn_bench.capacity.families import Curve
 from qinn_bench.report.capacity_table import AXIS_TITLES
 from qinn_bench.report.family_curves import Families
-from qinn_bench.report.figure_style import DASHES, PAGE, STYLE, even, pens, words
+from qinn_bench.report.figure_style import DASHES, MARKERS, PAGE, STYLE, even, pens, words
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.values import Estimate
 
-MARKERS = "osD^vP*X"
 CONTROLS = {"frozen": "s", "unentangled": "^", "fourier": "D", "tanh": "v", "untrained": "x"}
 FLOOR = "0.45"
 ROOM = 0.03

@@ -23,6 +23,7 @@ COLUMN, PAGE = 3.4, 7.0
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
 """Colours told apart by colour-blind readers (Petroff, arXiv:2107.02270), without its greys, which are the truth's."""
 DASHES = ("-", (0, (5, 1.2)), (0, (3, 1, 1, 1)))
+MARKERS = "osD^vP*X"
 TRUTH, BAND = "black", "0.86"
 STYLE = {
     **mplhep.style.CMS,
@@ -104,6 +105,12 @@ def pens(n: int) -> list[tuple[str, Any]]:
     """A colour and a dash for each of ``n`` models; dashes change where the colours are used up."""
     colours = islice(cycle(PALETTE), n)
     return [(colour, DASHES[i // len(PALETTE) % len(DASHES)]) for i, colour in enumerate(colours)]
+
+
+def marked_pens(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """A colour and a marker for each name, in their order."""
+    colours = (colour for colour, _ in pens(len(names)))
+    return dict(zip(names, zip(colours, cycle(MARKERS), strict=False), strict=True))
 
 
 def pens_of(labels: Sequence[str], places: Mapping[str, int] | None = None) -> list[tuple[str, Any]]:

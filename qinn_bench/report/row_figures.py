@@ -11,13 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from qinn_bench.report.figure_style import BAND, PAGE, STYLE, TRUTH, even, pens, words
+from qinn_bench.report.figure_style import BAND, PAGE, STYLE, TRUTH, even, marked_pens, pens, words
 from qinn_bench.report.pareto import CostPoint, pareto_front
 from qinn_bench.report.study_columns import title_of
 from qinn_bench.report.study_rows import Group, is_truth
 from qinn_bench.statistics.outlying import summary
 
-MARKERS = "osD^vP*X"
 MOST_PANELS = 3
 MOST_ROWS = 70
 """Rows that one figure of seeds can name."""
@@ -70,7 +69,7 @@ def _seeds(axes: Axes, rows: Sequence[Group], metric: str, truth: Sequence[Group
 def pareto_figure(points: Mapping[str, Sequence[CostPoint]], metric: str, unit: str) -> Figure:
     """Quality against each cost, a panel each; rows on the front are joined and named, a colour and marker a family."""
     families = list(dict.fromkeys(point.family for own in points.values() for point in own))
-    pen = {family: (pens(len(families))[at][0], MARKERS[at % len(MARKERS)]) for at, family in enumerate(families)}
+    pen = marked_pens(families)
     columns = min(2, len(points))
     lines = -(-len(points) // columns)
     with rc_context(STYLE):

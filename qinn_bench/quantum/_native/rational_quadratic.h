@@ -108,7 +108,6 @@ class RationalQuadratic {
     // Gradients by the two knots of the bin of v, through the sums and the softmax, to the numbers of the shares.
     void spread(const V* shares, const V* knots, V v, V by_left, V by_right, V* by_numbers) const {
         const V twice = splat<T>(static_cast<T>(2 * (1 - s_.narrowest)));
-        V mean = {};
         // The first and the last knot do not move.
         const I first = v < knots[std::min(1, bins_ - 1)], last = v >= knots[bins_ - 1];
         by_left = (bins_ == 1 ? I{} - 1 : first) ? V{} : by_left * twice;
@@ -116,9 +115,8 @@ class RationalQuadratic {
         for (int k = 0; k < bins_; ++k) {
             const I before = k + 1 < bins_ ? v >= knots[k + 1] : I{}, here = v >= knots[k];
             by_numbers[k] = (before ? by_left : V{}) + (here ? by_right : V{});
-            mean += shares[k] * by_numbers[k];
         }
-        for (int k = 0; k < bins_; ++k) by_numbers[k] = shares[k] * (by_numbers[k] - mean);
+        through_softmax<T>(bins_, shares, by_numbers);
     }
 
     const Spline& s_;
